@@ -1,0 +1,3 @@
+from neumf_tui.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""Text from files made harmless for a terminal, and small formats that screens and text output share."""
+
+import unicodedata
+
+_BIDI = {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
+
+
+def clean(text: str) -> str:
+    """`text` with nothing in it that a terminal would obey.
+
+    Control characters (escape sequences, tabs, line ends) become a visible `·`; overrides of the writing
+    direction go, since an unclosed one turns the rest of the line around. Letters of any script stay.
+    """
+    return "".join(
+        "·" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c
+        for c in text
+        if unicodedata.bidirectional(c) not in _BIDI
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `mm:ss`, or `h:mm:ss` from an hour on."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
+
+
+def rank_text(rank: float) -> str:
+    """A rank with thousands separated; the half that ties can give is kept."""
+    return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"
+
+
+def si(value: float) -> str:
+    """A rate in three digits: 812, 12.3 k, 1.24 M."""
+    for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value:.0f} "
