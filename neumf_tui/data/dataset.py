@@ -1,0 +1,154 @@
+"""A prepared dataset: arrays on disk, memory-mapped, named by the fingerprint of what they hold."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
+from neumf_tui.errors import DatasetError
+
+_ARRAYS = ("users", "items", "times", "heldout")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of each item; every list has one entry an item index."""
+
+    item_ids: list[str]
+    titles: list[str]
+    years: list[int | None]
+    genres: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training pairs, held-out items and names. `split` arrays may be memory-mapped: treat as read-only."""
+
+    name: str
+    simulated: bool
+    source: str
+    """Where the interactions came from, for people."""
+    notices: tuple[str, ...]
+    """What a person should know of this data, e.g. how many duplicates were dropped."""
+    fingerprint: str
+    user_ids: list[str]
+    catalogue: Catalogue
+    split: Split
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (simulated)" if self.simulated else self.name
+
+    @property
+    def num_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def num_items(self) -> int:
+        return len(self.catalogue.item_ids)
+
+    @property
+    def num_train(self) -> int:
+        return len(self.split.users)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """Shape (num_users + 1,): user u's training pairs are rows offsets[u]:offsets[u + 1]."""
+        counts = np.bincount(self.split.users, minlength=self.num_users)
+        return np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+
+    @cached_property
+    def seen_by(self) -> NDArray[np.int64]:
+        """Shape (num_items,): users with the item in their history."""
+        return np.bincount(self.split.items, minlength=self.num_items).astype(np.int64)
+
+    def history(self, user: int) -> NDArray[np.int64]:
+        """Item indices of user index `user` in training, oldest first."""
+        return np.asarray(self.split.items[self.offsets[user] : self.offsets[user + 1]])
+
+
+def prepare(
+    name: str,
+    source: str,
+    user_ids: list[str],
+    catalogue: Catalogue,
+    interactions: Interactions,
+    *,
+    simulated: bool = False,
+) -> Dataset:
+    """Drop duplicates, split, and fingerprint."""
+    unique, dropped = drop_duplicates(interactions)
+    split = leave_one_out(unique, len(user_ids))
+    digest = hashlib.sha256(RULE.encode())
+    digest.update("\0".join([*user_ids, "", *catalogue.item_ids]).encode())
+    for array in (unique.users, unique.items, unique.times):
+        digest.update(array.astype("<i8").tobytes())
+    notices = [f"{dropped:,} duplicate interactions: the latest of each kept"] if dropped else []
+    if single := int((split.heldout < 0).sum()):
+        notices.append(f"{single:,} users with a single interaction are trained on, not evaluated")
+    if len(catalogue.item_ids) <= 50:
+        notices.append(f"only {len(catalogue.item_ids)} items: Hit@50 is always 1")
+    return Dataset(
+        name, simulated, source, tuple(notices), digest.hexdigest(), user_ids, catalogue, split
+    )
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write under `folder/<fingerprint>/`, whole or not at all."""
+    target = folder / dataset.fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".preparing-", dir=folder))
+    try:
+        for key in _ARRAYS:
+            np.save(scratch / f"{key}.npy", getattr(dataset.split, key))
+        about: dict[str, Any] = {
+            "name": dataset.name,
+            "simulated": dataset.simulated,
+            "source": dataset.source,
+            "notices": dataset.notices,
+            "user_ids": dataset.user_ids,
+        } | vars(dataset.catalogue)
+        (scratch / "dataset.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load(folder: Path, fingerprint: str) -> Dataset:
+    """Open a prepared dataset; raises DatasetError where it is missing or damaged."""
+    where = folder / fingerprint
+    try:
+        about = json.loads((where / "dataset.json").read_text("utf-8"))
+        arrays = {key: np.load(where / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in _ARRAYS}
+        catalogue = Catalogue(about["item_ids"], about["titles"], about["years"], about["genres"])
+        return Dataset(
+            about["name"],
+            about["simulated"],
+            about["source"],
+            tuple(about["notices"]),
+            fingerprint,
+            about["user_ids"],
+            catalogue,
+            Split(**arrays),
+        )
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"{where}: this prepared dataset is not there; give the original files with --data-dir"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{where}: damaged prepared dataset ({error}); delete the folder") from error
+
+
+def with_notice(dataset: Dataset, notice: str) -> Dataset:
+    return replace(dataset, notices=(notice, *dataset.notices))

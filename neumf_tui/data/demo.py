@@ -1,0 +1,90 @@
+"""The built-in demo set: real films, and simulated viewers whose tastes are planted and so can be learned."""
+
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.split import Interactions
+
+NUM_VIEWERS = 700
+SOURCE = "built in: real films, simulated viewers"
+_SEED = 20170826
+_START = 1_704_067_200  # 2024-01-01, unix seconds
+_SESSIONS = 6
+
+
+def read_films() -> tuple[Catalogue, NDArray[np.float64]]:
+    """The film table, and each film's fame (1 to 5), shape (num_items,)."""
+    text = (resources.files("neumf_tui.data") / "demo_films.tsv").read_text("utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    catalogue = Catalogue(
+        [str(number) for number in range(1, len(rows) + 1)],
+        [title for title, _, _, _ in rows],
+        [int(year) for _, year, _, _ in rows],
+        [genres.split("|") for _, _, genres, _ in rows],
+    )
+    return catalogue, np.array([float(fame) for _, _, _, fame in rows])
+
+
+def make_demo() -> Dataset:
+    """Simulate the viewers; the same every time.
+
+    A viewer has a favourite era, one to three genres liked and one or two disliked, and a pull towards famous films. Over
+    six sessions the tastes drift from a first set of genres to a second. In each session the next films are drawn
+    without replacement with probability proportional to exp(taste), by the Gumbel top-k trick.
+    """
+    catalogue, fame = read_films()
+    # Only uniform draws are used: their stream is the one least likely to differ between numpy versions.
+    random = np.random.Generator(np.random.PCG64(_SEED)).random
+    names = sorted({genre for genres in catalogue.genres for genre in genres})
+    has = np.array([[genre in genres for genre in names] for genres in catalogue.genres], dtype=np.float64)
+    has /= np.sqrt(has.sum(axis=1, keepdims=True))
+    share = has.sum(axis=0) / has.sum()
+    years = np.array(catalogue.years, dtype=np.float64)
+    num_items = len(fame)
+
+    users, items, times = [], [], []
+    for viewer in range(NUM_VIEWERS):
+        early, late = _genre_taste(random, share), _genre_taste(random, share)
+        era = 1945 + 75 * np.sqrt(random())
+        width = 8 + 14 * random()
+        pull = 0.5 + 0.5 * random()
+        count = int(40 + 110 * random() ** 2)
+        fixed = pull * fame - ((years - era) / width) ** 2 / 2
+        unseen = np.ones(num_items, dtype=bool)
+        when = _START + int(200 * 86_400 * random())
+        for session in range(_SESSIONS):
+            drift = session / (_SESSIONS - 1)
+            taste = fixed + has @ ((1 - drift) * early + drift * late)
+            noise = -np.log(-np.log(np.clip(random(num_items), 1e-12, 1 - 1e-12)))
+            size = count * (session + 1) // _SESSIONS - count * session // _SESSIONS
+            keys = np.where(unseen, taste + noise, -np.inf)
+            chosen = np.argsort(-keys, kind="stable")[:size]
+            unseen[chosen] = False
+            steps = np.cumsum(3_600 + (6 * 86_400 * random(size)).astype(np.int64))
+            users.append(np.full(size, viewer))
+            items.append(chosen)
+            times.append(when + steps)
+            when = int(times[-1][-1])
+    return prepare(
+        "demo",
+        SOURCE,
+        [f"sim-{number:03}" for number in range(1, NUM_VIEWERS + 1)],
+        catalogue,
+        Interactions(np.concatenate(users), np.concatenate(items), np.concatenate(times)),
+        simulated=True,
+    )
+
+
+def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight of each genre for one viewer, shape (genres,)."""
+    weights = np.zeros(len(share))
+    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share)))) ))[: 1 + int(3 * random())]
+    weights[liked] = 2.5 + 1.5 * random(len(liked))
+    disliked = np.argsort(random(len(share)))[: 1 + int(2 * random())]
+    weights[disliked] -= 2.0
+    return weights

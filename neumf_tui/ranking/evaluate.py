@@ -1,0 +1,89 @@
+"""Full ranking: the rank of every user's held-out item among all candidates, by counting, without a sort."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.ranking.scoring import Scorer
+
+PROTOCOL = {
+    "split": "leave-one-out, latest interaction of each user; equal timestamps: first in file order",
+    "candidates": "every item not in the user's training history",
+    "ties": "rank = 1 + scored higher + equal / 2",
+}
+
+
+def protocol(exclude_heldout: bool) -> dict[str, str | bool]:
+    """What stands behind the figures of a run."""
+    return PROTOCOL | {"exclude_heldout": exclude_heldout}
+
+
+def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
+    """Items outside each user's history, shape (num_users,)."""
+    return dataset.num_items - np.diff(dataset.offsets)
+
+
+class Evaluator:
+    """Ranks held-out items; holds on `device` what does not change from one evaluation to the next."""
+
+    def __init__(self, dataset: Dataset, device: torch.device) -> None:
+        if not (np.asarray(dataset.split.heldout) >= 0).any():
+            raise NeumfTuiError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
+        self.dataset = dataset
+        self.candidates = num_candidates(dataset)
+        self.heldout = torch.as_tensor(np.array(dataset.split.heldout), device=device)
+        self.users = torch.as_tensor(np.array(dataset.split.users), device=device)
+        self.items = torch.as_tensor(np.array(dataset.split.items), device=device)
+
+    def ranks(self, model: NeuMF) -> NDArray[np.float32]:
+        """Rank of each user's held-out item, shape (num_users,), NaN where none is held out.
+
+        Raises NeumfTuiError when a score is not a number.
+        """
+        scorer = Scorer(model)
+
+        def scores(number: int) -> Tensor:
+            gmf, mlp = scorer.chunk(number)
+            return gmf.add_(mlp)
+
+        return self._ranks(scores, scorer.num_chunks(), scorer.chunk_users)
+
+    def popularity_ranks(self) -> NDArray[np.float32]:
+        """The same for the model that scores every item by the number of users who have it in training."""
+        seen = torch.as_tensor(self.dataset.seen_by, device=self.heldout.device).float()
+        size = max(1, (1 << 20) // self.dataset.num_items)
+        count = -(-self.dataset.num_users // size)
+        total = self.dataset.num_users
+        return self._ranks(
+            lambda number: seen.repeat(min(size, total - number * size), 1), count, size
+        )
+
+    @torch.inference_mode()
+    def _ranks(self, scores_of: Callable[[int], Tensor], count: int, size: int) -> NDArray[np.float32]:
+        offsets = self.dataset.offsets
+        num_users = self.dataset.num_users
+        ranks = torch.full((num_users,), torch.nan, dtype=torch.float32, device=self.heldout.device)
+        for number in range(count):
+            start, stop = number * size, min((number + 1) * size, num_users)
+            scores = scores_of(number)
+            held = self.heldout[start:stop]
+            target = scores.gather(1, held.clamp(min=0)[:, None])
+            # The history leaves the race: NaN is neither higher than nor equal to anything.
+            nan_before = scores.isnan().any()
+            pairs = slice(int(offsets[start]), int(offsets[stop]))
+            scores[self.users[pairs] - start, self.items[pairs]] = torch.nan
+            higher = (scores > target).sum(1)
+            equal = (scores == target).sum(1) - 1
+            rank = 1 + higher.float() + equal.float() / 2
+            ranks[start:stop] = torch.where((held >= 0) & ~nan_before, rank, torch.nan)
+            ranks[start:stop].masked_fill_((held >= 0) & nan_before, -1)
+        result: NDArray[np.float32] = ranks.cpu().numpy()
+        if (result < 0).any():
+            raise NeumfTuiError("a score is not a number: the model has diverged; try a smaller --learning-rate")
+        return result

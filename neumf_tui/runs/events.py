@@ -1,0 +1,150 @@
+"""What a run's files hold: `run.json`, `status.json` and the lines of `events.jsonl`."""
+
+from typing import Any
+
+import msgspec
+
+FORMAT = 1
+FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
+"""States in which nothing more will happen. Readers add `crashed`; the trainer never writes it."""
+
+
+class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which data a run was trained on."""
+
+    name: str
+    simulated: bool
+    fingerprint: str
+    source: str
+    num_users: int
+    num_items: int
+    num_train: int
+    notices: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (simulated)" if self.simulated else self.name
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`: written once, before the trainer starts."""
+
+    name: str
+    created: float
+    """Unix seconds."""
+    preset: str
+    settings: dict[str, Any]
+    """The Settings of the run; a plain dict so that old viewers read new runs."""
+    dataset: DatasetRef
+    home: str
+    protocol: dict[str, Any]
+    host: str
+    versions: dict[str, str]
+    format: int = FORMAT
+
+    @property
+    def epochs(self) -> int:
+        return int(self.settings["epochs"])
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """`status.json`: replaced whole at each change, and as a heartbeat about once a second."""
+
+    state: str
+    """starting, running, finished, stopped or failed."""
+    pid: int
+    epoch: int = 0
+    """Whole epochs done."""
+    step: int = 0
+    """Steps done in the epoch under way."""
+    steps: int = 0
+    """Steps of an epoch."""
+    t: float = 0.0
+    """Unix seconds when this was written."""
+    device: str = ""
+    reason: str = ""
+    """Why the run ended, for people."""
+    exit_code: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """One line of `events.jsonl`."""
+
+    t: float
+    """Unix seconds."""
+
+
+class Started(Event, tag="started"):
+    """The trainer begins, or begins again at `epoch` + `step`; later figures replace earlier ones from there on."""
+
+    device: str
+    epoch: int
+    step: int
+    steps: int
+    popularity: dict[str, float]
+    versions: dict[str, str] = {}
+
+
+class Steps(Event, tag="steps"):
+    """Losses of a stretch of steps, thinned to a few points; written at most four times a second."""
+
+    steps: list[int]
+    """Number of the last step behind each point, counted from the start of the run."""
+    losses: list[float | None]
+    """Mean loss per training pair over the steps behind each point; None where it is not finite."""
+
+
+class Epoch(Event, tag="epoch"):
+    """An epoch is done."""
+
+    epoch: int
+    loss: float
+    """Mean per training pair."""
+    examples_per_second: float
+    seconds: float
+
+
+class Evaluated(Event, tag="evaluated"):
+    """Every held-out item was ranked."""
+
+    epoch: int
+    metrics: dict[str, float]
+    interval: tuple[float, float]
+    """95 % confidence interval of Hit@50."""
+    seconds: float
+    entered: int = 0
+    """Users whose held-out item came into the top 50 since the evaluation before."""
+    left: int = 0
+
+
+class Checkpointed(Event, tag="checkpoint"):
+    """A checkpoint is on disk."""
+
+    epoch: int
+    step: int
+    file: str
+
+
+class Requested(Event, tag="request"):
+    """The trainer took a request."""
+
+    what: str
+
+
+class Warned(Event, tag="warning"):
+    """Something a person should know; training goes on."""
+
+    text: str
+
+
+class Finished(Event, tag="finished"):
+    """The trainer ends."""
+
+    state: str
+    reason: str
+    train_seconds: float = 0.0
+    """Time in training steps over the whole run, earlier stretches included."""
+    evaluate_seconds: float = 0.0
+
+
+AnyEvent = Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Warned | Finished

@@ -1,0 +1,193 @@
+"""The readers' side of a run directory: tail its events, read its status, fold both into one snapshot."""
+
+import fcntl
+import io
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.errors import RunError
+from neumf_tui.runs.events import (
+    FINAL_STATES,
+    FORMAT,
+    AnyEvent,
+    Checkpointed,
+    Epoch,
+    Evaluated,
+    Finished,
+    Requested,
+    RunInfo,
+    Started,
+    Status,
+    Steps,
+    Warned,
+)
+
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a run's events say, folded. Lists are in order of step or epoch and never hold a figure twice."""
+
+    started: Started | None = None
+    steps: tuple[int, ...] = ()
+    losses: tuple[float | None, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
+    evaluations: tuple[Evaluated, ...] = ()
+    checkpoint: Checkpointed | None = None
+    finished: Finished | None = None
+    log: tuple[tuple[float, str], ...] = ()
+    """(unix seconds, text) of what happened, for people."""
+    train_seconds: float = field(default=0.0)
+
+    @property
+    def best(self) -> Evaluated | None:
+        """The evaluation with the highest Hit@50, the earliest if equal."""
+        return max(self.evaluations, key=lambda e: (e.metrics["hit@50"], -e.epoch), default=None)
+
+
+def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
+    """`before` with `events` taken in; pure."""
+    after = before
+    steps, losses = list(before.steps), list(before.losses)
+    log = list(before.log)
+    for event in events:
+        match event:
+            case Started():
+                # A resumed trainer does again what came after its checkpoint.
+                done = event.epoch * event.steps + event.step
+                while steps and steps[-1] > done:
+                    steps.pop()
+                    losses.pop()
+                after = replace(
+                    after,
+                    started=event,
+                    finished=None,
+                    epochs=tuple(e for e in after.epochs if e.epoch <= event.epoch),
+                    evaluations=tuple(e for e in after.evaluations if e.epoch <= event.epoch),
+                )
+                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
+                log.append((event.t, f"{'resumed' if done else 'training'} on {event.device}{where}"))
+            case Steps():
+                steps += event.steps
+                losses += event.losses
+            case Epoch():
+                after = replace(after, epochs=(*after.epochs, event))
+            case Evaluated():
+                after = replace(after, evaluations=(*after.evaluations, event))
+                m = event.metrics
+                loss = f"loss {after.epochs[-1].loss:.4f}  " if after.epochs else ""
+                log.append((event.t, f"epoch {event.epoch}  {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
+            case Checkpointed():
+                after = replace(after, checkpoint=event)
+            case Requested():
+                log.append((event.t, f"request: {event.what}"))
+            case Warned():
+                log.append((event.t, event.text))
+            case Finished():
+                after = replace(after, finished=event)
+                log.append((event.t, f"{event.state}: {event.reason}" if event.reason else event.state))
+    return replace(after, steps=tuple(steps), losses=tuple(losses), log=tuple(log))
+
+
+class EventTail:
+    """Reads `events.jsonl` as it grows; survives a torn last line, truncation and replacement of the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+        self._inode = -1
+        self.restarted = False
+        """Whether the last read began again at the start: what was read before no longer counts."""
+
+    def read(self) -> list[AnyEvent]:
+        """The events of the whole lines added since the last call; unknown kinds are passed over."""
+        self.restarted = False
+        try:
+            with self.path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                if stat.st_ino != self._inode or stat.st_size < self._offset:
+                    self.restarted = self._offset > 0
+                    self._offset, self._inode = 0, stat.st_ino
+                file.seek(self._offset)
+                content = file.read()
+        except FileNotFoundError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [event for line in whole.splitlines() if (event := _decode(line)) is not None]
+
+
+def _decode(line: bytes) -> AnyEvent | None:
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError:
+        # An event of a newer version, or a damaged line: everything else still counts.
+        return None
+
+
+def read_info(folder: Path) -> RunInfo:
+    """`run.json`; raises RunError naming the file."""
+    path = folder / "run.json"
+    try:
+        info = msgspec.json.decode(path.read_bytes(), type=RunInfo)
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: not a run directory (no run.json); `neumf-tui runs` lists the runs") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again") from error
+    if info.format > FORMAT:
+        raise RunError(f"{path}: format {info.format}, this program knows up to {FORMAT}; install a newer neumf-tui")
+    return info
+
+
+def read_status(folder: Path) -> Status:
+    """`status.json`, with the state `crashed` where the trainer is gone without a final word."""
+    path = folder / "status.json"
+    try:
+        status = msgspec.json.decode(path.read_bytes(), type=Status)
+    except (OSError, msgspec.DecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again") from error
+    if status.state not in FINAL_STATES and status.pid and not is_locked(folder):
+        # Read again: the trainer may have ended between the two looks.
+        status = msgspec.json.decode(path.read_bytes(), type=Status)
+        if status.state not in FINAL_STATES and not is_locked(folder):
+            reason = "the trainer is gone without a word; trainer.log has its last output, --resume goes on"
+            return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
+    return status
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living trainer holds the run."""
+    try:
+        with (folder / "lock").open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Everything the run's events say so far."""
+    return fold(Snapshot(), EventTail(folder / "events.jsonl").read())
+
+
+def rank_epochs(folder: Path) -> list[int]:
+    """Epochs on the rank tape, ascending."""
+    return sorted(int(path.stem) for path in (folder / "ranks").glob("[0-9]*.npy"))
+
+
+def read_ranks(folder: Path, epoch: int) -> NDArray[np.float32]:
+    """Ranks of all users' held-out items after `epoch`, shape (num_users,); raises RunError."""
+    path = folder / "ranks" / f"{epoch:05}.npy"
+    try:
+        ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); --resume the run to write it again") from error
+    return np.asarray(ranks, dtype=np.float32)

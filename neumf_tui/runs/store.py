@@ -1,0 +1,83 @@
+"""All runs of a home folder: finding one by name, listing them, naming a new one."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from neumf_tui.errors import NeumfTuiError, RunError, UsageError
+from neumf_tui.home import runs_dir
+from neumf_tui.runs.events import RunInfo, Status
+from neumf_tui.runs.reader import Snapshot, read_info, read_snapshot, read_status
+
+_ADJECTIVES = "amber bold brisk calm clever coral dusky eager fleet gentle golden keen lucid mellow nimble quiet rapid silver sunny swift vivid witty".split()
+_ANIMALS = "badger crane falcon finch fox gecko hare heron ibis lynx marten mole newt otter owl puffin raven robin seal stoat swan tern wren".split()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run of a listing; `problem` says why the rest is missing."""
+
+    folder: Path
+    info: RunInfo | None = None
+    status: Status | None = None
+    snapshot: Snapshot | None = None
+    problem: str = ""
+
+
+def run_folders(home: Path) -> list[Path]:
+    """Run directories, the latest first."""
+    folder = runs_dir(home)
+    if not folder.is_dir():
+        return []
+    runs = [path for path in folder.iterdir() if (path / "run.json").exists()]
+    return sorted(runs, key=lambda path: ((path / "run.json").stat().st_mtime_ns, path.name), reverse=True)
+
+
+def list_runs(home: Path) -> list[RunRow]:
+    """What each run says of itself, the latest first; a damaged run is listed with its problem."""
+    rows = []
+    for folder in run_folders(home):
+        try:
+            rows.append(RunRow(folder, read_info(folder), read_status(folder), read_snapshot(folder)))
+        except NeumfTuiError as error:
+            rows.append(RunRow(folder, problem=str(error)))
+    return rows
+
+
+def find_run(home: Path, run: str | None) -> Path:
+    """The folder of `run`: a name, a unique prefix, a path, or None for the latest. Raises RunError."""
+    folders = run_folders(home)
+    if run is None:
+        if not folders:
+            raise RunError(f"no runs in {runs_dir(home)}; start one with `neumf-tui train`")
+        return folders[0]
+    for folder in folders:
+        if folder.name == run:
+            return folder
+    path = Path(run).expanduser()
+    if path.is_dir() and ("/" in run or (path / "run.json").exists()):
+        read_info(path)
+        return path.absolute()
+    matches = [folder for folder in folders if folder.name.startswith(run)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(folder.name for folder in matches[:5])
+        raise RunError(f"run {run!r} is not unique: {names}; give more letters")
+    some = ", ".join(folder.name for folder in folders[:5])
+    there = f"there are {some}" if some else "there is none yet; start one with `neumf-tui train`"
+    raise RunError(f"no run {run!r} in {runs_dir(home)}: {there}")
+
+
+def new_run_name(home: Path, wanted: str | None) -> str:
+    """`wanted` if it can be a folder's name, else a fresh one such as quiet-otter-07."""
+    if wanted is not None:
+        if not wanted or wanted.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in wanted):
+            raise UsageError(f"--name {wanted!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.'")
+        return wanted
+    taken = {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
+    draw = random.SystemRandom()
+    while True:
+        name = f"{draw.choice(_ADJECTIVES)}-{draw.choice(_ANIMALS)}-{draw.randrange(100):02}"
+        if name not in taken:
+            return name
