@@ -8,7 +8,7 @@ import msgspec
 from neumf_tui.errors import UsageError
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-AtLeastZero = Annotated[float, msgspec.Meta(ge=0, lt=float("inf"))]
+AtLeastZero = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,7 +20,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Width of each hidden layer of the MLP; ReLU follows every one."""
     batch_size: Positive
     """Training pairs a step. The loss is summed over them, so it also scales the gradient."""
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, lt=float("inf"))]
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
     """Adam's step size."""
     weight_decay: AtLeastZero
     """L2 penalty inside Adam; acts against the summed loss, so its strength depends on `batch_size`."""
@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Epochs between evaluations (each writes a checkpoint); the last epoch is always evaluated."""
     exclude_heldout: bool
     """Keep each user's held-out item out of their negatives. This leaks: it flatters Hit@50."""
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     """Start of every random draw; the same seed gives the same weights on the CPU."""
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """`auto` takes CUDA if there is one, then Apple's MPS, then the CPU."""

@@ -12,18 +12,6 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.scoring import Scorer
 
-PROTOCOL = {
-    "split": "leave-one-out, latest interaction of each user; equal timestamps: first in file order",
-    "candidates": "every item not in the user's training history",
-    "ties": "rank = 1 + scored higher + equal / 2",
-}
-
-
-def protocol(exclude_heldout: bool) -> dict[str, str | bool]:
-    """What stands behind the figures of a run."""
-    return PROTOCOL | {"exclude_heldout": exclude_heldout}
-
-
 def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
     """Items outside each user's history, shape (num_users,)."""
     return dataset.num_items - np.diff(dataset.offsets)

@@ -145,6 +145,8 @@ class Finished(Event, tag="finished"):
     train_seconds: float = 0.0
     """Time in training steps over the whole run, earlier stretches included."""
     evaluate_seconds: float = 0.0
+    total_seconds: float = 0.0
+    """Both, and writing, without start-up."""
 
 
 AnyEvent = Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Warned | Finished

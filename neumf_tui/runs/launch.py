@@ -10,7 +10,7 @@ def launch_trainer(folder: Path) -> "subprocess.Popen[bytes]":
     """Train the run in `folder` from its last checkpoint, or from the start; output goes to its trainer.log."""
     with (folder / "trainer.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "neumf_tui.training.worker", str(folder)],
+            [sys.executable, "-P", "-m", "neumf_tui.training.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -3,7 +3,8 @@
 import fcntl
 import io
 import os
-from dataclasses import dataclass, field, replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,8 @@ from neumf_tui.runs.events import (
     Warned,
 )
 
+START_LIMIT = 30.0
+"""Seconds a trainer may take from its launch until it holds the lock."""
 _decoder = msgspec.json.Decoder(AnyEvent)
 
 
@@ -43,7 +46,6 @@ class Snapshot:
     finished: Finished | None = None
     log: tuple[tuple[float, str], ...] = ()
     """(unix seconds, text) of what happened, for people."""
-    train_seconds: float = field(default=0.0)
 
     @property
     def best(self) -> Evaluated | None:
@@ -152,10 +154,11 @@ def read_status(folder: Path) -> Status:
         status = msgspec.json.decode(path.read_bytes(), type=Status)
     except (OSError, msgspec.DecodeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again") from error
-    if status.state not in FINAL_STATES and status.pid and not is_locked(folder):
+    begun = status.pid != 0 or time.time() - status.t > START_LIMIT
+    if status.state not in FINAL_STATES and begun and not is_locked(folder):
         # Read again: the trainer may have ended between the two looks.
         status = msgspec.json.decode(path.read_bytes(), type=Status)
-        if status.state not in FINAL_STATES and not is_locked(folder):
+        if status.state not in FINAL_STATES:
             reason = "the trainer is gone without a word; trainer.log has its last output, --resume goes on"
             return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
     return status

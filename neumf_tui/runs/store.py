@@ -1,27 +1,14 @@
 """All runs of a home folder: finding one by name, listing them, naming a new one."""
 
 import random
-from dataclasses import dataclass
 from pathlib import Path
 
-from neumf_tui.errors import NeumfTuiError, RunError, UsageError
+from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
-from neumf_tui.runs.events import RunInfo, Status
-from neumf_tui.runs.reader import Snapshot, read_info, read_snapshot, read_status
+from neumf_tui.runs.reader import read_info
 
 _ADJECTIVES = "amber bold brisk calm clever coral dusky eager fleet gentle golden keen lucid mellow nimble quiet rapid silver sunny swift vivid witty".split()
 _ANIMALS = "badger crane falcon finch fox gecko hare heron ibis lynx marten mole newt otter owl puffin raven robin seal stoat swan tern wren".split()
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run of a listing; `problem` says why the rest is missing."""
-
-    folder: Path
-    info: RunInfo | None = None
-    status: Status | None = None
-    snapshot: Snapshot | None = None
-    problem: str = ""
 
 
 def run_folders(home: Path) -> list[Path]:
@@ -31,17 +18,6 @@ def run_folders(home: Path) -> list[Path]:
         return []
     runs = [path for path in folder.iterdir() if (path / "run.json").exists()]
     return sorted(runs, key=lambda path: ((path / "run.json").stat().st_mtime_ns, path.name), reverse=True)
-
-
-def list_runs(home: Path) -> list[RunRow]:
-    """What each run says of itself, the latest first; a damaged run is listed with its problem."""
-    rows = []
-    for folder in run_folders(home):
-        try:
-            rows.append(RunRow(folder, read_info(folder), read_status(folder), read_snapshot(folder)))
-        except NeumfTuiError as error:
-            rows.append(RunRow(folder, problem=str(error)))
-    return rows
 
 
 def find_run(home: Path, run: str | None) -> Path:

@@ -29,6 +29,13 @@ def create_run(folder: Path, info: RunInfo) -> None:
     replace_with(folder / "run.json", lambda path: _write(path, msgspec.json.encode(info)))
 
 
+def reopen_run(folder: Path) -> None:
+    """Mark a run whose trainer has ended as about to be trained again."""
+    for request in (folder / "requests").iterdir():
+        request.unlink()  # meant for the trainer before
+    write_status(folder, Status(state="starting", pid=0))
+
+
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(msgspec.json.format(content, indent=2) + b"\n")
 

@@ -1,0 +1,40 @@
+"""Text and JSON on stdout for people and programs; talk on stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from neumf_tui.text import clean
+
+
+def say(text: str) -> None:
+    """A line to the person, on stderr."""
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def print_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([clean(v) if isinstance(v, str) else v for v in row] for row in rows)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+    """A table; `numbers` are the columns set to the right. Cells are shown as they are, never as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 250, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(table)

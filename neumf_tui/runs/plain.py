@@ -1,0 +1,78 @@
+"""Train without a screen: the same trainer, one line an epoch on stderr."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, RunInfo, Started, Warned
+from neumf_tui.runs.launch import launch_trainer
+from neumf_tui.runs.reader import EventTail, read_info, read_status
+from neumf_tui.runs.requests import STOP, send_request
+
+POLL_SECONDS = 0.05
+
+
+def train_plainly(folder: Path) -> int:
+    """Start the trainer of `folder` and tell of it until it ends. SIGINT and SIGTERM stop it, with a checkpoint.
+
+    Returns the exit code: the trainer's own, or 128 + the number of the signal that stopped it.
+    """
+    caught: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if caught:
+            raise SystemExit(128 + number)  # asked twice: leave now, the trainer stops by itself
+        caught.append(number)
+        send_request(folder, STOP)
+        _say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        info = read_info(folder)
+        tail = EventTail(folder / "events.jsonl")
+        tail.read()  # what an earlier trainer of a resumed run wrote
+        process = launch_trainer(folder)
+        loss, ended = 0.0, False
+        while not ended:
+            ended = process.poll() is not None
+            for event in tail.read():
+                if isinstance(event, Epoch):
+                    loss = event.loss
+                if line := _line(event, info, loss):
+                    _say(line)
+            if not ended:
+                time.sleep(POLL_SECONDS)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    status = read_status(folder)
+    if status.state == "finished":
+        return 0
+    if status.state == "stopped":
+        return 128 + caught[0] if caught else 0
+    _say(f"neumf-tui: {status.state}: {status.reason}")
+    return status.exit_code or 1
+
+
+def _line(event: AnyEvent, info: RunInfo, loss: float) -> str:
+    match event:
+        case Started():
+            begun = f", from epoch {event.epoch + 1}, step {event.step + 1}" if event.epoch or event.step else ""
+            return f"training on {event.device}{begun}; popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
+        case Epoch() if event.epoch % info.settings["eval_every"] and event.epoch < info.epochs:
+            return f"epoch {event.epoch}/{info.epochs}  loss {loss:.4f}"
+        case Evaluated():
+            m = event.metrics
+            return (
+                f"epoch {event.epoch}/{info.epochs}  loss {loss:.4f}  Hit@50 {m['hit@50']:.4f}  Hit@10 {m['hit@10']:.4f}"
+                f"  NDCG@10 {m['ndcg@10']:.4f}  MRR {m['mrr']:.4f}  AUC {m['auc']:.4f}"
+            )
+        case Warned():
+            return f"warning: {event.text}"
+    return ""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,242 @@
+"""The training loop of a run: steps, evaluations, checkpoints, and what it writes of them."""
+
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+from torch import Tensor
+
+from neumf_tui import __version__
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.ranking.metrics import CUTOFF, hit_interval, metrics_from_ranks
+from neumf_tui.runs import events
+from neumf_tui.runs.checkpoint import Progress, last_checkpoint, point
+from neumf_tui.runs.reader import rank_epochs, read_ranks
+from neumf_tui.runs.requests import STOP, take_requests
+from neumf_tui.runs.writer import RunWriter
+from neumf_tui.settings import Settings
+from neumf_tui.training.trainer import Trainer
+
+FLUSH_SECONDS = 0.25
+"""Time between `steps` events: the only place inside an epoch that waits for the GPU."""
+LOOK_SECONDS = 0.05
+"""Time between looks for requests."""
+HEARTBEAT_SECONDS = 1.0
+POINTS = 16
+"""Points of a `steps` event; more steps than that are averaged."""
+
+
+class Diverged(NeumfTuiError):
+    """The loss is no longer a finite number."""
+
+
+class Stop(Exception):
+    """Leave the loop after the step under way."""
+
+
+class Loop:
+    """Trains one run to its last epoch, or until it is asked to stop."""
+
+    def __init__(self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device) -> None:
+        self.writer = writer
+        self.settings = settings
+        self.trainer = Trainer(dataset, settings, device)
+        self.evaluator = Evaluator(dataset, device)
+        self.progress = Progress()
+        self.stop_reason = ""
+        self._losses: list[Tensor] = []
+        self._sizes: list[int] = []
+        self._flushed = self._looked = self._beat = 0.0
+
+    def run(self, pid: int) -> None:
+        """Train from the last checkpoint on; raises Stop when asked to, Diverged, or OSError."""
+        self._pid = pid
+        if checkpoint := last_checkpoint(self.writer.folder):
+            self.progress = self.trainer.load(checkpoint)
+        self._start()
+        while self.progress.epoch < self.settings.epochs:
+            self._train_epoch()
+            epoch = self.progress.epoch
+            if epoch % self.settings.eval_every == 0 or epoch == self.settings.epochs:
+                self._evaluate()
+                self.checkpoint()
+                if self.stop_reason and epoch < self.settings.epochs:
+                    raise Stop
+
+    def _start(self) -> None:
+        popularity = self.evaluator.popularity_ranks()
+        self.writer.event(
+            events.Started(
+                t=time.time(),
+                device=self._device_name(),
+                epoch=self.progress.epoch,
+                step=self.progress.step,
+                steps=self.trainer.steps,
+                popularity=metrics_from_ranks(popularity, self.evaluator.candidates),
+                versions={"neumf-tui": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
+            )
+        )
+        if self.trainer.skipped:
+            text = f"{self.trainer.skipped:,} training pairs left out: their users have every item, so no negatives"
+            self.writer.event(events.Warned(t=time.time(), text=text))
+        self._started = time.perf_counter() - self.progress.total_seconds
+        self._heartbeat()
+
+    def _device_name(self) -> str:
+        device = self.trainer.device
+        if device.type == "cuda":
+            return f"{device} {torch.cuda.get_device_name(device)}"
+        return f"{device} ×{torch.get_num_threads()}" if device.type == "cpu" else str(device)
+
+    def _train_epoch(self) -> None:
+        """The steps of one epoch, from wherever the last checkpoint left it."""
+        number, begun = self.progress.epoch + 1, time.perf_counter()
+        first, before = self.progress.step, self.progress.train_seconds
+        for batch in self.trainer.batches(number, first):
+            self._losses.append(self.trainer.step(*batch))
+            self._sizes.append(batch[2].numel())
+            now = time.perf_counter()
+            if now - self._flushed >= FLUSH_SECONDS:
+                self._flush()
+                self._flushed = now
+            if now - self._looked >= LOOK_SECONDS:
+                self._looked = now
+                self._obey(before + now - begun)
+        self._flush()
+        seconds = time.perf_counter() - begun
+        pairs = len(self.trainer.users)
+        done = pairs - min(pairs, first * self.settings.batch_size)
+        self.writer.event(
+            events.Epoch(
+                t=time.time(),
+                epoch=number,
+                loss=self.progress.loss_sum / (pairs * self.settings.negatives),
+                examples_per_second=done / seconds,
+                seconds=seconds,
+            )
+        )
+        self.progress = replace(
+            self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds
+        )
+        self._heartbeat()
+
+    def _flush(self) -> None:
+        """Fetch the losses since the last flush and write them; raises Diverged at the first that is not finite."""
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).double().cpu().numpy()
+        sizes = np.array(self._sizes)
+        first = self.progress.epoch * self.trainer.steps + self.progress.step
+        self._losses, self._sizes = [], []
+        bad = np.flatnonzero(~np.isfinite(losses))
+        groups = np.array_split(np.arange(len(losses)), min(POINTS, len(losses)))
+        means = [float(losses[g].sum() / sizes[g].sum()) for g in groups]
+        self.writer.event(
+            events.Steps(
+                t=time.time(),
+                steps=[first + int(g[-1]) + 1 for g in groups],
+                losses=[mean if np.isfinite(mean) else None for mean in means],
+            )
+        )
+        if len(bad):
+            step = self.progress.step + int(bad[0]) + 1
+            raise Diverged(
+                f"the loss is {losses[bad[0]]} at epoch {self.progress.epoch + 1}, step {step} of {self.trainer.steps}: "
+                "training has diverged; try a smaller --learning-rate"
+            )
+        # Added one by one, so that the sum does not depend on when flushes fell.
+        total = self.progress.loss_sum
+        for loss in losses.tolist():
+            total += loss
+        self.progress = replace(self.progress, step=self.progress.step + len(losses), loss_sum=total)
+        self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
+
+    def _obey(self, train_seconds: float) -> None:
+        """Take requests and signals; on a stop, save where the run stands and leave."""
+        for what in take_requests(self.writer.folder):
+            if what == STOP:
+                self.stop_reason = "stopped on request"
+                self.writer.event(events.Requested(t=time.time(), what=what))
+            else:
+                text = f"request {what!r} is not known to this version"
+                self.writer.event(events.Warned(t=time.time(), text=text))
+        if not self.stop_reason:
+            return
+        self._flush()
+        if self.progress.step < self.trainer.steps:
+            self.progress = replace(self.progress, train_seconds=train_seconds)
+            self.checkpoint()
+            raise Stop
+        # After an epoch's last step the epoch's own end comes first: it evaluates and saves.
+
+    def on_signal(self, number: int, _frame: object) -> None:
+        self.stop_reason = f"stopped by {signal.Signals(number).name}"
+
+    def _evaluate(self) -> None:
+        begun = time.perf_counter()
+        epoch = self.progress.epoch
+        ranks = self.evaluator.ranks(self.trainer.model)
+        metrics = metrics_from_ranks(ranks, self.evaluator.candidates)
+        seconds = time.perf_counter() - begun
+        earlier = [e for e in rank_epochs(self.writer.folder) if e < epoch]
+        entered = left = 0
+        if earlier:
+            before = read_ranks(self.writer.folder, earlier[-1]) <= CUTOFF
+            after = ranks <= CUTOFF
+            entered, left = int((after & ~before).sum()), int((before & ~after).sum())
+        self.writer.ranks(epoch, ranks)
+        self.writer.event(
+            events.Evaluated(
+                t=time.time(),
+                epoch=epoch,
+                metrics=metrics,
+                interval=hit_interval(ranks),
+                seconds=seconds,
+                entered=entered,
+                left=left,
+            )
+        )
+        self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
+
+    def checkpoint(self) -> None:
+        """Save where the run stands; `best` follows the highest Hit@50."""
+        path = self.trainer.save(self.writer.folder, self.timed())
+        self._point_best(path)
+        self.writer.event(
+            events.Checkpointed(
+                t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name
+            )
+        )
+        self._heartbeat()
+
+    def _point_best(self, path: Path) -> None:
+        if self.progress.step:
+            return
+        folder = self.writer.folder
+        hits = {e: float(np.mean(read_ranks(folder, e) <= CUTOFF)) for e in rank_epochs(folder) if e <= self.progress.epoch}
+        if max(hits, key=lambda e: (hits[e], -e)) == self.progress.epoch:
+            point(folder, "best", path)
+
+    def timed(self) -> Progress:
+        """Progress with the time the run has taken until now, earlier stretches included."""
+        return replace(self.progress, total_seconds=time.perf_counter() - self._started)
+
+    def _heartbeat(self, at_most_every: float = 0.0) -> None:
+        now = time.monotonic()
+        if now - self._beat >= at_most_every:
+            self._beat = now
+            self.writer.status(
+                events.Status(
+                    state="running",
+                    pid=self._pid,
+                    epoch=self.progress.epoch,
+                    step=self.progress.step,
+                    steps=self.trainer.steps,
+                    device=str(self.trainer.device),
+                )
+            )
