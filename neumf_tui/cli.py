@@ -172,6 +172,17 @@ def _drop_stillborn(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@app.command(epilog="Example: neumf-tui attach quiet-otter-07")
+def attach(run: Run = None, home: Home = None) -> None:
+    """Open the screen of a run, whether it is still training or not."""
+    from neumf_tui.runs.store import find_run
+
+    folder = find_run(_home(home), run)
+    if why := _why_no_screen():
+        raise UsageError(f"attach needs a terminal, and {why}; `neumf-tui runs` prints how it stands")
+    raise typer.Exit(_show(folder, "train", _home(home)))
+
+
 @app.command(epilog="Example: neumf-tui explore quiet-otter-07")
 def explore(run: Run = None, home: Home = None) -> None:
     """Pick a user, see the ranked films and where the held-out one landed."""

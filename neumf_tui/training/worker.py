@@ -58,6 +58,7 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
         import torch
 
         torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only finds bugs
     loop = Loop(writer, load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home)), settings, device)
     signal.signal(signal.SIGTERM, loop.on_signal)
     signal.signal(signal.SIGINT, loop.on_signal)

@@ -1,0 +1,40 @@
+"""Where a rank lies between first and last, on a logarithmic scale with the top-50 line; and ranks over epochs."""
+
+import math
+from collections.abc import Sequence
+
+from neumf_tui.text import rank_text
+
+CUTOFF = 50
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def place(rank: float, last: int, width: int) -> int:
+    """The cell, 0 to width − 1, of `rank` on a log scale from 1 to `last`."""
+    if last <= 1:
+        return 0
+    return round((width - 1) * math.log(max(rank, 1)) / math.log(last))
+
+
+def ruler(rank: float | None, last: int, width: int) -> str:
+    """A line of `width` cells: `1 ────●──┊50──── 1,644`, the dot at `rank`."""
+    end = f" {last:,}"
+    cells = ["─"] * max(10, width - 2 - len(end))
+    if last > CUTOFF:
+        line = place(CUTOFF, last, len(cells))
+        cells[line : line + 3] = ["┊", *"50"][: len(cells) - line]
+    if rank is not None:
+        cells[place(rank, last, len(cells))] = "●"
+    return "1 " + "".join(cells) + end
+
+
+def sparkline(ranks: Sequence[float], last: int, width: int) -> str:
+    """Ranks over epochs as blocks, the best rank the tallest, log scale, at most `width` of the newest."""
+    scale = math.log(max(last, 2))
+    heights = [1 - math.log(max(rank, 1)) / scale for rank in ranks[-width:]]
+    return "".join(_BLOCKS[min(7, int(8 * height))] for height in heights)
+
+
+def journey(ranks: Sequence[float]) -> str:
+    """First and newest rank: `312→12`."""
+    return f"{rank_text(ranks[0])}→{rank_text(ranks[-1])}" if len(ranks) > 1 else ""
