@@ -92,7 +92,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     eval_every: Annotated[int | None, typer.Option(help="Epochs between evaluations and checkpoints.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 for one a core.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 for one a core, and one alone for small batches.")] = None,
     resume: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Go on with a run from its last checkpoint.", autocompletion=_run_names),

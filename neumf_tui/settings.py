@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """`auto` takes CUDA if there is one, then Apple's MPS, then the CPU."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
-    """CPU threads; 0 means one for each core this process may use."""
+    """CPU threads; 0 means one a core, and one alone for small batches, which it serves best."""
 
 
 def preset_names() -> list[str]:

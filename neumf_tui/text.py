@@ -35,4 +35,4 @@ def si(value: float) -> str:
     for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= limit:
             return f"{value / limit:.3g}{suffix}"
-    return f"{value:.0f} "
+    return f"{value:.0f}"

@@ -5,6 +5,7 @@ import os
 import torch
 
 from neumf_tui.errors import UsageError
+from neumf_tui.settings import Settings
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -23,8 +24,11 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def set_threads(threads: int) -> None:
-    """Use that many CPU threads; 0 for one a core this process may run on."""
+def set_threads(settings: Settings) -> None:
+    """Use the CPU threads that were asked for; by default one a core, and one alone for small batches."""
+    threads = settings.threads
     if not threads:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        # Below this, waking a second thread for each small operation costs more than it gives.
+        threads = cores if settings.batch_size * (1 + settings.negatives) >= 1 << 14 else 1
     torch.set_num_threads(threads)

@@ -99,7 +99,7 @@ class Loop:
         first, before = self.progress.step, self.progress.train_seconds
         for batch in self.trainer.batches(number, first):
             self._losses.append(self.trainer.step(*batch))
-            self._sizes.append(batch[2].numel())
+            self._sizes.append(len(batch[0]) * self.settings.negatives)
             now = time.perf_counter()
             if now - self._flushed >= FLUSH_SECONDS:
                 self._flush()

@@ -63,25 +63,22 @@ class Trainer:
         """Steps of an epoch."""
         return -(-len(self.users) // self.settings.batch_size)
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Users (b,), positives (b,) and negatives (b, negatives) of each step of an epoch, from step `first` on."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Users (b,) and items (1 + negatives, b), the positives in row 0, of each step of an epoch from step `first` on."""
         generator = stream(self.settings.seed, epoch, self.device)
         order = torch.randperm(len(self.users), generator=generator, device=self.device)
-        users, items = self.users[order], self.items[order]
-        negatives = self.sampler.draw(users[:, None].expand(-1, self.settings.negatives), generator)
+        users, positives = self.users[order], self.items[order]
+        negatives = self.sampler.draw(users.expand(self.settings.negatives, -1), generator)
+        items = torch.cat([positives[None], negatives])
         size = self.settings.batch_size
         for start in range(first * size, len(users), size):
             rows = slice(start, start + size)
-            yield users[rows], items[rows], negatives[rows]
+            yield users[rows], items[:, rows]
 
-    def step(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """One optimiser step; the batch's summed loss, detached and still on the device."""
-        count = len(users)
-        # One pass for positives and negatives: at these sizes the number of operations is what costs.
-        scores = self.model(
-            torch.cat([users, users.repeat_interleave(negatives.shape[1])]), torch.cat([positives, negatives.view(-1)])
-        )
-        loss = bpr_loss(scores[:count, None], scores[count:].view(negatives.shape))
+    def step(self, users: Tensor, items: Tensor) -> Tensor:
+        """One optimiser step on one of `batches`; the batch's summed loss, detached and still on the device."""
+        scores = self.model(users, items)
+        loss = bpr_loss(scores[:1], scores[1:])
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

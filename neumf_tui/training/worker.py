@@ -52,7 +52,7 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
 
     info = read_info(writer.folder)
     settings = msgspec.convert(info.settings, Settings)
-    set_threads(settings.threads)
+    set_threads(settings)
     device = pick_device(settings.device)
     if device.type == "cpu":
         import torch

@@ -165,7 +165,7 @@ class TrainScreen(Screen[None]):
         bar = Text.assemble(("━" * filled, "bold"), ("━" * (width - filled), "dim"))
         rest = [f"{share:.0%}", f"step {done - (epoch - 1) * per_epoch}/{per_epoch}"]
         if snapshot.epochs:
-            rest.append(f"{si(snapshot.epochs[-1].examples_per_second)}examples/s")
+            rest.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
         first = snapshot.started.epoch * per_epoch + snapshot.started.step
         if self.status.state == "running" and done > first:
             spent = max(time.time() - snapshot.started.t, 1e-3)

@@ -41,10 +41,13 @@ class CurveChart(PlotWidget, can_focus=False, inherit_bindings=False):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id, allow_pan_and_zoom=False)
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 2, 6
         self._curve = Curve()
+
+    def on_mount(self) -> None:
+        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 6
         self.set_x_formatter(_Few())
         self.set_y_formatter(_Few())
+        self.draw()
 
     def show(self, curve: Curve) -> None:
         """Draw `curve`; nothing is done where it is the one already shown."""
