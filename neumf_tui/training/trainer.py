@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.errors import RunError
+from neumf_tui.errors import DatasetError, RunError
 from neumf_tui.model.loss import bpr_loss
 from neumf_tui.model.neumf import NeuMF, NeuMFConfig
 from neumf_tui.model.sampler import NegativeSampler
@@ -56,7 +56,7 @@ class Trainer:
         self.skipped = len(users) - len(self.users)
         """Training pairs of users for whom no negative exists."""
         if not len(self.users):
-            raise RunError(f"{dataset.label}: every user has every item, so there are no negatives to learn from")
+            raise DatasetError(f"{dataset.label}: every user has every item, so there are no negatives to learn from")
 
     @property
     def steps(self) -> int:

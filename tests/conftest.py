@@ -1,0 +1,87 @@
+"""Fixtures: a home of its own for every test, the demo set, a trained run, and ML-100K where it is at hand."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.registry import open_dataset
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+
+def quiet(_: object) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees the person's own runs, data or terminal settings."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("NEUMF_TUI_HOME", str(home))
+    for name in ("NEUMF_TUI_DATA", "NO_COLOR", "TEXTUAL_THEME", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return home
+
+
+_NAMED = os.environ.get("NEUMF_TUI_DATA")
+_DATA = Path(_NAMED) if _NAMED else Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def ml100k() -> Path:
+    for folder in (_DATA, _DATA / "ml-100k"):
+        if (folder / "u.data").exists():
+            return folder
+    pytest.skip(f"MovieLens 100K is not at {_DATA}; NEUMF_TUI_DATA names its folder")
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared-home")
+
+
+@pytest.fixture(scope="session")
+def demo(shared_home: Path) -> Dataset:
+    return open_dataset("demo", None, shared_home, quiet, quiet)
+
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_cli(*args: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    """The program in a process of its own, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "neumf_tui", *args],
+        capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cli() -> Cli:
+    return run_cli
+
+
+@pytest.fixture(scope="session")
+def trained_home(shared_home: Path) -> Path:
+    """A home with one finished run `trained` of preset d2l on the demo set."""
+    result = run_cli(
+        "train", "--dataset", "demo", "--home", str(shared_home), "--name", "trained", "--plain", "--threads", "1"
+    )
+    assert result.returncode == 0, result.stderr
+    return shared_home
+
+
+@pytest.fixture
+def trained(trained_home: Path, own_home: Path) -> Iterator[Path]:
+    """A copy of that run, to be harmed at will, in the test's own home; its folder."""
+    shutil.copytree(trained_home, own_home)
+    yield own_home / "runs" / "trained"

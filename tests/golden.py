@@ -1,0 +1,66 @@
+"""Run directories in every state, written by the trainer's own writer with fixed figures and times."""
+
+from pathlib import Path
+
+import numpy as np
+
+from neumf_tui.runs import events
+from neumf_tui.runs.writer import RunWriter, create_run
+from neumf_tui.settings import make_settings
+
+T0 = 1_700_000_000.0
+METRICS = {"hit@10": 0.1, "hit@50": 0.3, "ndcg@10": 0.05, "mrr": 0.04, "auc": 0.85}
+POPULARITY = {"hit@10": 0.08, "hit@50": 0.21, "ndcg@10": 0.04, "mrr": 0.03, "auc": 0.8}
+
+
+def make_info(name: str, home: Path, *, simulated: bool = False) -> events.RunInfo:
+    import msgspec
+
+    return events.RunInfo(
+        name=name,
+        created=T0,
+        preset="d2l",
+        settings=msgspec.to_builtins(make_settings("d2l", {"epochs": 4})),
+        dataset=events.DatasetRef(
+            name="demo" if simulated else "ml-100k", simulated=simulated, fingerprint="f" * 64, source="here",
+            num_users=5, num_items=100, num_train=400,
+        ),
+        home=str(home),
+        protocol={"exclude_heldout": True},
+        host="host",
+        versions={},
+    )  # fmt: skip
+
+
+def make_run(home: Path, state: str, *, name: str = "golden", epochs: int = 3, simulated: bool = False) -> Path:
+    """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart."""
+    folder = home / "runs" / name
+    create_run(folder, make_info(name, home, simulated=simulated))
+    if state == "starting":
+        return folder
+    with RunWriter(folder) as writer:
+        writer.event(events.Started(t=T0, device="cpu ×1", epoch=0, step=0, steps=10, popularity=POPULARITY))
+        for epoch in range(1, epochs + 1):
+            steps = list(range(10 * epoch - 9, 10 * epoch + 1))
+            losses = [0.7 / (1 + step / 10) for step in steps]
+            writer.event(events.Steps(t=T0 + epoch, steps=steps, losses=losses))
+            writer.event(
+                events.Epoch(t=T0 + epoch, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5)
+            )
+            rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
+            writer.ranks(epoch, rank)
+            writer.event(
+                events.Evaluated(
+                    t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + epoch / 20}, interval=(0.27, 0.34),
+                    seconds=0.1, entered=3, left=1,
+                )
+            )  # fmt: skip
+            writer.event(events.Checkpointed(t=T0 + epoch, epoch=epoch, step=0, file=f"{epoch:05}.safetensors"))
+        final = {"running": "running", "crashed": "running"}.get(state, state)
+        reason = {"failed": "the loss is nan at epoch 4, step 3 of 10: training has diverged"}.get(state, "")
+        if final != "running":
+            writer.event(events.Finished(t=T0 + epochs + 1, state=final, reason=reason))
+        writer.status(
+            events.Status(state=final, pid=1, epoch=epochs, steps=10, device="cpu", reason=reason, exit_code=final == "failed")
+        )
+    return folder

@@ -1,0 +1,24 @@
+"""What is not loaded, seen in fresh interpreters; static analysis cannot see imports inside functions."""
+
+import subprocess
+import sys
+
+import pytest
+
+CASES = [
+    ("from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, ['--help'])", "torch textual pandas numpy"),
+    ("from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, ['runs'])", "torch textual pandas"),
+    ("import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen", "torch pandas typer neumf_tui.training neumf_tui.ranking"),
+    ("import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo", "torch textual typer"),
+    ("import neumf_tui.runs.reader, neumf_tui.runs.checkpoint, neumf_tui.runs.store", "torch textual pandas typer"),
+    ("import neumf_tui.training.loop, neumf_tui.training.worker", "textual typer"),
+    ("import neumf_tui.ranking.report, neumf_tui.ranking.load", "textual typer neumf_tui.training"),
+    ("import neumf_tui.ranking.users", "torch"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "never"), CASES)
+def test_rooms_load_only_what_they_may(code: str, never: str) -> None:
+    check = f"{code}\nimport sys\nprint([name for name in {never.split()!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,210 @@
+"""The screens on golden run directories and on a trained run: messages, then state, then pictures."""
+
+from pathlib import Path
+
+import pytest
+from golden import make_run
+from textual.widgets import Input, RichLog, Static
+from textual.pilot import Pilot
+
+from neumf_tui.runs.reader import read_status
+from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.explore_screen import ExploreScreen
+from neumf_tui.tui.leave_dialog import LeaveDialog
+from neumf_tui.tui.train_screen import TrainScreen
+from neumf_tui.tui.widgets.chart import CurveChart, smooth
+from neumf_tui.tui.widgets.ruler import place, ruler, sparkline
+from neumf_tui.tui.widgets.table import Table
+
+SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
+
+
+async def settle(pilot: "Pilot[None]") -> None:
+    """Wait until every worker is done and what it posted is drawn."""
+    for _ in range(6):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+def text_of(app: NeumfApp, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).render())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("state", ["starting", "running", "crashed", "failed", "finished", "stopped"])
+async def test_train_screen_in_every_state_and_size(own_home: Path, state: str, size: tuple[int, int]) -> None:
+    folder = make_run(own_home, state)
+    app = NeumfApp(folder, own_home, "train")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        shown = "crashed" if state == "running" else state
+        assert shown in text_of(app, "#head") and "golden" in text_of(app, "#head")
+        assert "flatters" in text_of(app, "#notice")
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        for chart in screen.query(CurveChart):
+            assert chart.size.height >= 3 and chart.region.bottom <= size[1] and chart.region.right <= size[0]
+        if state != "starting":
+            assert "best ● 0.350" in str(screen.query_one("#hit").border_subtitle)
+            assert "0.3500" in text_of(app, "#figures")
+            assert len(screen.query_one("#log", RichLog).lines) >= 4 or size[1] < 24
+        if state == "failed":
+            assert "diverged" in text_of(app, "#progress")
+
+
+async def test_the_screen_follows_what_is_written(own_home: Path) -> None:
+    folder = make_run(own_home, "running", epochs=1)
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    app = NeumfApp(folder, own_home, "train")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, TrainScreen)
+        assert app.screen.snapshot.epochs == ()
+        (folder / "events.jsonl").write_bytes(b"".join(lines))
+        app.screen.request_read()
+        await settle(pilot)
+        assert len(app.screen.snapshot.epochs) == 1 and len(app.screen.snapshot.steps) == 10
+
+
+async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
+    folder = make_run(own_home, "finished")
+    app = NeumfApp(folder, own_home, "train")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        (folder / "status.json").unlink()
+        assert isinstance(app.screen, TrainScreen)
+        app.screen.request_read()
+        await settle(pilot)
+        assert "status.json" in text_of(app, "#notice")
+
+
+@pytest.mark.parametrize(("key", "left", "asked"), [("enter", True, False), ("escape", False, False), ("s", False, True)])
+async def test_leaving_a_training_run_asks(own_home: Path, key: str, left: bool, asked: bool) -> None:
+    from neumf_tui.runs.writer import RunWriter
+
+    folder = make_run(own_home, "running")
+    app = NeumfApp(folder, own_home, "train")
+    with RunWriter(folder):
+        async with app.run_test() as pilot:
+            await settle(pilot)
+            await pilot.press("q")
+            assert isinstance(app.screen, LeaveDialog)
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.is_running != left
+            assert (folder / "requests" / "stop").exists() == asked
+    assert read_status(folder).state == "crashed"
+
+
+async def test_simulated_data_is_named_on_both_screens(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "train")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert "simulated" in text_of(app, "#head") and "simulated" in text_of(app, "#notice")
+        await pilot.press("e")
+        await settle(pilot)
+        assert isinstance(app.screen, ExploreScreen)
+        assert "simulated" in text_of(app, "#run-head") and "simulated" in text_of(app, "#explore-notice")
+        await pilot.press("q")
+        assert isinstance(app.screen, TrainScreen)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_explore_shows_what_rank_prints(trained: Path, own_home: Path, size: tuple[int, int]) -> None:
+    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.ranking.report import ranking_object
+
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ExploreScreen) and screen.ranking is not None and screen.users is not None
+        await pilot.press("down", "down", "n")
+        await settle(pilot)
+        user = screen.users.dataset.user_ids[screen.user]
+        said = ranking_object(Ranker(trained, own_home), user, None)
+        assert screen.ranking.user == screen.user
+        titles = screen.users.dataset.catalogue.titles
+        assert [titles[i] for i in screen.ranking.items] == [item["title"] for item in said["items"]]
+        assert said["heldout"]["rank"] > 50
+        assert said["heldout"]["title"] in text_of(app, "#story") and "miss" in text_of(app, "#story")
+        await pilot.press("h")
+        table = screen.query_one("#ranking-table", Table)
+        assert table.cursor == screen.ranking.heldout
+        line = "".join(s.text for s in table.render_line(table.cursor + 1 - table.scroll_offset.y))
+        assert "★" in line
+
+
+async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ExploreScreen) and screen.users is not None
+        await pilot.press("slash", *"sim-04")
+        await settle(pilot)
+        ids = screen.users.dataset.user_ids
+        assert {ids[u] for u in screen.list.order} == {f"sim-04{n}" for n in range(10)}
+        assert ids[screen.user].startswith("sim-04") and screen.ranking is not None
+        screen.query_one("#search", Input).value = "zzzz no such film"
+        await settle(pilot)
+        assert screen.list.order == [] and "no user matches" in text_of(app, "#story")
+        await pilot.press("escape", "o")
+        await settle(pilot)
+        shown = [float(screen.users.ranks[u]) for u in screen.list.order]
+        assert shown == sorted(shown, reverse=True) and len(shown) == 700
+        await pilot.press("2")
+        history = screen.query_one("#history-table", Table)
+        assert history.row_count == screen.users.history_sizes[screen.user] and history.has_focus
+
+
+async def test_quick_moves_never_show_one_users_list_under_anothers_name(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ExploreScreen)
+        for key in "r n r down r N pagedown end r home".split():
+            await pilot.press(key)
+            assert screen.ranking is None or screen.ranking.user == screen.user
+        await settle(pilot)
+        assert screen.ranking is not None and screen.ranking.user == screen.user
+
+
+async def test_explore_of_a_run_without_its_data_says_so(own_home: Path) -> None:
+    app = NeumfApp(make_run(own_home, "finished"), own_home, "explore")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        assert "prepared dataset is not there" in text_of(app, "#story")
+
+
+def test_the_ruler_is_logarithmic_and_as_wide_as_told() -> None:
+    assert [place(r, 1000, 31) for r in (1, 10, 100, 1000)] == [0, 10, 20, 30]
+    line = ruler(12, 1644, 60)
+    assert len(line) == 60 and line.startswith("1 ") and line.endswith(" 1,644")
+    assert line.index("●") < line.index("┊50")
+    assert len(ruler(None, 30, 40)) == 40 and "●" not in ruler(None, 30, 40)
+    assert sparkline([1000, 31, 1], 1000, 8) == "▁▅█"
+
+
+def test_smoothing_starts_at_the_first_value_and_keeps_a_constant() -> None:
+    assert smooth([5.0])[0] == pytest.approx(5.0)
+    assert smooth([2.0] * 30) == pytest.approx([2.0] * 30)
+    assert smooth([]) == []
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 50)])
+def test_picture_of_a_finished_run(own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
+    app = NeumfApp(make_run(own_home, "finished", simulated=True), own_home, "train")
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_picture_of_explore(trained: Path, own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
+    async def find_one(pilot: "Pilot[None]") -> None:
+        await settle(pilot)
+        await pilot.press("slash", *"sim-196", "enter", "2")
+        await settle(pilot)
+
+    assert snap_compare(NeumfApp(trained, own_home, "explore"), terminal_size=size, run_before=find_one)
