@@ -8,7 +8,8 @@ import random
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset as TorchDataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import Dataset as TorchDataset
 
 from neumf_tui.data.dataset import Dataset
 
@@ -43,8 +44,7 @@ class Pairs(TorchDataset[tuple[int, int, int]]):
         self.users, self.items = data.split.users.tolist(), data.split.items.tolist()
         everything = set(range(data.num_items))
         self.pools = [
-            list(everything - set(data.history(u).tolist()) - {int(data.split.heldout[u])})
-            for u in range(data.num_users)
+            list(everything - set(data.history(u).tolist()) - {int(data.split.heldout[u])}) for u in range(data.num_users)
         ]
 
     def __len__(self) -> int:

@@ -28,7 +28,8 @@ def _run_names(incomplete: str) -> list[str]:
 
 
 Home = Annotated[
-    Path | None, typer.Option("--home", help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]")
+    Path | None,
+    typer.Option("--home", help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]"),
 ]
 Run = Annotated[
     str | None,
@@ -36,7 +37,11 @@ Run = Annotated[
 ]
 RunOption = Annotated[
     str | None,
-    typer.Option("--run", help="Name, unique prefix or path of a run; the latest if left out.", autocompletion=_run_names),
+    typer.Option(
+        "--run",
+        help="Name, unique prefix or path of a run; the latest if left out.",
+        autocompletion=_run_names,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object (or list) on stdout.")]
 
@@ -114,7 +119,9 @@ def train(
         settings = make_settings(preset, changes)
         folder = new_run(_home(home), dataset, data_dir, name, preset, settings)
     else:
-        given = [k for k, v in changes.items() if v is not None] + [k for k, v in {"name": name, "data_dir": data_dir}.items() if v]
+        given = [k for k, v in changes.items() if v is not None] + [
+            k for k, v in {"name": name, "data_dir": data_dir}.items() if v
+        ]
         if given or dataset != "auto" or preset != "d2l":
             flags = ", ".join("--" + key.replace("_", "-") for key in given) or "--dataset and --preset"
             raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
@@ -256,7 +263,8 @@ def datasets(json: Json = False, home: Home = None) -> None:
         print_json([dataclasses.asdict(row) for row in known])
     else:
         print_table(
-            ("dataset", "here", "where"), [(row.name, "yes" if row.available else "no", row.where) for row in known]
+            ("dataset", "here", "where"),
+            [(row.name, "yes" if row.available else "no", row.where) for row in known],
         )
 
 

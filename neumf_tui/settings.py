@@ -61,6 +61,4 @@ def make_settings(preset: str, changes: dict[str, Any]) -> Settings:
         problem, _, where = str(error).partition(" - at `$.")
         name = where.rstrip("`").split("[")[0]
         flag = "--" + name.replace("_", "-")
-        raise UsageError(
-            f"{flag} {values.get(name)}: {problem[0].lower()}{problem[1:]}; give another {flag}"
-        ) from error
+        raise UsageError(f"{flag} {values.get(name)}: {problem[0].lower()}{problem[1:]}; give another {flag}") from error

@@ -84,4 +84,9 @@ class _DownloadLine:
         if percent != self.shown and sys.stderr.isatty():
             self.shown = percent
             end = "\n" if received >= SIZE else ""
-            print(f"\r{received / 1e6:.1f} of {SIZE / 1e6:.1f} MB  {percent} %", end=end, file=sys.stderr, flush=True)
+            print(
+                f"\r{received / 1e6:.1f} of {SIZE / 1e6:.1f} MB  {percent} %",
+                end=end,
+                file=sys.stderr,
+                flush=True,
+            )

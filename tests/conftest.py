@@ -74,7 +74,16 @@ def cli() -> Cli:
 def trained_home(shared_home: Path) -> Path:
     """A home with one finished run `trained` of preset d2l on the demo set."""
     result = run_cli(
-        "train", "--dataset", "demo", "--home", str(shared_home), "--name", "trained", "--plain", "--threads", "1"
+        "train",
+        "--dataset",
+        "demo",
+        "--home",
+        str(shared_home),
+        "--name",
+        "trained",
+        "--plain",
+        "--threads",
+        "1",
     )
     assert result.returncode == 0, result.stderr
     return shared_home

@@ -44,9 +44,7 @@ def make_run(home: Path, state: str, *, name: str = "golden", epochs: int = 3, s
             steps = list(range(10 * epoch - 9, 10 * epoch + 1))
             losses = [0.7 / (1 + step / 10) for step in steps]
             writer.event(events.Steps(t=T0 + epoch, steps=steps, losses=losses))
-            writer.event(
-                events.Epoch(t=T0 + epoch, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5)
-            )
+            writer.event(events.Epoch(t=T0 + epoch, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5))
             rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
             writer.ranks(epoch, rank)
             writer.event(
@@ -61,6 +59,14 @@ def make_run(home: Path, state: str, *, name: str = "golden", epochs: int = 3, s
         if final != "running":
             writer.event(events.Finished(t=T0 + epochs + 1, state=final, reason=reason))
         writer.status(
-            events.Status(state=final, pid=1, epoch=epochs, steps=10, device="cpu", reason=reason, exit_code=final == "failed")
+            events.Status(
+                state=final,
+                pid=1,
+                epoch=epochs,
+                steps=10,
+                device="cpu",
+                reason=reason,
+                exit_code=int(final == "failed"),
+            )
         )
     return folder

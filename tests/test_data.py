@@ -16,7 +16,7 @@ from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
 from neumf_tui.errors import DatasetError, UsageError
 
-HOSTILE = ["[bold]Bold[/]", "\x1b[31mRed\x1b[0m", "tab\there", "שלום ‮abc", "😀 film", "Plain"]
+HOSTILE = ["[bold]Bold[/]", "\x1b[31mRed\x1b[0m", "tab\there", "שלום \u202eabc", "😀 film", "Plain"]
 
 
 def write_ml(folder: Path, data: str, titles: list[str] | None = None) -> Path:
@@ -30,9 +30,7 @@ def write_ml(folder: Path, data: str, titles: list[str] | None = None) -> Path:
 
 
 def small(users: int = 8, items: int = 60) -> str:
-    return "".join(
-        f"{u}\t{1 + (7 * u + k) % items}\t4\t{1000 + k}\n" for u in range(1, users + 1) for k in range(10)
-    )
+    return "".join(f"{u}\t{1 + (7 * u + k) % items}\t4\t{1000 + k}\n" for u in range(1, users + 1) for k in range(10))
 
 
 def rows(*triples: tuple[int, int, int]) -> Interactions:
@@ -43,7 +41,12 @@ def rows(*triples: tuple[int, int, int]) -> Interactions:
 def test_latest_is_held_out_and_ties_go_to_the_first_in_the_file() -> None:
     split = leave_one_out(rows((0, 5, 10), (0, 6, 30), (0, 7, 30), (1, 1, 9), (2, 3, 2), (2, 4, 1)), 4)
     assert split.heldout.tolist() == [6, -1, 3, -1]
-    assert list(zip(split.users.tolist(), split.items.tolist(), strict=True)) == [(0, 5), (0, 7), (1, 1), (2, 4)]
+    assert list(zip(split.users.tolist(), split.items.tolist(), strict=True)) == [
+        (0, 5),
+        (0, 7),
+        (1, 1),
+        (2, 4),
+    ]
 
 
 def test_of_duplicates_the_latest_is_kept() -> None:
@@ -87,7 +90,7 @@ def test_duplicates_and_single_interactions_are_said(tmp_path: Path) -> None:
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
     write_ml(tmp_path, small(2) + line + "\n" + small(1))
-    with pytest.raises(DatasetError, match="u.data, line 21") as caught:
+    with pytest.raises(DatasetError, match=r"u\.data, line 21") as caught:
         read_ml100k(tmp_path)
     assert says in str(caught.value)
 

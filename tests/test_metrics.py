@@ -84,9 +84,7 @@ def test_a_score_that_is_no_number_is_an_error() -> None:
 def test_a_planted_checkerboard_is_learned() -> None:
     """Even users see even items, odd users odd ones; what is held out belongs to the same half."""
     size = 40
-    triples = [
-        (u, i, 100 if i == (u + 2) % size else i) for u in range(size) for i in range(size) if i % 2 == u % 2 and i != u
-    ]
+    triples = [(u, i, 100 if i == (u + 2) % size else i) for u in range(size) for i in range(size) if i % 2 == u % 2 and i != u]
     data = dataset(triples, size, size)
     settings = make_settings("d2l", {"epochs": 60, "batch_size": 64, "exclude_heldout": False})
     trainer = Trainer(data, settings, torch.device("cpu"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,13 +21,19 @@ from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snaps
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.writer import reopen_run
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neumf_tui.training.loop import Loop
+
 ARGS = ("--dataset", "demo", "--plain", "--epochs", "3", "--threads", "1")
 
 
 def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
     reopen_run(folder)
     return subprocess.Popen(
-        [sys.executable, "-m", "neumf_tui.training.worker", str(folder)], **options  # type: ignore[call-overload]
+        [sys.executable, "-m", "neumf_tui.training.worker", str(folder)],
+        **options,  # type: ignore[call-overload]
     )
 
 
@@ -128,16 +135,28 @@ def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(cli: Cli, whole:
     assert done.returncode == 4 and "all 3 epochs are done" in done.stderr
 
 
+def stop_after(loop: "Loop", steps: int) -> None:
+    """Have `loop` asked to stop at exactly that step."""
+    step = loop.trainer.step
+    countdown = iter(range(steps - 1, -1, -1))
+
+    def counted(users: "Tensor", items: "Tensor") -> "Tensor":
+        if next(countdown) == 0:
+            loop.stop_reason, loop._looked = "test", 0.0
+        return step(users, items)
+
+    loop.trainer.step = counted  # type: ignore[method-assign]
+
+
 def test_a_step_checkpoint_carries_the_loss_of_the_epoch(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after step 7 of epoch 2 and resumed, the epoch's mean loss is the undisturbed one, to the bit."""
+    import msgspec
     import torch
 
     from neumf_tui.data.registry import load_dataset
     from neumf_tui.runs.writer import RunWriter
     from neumf_tui.settings import Settings
     from neumf_tui.training.loop import Loop, Stop
-
-    import msgspec
 
     info = read_info(whole)
     folder = beheaded(whole, "by-hand")
@@ -148,16 +167,7 @@ def test_a_step_checkpoint_carries_the_loss_of_the_epoch(whole: Path, monkeypatc
             data = load_dataset(info.dataset.fingerprint, "demo", Path(info.home))
             loop = Loop(writer, data, msgspec.convert(info.settings, Settings), torch.device("cpu"))
             if attempt == 0:
-                step, taken = loop.trainer.step, 0
-
-                def counted(*batch: torch.Tensor) -> torch.Tensor:
-                    nonlocal taken
-                    taken += 1
-                    if taken == loop.trainer.steps + 7:
-                        loop.stop_reason, loop._looked = "test", 0.0
-                    return step(*batch)  # noqa: B023 - used before the loop goes on
-
-                loop.trainer.step = counted  # type: ignore[method-assign]
+                stop_after(loop, loop.trainer.steps + 7)
                 with pytest.raises(Stop):
                     loop.run(os.getpid())
                 path = last_checkpoint(folder)
@@ -203,7 +213,17 @@ def test_the_trainer_outlives_whoever_started_it(own_home: Path) -> None:
 
 
 def test_a_diverged_run_fails_at_its_step(cli: Cli, own_home: Path) -> None:
-    result = cli("train", *ARGS, "--learning-rate", "1e6", "--weight-decay", "1e6", "--name", "wild", "--json")
+    result = cli(
+        "train",
+        *ARGS,
+        "--learning-rate",
+        "1e6",
+        "--mlp-layers",
+        "8,8,8,8,8,8,8,8",
+        "--name",
+        "wild",
+        "--json",
+    )
     assert result.returncode == 1
     assert "training has diverged; try a smaller --learning-rate" in result.stderr and " step " in result.stderr
     assert "Traceback" not in result.stderr
@@ -222,7 +242,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     process = worker(folder, preexec_fn=limit, stderr=subprocess.PIPE)
-    _, err = process.communicate(timeout=60)
+    process.communicate(timeout=60)
     assert process.returncode == 1
     status = read_status(folder)
     assert status.state == "failed" and "earlier checkpoints stay usable" in status.reason

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from golden import make_run
-from textual.widgets import Input, RichLog, Static
 from textual.pilot import Pilot
+from textual.widgets import Input, RichLog, Static
 
 from neumf_tui.runs.reader import read_status
 from neumf_tui.tui.app import NeumfApp
@@ -165,7 +165,7 @@ async def test_quick_moves_never_show_one_users_list_under_anothers_name(trained
         await settle(pilot)
         screen = app.screen
         assert isinstance(screen, ExploreScreen)
-        for key in "r n r down r N pagedown end r home".split():
+        for key in ["r", "n", "r", "down", "r", "N", "pagedown", "end", "r", "home"]:
             await pilot.press(key)
             assert screen.ranking is None or screen.ranking.user == screen.user
         await settle(pilot)

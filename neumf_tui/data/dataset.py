@@ -97,9 +97,7 @@ def prepare(
         notices.append(f"{single:,} users with a single interaction are trained on, not evaluated")
     if len(catalogue.item_ids) <= 50:
         notices.append(f"only {len(catalogue.item_ids)} items: Hit@50 is always 1")
-    return Dataset(
-        name, simulated, source, tuple(notices), digest.hexdigest(), user_ids, catalogue, split
-    )
+    return Dataset(name, simulated, source, tuple(notices), digest.hexdigest(), user_ids, catalogue, split)
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -143,9 +141,7 @@ def load(folder: Path, fingerprint: str) -> Dataset:
             Split(**arrays),
         )
     except FileNotFoundError as error:
-        raise DatasetError(
-            f"{where}: this prepared dataset is not there; give the original files with --data-dir"
-        ) from error
+        raise DatasetError(f"{where}: this prepared dataset is not there; give the original files with --data-dir") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{where}: damaged prepared dataset ({error}); delete the folder") from error
 

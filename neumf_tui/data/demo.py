@@ -83,7 +83,7 @@ def make_demo() -> Dataset:
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weight of each genre for one viewer, shape (genres,)."""
     weights = np.zeros(len(share))
-    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share)))) ))[: 1 + int(3 * random())]
+    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share))))))[: 1 + int(3 * random())]
     weights[liked] = 2.5 + 1.5 * random(len(liked))
     disliked = np.argsort(random(len(share)))[: 1 + int(2 * random())]
     weights[disliked] -= 2.0

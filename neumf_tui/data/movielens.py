@@ -49,9 +49,7 @@ def read_ml100k(folder: Path) -> Dataset:
             [catalogue.years[k] for k in keep],
             [catalogue.genres[k] for k in keep],
         ),
-        Interactions(
-            users.astype(np.int64), items.astype(np.int64), ratings["timestamp"].to_numpy(dtype=np.int64)
-        ),
+        Interactions(users.astype(np.int64), items.astype(np.int64), ratings["timestamp"].to_numpy(dtype=np.int64)),
     )
 
 
@@ -71,25 +69,24 @@ def _read_bytes(path: Path) -> bytes:
 def _read_ratings(path: Path) -> pd.DataFrame:
     content = _read_bytes(path)
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    frame = None
-    if content.count(b"\t") == 3 * lines and b"-" not in content and b'"' not in content:
-        try:
-            frame = pd.read_csv(
-                io.BytesIO(content),
-                sep="\t",
-                header=None,
-                names=list(COLUMNS),
-                dtype={"user id": "int64", "item id": "int64", "rating": "float64", "timestamp": "int64"},
-            )
-        except (ValueError, OverflowError):
-            frame = None
-    if frame is None or len(frame) != lines:
+    # pandas takes 1e3 for a whole number and pads short lines: whatever is not plainly four numbers is looked at line by line.
+    if content.count(b"\t") != 3 * lines or content.translate(None, b"0123456789.\t\r\n"):
         _complain(path, content)
-    return frame
+    try:
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep="\t",
+            header=None,
+            names=list(COLUMNS),
+            dtype={"user id": "int64", "item id": "int64", "rating": "float64", "timestamp": "int64"},
+        )
+    except (ValueError, OverflowError) as error:
+        _complain(path, content)
+        raise DatasetError(f"{path}: cannot be read ({error}); {_GET_AGAIN}") from error
 
 
 def _complain(path: Path, content: bytes) -> None:
-    """Find the first line that is not four numbers and raise for it."""
+    """Raise for the first line that is not four numbers, if there is one."""
     for number, line in enumerate(content.splitlines(), start=1):
         fields = line.split(b"\t")
         where = f"{path}, line {number}"
@@ -109,7 +106,6 @@ def _complain(path: Path, content: bytes) -> None:
                 raise DatasetError(f"{where}: {column} {shown!r} is no whole number; mend the line")
             elif int(field) < 0:
                 raise DatasetError(f"{where}: {column} {shown} is negative; expected 0 or more; mend the line")
-    raise DatasetError(f"{path}: cannot be read as {', '.join(COLUMNS)}; {_GET_AGAIN}")
 
 
 def _read_items(path: Path) -> Catalogue:
@@ -121,9 +117,7 @@ def _read_items(path: Path) -> Catalogue:
         where = f"{path}, line {number}"
         fields = line.rstrip("\r").split("|")
         if len(fields) != 5 + len(GENRES):
-            raise DatasetError(
-                f"{where}: {len(fields)} columns; expected {5 + len(GENRES)} separated by '|'; {_GET_AGAIN}"
-            )
+            raise DatasetError(f"{where}: {len(fields)} columns; expected {5 + len(GENRES)} separated by '|'; {_GET_AGAIN}")
         item_id, title, released = fields[0], fields[1], fields[2]
         if not (item_id.isascii() and item_id.isdigit()):
             raise DatasetError(f"{where}: item id {item_id!r} is no whole number ≥ 0; mend the line")

@@ -1,6 +1,7 @@
 """NeuMF (He et al. 2017): a GMF path and an MLP path, fused by one linear head."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,7 @@ class NeuMF(nn.Module):
         self.user_mlp = nn.Embedding(config.num_users, d)
         self.item_mlp = nn.Embedding(config.num_items, d)
         widths = (2 * d, *config.mlp_layers)
-        self.mlp = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.mlp = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.head = nn.Linear(d + widths[-1], 1, bias=False)
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
@@ -57,8 +58,9 @@ class NeuMF(nn.Module):
         hidden = torch.cat([_rows(self.user_mlp, users).repeat(m, 1), _rows(self.item_mlp, flat)], dim=1).T
         for layer in self.hidden_layers():
             hidden = F.relu(torch.addmm(layer.bias[:, None], layer.weight, hidden))
-        head_gmf, head_mlp = self.head.weight[0].split([gmf.shape[-1], len(hidden)])
-        return gmf @ head_gmf + (head_mlp @ hidden).view(m, n)
+        head, d = self.head.weight[0], self.config.embedding_size
+        score: Tensor = gmf @ head[:d] + (head[d:] @ hidden).view(m, n)
+        return score
 
 
 def _rows(table: nn.Embedding, indices: Tensor) -> Tensor:

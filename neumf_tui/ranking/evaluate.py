@@ -12,6 +12,7 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.scoring import Scorer
 
+
 def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
     """Items outside each user's history, shape (num_users,)."""
     return dataset.num_items - np.diff(dataset.offsets)
@@ -48,9 +49,7 @@ class Evaluator:
         size = max(1, (1 << 20) // self.dataset.num_items)
         count = -(-self.dataset.num_users // size)
         total = self.dataset.num_users
-        return self._ranks(
-            lambda number: seen.repeat(min(size, total - number * size), 1), count, size
-        )
+        return self._ranks(lambda number: seen.repeat(min(size, total - number * size), 1), count, size)
 
     @torch.inference_mode()
     def _ranks(self, scores_of: Callable[[int], Tensor], count: int, size: int) -> NDArray[np.float32]:

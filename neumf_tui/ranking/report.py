@@ -66,7 +66,11 @@ def print_ranking(ranker: Ranker, user_id: str, top: int | None, form: str) -> N
         print_csv(
             ("dataset", "user", *COLUMNS),
             [
-                (result["dataset"], user_id, *("|".join(row[c]) if c == "genres" else row[c] for c in COLUMNS))
+                (
+                    result["dataset"],
+                    user_id,
+                    *("|".join(row[c]) if c == "genres" else row[c] for c in COLUMNS),
+                )
                 for row in result["items"]
             ],
         )

@@ -28,7 +28,8 @@ class Users:
     @property
     def ranks(self) -> NDArray[np.float32]:
         """Ranks after the newest evaluation."""
-        return self.tape[-1]
+        newest: NDArray[np.float32] = self.tape[-1]
+        return newest
 
     def heldout_title(self, user: int) -> str:
         item = int(self.dataset.split.heldout[user])

@@ -104,7 +104,14 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
         text = metadata["checkpoint"]
         about = msgspec.json.decode(text, type=Checkpoint)
         whole = metadata["sha256"] == _digest(tensors, text)
-    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError, msgspec.DecodeError) as error:
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        safetensors.SafetensorError,
+        msgspec.DecodeError,
+    ) as error:
         raise RunError(f"{path}: not a whole checkpoint ({error}); {remedy}") from error
     if not whole:
         raise RunError(f"{path}: its contents do not match its checksum; {remedy}")

@@ -74,7 +74,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Unix seconds."""
 
 
-class Started(Event, tag="started"):
+class Started(Event, frozen=True, kw_only=True, tag="started"):
     """The trainer begins, or begins again at `epoch` + `step`; later figures replace earlier ones from there on."""
 
     device: str
@@ -85,7 +85,7 @@ class Started(Event, tag="started"):
     versions: dict[str, str] = {}
 
 
-class Steps(Event, tag="steps"):
+class Steps(Event, frozen=True, kw_only=True, tag="steps"):
     """Losses of a stretch of steps, thinned to a few points; written at most four times a second."""
 
     steps: list[int]
@@ -94,7 +94,7 @@ class Steps(Event, tag="steps"):
     """Mean loss per training pair over the steps behind each point; None where it is not finite."""
 
 
-class Epoch(Event, tag="epoch"):
+class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     """An epoch is done."""
 
     epoch: int
@@ -104,7 +104,7 @@ class Epoch(Event, tag="epoch"):
     seconds: float
 
 
-class Evaluated(Event, tag="evaluated"):
+class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     """Every held-out item was ranked."""
 
     epoch: int
@@ -117,7 +117,7 @@ class Evaluated(Event, tag="evaluated"):
     left: int = 0
 
 
-class Checkpointed(Event, tag="checkpoint"):
+class Checkpointed(Event, frozen=True, kw_only=True, tag="checkpoint"):
     """A checkpoint is on disk."""
 
     epoch: int
@@ -125,19 +125,19 @@ class Checkpointed(Event, tag="checkpoint"):
     file: str
 
 
-class Requested(Event, tag="request"):
+class Requested(Event, frozen=True, kw_only=True, tag="request"):
     """The trainer took a request."""
 
     what: str
 
 
-class Warned(Event, tag="warning"):
+class Warned(Event, frozen=True, kw_only=True, tag="warning"):
     """Something a person should know; training goes on."""
 
     text: str
 
 
-class Finished(Event, tag="finished"):
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The trainer ends."""
 
     state: str

@@ -30,7 +30,7 @@ from neumf_tui.runs.events import (
 
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
-_decoder = msgspec.json.Decoder(AnyEvent)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,55 @@ from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.reader import read_info
 
-_ADJECTIVES = "amber bold brisk calm clever coral dusky eager fleet gentle golden keen lucid mellow nimble quiet rapid silver sunny swift vivid witty".split()
-_ANIMALS = "badger crane falcon finch fox gecko hare heron ibis lynx marten mole newt otter owl puffin raven robin seal stoat swan tern wren".split()
+_ADJECTIVES = [
+    "amber",
+    "bold",
+    "brisk",
+    "calm",
+    "clever",
+    "coral",
+    "dusky",
+    "eager",
+    "fleet",
+    "gentle",
+    "golden",
+    "keen",
+    "lucid",
+    "mellow",
+    "nimble",
+    "quiet",
+    "rapid",
+    "silver",
+    "sunny",
+    "swift",
+    "vivid",
+    "witty",
+]
+_ANIMALS = [
+    "badger",
+    "crane",
+    "falcon",
+    "finch",
+    "fox",
+    "gecko",
+    "hare",
+    "heron",
+    "ibis",
+    "lynx",
+    "marten",
+    "mole",
+    "newt",
+    "otter",
+    "owl",
+    "puffin",
+    "raven",
+    "robin",
+    "seal",
+    "stoat",
+    "swan",
+    "tern",
+    "wren",
+]
 
 
 def run_folders(home: Path) -> list[Path]:

@@ -120,9 +120,7 @@ class Loop:
                 seconds=seconds,
             )
         )
-        self.progress = replace(
-            self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds
-        )
+        self.progress = replace(self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds)
         self._heartbeat()
 
     def _flush(self) -> None:
@@ -207,11 +205,7 @@ class Loop:
         """Save where the run stands; `best` follows the highest Hit@50."""
         path = self.trainer.save(self.writer.folder, self.timed())
         self._point_best(path)
-        self.writer.event(
-            events.Checkpointed(
-                t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name
-            )
-        )
+        self.writer.event(events.Checkpointed(t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name))
         self._heartbeat()
 
     def _point_best(self, path: Path) -> None:

@@ -88,9 +88,7 @@ class Trainer:
         """Write a checkpoint of the state after `progress`."""
         shape = dataclasses.asdict(self.model.config)
         about = Checkpoint(fingerprint=self.fingerprint, progress=progress, shape=shape)
-        return save_checkpoint(
-            folder, {name: tensor.cpu().numpy() for name, tensor in self._tensors().items()}, about
-        )
+        return save_checkpoint(folder, {name: tensor.cpu().numpy() for name, tensor in self._tensors().items()}, about)
 
     def load(self, path: Path) -> Progress:
         """Take the state of a checkpoint of the same model and dataset; raises RunError."""

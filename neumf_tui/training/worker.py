@@ -31,7 +31,11 @@ def main(folder: Path) -> int:
             reason = f"{error.filename or folder}: {error.strerror}; earlier checkpoints stay usable: free space, then --resume"
         except Exception as error:  # noqa: BLE001 - whatever it is, the run must not look alive
             traceback.print_exc()
-            state, reason, code = "failed", f"{type(error).__name__}: {error}; see {folder / 'trainer.log'}", 1
+            state, reason, code = (
+                "failed",
+                f"{type(error).__name__}: {error}; see {folder / 'trainer.log'}",
+                1,
+            )
         if state == "failed":
             print(reason, file=sys.stderr)
             writer.event(events.Finished(t=time.time(), state=state, reason=reason))

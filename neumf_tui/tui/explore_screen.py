@@ -57,15 +57,42 @@ class ExploreScreen(Screen[None]):
     """Users on the left, one user's story on the right. The model is loaded and asked in a worker."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/", tooltip="Users by id or held-out title", id="explore.search"),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            key_display="/",
+            tooltip="Users by id or held-out title",
+            id="explore.search",
+        ),
         Binding("h", "heldout", "Held-out", tooltip="Go to the held-out film in the list", id="explore.heldout"),
-        Binding("n", "miss(1)", "Next miss", tooltip="Next user whose film is outside the top 50", id="explore.next-miss"),
-        Binding("N", "miss(-1)", "Previous miss", show=False, tooltip="The miss before", id="explore.previous-miss"),
+        Binding(
+            "n",
+            "miss(1)",
+            "Next miss",
+            tooltip="Next user whose film is outside the top 50",
+            id="explore.next-miss",
+        ),
+        Binding(
+            "N",
+            "miss(-1)",
+            "Previous miss",
+            show=False,
+            tooltip="The miss before",
+            id="explore.previous-miss",
+        ),
         Binding("r", "random", "Random", tooltip="Any user of the list", id="explore.random"),
         Binding("o", "sort", "Sort", tooltip="Another order of the users", id="explore.sort"),
         Binding("1", "tab('ranking')", "Ranking", show=False, tooltip="The ranked films", id="explore.ranking"),
         Binding("2", "tab('history')", "History", tooltip="What the user has seen", id="explore.history"),
-        Binding("escape", "back", "Back", show=False, tooltip="Leave the search, or this screen", id="explore.back"),
+        Binding(
+            "escape",
+            "back",
+            "Back",
+            show=False,
+            tooltip="Leave the search, or this screen",
+            id="explore.back",
+        ),
         Binding("q", "leave", "Quit", tooltip="Leave this screen", id="explore.leave"),
     ]
 

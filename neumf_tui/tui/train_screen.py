@@ -64,7 +64,13 @@ class TrainScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        for name, title in (("loss", "loss"), ("hit", "Hit@50"), ("auc", "AUC"), ("log", "log"), ("figures", "metrics")):
+        for name, title in (
+            ("loss", "loss"),
+            ("hit", "Hit@50"),
+            ("auc", "AUC"),
+            ("log", "log"),
+            ("figures", "metrics"),
+        ):
             self.query_one(f"#{name}").border_title = title
         self.query_one("#notice", Static).update(Text(self._notice()))
         self.query_one("#log").can_focus = False
@@ -188,7 +194,10 @@ class TrainScreen(Screen[None]):
         loss.border_title = f"{now}  {missing} not finite" if missing else now
         best = snapshot.best
         popularity = snapshot.started.popularity if snapshot.started else {}
-        for name, key, title, bounds in (("hit", "hit@50", "Hit@50", None), ("auc", "auc", "AUC", (0.45, 1.0))):
+        for name, key, title, bounds in (
+            ("hit", "hit@50", "Hit@50", None),
+            ("auc", "auc", "AUC", (0.45, 1.0)),
+        ):
             chart = self.query_one(f"#{name}", CurveChart)
             evaluations = snapshot.evaluations
             lines = {"popularity": popularity[key]} if key in popularity else {}
@@ -218,7 +227,13 @@ class TrainScreen(Screen[None]):
         last, popularity = self.snapshot.evaluations[-1], self.snapshot.started.popularity
         text = Text()
         text.append(f"{'epoch ' + str(last.epoch):<10}{'model':>8}{'popular':>9}\n", "dim")
-        for key, title in (("hit@10", "Hit@10"), ("hit@50", "Hit@50"), ("ndcg@10", "NDCG@10"), ("mrr", "MRR"), ("auc", "AUC")):
+        for key, title in (
+            ("hit@10", "Hit@10"),
+            ("hit@50", "Hit@50"),
+            ("ndcg@10", "NDCG@10"),
+            ("mrr", "MRR"),
+            ("auc", "AUC"),
+        ):
             text.append(f"{title:<10}")
             text.append(f"{last.metrics[key]:>8.4f}", "bold")
             text.append(f"{popularity[key]:>9.4f}\n")
