@@ -5,16 +5,20 @@ import sys
 
 import pytest
 
+INVOKE = "from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, [{!r}])"
 CASES = [
-    ("from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, ['--help'])", "torch textual pandas numpy"),
-    ("from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, ['runs'])", "torch textual pandas"),
-    ("import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen", "torch pandas typer neumf_tui.training neumf_tui.ranking"),
+    (INVOKE.format("--help"), "torch textual pandas numpy"),
+    (INVOKE.format("runs"), "torch textual pandas"),
+    (
+        "import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen",
+        "torch pandas typer neumf_tui.training neumf_tui.ranking",
+    ),
     ("import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo", "torch textual typer"),
     ("import neumf_tui.runs.reader, neumf_tui.runs.checkpoint, neumf_tui.runs.store", "torch textual pandas typer"),
     ("import neumf_tui.training.loop, neumf_tui.training.worker", "textual typer"),
     ("import neumf_tui.ranking.report, neumf_tui.ranking.load", "textual typer neumf_tui.training"),
     ("import neumf_tui.ranking.users", "torch"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "never"), CASES)

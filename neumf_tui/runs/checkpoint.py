@@ -1,6 +1,7 @@
 """Checkpoints: weights and optimiser state in safetensors, all else as JSON strings in its metadata, under one hash.
 
-A file is named by whole epochs done, `00007.safetensors`, or, saved inside an epoch, by epochs and steps, `00007-00063.safetensors`.
+A file is named by whole epochs done, `00007.safetensors`, or, if saved inside an epoch, by epochs and steps,
+`00007-00063.safetensors`.
 """
 
 import hashlib

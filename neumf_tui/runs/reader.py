@@ -84,7 +84,7 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 after = replace(after, evaluations=(*after.evaluations, event))
                 m = event.metrics
                 loss = f"loss {after.epochs[-1].loss:.4f}  " if after.epochs else ""
-                log.append((event.t, f"epoch {event.epoch}  {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
+                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
             case Checkpointed():
                 after = replace(after, checkpoint=event)
             case Requested():

@@ -1,4 +1,4 @@
-"""The trainer process: `python -m neumf_tui.training.worker RUN_DIR`. Its terminal is trainer.log, its screen the run directory."""
+"""The trainer process, `python -m neumf_tui.training.worker RUN_DIR`; its only output is the run directory."""
 
 import os
 import signal

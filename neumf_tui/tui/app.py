@@ -19,12 +19,9 @@ class NeumfApp(App[None]):
     CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "neumf-tui"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - typed so by Textual
-    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [
-        (0, "-short"),
-        (24, "-medium"),
-        (32, "-tall"),
-    ]
+    # Typed by Textual as instance attributes, hence no ClassVar.
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (24, "-medium"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys of this screen", id="app.help"),
         Binding(

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 CUTOFF = 50
 RANKING_COLUMNS = (
-    Column("#", 7, right=True),
+    Column("#", 6, right=True),
     Column("", 1),
-    Column("title", 20, flex=True),
-    Column("year", 4, drop=2),
-    Column("genres", 22, drop=6),
+    Column("title", 18, flex=True),
+    Column("year", 4, drop=4),
+    Column("genres", 12, drop=6),
     Column("score", 7, right=True, drop=1),
-    Column("GMF", 7, right=True, drop=4),
-    Column("MLP", 7, right=True, drop=3),
+    Column("GMF", 7, right=True, drop=3),
+    Column("MLP", 7, right=True, drop=2),
     Column("seen by", 7, right=True, drop=5),
 )
 HISTORY_COLUMNS = (
@@ -162,6 +162,9 @@ class ExploreScreen(Screen[None]):
     def show_users(self, message: UsersLoaded) -> None:
         self.users = message.users
         self.list.take(message.users)
+        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
+        width = min(16, max(2, *map(len, message.users.dataset.user_ids)))
+        self.query_one("#users", Table).columns[0] = Column("id", width)
         self._show_list(self.user)
 
     @on(ModelLoaded)
@@ -272,16 +275,17 @@ class ExploreScreen(Screen[None]):
         shown = float(users.ranks[user]) if rank is None else rank
         known = shown == shown
         story.append("held out: ")
-        story.append(title + "\n", "bold")
+        story.append(title, "bold")
+        tape = [float(r) for r in users.tape[:, user]]
+        if len(tape) > 1:
+            story.append(f"  epochs {sparkline(tape, last, 20)} {journey(tape)}")
+        story.append("\n")
         story.append(ruler(shown if known else None, last, width) + "\n")
         if known:
             hit = shown <= CUTOFF
             story.append(f"rank {rank_text(shown)} of {last:,} · ")
             story.append("hit ✓" if hit else "miss ✗", "bold green" if hit else "bold red")
             story.append(f" · popularity alone {rank_text(users.popularity_rank(user))}")
-            tape = [float(r) for r in users.tape[:, user]]
-            if len(tape) > 1:
-                story.append(f" · epochs {sparkline(tape, last, 20)} {journey(tape)}")
         self.query_one("#story", Static).update(story)
 
     def on_resize(self) -> None:

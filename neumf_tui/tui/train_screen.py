@@ -215,11 +215,13 @@ class TrainScreen(Screen[None]):
             )
             if evaluations:
                 chart.border_title = f"{title} {evaluations[-1].metrics[key]:.3f}"
-            if best and key == "hit@50":
+            if best:
                 half = (best.interval[1] - best.interval[0]) / 2
-                chart.border_subtitle = f"best ● {best.metrics[key]:.3f} ±{half:.3f} @ {best.epoch}"
-            elif best:
-                chart.border_subtitle = f"popularity {popularity.get(key, 0):.3f}"
+                margin = f" ±{half:.3f}" if key == "hit@50" else ""
+                chart.border_subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
+                # The narrow layout has no lower border; what stands there goes up.
+                if self.has_class("-narrow"):
+                    chart.border_title = f"{chart.border_title}  {chart.border_subtitle}"
 
     def _draw_figures(self) -> None:
         if not self.snapshot.evaluations or self.snapshot.started is None:

@@ -31,7 +31,7 @@ class CurveChart(PlotWidget, can_focus=False, inherit_bindings=False):
     DEFAULT_CSS = """
     CurveChart {
         & > .chart--curve { color: $text-primary; }
-        & > .chart--faint { color: $text-muted 50%; }
+        & > .chart--faint { color: $primary-muted; }
         & > .chart--line { color: $text-warning; }
         & > .chart--best { color: $text-success; text-style: bold; }
         & > .plot--axis { color: $foreground-darken-3; }
@@ -58,11 +58,13 @@ class CurveChart(PlotWidget, can_focus=False, inherit_bindings=False):
     def draw(self) -> None:
         curve = self._curve
         self.clear()
-        self.set_xlimits(0, max(curve.x_max, 1))
+        # A little past the end: the frame is drawn over whatever stands on it.
+        right = 1.04 * max(curve.x_max, 1)
+        self.set_xlimits(0, right)
         low, high = curve.y_range or _range(curve)
         self.set_ylimits(low, high)
         for value in curve.lines.values():
-            self._line([0, max(curve.x_max, 1)], [value, value], "chart--line")
+            self._line([0, right], [value, value], "chart--line")
         self._line(curve.faint_x, curve.faint_y, "chart--faint")
         self._line(curve.x, curve.y, "chart--curve")
         if curve.best:
@@ -97,7 +99,7 @@ def _range(curve: Curve) -> tuple[float, float]:
     return max(0.0, low - room) if low >= 0 else low - room, high + room
 
 
-def smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
+def smooth(values: Sequence[float], weight: float = 0.75) -> list[float]:
     """Exponential moving average without the pull towards zero at the start (Kingma and Ba 2015, section 3)."""
     total, norm, result = 0.0, 0.0, []
     for value in values:

@@ -82,7 +82,7 @@ class Table(ScrollView, can_focus=True):
     def show_rows(self, count: int, cells: Cells, cursor: int = 0, marked: int = -1) -> None:
         """Show `count` rows whose texts `cells(row)` gives, one for each column; `marked` stands out."""
         self._count, self._cells, self._marked = count, cells, marked
-        self.virtual_size = Size(self.size.width, count + 1)
+        self.virtual_size = Size(self.scrollable_content_region.width, count + 1)
         cursor = max(0, min(cursor, count - 1))
         if self.cursor == cursor:
             self._put_in_sight()
@@ -135,11 +135,11 @@ class Table(ScrollView, can_focus=True):
             self.cursor = row
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, self._count + 1)
+        self.virtual_size = Size(self.scrollable_content_region.width, self._count + 1)
         self._put_in_sight()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         base = self.rich_style
         if y == 0:
             style = base + self.get_component_rich_style("table--header", partial=True)
