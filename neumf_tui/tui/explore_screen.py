@@ -264,7 +264,7 @@ class ExploreScreen(Screen[None]):
         seen = int(users.history_sizes[user])
         pane.border_title = Text(f"user {clean(users.dataset.user_ids[user])} ── {seen:,} watched")
         last = users.dataset.num_items - seen
-        story = Text(no_wrap=True, overflow="ellipsis")
+        story = Text()
         title = clean(users.heldout_title(user))
         if not title:
             story.append("nothing is held out: a single interaction")

@@ -151,8 +151,9 @@ class TrainScreen(Screen[None]):
         self.query_one("#head", Static).update(left + state)
 
     def _draw_progress(self) -> None:
-        text = self._progress_text()
-        self.query_one("#progress", Static).update(text)
+        progress = self.query_one("#progress", Static)
+        progress.set_class(self.status.state in ("failed", "crashed"), "-failed")
+        progress.update(self._progress_text())
 
     def _progress_text(self) -> Text:
         snapshot, epochs = self.snapshot, self.info.epochs
