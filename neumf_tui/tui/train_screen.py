@@ -193,7 +193,6 @@ class TrainScreen(Screen[None]):
         loss.show(Curve(x, smoothed[::keep], x, [v for _, v in points][::keep], x_max=self.info.epochs))
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
         loss.border_title = f"{now}  {missing} not finite" if missing else now
-        best = snapshot.best
         popularity = snapshot.started.popularity if snapshot.started else {}
         for name, key, title, bounds in (
             ("hit", "hit@50", "Hit@50", None),
@@ -201,6 +200,7 @@ class TrainScreen(Screen[None]):
         ):
             chart = self.query_one(f"#{name}", CurveChart)
             evaluations = snapshot.evaluations
+            best = max(evaluations, key=lambda e: (e.metrics[key], -e.epoch), default=None)
             lines = {"popularity": popularity[key]} if key in popularity else {}
             if key == "auc":
                 lines["chance"] = 0.5

@@ -44,7 +44,7 @@ class Table(ScrollView, can_focus=True):
         background: $surface;
         color: $foreground;
         overflow-x: hidden;
-        & > .table--header { color: $text-muted; text-style: bold; }
+        & > .table--header { color: $primary; text-style: bold; }
         & > .table--cursor { background: $panel; }
         & > .table--marked { color: $text-accent; text-style: bold; }
         &:focus > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
