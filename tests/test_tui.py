@@ -181,6 +181,29 @@ async def test_explore_of_a_run_without_its_data_says_so(own_home: Path) -> None
         assert "prepared dataset is not there" in text_of(app, "#story")
 
 
+async def test_hostile_cells_stay_in_their_line() -> None:
+    from rich.cells import cell_len
+    from test_data import HOSTILE
+    from textual.app import App, ComposeResult
+
+    from neumf_tui.tui.widgets.table import Column
+
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Table((Column("title", 9, flex=True), Column("n", 3, right=True)))
+
+    app = One()
+    async with app.run_test(size=(24, 10)) as pilot:
+        table = app.query_one(Table)
+        table.show_rows(len(HOSTILE), lambda row: [HOSTILE[row], str(row)])
+        await pilot.pause()
+        for row in range(len(HOSTILE)):
+            text = table.render_line(row + 1).text
+            assert cell_len(text) == table.scrollable_content_region.width
+            assert text.rstrip().endswith(str(row)) and text.isprintable()
+        assert "[bold]Bold[/]" in table.render_line(1).text
+
+
 def test_the_ruler_is_logarithmic_and_as_wide_as_told() -> None:
     assert [place(r, 1000, 31) for r in (1, 10, 100, 1000)] == [0, 10, 20, 30]
     line = ruler(12, 1644, 60)

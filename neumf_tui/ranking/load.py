@@ -11,7 +11,6 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.model.neumf import NeuMF, NeuMFConfig
-from neumf_tui.ranking.evaluate import num_candidates
 from neumf_tui.ranking.scoring import Scorer
 from neumf_tui.runs.checkpoint import evaluated_checkpoint, load_checkpoint
 from neumf_tui.runs.events import RunInfo
@@ -96,9 +95,6 @@ class Ranker:
             mlp[items],
             int(place[0]) if len(place) else -1,
         )
-
-    def candidates(self) -> NDArray[np.int64]:
-        return num_candidates(self.dataset)
 
 
 def nearest_ids(wanted: str, ids: list[str], count: int = 5) -> list[str]:

@@ -5,8 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.runs.events import CUTOFF
+
 Metrics = dict[str, float]
-CUTOFF = 50
 
 
 def metrics_from_ranks(ranks: NDArray[np.float32], candidates: NDArray[np.int64]) -> Metrics:

@@ -8,7 +8,8 @@ import torch
 from neumf_tui.output import print_csv, print_json, print_table
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.load import Ranker
-from neumf_tui.ranking.metrics import CUTOFF, hit_interval, metrics_from_ranks
+from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
+from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
 
 COLUMNS = ("rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "seen_by", "heldout")

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 FORMAT = 1
+CUTOFF = 50
+"""The rank up to which a held-out item is a hit."""
 FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
 """States in which nothing more will happen. Readers add `crashed`; the trainer never writes it."""
 

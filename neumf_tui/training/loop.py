@@ -13,7 +13,7 @@ from neumf_tui import __version__
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import CUTOFF, hit_interval, metrics_from_ranks
+from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Progress, last_checkpoint, point
 from neumf_tui.runs.reader import rank_epochs, read_ranks
@@ -184,8 +184,8 @@ class Loop:
         earlier = [e for e in rank_epochs(self.writer.folder) if e < epoch]
         entered = left = 0
         if earlier:
-            before = read_ranks(self.writer.folder, earlier[-1]) <= CUTOFF
-            after = ranks <= CUTOFF
+            before = read_ranks(self.writer.folder, earlier[-1]) <= events.CUTOFF
+            after = ranks <= events.CUTOFF
             entered, left = int((after & ~before).sum()), int((before & ~after).sum())
         self.writer.ranks(epoch, ranks)
         self.writer.event(
@@ -212,7 +212,9 @@ class Loop:
         if self.progress.step:
             return
         folder = self.writer.folder
-        hits = {e: float(np.mean(read_ranks(folder, e) <= CUTOFF)) for e in rank_epochs(folder) if e <= self.progress.epoch}
+        hits = {
+            e: float(np.mean(read_ranks(folder, e) <= events.CUTOFF)) for e in rank_epochs(folder) if e <= self.progress.epoch
+        }
         if max(hits, key=lambda e: (hits[e], -e)) == self.progress.epoch:
             point(folder, "best", path)
 

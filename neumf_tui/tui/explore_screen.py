@@ -14,6 +14,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from textual.worker import get_current_worker
 
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.messages import ModelLoaded, ReadFailed, UserRanked, UsersLoaded
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from neumf_tui.ranking.load import Ranker, UserRanking
     from neumf_tui.ranking.users import Users
 
-CUTOFF = 50
 RANKING_COLUMNS = (
     Column("#", 6, right=True),
     Column("", 1),

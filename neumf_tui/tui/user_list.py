@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
 
 if TYPE_CHECKING:
     from neumf_tui.ranking.users import Users
 
-CUTOFF = 50
 SORTS = ("rank ▲", "rank ▼", "dataset order", "most seen", "held-out title")
 
 

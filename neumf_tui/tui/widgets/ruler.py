@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
 
-CUTOFF = 50
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
