@@ -138,11 +138,11 @@ def train(
         say(f"run {folder.name} in {folder}")
         code = train_plainly(folder)
         summary = train_summary(folder)
-        _drop_stillborn(folder)
         if summary["metrics"] is not None or code == 0:
             print_json(summary) if json else print_summary(summary)
     else:
         code = _show(folder, "train", _home(home), launch=True)
+    if resume is None:
         _drop_stillborn(folder)
     raise typer.Exit(code)
 

@@ -177,6 +177,18 @@ def test_a_harmed_checkpoint_is_one_message(cli: Cli, trained: Path) -> None:
     assert cli("rank", "sim-001").returncode == 0, "the demo set is made anew, and the checkpoint before serves"
 
 
+def test_a_resume_that_is_refused_loses_nothing(cli: Cli, trained: Path) -> None:
+    """Not even where the events are gone and the newest checkpoint is harmed."""
+    (trained / "events.jsonl").unlink()
+    (trained / "status.json").write_text('{"state":"stopped","pid":1}')
+    path = trained / "checkpoints" / "00010.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    result = cli("train", "--resume", "trained", "--plain")
+    assert result.returncode == 4 and "00010.safetensors" in result.stderr and "delete it" in result.stderr
+    path.unlink()
+    assert cli("train", "--resume", "trained", "--plain").returncode == 0
+
+
 def test_output_cut_short_by_its_reader(trained: Path) -> None:
     command = f"{sys.executable} -m neumf_tui rank sim-001 --top all --csv | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
