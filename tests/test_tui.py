@@ -41,7 +41,7 @@ async def test_train_screen_in_every_state_and_size(own_home: Path, state: str, 
         await settle(pilot)
         shown = "crashed" if state == "running" else state
         assert shown in text_of(app, "#head") and "golden" in text_of(app, "#head")
-        assert "flatters" in text_of(app, "#notice")
+        assert "flattered" in text_of(app, "#notice")
         screen = app.screen
         assert isinstance(screen, TrainScreen)
         for chart in screen.query(CurveChart):

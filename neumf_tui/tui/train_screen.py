@@ -84,9 +84,9 @@ class TrainScreen(Screen[None]):
         texts = []
         if self.info.dataset.simulated:
             fallback = [n for n in self.info.dataset.notices if n.startswith("demo data")]
-            texts.append(clean(fallback[0]) if fallback else "simulated viewers: the built-in demo set")
+            texts.append(clean(fallback[0]) if fallback else "simulated viewers")
         if self.info.settings.get("exclude_heldout"):
-            texts.append("held-out items are never drawn as negatives, which flatters Hit@50")
+            texts.append("Hit@50 flattered: held-out items are never negatives")
         return " · ".join(texts)
 
     def request_read(self) -> None:
