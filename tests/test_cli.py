@@ -139,6 +139,23 @@ def test_bad_input_gets_one_message_and_its_exit_code(cli: Cli, trained: Path, a
     assert [path.name for path in trained.parent.iterdir()] == ["trained"], "nothing new was left behind"
 
 
+def test_auto_without_network_says_why_in_one_line(cli: Cli, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    result = cli("train", "--plain", "--epochs", "1", "--name", "fallback")
+    assert result.returncode == 0, result.stderr
+    assert sum("simulated viewers instead of ml-100k" in line for line in result.stderr.splitlines()) == 1
+    assert "simulated" in result.stdout
+    named = cli("train", "--dataset", "ml-100k", "--plain")
+    assert named.returncode == 3 and "put the zip into" in named.stderr and "Traceback" not in named.stderr
+
+
+def test_data_without_anything_to_hold_out(cli: Cli, own_home: Path, tmp_path: Path) -> None:
+    folder = write_ml(tmp_path / "lone", "".join(f"{u}\t{u}\t3\t9\n" for u in range(1, 61)))
+    result = cli("train", "--data-dir", str(folder), "--plain")
+    assert result.returncode == 3 and "nothing can be held out" in result.stderr
+    assert not list((own_home / "runs").iterdir())
+
+
 def test_cuda_that_is_not_there(cli: Cli, own_home: Path) -> None:
     import torch
 

@@ -171,7 +171,7 @@ def test_without_network_auto_falls_back_and_says_why_but_ml100k_does_not(
     said: list[str] = []
     data = open_dataset("auto", None, own_home, said.append, lambda _n: None)
     assert data.simulated and data.label == "demo (simulated)"
-    assert "demo data" in said[-1] and "demo data" in data.notices[0]
+    assert data.notices[0].startswith("demo data: ") and "--data-dir" in data.notices[0]
     with pytest.raises(DatasetError, match="put the zip into") as caught:
         open_dataset("ml-100k", None, own_home, said.append, lambda _n: None)
     assert caught.value.exit_code == 3

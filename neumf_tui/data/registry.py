@@ -52,8 +52,7 @@ def open_dataset(name: str, data_dir: Path | None, home: Path, talk: Talk, repor
                     f"ml-100k is not on this machine and {error}; download {fetch.URL} elsewhere, put the zip into "
                     f"{datasets_dir(home)}, or unpack it and name the folder with --data-dir"
                 ) from error
-            notice = f"demo data: {error}; simulated viewers instead of ml-100k"
-            talk(f"{notice} (get ml-100k with --data-dir FOLDER)")
+            notice = f"demo data: {error}; simulated viewers instead of ml-100k (or give its folder with --data-dir)"
             return prepared.with_notice(_demo(home), notice)
     return _ml100k(folder, home)
 

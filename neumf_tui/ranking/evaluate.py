@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.errors import NeumfTuiError
+from neumf_tui.errors import DatasetError, NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.scoring import Scorer
 
@@ -23,7 +23,7 @@ class Evaluator:
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         if not (np.asarray(dataset.split.heldout) >= 0).any():
-            raise NeumfTuiError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
+            raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
         self.dataset = dataset
         self.candidates = num_candidates(dataset)
         self.heldout = torch.as_tensor(np.array(dataset.split.heldout), device=device)
