@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,14 @@ def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
         [sys.executable, "-m", "neumf_tui.training.worker", str(folder)],
         **options,  # type: ignore[call-overload]
     )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Return as soon as `condition` holds; fail if it never does."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.005)
 
 
 def state_of(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -85,9 +94,7 @@ def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
     for number in range(moments):
         folder = beheaded(whole, f"killed-{number}")
         process = worker(folder)
-        until = time.monotonic() + 60
-        while read_snapshot(folder).started is None and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for(lambda: read_snapshot(folder).started is not None)  # noqa: B023 - called at once
         time.sleep(rng.uniform(0, 1.2))
         hits += process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -121,8 +128,7 @@ def test_killed_at_twenty_moments(whole: Path) -> None:
 def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(cli: Cli, whole: Path) -> None:
     folder = beheaded(whole, "stopped")
     process = worker(folder)
-    while read_snapshot(folder).started is None:
-        time.sleep(0.005)
+    wait_for(lambda: read_snapshot(folder).started is not None)
     send_request(folder, STOP)
     assert process.wait(60) == 0
     assert read_status(folder).state == "stopped"
@@ -187,8 +193,7 @@ def test_a_signal_saves_and_exits_with_its_code(own_home: Path, number: int, cod
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     folder = own_home / "runs" / "long"
-    while not folder.exists() or not read_snapshot(folder).evaluations:
-        time.sleep(0.02)
+    wait_for(lambda: folder.exists() and bool(read_snapshot(folder).evaluations))
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
@@ -202,14 +207,10 @@ def test_the_trainer_outlives_whoever_started_it(own_home: Path) -> None:
         stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     folder = own_home / "runs" / "orphan"
-    while not folder.exists() or not (folder / "lock").exists():
-        time.sleep(0.02)
+    wait_for((folder / "lock").exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    until = time.monotonic() + 60
-    while read_status(folder).state != "finished" and time.monotonic() < until:
-        time.sleep(0.05)
-    assert read_status(folder).state == "finished"
+    wait_for(lambda: read_status(folder).state == "finished")
 
 
 def test_a_diverged_run_fails_at_its_step(cli: Cli, own_home: Path) -> None:
