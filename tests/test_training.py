@@ -297,3 +297,10 @@ def test_demo_trained_with_d2l_beats_popularity_clearly(trained: Path) -> None:
     low, _ = snapshot.evaluations[-1].interval
     assert low > snapshot.started.popularity["hit@50"] * 1.2
     assert snapshot.evaluations[-1].metrics["auc"] > snapshot.started.popularity["auc"] + 0.02
+
+
+def test_pointers_name_the_last_and_the_best_checkpoint(trained: Path) -> None:
+    best = read_snapshot(trained).best
+    assert best is not None
+    assert (trained / "checkpoints" / "best").read_text() == f"{best.epoch:05}.safetensors"
+    assert (trained / "checkpoints" / "last").read_text() == "00010.safetensors"

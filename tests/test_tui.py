@@ -81,6 +81,31 @@ async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
         assert "status.json" in text_of(app, "#notice")
 
 
+async def test_a_fault_nobody_foresaw_is_said_too(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from textual.worker import WorkerFailed
+
+    from neumf_tui.tui import train_screen
+
+    app = NeumfApp(make_run(own_home, "finished"), own_home, "train")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, TrainScreen)
+
+        def broken(_folder: Path) -> None:
+            raise KeyError("surprise")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train_screen, "read_status", broken)
+            app.screen.request_read()
+            with pytest.raises(WorkerFailed):
+                await settle(pilot)
+        await pilot.pause()
+        assert "KeyError: 'surprise'" in text_of(app, "#notice")
+        app.screen.request_read()
+        await settle(pilot)
+        assert not app.screen._reading, "it goes on reading"
+
+
 @pytest.mark.parametrize(("key", "left", "asked"), [("enter", True, False), ("escape", False, False), ("s", False, True)])
 async def test_leaving_a_training_run_asks(own_home: Path, key: str, left: bool, asked: bool) -> None:
     from neumf_tui.runs.writer import RunWriter

@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     content = safetensors.numpy.save(tensors, {"checkpoint": text, "sha256": _digest(tensors, text)})
     path = folder / "checkpoints" / file_name(about.progress)
     replace_with(path, lambda scratch: _write(scratch, content))
-    point(folder, "last", path)
+    point(folder, "last", path.name)
     if not about.progress.step:
         # What was saved inside this epoch is of no more use now that the whole is there.
         for partial in path.parent.glob(f"{about.progress.epoch - 1:05}-*.safetensors"):
@@ -69,9 +69,9 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def point(folder: Path, pointer: str, target: Path) -> None:
-    """Make `pointer` (`last`, `best`) hold the name of `target`."""
-    replace_bytes(folder / "checkpoints" / pointer, target.name.encode())
+def point(folder: Path, pointer: str, target: str) -> None:
+    """Make `pointer` (`last`, `best`) name the checkpoint file `target`."""
+    replace_bytes(folder / "checkpoints" / pointer, target.encode())
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import Progress, last_checkpoint, point
+from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
 from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.requests import STOP, take_requests
 from neumf_tui.runs.writer import RunWriter
@@ -204,19 +203,17 @@ class Loop:
     def checkpoint(self) -> None:
         """Save where the run stands; `best` follows the highest Hit@50."""
         path = self.trainer.save(self.writer.folder, self.timed())
-        self._point_best(path)
+        self._point_best()
         self.writer.event(events.Checkpointed(t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name))
         self._heartbeat()
 
-    def _point_best(self, path: Path) -> None:
-        if self.progress.step:
-            return
+    def _point_best(self) -> None:
+        """Found anew from the rank tape each time, so that a kill between checkpoint and pointer leaves nothing stale."""
         folder = self.writer.folder
-        hits = {
-            e: float(np.mean(read_ranks(folder, e) <= events.CUTOFF)) for e in rank_epochs(folder) if e <= self.progress.epoch
-        }
-        if max(hits, key=lambda e: (hits[e], -e)) == self.progress.epoch:
-            point(folder, "best", path)
+        epochs = [epoch for epoch in rank_epochs(folder) if epoch <= self.progress.epoch]
+        if epochs:
+            hits = {epoch: float(np.mean(read_ranks(folder, epoch) <= events.CUTOFF)) for epoch in epochs}
+            point(folder, "best", file_name(Progress(epoch=max(hits, key=lambda epoch: (hits[epoch], -epoch)))))
 
     def timed(self) -> Progress:
         """Progress with the time the run has taken until now, earlier stretches included."""

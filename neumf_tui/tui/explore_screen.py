@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs.events import CUTOFF
@@ -157,6 +157,12 @@ class ExploreScreen(Screen[None]):
     def show_failure(self, message: ReadFailed) -> None:
         self.query_one("#story", Static).update(Text(clean(message.text), "bold red"))
         self._draw_head("failed")
+
+    @on(Worker.StateChanged)
+    def show_fault(self, event: Worker.StateChanged) -> None:
+        """Whatever a worker did not turn into a message itself is still said."""
+        if event.state is WorkerState.ERROR:
+            self.show_failure(ReadFailed(f"{type(event.worker.error).__name__}: {event.worker.error}"))
 
     @on(UsersLoaded)
     def show_users(self, message: UsersLoaded) -> None:

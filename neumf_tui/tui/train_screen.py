@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, RichLog, Static
+from textual.worker import Worker, WorkerState
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
@@ -109,6 +110,12 @@ class TrainScreen(Screen[None]):
     def show_failure(self, message: ReadFailed) -> None:
         self._reading = False
         self.query_one("#notice", Static).update(Text(clean(message.text)))
+
+    @on(Worker.StateChanged)
+    def show_fault(self, event: Worker.StateChanged) -> None:
+        """Whatever a worker did not turn into a message itself is still said."""
+        if event.state is WorkerState.ERROR:
+            self.show_failure(ReadFailed(f"{type(event.worker.error).__name__}: {event.worker.error}"))
 
     @on(RunRead)
     def show_run(self, message: RunRead) -> None:
