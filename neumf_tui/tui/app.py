@@ -6,11 +6,21 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.screen import Screen
 
 from neumf_tui.output import say
 from neumf_tui.runs.reader import read_status
+from neumf_tui.tui.difference import Cells, Difference
+from neumf_tui.tui.driver import MeteredDriver
+
+STALL_SECONDS = 0.3
+"""Time after which output that the terminal has not taken counts as a stalled link."""
 
 
 class NeumfApp(App[None]):
@@ -37,6 +47,20 @@ class NeumfApp(App[None]):
     def __init__(self, folder: Path, home: Path, screen: str) -> None:
         super().__init__()
         self.folder, self.home, self._first = folder, home, screen
+        self._cells = Cells()
+        self._missed = False
+
+    def get_driver_class(self) -> type[Driver]:
+        return MeteredDriver if super().get_driver_class() is LinuxDriver else super().get_driver_class()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if isinstance(self._driver, MeteredDriver) and self._driver.behind() > STALL_SECONDS:
+            # A full queue would make this event loop wait for the link; what is missed is drawn when it moves again.
+            self._missed = True
+            return
+        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            renderable = Difference(renderable, self._cells, self.size)
+        super()._display(screen, renderable)
 
     def on_mount(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
