@@ -1,3 +1,3 @@
-from neumf_tui.cli import main
+from neumf_tui.cli.main import main
 
 main()

@@ -21,3 +21,10 @@ def datasets_dir(home: Path) -> Path:
 
 def runs_dir(home: Path) -> Path:
     return home / "runs"
+
+
+def config_path() -> Path:
+    """The person's config file, which need not exist: NEUMF_TUI_CONFIG, else in the platform's user config folder."""
+    if from_env := os.environ.get("NEUMF_TUI_CONFIG"):
+        return Path(from_env).expanduser().absolute()
+    return Path(platformdirs.user_config_dir("neumf-tui", appauthor=False)) / "config.toml"

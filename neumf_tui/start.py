@@ -13,9 +13,8 @@ from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
 from neumf_tui.output import say
 from neumf_tui.runs.events import DatasetRef, RunInfo
-from neumf_tui.runs.reader import is_locked, read_info, read_status
-from neumf_tui.runs.store import find_run, new_run_name
-from neumf_tui.runs.writer import create_run, reopen_run
+from neumf_tui.runs.store import new_run_name
+from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
 
 PROTOCOL = {
@@ -25,8 +24,16 @@ PROTOCOL = {
 }
 
 
-def new_run(home: Path, dataset: str, data_dir: Path | None, name: str | None, preset: str, settings: Settings) -> Path:
-    """Open the dataset, telling of it on stderr, and lay out a run directory; its path."""
+def new_run(
+    home: Path,
+    dataset: str,
+    data_dir: Path | None,
+    name: str | None,
+    preset: str,
+    settings: Settings,
+    pins: tuple[str, ...] = (),
+) -> Path:
+    """Open the dataset, telling of it on stderr, and lay out a run directory; its path. `pins` are ids of users."""
     name = new_run_name(home, name)
     folder = runs_dir(home) / name
     if folder.exists():
@@ -34,6 +41,8 @@ def new_run(home: Path, dataset: str, data_dir: Path | None, name: str | None, p
     data = open_dataset(dataset, data_dir, home, say, _DownloadLine())
     for notice in data.notices:
         say(f"{data.label}: {notice}")
+    for user in pins:
+        data.user_index(user)
     info = RunInfo(
         name=name,
         created=time.time(),
@@ -51,23 +60,12 @@ def new_run(home: Path, dataset: str, data_dir: Path | None, name: str | None, p
         ),
         home=str(home),
         protocol=PROTOCOL | {"exclude_heldout": settings.exclude_heldout},
+        pins=pins,
         host=platform.node(),
         versions={package: version(package) for package in ("neumf-tui", "torch", "numpy", "pandas")}
         | {"python": platform.python_version()},
     )
     create_run(folder, info)
-    return folder
-
-
-def resumed_run(home: Path, run: str) -> Path:
-    """The folder of a run that has epochs left and no trainer; raises RunError."""
-    folder = find_run(home, run)
-    info, status = read_info(folder), read_status(folder)
-    if is_locked(folder):
-        raise RunError(f"{folder}: this run is being trained right now; `neumf-tui runs` shows it")
-    if status.state == "finished":
-        raise RunError(f"{folder}: all {info.epochs} epochs are done; start a new run for more")
-    reopen_run(folder)
     return folder
 
 

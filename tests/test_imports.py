@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-INVOKE = "from neumf_tui.cli import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, [{!r}])"
+INVOKE = "from neumf_tui.cli.main import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, [{!r}])"
 CASES = [
     (INVOKE.format("--help"), "torch textual pandas numpy"),
     (INVOKE.format("runs"), "torch textual pandas"),

@@ -9,7 +9,8 @@ from golden import POPULARITY, T0, make_run
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import events
-from neumf_tui.runs.reader import EventTail, Snapshot, fold, read_snapshot, read_status
+from neumf_tui.runs.reader import EventTail, read_snapshot, read_status
+from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.runs.store import find_run, new_run_name
 from neumf_tui.runs.writer import RunWriter
 

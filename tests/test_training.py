@@ -148,7 +148,7 @@ def stop_after(loop: "Loop", steps: int) -> None:
 
     def counted(users: "Tensor", items: "Tensor") -> "Tensor":
         if next(countdown) == 0:
-            loop.stop_reason, loop._looked = "test", 0.0
+            loop.orders.stop_reason, loop._looked = "test", 0.0
         return step(users, items)
 
     loop.trainer.step = counted  # type: ignore[method-assign]

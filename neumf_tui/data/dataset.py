@@ -1,5 +1,6 @@
 """A prepared dataset: arrays on disk, memory-mapped, named by the fingerprint of what they hold."""
 
+import difflib
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
-from neumf_tui.errors import DatasetError
+from neumf_tui.errors import DatasetError, RunError
 
 _ARRAYS = ("users", "items", "times", "heldout")
 
@@ -70,6 +71,14 @@ class Dataset:
     def seen_by(self) -> NDArray[np.int64]:
         """Shape (num_items,): users with the item in their history."""
         return np.bincount(self.split.items, minlength=self.num_items).astype(np.int64)
+
+    def user_index(self, user_id: str) -> int:
+        """Raises RunError for an id that is not there, naming the nearest ids."""
+        try:
+            return self.user_ids.index(user_id)
+        except ValueError:
+            near = ", ".join(nearest_ids(user_id, self.user_ids))
+            raise RunError(f"no user {user_id!r} in {self.label}; nearest ids: {near}") from None
 
     def history(self, user: int) -> NDArray[np.int64]:
         """Item indices of user index `user` in training, oldest first."""
@@ -148,3 +157,10 @@ def load(folder: Path, fingerprint: str) -> Dataset:
 
 def with_notice(dataset: Dataset, notice: str) -> Dataset:
     return replace(dataset, notices=(notice, *dataset.notices))
+
+
+def nearest_ids(wanted: str, ids: list[str], count: int = 5) -> list[str]:
+    """The ids most like `wanted`: by number where all are numbers, else by letters."""
+    if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
+        return sorted(ids, key=lambda user_id: (abs(int(user_id) - int(wanted)), int(user_id)))[:count]
+    return difflib.get_close_matches(wanted, ids, n=count, cutoff=0.0)

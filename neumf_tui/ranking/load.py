@@ -62,14 +62,6 @@ class Ranker:
             raise RunError(f"{path}: of another model than run.json says ({error}); open its own run") from error
         self._scorer = Scorer(self.model)
 
-    def user_index(self, user_id: str) -> int:
-        """Raises RunError for an id that is not there, naming the nearest ids."""
-        try:
-            return self.dataset.user_ids.index(user_id)
-        except ValueError:
-            near = ", ".join(nearest_ids(user_id, self.dataset.user_ids))
-            raise RunError(f"no user {user_id!r} in {self.dataset.label}; nearest ids: {near}") from None
-
     def rank(self, user: int) -> UserRanking:
         """Every candidate of user index `user`, best first; equal scores in item order. Raises RunError on NaN."""
         gmf, mlp = (part.numpy() for part in self._scorer.user(user))
@@ -95,12 +87,3 @@ class Ranker:
             mlp[items],
             int(place[0]) if len(place) else -1,
         )
-
-
-def nearest_ids(wanted: str, ids: list[str], count: int = 5) -> list[str]:
-    """The ids most like `wanted`: by number where all are numbers, else by letters."""
-    import difflib
-
-    if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
-        return sorted(ids, key=lambda user_id: (abs(int(user_id) - int(wanted)), int(user_id)))[:count]
-    return difflib.get_close_matches(wanted, ids, n=count, cutoff=0.0)

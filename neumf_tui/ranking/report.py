@@ -18,7 +18,7 @@ COLUMNS = ("rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", 
 def ranking_object(ranker: Ranker, user_id: str, top: int | None) -> dict[str, Any]:
     """What `rank --json` prints; the best `top` items, or all candidates."""
     dataset, catalogue = ranker.dataset, ranker.dataset.catalogue
-    user = ranker.user_index(user_id)
+    user = ranker.dataset.user_index(user_id)
     ranking = ranker.rank(user)
     rows = [
         {

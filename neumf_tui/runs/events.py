@@ -42,10 +42,13 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     protocol: dict[str, Any]
     host: str
     versions: dict[str, str]
+    pins: tuple[str, ...] = ()
+    """Ids of users pinned before the start."""
     format: int = FORMAT
 
     @property
     def epochs(self) -> int:
+        """As planned at first; a run can be extended, see `Snapshot.planned`."""
         return int(self.settings["epochs"])
 
 
@@ -53,7 +56,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status.json`: replaced whole at each change, and as a heartbeat about once a second."""
 
     state: str
-    """starting, running, finished, stopped or failed."""
+    """starting, running, paused, finished, stopped or failed."""
     pid: int
     epoch: int = 0
     """Whole epochs done."""
@@ -61,6 +64,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Steps done in the epoch under way."""
     steps: int = 0
     """Steps of an epoch."""
+    epochs: int = 0
+    """Epochs planned; 0 before the trainer knows."""
     t: float = 0.0
     """Unix seconds when this was written."""
     device: str = ""
@@ -85,6 +90,8 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     steps: int
     popularity: dict[str, float]
     versions: dict[str, str] = {}
+    gpu: str = ""
+    """UUID of the CUDA device."""
 
 
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
@@ -131,6 +138,28 @@ class Requested(Event, frozen=True, kw_only=True, tag="request"):
     """The trainer took a request."""
 
     what: str
+    argument: str = ""
+
+
+class Paused(Event, frozen=True, kw_only=True, tag="paused"):
+    """The trainer waits between two steps."""
+
+
+class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
+    """It goes on."""
+
+
+class Extended(Event, frozen=True, kw_only=True, tag="extended"):
+    """The run now has this many epochs."""
+
+    epochs: int
+
+
+class Pinned(Event, frozen=True, kw_only=True, tag="pinned"):
+    """The users whose held-out items are followed, all of them; replaces the list before."""
+
+    users: list[str]
+    """Ids, as in the dataset."""
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):
@@ -151,4 +180,6 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """Both, and writing, without start-up."""
 
 
-AnyEvent = Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Warned | Finished
+AnyEvent = (
+    Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed | Extended | Pinned | Warned | Finished
+)

@@ -6,11 +6,22 @@ import sys
 from pathlib import Path
 
 
-def launch_trainer(folder: Path) -> "subprocess.Popen[bytes]":
-    """Train the run in `folder` from its last checkpoint, or from the start; output goes to its trainer.log."""
+def worker_command(folder: Path) -> list[str]:
+    """The trainer process of the run in `folder`."""
+    return [sys.executable, "-P", "-m", "neumf_tui.training.worker", str(folder)]
+
+
+def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes]":
+    """Train the run in `folder` from its last checkpoint, or from the start; output goes to its trainer.log.
+
+    on_finish: a shell command to run when the training has ended, in whatever way.
+    """
+    command = worker_command(folder)
+    if on_finish:
+        command = [sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish]
     with (folder / "trainer.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "neumf_tui.training.worker", str(folder)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, RunInfo, Started, Warned
+from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, Extended, Requested, Started, Warned
 from neumf_tui.runs.launch import launch_trainer
-from neumf_tui.runs.reader import EventTail, read_info, read_status
+from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import STOP, send_request
 
 POLL_SECONDS = 0.05
 
 
-def train_plainly(folder: Path) -> int:
+def train_plainly(folder: Path, on_finish: str = "") -> int:
     """Start the trainer of `folder` and tell of it until it ends. SIGINT and SIGTERM stop it, with a checkpoint.
 
     Returns the exit code: the trainer's own, or 128 + the number of the signal that stopped it.
@@ -31,16 +31,19 @@ def train_plainly(folder: Path) -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         info = read_info(folder)
+        epochs = read_snapshot(folder).planned or info.epochs
         tail = EventTail(folder / "events.jsonl")
         tail.read()  # what an earlier trainer of a resumed run wrote
-        process = launch_trainer(folder)
+        process = launch_trainer(folder, on_finish)
         loss, ended = 0.0, False
         while not ended:
             ended = process.poll() is not None
             for event in tail.read():
                 if isinstance(event, Epoch):
                     loss = event.loss
-                if line := _line(event, info, loss):
+                if isinstance(event, Extended):
+                    epochs = event.epochs
+                if line := _line(event, epochs, info.settings["eval_every"], loss):
                     _say(line)
             if not ended:
                 time.sleep(POLL_SECONDS)
@@ -56,19 +59,21 @@ def train_plainly(folder: Path) -> int:
     return status.exit_code or 1
 
 
-def _line(event: AnyEvent, info: RunInfo, loss: float) -> str:
+def _line(event: AnyEvent, epochs: int, eval_every: int, loss: float) -> str:
     match event:
         case Started():
             begun = f", from epoch {event.epoch + 1}, step {event.step + 1}" if event.epoch or event.step else ""
             return f"training on {event.device}{begun}; popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
-        case Epoch() if event.epoch % info.settings["eval_every"] and event.epoch < info.epochs:
-            return f"epoch {event.epoch}/{info.epochs}  loss {loss:.4f}"
+        case Epoch() if event.epoch % eval_every and event.epoch < epochs:
+            return f"epoch {event.epoch}/{epochs}  loss {loss:.4f}"
         case Evaluated():
             m = event.metrics
             return (
-                f"epoch {event.epoch}/{info.epochs}  loss {loss:.4f}  Hit@50 {m['hit@50']:.4f}  Hit@10 {m['hit@10']:.4f}"
+                f"epoch {event.epoch}/{epochs}  loss {loss:.4f}  Hit@50 {m['hit@50']:.4f}  Hit@10 {m['hit@10']:.4f}"
                 f"  NDCG@10 {m['ndcg@10']:.4f}  MRR {m['mrr']:.4f}  AUC {m['auc']:.4f}"
             )
+        case Requested():
+            return f"request: {event.what} {event.argument}".rstrip()
         case Warned():
             return f"warning: {event.text}"
     return ""

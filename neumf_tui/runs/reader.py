@@ -4,7 +4,6 @@ import fcntl
 import io
 import os
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -12,89 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
-from neumf_tui.runs.events import (
-    FINAL_STATES,
-    FORMAT,
-    AnyEvent,
-    Checkpointed,
-    Epoch,
-    Evaluated,
-    Finished,
-    Requested,
-    RunInfo,
-    Started,
-    Status,
-    Steps,
-    Warned,
-)
+from neumf_tui.runs.events import FINAL_STATES, FORMAT, AnyEvent, RunInfo, Status
+from neumf_tui.runs.snapshot import Snapshot, fold
 
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All that a run's events say, folded. Lists are in order of step or epoch and never hold a figure twice."""
-
-    started: Started | None = None
-    steps: tuple[int, ...] = ()
-    losses: tuple[float | None, ...] = ()
-    epochs: tuple[Epoch, ...] = ()
-    evaluations: tuple[Evaluated, ...] = ()
-    checkpoint: Checkpointed | None = None
-    finished: Finished | None = None
-    log: tuple[tuple[float, str], ...] = ()
-    """(unix seconds, text) of what happened, for people."""
-
-    @property
-    def best(self) -> Evaluated | None:
-        """The evaluation with the highest Hit@50, the earliest if equal."""
-        return max(self.evaluations, key=lambda e: (e.metrics["hit@50"], -e.epoch), default=None)
-
-
-def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
-    """`before` with `events` taken in; pure."""
-    after = before
-    steps, losses = list(before.steps), list(before.losses)
-    log = list(before.log)
-    for event in events:
-        match event:
-            case Started():
-                # A resumed trainer does again what came after its checkpoint.
-                done = event.epoch * event.steps + event.step
-                while steps and steps[-1] > done:
-                    steps.pop()
-                    losses.pop()
-                after = replace(
-                    after,
-                    started=event,
-                    finished=None,
-                    epochs=tuple(e for e in after.epochs if e.epoch <= event.epoch),
-                    evaluations=tuple(e for e in after.evaluations if e.epoch <= event.epoch),
-                )
-                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
-                log.append((event.t, f"{'resumed' if done else 'training'} on {event.device}{where}"))
-            case Steps():
-                steps += event.steps
-                losses += event.losses
-            case Epoch():
-                after = replace(after, epochs=(*after.epochs, event))
-            case Evaluated():
-                after = replace(after, evaluations=(*after.evaluations, event))
-                m = event.metrics
-                loss = f"loss {after.epochs[-1].loss:.4f}  " if after.epochs else ""
-                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
-            case Checkpointed():
-                after = replace(after, checkpoint=event)
-            case Requested():
-                log.append((event.t, f"request: {event.what}"))
-            case Warned():
-                log.append((event.t, event.text))
-            case Finished():
-                after = replace(after, finished=event)
-                log.append((event.t, f"{event.state}: {event.reason}" if event.reason else event.state))
-    return replace(after, steps=tuple(steps), losses=tuple(losses), log=tuple(log))
 
 
 class EventTail:

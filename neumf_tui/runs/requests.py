@@ -1,22 +1,38 @@
-"""Requests to a trainer: one small file each, made by anyone, consumed by the trainer."""
+"""Requests to a trainer: one small file each, made by anyone, consumed by the trainer between two steps.
 
+A file is named by what is asked, `stop`, or `pin.7f3a` where there can be several; its content is the argument, if there is one.
+"""
+
+import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 from neumf_tui.runs.files import replace_bytes
 
-STOP = "stop"
+STOP, STOP_NOW, PAUSE, RESUME, CHECKPOINT, EXTEND, PIN, UNPIN = (
+    "stop", "stop-now", "pause", "resume", "checkpoint", "extend", "pin", "unpin",
+)  # fmt: skip
 
 
-def send_request(folder: Path, what: str) -> None:
+class Request(NamedTuple):
+    """`argument`: epochs for `extend`, a user's id for `pin` and `unpin`, else empty."""
+
+    what: str
+    argument: str = ""
+
+
+def send_request(folder: Path, what: str, argument: str = "") -> None:
     """Ask the trainer of the run in `folder` for `what`; it obeys after the step under way."""
-    replace_bytes(folder / "requests" / what, b"")
+    name = f"{what}.{secrets.token_hex(4)}" if what in (PIN, UNPIN) else what
+    replace_bytes(folder / "requests" / name, argument.encode())
 
 
-def take_requests(folder: Path) -> list[str]:
-    """Names of the requests that have come in, which are thereby consumed."""
+def take_requests(folder: Path) -> list[Request]:
+    """The requests that have come in, the oldest first; they are thereby consumed."""
+    files = [path for path in (folder / "requests").iterdir() if not path.name.startswith(".")]
     taken = []
-    for path in sorted((folder / "requests").iterdir()):
-        if not path.name.startswith("."):
-            path.unlink(missing_ok=True)
-            taken.append(path.name)
+    for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        argument = path.read_text("utf-8", errors="replace").strip()
+        path.unlink(missing_ok=True)
+        taken.append(Request(path.name.partition(".")[0], argument))
     return taken

@@ -92,12 +92,17 @@ def find_run(home: Path, run: str | None) -> Path:
     raise RunError(f"no run {run!r} in {runs_dir(home)}: {there}")
 
 
+def check_name(name: str) -> str:
+    """`name`; raises UsageError if it cannot be a run's."""
+    if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name):
+        raise UsageError(f"run name {name!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.'")
+    return name
+
+
 def new_run_name(home: Path, wanted: str | None) -> str:
     """`wanted` if it can be a folder's name, else a fresh one such as quiet-otter-07."""
     if wanted is not None:
-        if not wanted or wanted.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in wanted):
-            raise UsageError(f"--name {wanted!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.'")
-        return wanted
+        return check_name(wanted)
     taken = {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
     draw = random.SystemRandom()
     while True:

@@ -7,8 +7,11 @@ from typing import Any
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
 from neumf_tui.output import print_json, print_table, say
+from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.store import run_folders
+from neumf_tui.text import clock
 
 
 def train_summary(folder: Path) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def train_summary(folder: Path) -> dict[str, Any]:
     train = finished.train_seconds if finished else 0.0
     pairs = info.dataset.num_train * len(snapshot.epochs)
     return {
-        "run": info.name,
+        "run": folder.name,
         "run_dir": str(folder),
         "dataset": info.dataset.label,
         "num_users": info.dataset.num_users,
@@ -46,25 +49,68 @@ def train_summary(folder: Path) -> dict[str, Any]:
     }
 
 
-def run_row(folder: Path) -> dict[str, Any]:
-    """One entry of `runs --json`."""
-    info, status, snapshot = read_info(folder), read_status(folder), read_snapshot(folder)
+def status_object(folder: Path) -> dict[str, Any]:
+    """What `status --json` prints, one entry of `runs --json`; figures that the run never reached are None."""
+    return run_facts(folder, read_info(folder), read_status(folder), read_snapshot(folder))
+
+
+def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -> dict[str, Any]:
+    """How a run stands, from what has been read of it."""
     last, best = (snapshot.evaluations[-1] if snapshot.evaluations else None), snapshot.best
     return {
-        "run": info.name,
+        "run": folder.name,
         "run_dir": str(folder),
         "state": status.state,
         "reason": status.reason,
+        "pid": status.pid if status.state not in FINAL_STATES else None,
+        "host": info.host,
+        "device": status.device,
         "dataset": info.dataset.label,
         "preset": info.preset,
         "epoch": status.epoch,
-        "epochs": info.epochs,
+        "epochs": snapshot.planned or info.epochs,
+        "step": status.step,
+        "steps": status.steps,
+        "seconds": round(snapshot.seconds(status), 1),
         "hit@50": last.metrics["hit@50"] if last else None,
-        "best_hit@50": best.metrics["hit@50"] if best else None,
+        "hit@50_ci": list(last.interval) if last else None,
         "auc": last.metrics["auc"] if last else None,
-        "device": status.device,
+        "best_hit@50": best.metrics["hit@50"] if best else None,
+        "best_epoch": best.epoch if best else None,
+        "popularity_hit@50": snapshot.started.popularity["hit@50"] if snapshot.started else None,
+        "checkpoint": snapshot.checkpoint.file if snapshot.checkpoint else None,
+        "pinned": list(info.pins if snapshot.pinned is None else snapshot.pinned),
         "created": info.created,
     }
+
+
+def card_lines(facts: dict[str, Any]) -> list[str]:
+    """How a run stands, in a few lines for the terminal's scrollback: state, best epoch, metrics, where it is, what next."""
+    state = facts["state"]
+    lines = [
+        f"{facts['run']}  {facts['dataset']}  {facts['preset']}  {facts['device'] or 'no device yet'}",
+        f"  {state:<8} epoch {facts['epoch']} of {facts['epochs']} in {clock(facts['seconds'])}"
+        + (f": {facts['reason']}" if facts["reason"] else ""),
+    ]
+    if facts["best_epoch"] is not None:
+        half = (facts["hit@50_ci"][1] - facts["hit@50_ci"][0]) / 2
+        lines.append(
+            f"  Hit@50   {facts['hit@50']:.4f} ±{half:.3f}, best {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, "
+            f"popularity {facts['popularity_hit@50']:.4f}   AUC {facts['auc']:.4f}"
+        )
+    lines.append(f"  files    {facts['run_dir']}")
+    name = facts["run"]
+    after = {
+        "starting": f"neumf-tui attach {name}",
+        "running": f"neumf-tui attach {name}   neumf-tui stop {name}",
+        "paused": f"neumf-tui resume {name}   neumf-tui attach {name}",
+        "finished": f"neumf-tui explore {name}   neumf-tui attach {name}",
+        "crashed": f"neumf-tui logs {name}   neumf-tui resume {name}",
+        "failed": f"neumf-tui logs {name}   neumf-tui resume {name}",
+        "stopped": f"neumf-tui resume {name}   neumf-tui attach {name}",
+    }
+    lines.append(f"  next     {after.get(state, f'neumf-tui attach {name}')}")
+    return lines
 
 
 def print_summary(summary: dict[str, Any]) -> None:
@@ -91,7 +137,7 @@ def print_runs(home: Path, as_json: bool) -> None:
     rows = []
     for folder in run_folders(home):
         try:
-            rows.append(run_row(folder))
+            rows.append(status_object(folder))
         except RunError as error:
             say(f"warning: {error}")
     if as_json:

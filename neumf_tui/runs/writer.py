@@ -26,7 +26,7 @@ def create_run(folder: Path, info: RunInfo) -> None:
     for name in FOLDERS:
         (folder / name).mkdir()
     write_status(folder, Status(state="starting", pid=0))
-    replace_with(folder / "run.json", lambda path: _write(path, msgspec.json.encode(info)))
+    write_info(folder, info)
 
 
 def reopen_run(folder: Path) -> None:
@@ -34,6 +34,10 @@ def reopen_run(folder: Path) -> None:
     for request in (folder / "requests").iterdir():
         request.unlink()  # meant for the trainer before
     write_status(folder, Status(state="starting", pid=0))
+
+
+def write_info(folder: Path, info: RunInfo) -> None:
+    replace_with(folder / "run.json", lambda path: _write(path, msgspec.json.encode(info)))
 
 
 def _write(path: Path, content: bytes) -> None:

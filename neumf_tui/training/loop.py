@@ -1,6 +1,5 @@
 """The training loop of a run: steps, evaluations, checkpoints, and what it writes of them."""
 
-import signal
 import time
 
 import numpy as np
@@ -16,9 +15,9 @@ from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
 from neumf_tui.runs.reader import rank_epochs, read_ranks
-from neumf_tui.runs.requests import STOP, take_requests
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.training.orders import Orders
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25
@@ -46,8 +45,9 @@ class Loop:
         self.settings = settings
         self.trainer = Trainer(dataset, settings, device)
         self.evaluator = Evaluator(dataset, device)
+        self.orders = Orders(writer, dataset.user_ids)
         self.progress = Progress()
-        self.stop_reason = ""
+        self._state = "running"
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._flushed = self._looked = self._beat = 0.0
@@ -57,14 +57,15 @@ class Loop:
         self._pid = pid
         if checkpoint := last_checkpoint(self.writer.folder):
             self.progress = self.trainer.load(checkpoint)
+        self.orders.take(self.progress.epoch)  # an extension comes before the first look at how many epochs there are
         self._start()
-        while self.progress.epoch < self.settings.epochs:
+        while self.progress.epoch < self.orders.epochs:
             self._train_epoch()
             epoch = self.progress.epoch
-            if epoch % self.settings.eval_every == 0 or epoch == self.settings.epochs:
+            if epoch % self.settings.eval_every == 0 or epoch == self.orders.epochs:
                 self._evaluate()
                 self.checkpoint()
-                if self.stop_reason and epoch < self.settings.epochs:
+                if self.orders.stop_reason and epoch < self.orders.epochs:
                     raise Stop
 
     def _start(self) -> None:
@@ -78,6 +79,7 @@ class Loop:
                 steps=self.trainer.steps,
                 popularity=metrics_from_ranks(popularity, self.evaluator.candidates),
                 versions={"neumf-tui": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
+                gpu=self._gpu(),
             )
         )
         if self.trainer.skipped:
@@ -92,6 +94,11 @@ class Loop:
             return f"{device} {torch.cuda.get_device_name(device)}"
         return f"{device} ×{torch.get_num_threads()}" if device.type == "cpu" else str(device)
 
+    def _gpu(self) -> str:
+        device = self.trainer.device
+        # By its UUID a viewer finds the same device in NVML, whatever CUDA_VISIBLE_DEVICES made of the numbers.
+        return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else ""
+
     def _train_epoch(self) -> None:
         """The steps of one epoch, from wherever the last checkpoint left it."""
         number, begun = self.progress.epoch + 1, time.perf_counter()
@@ -105,7 +112,7 @@ class Loop:
                 self._flushed = now
             if now - self._looked >= LOOK_SECONDS:
                 self._looked = now
-                self._obey(before + now - begun)
+                begun += self._obey(before + now - begun)
         self._flush()
         seconds = time.perf_counter() - begun
         pairs = len(self.trainer.users)
@@ -153,26 +160,48 @@ class Loop:
         self.progress = replace(self.progress, step=self.progress.step + len(losses), loss_sum=total)
         self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
 
-    def _obey(self, train_seconds: float) -> None:
-        """Take requests and signals; on a stop, save where the run stands and leave."""
-        for what in take_requests(self.writer.folder):
-            if what == STOP:
-                self.stop_reason = "stopped on request"
-                self.writer.event(events.Requested(t=time.time(), what=what))
-            else:
-                text = f"request {what!r} is not known to this version"
-                self.writer.event(events.Warned(t=time.time(), text=text))
-        if not self.stop_reason:
-            return
+    def _obey(self, train_seconds: float) -> float:
+        """Take requests and signals and do what they ask; the seconds spent paused. Raises Stop."""
+        orders = self.orders
+        orders.take(self.progress.epoch + 1)
+        if not (orders.stop_reason or orders.pause or orders.save):
+            return 0.0
         self._flush()
-        if self.progress.step < self.trainer.steps:
-            self.progress = replace(self.progress, train_seconds=train_seconds)
-            self.checkpoint()
+        if self.progress.step == self.trainer.steps and not orders.discard:
+            self._looked = 0.0  # the epoch's own end comes first: it may evaluate and save
+            return 0.0
+        self.progress = replace(self.progress, train_seconds=train_seconds)
+        begun = time.perf_counter()
+        if orders.pause:
+            self._pause()
+        if orders.stop_reason:
+            if not orders.discard:
+                self.checkpoint()
             raise Stop
-        # After an epoch's last step the epoch's own end comes first: it evaluates and saves.
+        self._save_if_asked()
+        return time.perf_counter() - begun
 
-    def on_signal(self, number: int, _frame: object) -> None:
-        self.stop_reason = f"stopped by {signal.Signals(number).name}"
+    def _pause(self) -> None:
+        """Wait until told to go on or to stop; the time does not count as training."""
+        self.writer.event(events.Paused(t=time.time()))
+        self._state = "paused"
+        self._heartbeat()
+        while self.orders.pause and not self.orders.stop_reason:
+            self._save_if_asked()
+            begun = time.perf_counter()
+            time.sleep(LOOK_SECONDS)
+            self._started += time.perf_counter() - begun
+            self.orders.take(self.progress.epoch + 1)
+            self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
+        self._state = "running"
+        if not self.orders.stop_reason:
+            self.writer.event(events.Resumed(t=time.time()))
+            self._heartbeat()
+
+    def _save_if_asked(self) -> None:
+        if self.orders.save:
+            self.orders.save = False
+            self.checkpoint()
 
     def _evaluate(self) -> None:
         begun = time.perf_counter()
@@ -225,11 +254,12 @@ class Loop:
             self._beat = now
             self.writer.status(
                 events.Status(
-                    state="running",
+                    state=self._state,
                     pid=self._pid,
                     epoch=self.progress.epoch,
                     step=self.progress.step,
                     steps=self.trainer.steps,
+                    epochs=self.orders.epochs,
                     device=str(self.trainer.device),
                 )
             )

@@ -64,8 +64,8 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only finds bugs
     loop = Loop(writer, load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home)), settings, device)
-    signal.signal(signal.SIGTERM, loop.on_signal)
-    signal.signal(signal.SIGINT, loop.on_signal)
+    signal.signal(signal.SIGTERM, loop.orders.on_signal)
+    signal.signal(signal.SIGINT, loop.orders.on_signal)
     try:
         loop.run(os.getpid())
         state = "finished"
@@ -76,13 +76,13 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
         events.Finished(
             t=time.time(),
             state=state,
-            reason=loop.stop_reason if state == "stopped" else "",
+            reason=loop.orders.stop_reason if state == "stopped" else "",
             train_seconds=spent.train_seconds,
             evaluate_seconds=spent.evaluate_seconds,
             total_seconds=spent.total_seconds,
         )
     )
-    return state, loop.stop_reason if state == "stopped" else "", 0
+    return state, loop.orders.stop_reason if state == "stopped" else "", 0
 
 
 if __name__ == "__main__":

@@ -1,84 +1,153 @@
-"""The app: it opens a screen on a run directory and leaves a last word in the terminal."""
+"""The app: it opens a screen on a run directory, minds the terminal, and leaves a last word in its scrollback."""
 
-import asyncio
+import os
 import signal
-import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
+from neumf_tui.errors import RunError
 from neumf_tui.output import say
-from neumf_tui.runs.reader import read_status
+from neumf_tui.runs.summary import card_lines, status_object
+from neumf_tui.terminal import ask_background, clipboard_sequences, colour_depth, is_light, notice_sequences
+from neumf_tui.tui.config import Config
 from neumf_tui.tui.difference import Cells, Difference
 from neumf_tui.tui.driver import MeteredDriver
+from neumf_tui.tui.themes import DARK, LIGHT, choose_theme
 
 STALL_SECONDS = 0.3
-"""Time after which output that the terminal has not taken counts as a stalled link."""
+"""Output that the terminal has not taken for so long is a stalled link: no more frames until it moves."""
+SLOW_SECONDS = 1.0
+"""And for so long a slow one: low bandwidth from then on."""
+METER_SECONDS = 1.0
+METER_WINDOW = 5
+"""Readings over which the bytes a second are averaged."""
+BACKGROUND_SECONDS = 1.0
+"""Time for the terminal to tell its background; one that answers at all ends the wait at once."""
+GRACE_SECONDS = 0.35
+"""After a hang-up or SIGTERM the viewer has this long to leave by itself."""
+RESTORE = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m\x1b[?1049l\x1b[?25h\x1b[?1004l"
+"""Mouse, bracketed paste, keyboard protocol, colours, alternate screen, cursor, focus reports: as the shell wants them."""
 
 
 class NeumfApp(App[None]):
-    """`screen` is `train` or `explore`."""
+    """`screen` is `train`, `explore` or `runs`; `folder` is the run, None for the list of runs."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "neumf-tui"
     ENABLE_COMMAND_PALETTE = True
     # Typed by Textual as instance attributes, hence no ClassVar.
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide"), (160, "-widest")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (24, "-medium"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys of this screen", id="app.help"),
-        Binding(
-            "ctrl+z",
-            "suspend_process",
-            "Suspend",
-            show=False,
-            tooltip="Back to the shell; fg returns",
-            id="app.suspend",
-        ),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell; fg returns", id="app.suspend"),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the whole screen anew", id="app.redraw"),
+        Binding("ctrl+b", "bandwidth", "Low bandwidth", show=False, tooltip="One refresh a second, no mouse", id="app.bandwidth"),
     ]
 
-    def __init__(self, folder: Path, home: Path, screen: str) -> None:
-        super().__init__()
+    def __init__(
+        self, folder: Path | None, home: Path, screen: str, config: Config | None = None, low_bandwidth: bool | None = None
+    ) -> None:
+        self.config = config or Config()
+        self.low_bandwidth = low_bandwidth if low_bandwidth is not None else self.config.low_bandwidth == "on"
+        self._may_slow = low_bandwidth is None and self.config.low_bandwidth == "auto"
+        no_color = "NO_COLOR" in os.environ  # read and taken away by Textual
+        # Without colours the ANSI filter must be chosen here: a theme set later would leave greys.
+        super().__init__(ansi_color=True if no_color else None)
         self.folder, self.home, self._first = folder, home, screen
+        self._no_color = no_color
+        self._light = False
         self._cells = Cells()
         self._missed = False
+        self._sent: deque[int] = deque([0], METER_WINDOW + 1)
+        self._signal = 0
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = self._theme_name()
+        self.set_keymap(self.config.keys)
 
-    def get_driver_class(self) -> type[Driver]:
-        return MeteredDriver if super().get_driver_class() is LinuxDriver else super().get_driver_class()
+    def _theme_name(self) -> str:
+        env = os.environ | ({"NO_COLOR": "1"} if self._no_color else {})
+        return choose_theme(self.config.theme, env, self._light, self.low_bandwidth or colour_depth(os.environ) <= 16)
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(self._driver, MeteredDriver) and self._driver.behind() > STALL_SECONDS:
-            # A full queue would make this event loop wait for the link; what is missed is drawn when it moves again.
-            self._missed = True
+    def run_to_end(self) -> int:
+        """Run until the person leaves; the exit code, after a last word on how the run stands."""
+        if self.config.theme == "auto" and (background := ask_background(BACKGROUND_SECONDS)):
+            self._light = is_light(background)
+            self.theme = self._theme_name()
+        self.run(mouse=not self.low_bandwidth)
+        if self.return_code:
+            return self.return_code
+        if self.folder is not None:
+            self._say_card(self.folder)
+        return 128 + self._signal if self._signal else self._code
+
+    _code = 0
+
+    def _say_card(self, folder: Path) -> None:
+        """A short card for the scrollback; the exit code follows a run that failed while it was watched."""
+        try:
+            facts = status_object(folder)
+        except RunError as error:
+            say(f"neumf-tui: {error}")
             return
-        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
-            renderable = Difference(renderable, self._cells, self.size)
-        super()._display(screen, renderable)
+        for line in card_lines(facts):
+            say(line)
+        if self._first == "train" and facts["state"] in ("failed", "crashed"):
+            self._code = 1
+
+    # Screens.
 
     def on_mount(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             try:
-                asyncio.get_running_loop().add_signal_handler(number, self.exit)
-            except (RuntimeError, ValueError):
+                signal.signal(number, self._end_on_signal)
+            except ValueError:
                 break  # not the main thread: a test harness has the signals
-        if self._first == "train":
-            from neumf_tui.tui.train_screen import TrainScreen
-
-            self.push_screen(TrainScreen(self.folder))
+        self.app_suspend_signal.subscribe(self, lambda _: self._cells.forget())
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.set_interval(METER_SECONDS, self._meter)
+        if self._first == "runs" or self.folder is None:
+            self.open_runs()
+        elif self._first == "train":
+            self.open_train(self.folder)
         else:
             self.open_explore(self.folder)
+
+    def open_train(self, folder: Path) -> None:
+        from neumf_tui.tui.train_screen import TrainScreen
+
+        self.push_screen(TrainScreen(folder, self.home))
 
     def open_explore(self, folder: Path) -> None:
         from neumf_tui.tui.explore_screen import ExploreScreen
 
         self.push_screen(ExploreScreen(folder, self.home))
+
+    def open_runs(self) -> None:
+        from neumf_tui.tui.runs_screen import RunsScreen
+
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen):
+                self.pop_to(screen)
+                return
+        self.push_screen(RunsScreen(self.home))
+
+    def pop_to(self, screen: Screen[None]) -> None:
+        while self.screen is not screen:
+            self.pop_screen()
 
     def action_help(self) -> None:
         if self.screen.query("HelpPanel"):
@@ -86,19 +155,131 @@ class NeumfApp(App[None]):
         else:
             self.action_show_help_panel()
 
-    def run_to_end(self) -> int:
-        """Run until the person leaves; the exit code, after a last word on how the run stands."""
-        self.run()
-        if self.return_code:
-            return self.return_code
-        status = read_status(self.folder)
-        name = self.folder.name
-        if status.state in ("failed", "crashed"):
-            say(f"neumf-tui: {name} {status.state}: {status.reason}")
-            return status.exit_code or 1
-        if status.state in ("starting", "running"):
-            say(f"{name} trains on; neumf-tui attach {name} opens its screen again")
-        elif self._first == "train":
-            say(f"{name} {status.state} at epoch {status.epoch}; neumf-tui explore {name} shows what it learned")
-        sys.stdout.flush()
-        return 0
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Everything that has a key, and what Textual offers itself."""
+        area = type(screen).__name__.removesuffix("Screen").lower()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.id and binding.description:
+                text = f"{binding.tooltip or binding.description} ({self.get_key_display(binding)})"
+                yield SystemCommand(f"{area}: {binding.description}", text, self._runner(active.node, binding.action))
+        yield from super().get_system_commands(screen)
+
+    def _runner(self, node: object, action: str) -> Callable[[], object]:
+        return lambda: self.call_later(self.run_action, action, node)
+
+    # The terminal: what is sent, and how much of it.
+
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return MeteredDriver if found is LinuxDriver else found
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the terminal has stopped taking what is sent; nothing is read or drawn for it then."""
+        return isinstance(self._driver, MeteredDriver) and self._driver.behind() > STALL_SECONDS
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if self.stalled:
+            # A full queue would make this event loop wait for the link; what is missed is drawn when it moves again.
+            self._missed = True
+            return
+        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            super()._display(screen, Difference(renderable, self._cells, self.size))
+        else:
+            super()._display(screen, renderable)
+
+    def _meter(self) -> None:
+        driver = self._driver
+        if not isinstance(driver, MeteredDriver):
+            return
+        if driver.outlet.broken:
+            self.exit(return_code=129)
+        if self._may_slow and not self.low_bandwidth and driver.behind() > SLOW_SECONDS:
+            self.set_low_bandwidth(True)
+            self.notify("The link is slow: low bandwidth is on (Ctrl-B).")
+        if self._missed and not self.stalled:
+            self._missed = False
+            self.screen.refresh(layout=True)
+        self._sent.append(driver.sent)
+
+    @property
+    def link_text(self) -> str:
+        """Bytes a second over the last seconds; empty where they are not counted."""
+        if not isinstance(self._driver, MeteredDriver):
+            return ""
+        rate = (self._sent[-1] - self._sent[0]) / max(1, len(self._sent) - 1) / METER_SECONDS
+        return f"{rate / 1000:.1f} KB/s"
+
+    @property
+    def refresh_seconds(self) -> float:
+        return 1.0 if self.low_bandwidth else 0.5
+
+    def set_low_bandwidth(self, on: bool) -> None:
+        self.low_bandwidth = on
+        self.theme = self._theme_name()
+        if self._driver is not None:
+            self._driver.write("\x1b[?1003l\x1b[?1000l\x1b[?1006l" if on else "\x1b[?1000h\x1b[?1003h\x1b[?1006h")
+
+    def action_bandwidth(self) -> None:
+        self._may_slow = False
+        self.set_low_bandwidth(not self.low_bandwidth)
+        self.notify(f"Low bandwidth is {'on' if self.low_bandwidth else 'off'}.")
+
+    def action_redraw(self) -> None:
+        self._cells.forget()
+        self.screen.refresh(layout=True)
+
+    def tell(self, title: str, body: str) -> None:
+        """Tell the person, who may be looking elsewhere: bell and desktop notice by the terminal, and on the screen."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(notice_sequences(title, body, self.config.notify, os.environ))
+        self.notify(body, title=title, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """To the terminal's clipboard if it obeys, which it does not tell, and to a file in any case."""
+        self._clipboard = text
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(clipboard_sequences(text, os.environ))
+        path = self.home / "clipboard.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+        else:
+            self.notify(f"Written to {path}, and offered to the terminal's clipboard.", markup=False)
+
+    # Signals.
+
+    def _end_on_signal(self, number: int, _frame: object) -> None:
+        """Leave in good order if the event loop can, and by force if it cannot: the link may be dead."""
+        if self._signal:
+            return
+        self._signal = number
+        threading.Thread(target=self._leave_by_force, daemon=True).start()
+        if self._loop_running:
+            self.call_later(self.exit)
+
+    @property
+    def _loop_running(self) -> bool:
+        return self._running and not self._closing
+
+    def _leave_by_force(self) -> None:
+        time.sleep(GRACE_SECONDS)
+        import termios
+
+        driver = self._driver
+        if isinstance(driver, MeteredDriver):
+            attributes = driver.attrs_before
+            try:
+                fd = driver.fileno
+                if attributes is not None:
+                    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+                os.set_blocking(2, False)
+                os.write(2, RESTORE.encode())
+            except OSError:
+                pass  # the terminal is gone
+            except termios.error:
+                pass
+        os._exit(128 + self._signal)

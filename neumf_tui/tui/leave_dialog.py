@@ -21,7 +21,7 @@ class LeaveDialog(ModalScreen[str]):
     ]
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="leave"):
+        with Vertical(classes="dialog"):
             yield Static("The run is still training.")
             yield OptionList(
                 Option("leave it training (l)", id="leave"),

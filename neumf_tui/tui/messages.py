@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from neumf_tui.runs.events import Status
-from neumf_tui.runs.reader import Snapshot
+from neumf_tui.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from neumf_tui.host import HostReading
     from neumf_tui.ranking.load import Ranker, UserRanking
     from neumf_tui.ranking.users import Users
+    from neumf_tui.tui.race import Race
+    from neumf_tui.tui.run_list import RunRow
 
 
 @dataclass
@@ -22,6 +25,38 @@ class RunRead(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunRead)
+
+
+@dataclass
+class RaceRead(Message):
+    """The race after the newest evaluation, or why it cannot be told."""
+
+    race: "Race"
+    problem: str = ""
+
+
+@dataclass
+class HostRead(Message):
+    """What the host is doing."""
+
+    reading: "HostReading"
+
+
+@dataclass
+class RunsRead(Message):
+    """How all runs stand; only the latest one waiting counts."""
+
+    runs: "list[RunRow]"
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RunsRead)
+
+
+@dataclass
+class Done(Message):
+    """What was asked of a run was done; `text` is for the person."""
+
+    text: str
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""The train screen: watch one run."""
+"""The train screen: watch one run, and tell its trainer what to do."""
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -8,91 +8,139 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, RichLog, Static
 from textual.worker import Worker, WorkerState
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
-from neumf_tui.runs.reader import EventTail, Snapshot, fold, read_info, read_status
-from neumf_tui.runs.requests import STOP, send_request
-from neumf_tui.text import clean, clock, si
+from neumf_tui.runs import requests
+from neumf_tui.runs.events import FINAL_STATES, Status
+from neumf_tui.runs.log import last_output, log_line
+from neumf_tui.runs.reader import EventTail, read_info, read_status
+from neumf_tui.runs.requests import send_request
+from neumf_tui.runs.snapshot import Snapshot, fold
+from neumf_tui.text import clean
+from neumf_tui.tui import train_text
+from neumf_tui.tui.curves import AXES, RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.leave_dialog import LeaveDialog
-from neumf_tui.tui.messages import ReadFailed, RunRead
-from neumf_tui.tui.widgets.chart import Curve, CurveChart, smooth
+from neumf_tui.tui.messages import Done, HostRead, RaceRead, ReadFailed, RunRead
+from neumf_tui.tui.race import Race, RaceReader
+from neumf_tui.tui.widgets.chart import CurveChart
+from neumf_tui.tui.widgets.race_table import RaceTable
 
 if TYPE_CHECKING:
+    from neumf_tui.host import HostReader
     from neumf_tui.tui.app import NeumfApp
 
-REFRESH_SECONDS = 0.5
-MAX_POINTS = 2_000
-"""Points of a curve that are drawn; a chart has fewer columns than that."""
-STATE_STYLES = {"running": "green", "starting": "cyan", "finished": "green", "stopped": "yellow"}
+HOST_SECONDS = 1.0
+OUTPUT_LINES = 12
+"""Lines of the trainer's own output that are shown when it has failed or crashed."""
+PANES = ("charts", "race", "host", "log")
+"""Panes by the number of their key."""
 
 
 class TrainScreen(Screen[None]):
-    """Charts, progress and log of a run, read from its directory twice a second."""
+    """Charts, rank race, host and log of a run, read from its directory."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Pause", tooltip="Have the trainer wait", id="train.pause"),
+        Binding("p", "go_on", "Go on", tooltip="End the pause", id="train.go-on"),
         Binding("s", "stop", "Save & stop", tooltip="Stop after this step, with a checkpoint", id="train.stop"),
+        Binding("S", "stop_now", "Stop now", show=False, tooltip="Stop without a checkpoint", id="train.stop-now"),
+        Binding("r", "resume", "Resume", tooltip="Train on from the last checkpoint", id="train.resume"),
+        Binding("m", "extend", "More epochs", show=False, tooltip="Train for more epochs", id="train.extend"),
+        Binding("c", "checkpoint", "Checkpoint", tooltip="Save where the run stands", id="train.checkpoint"),
+        Binding("d", "detach", "Detach", tooltip="Leave; the training goes on", id="train.detach"),
         Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="train.explore"),
+        Binding("space", "pin", "Pin", key_display="space", tooltip="Choose users for the rank race", id="train.pin"),
+        Binding("x", "axis", "X axis", tooltip="Epochs, steps or time of training", id="train.axis"),
+        Binding("y", "log_y", "Log y", tooltip="Logarithmic scale of the loss, or of the chart in focus", id="train.log-y"),
+        Binding("t", "smooth", "Smooth", tooltip="Smoothing of the loss, on and off", id="train.smooth"),
+        Binding("1", "pane('charts')", "Charts", show=False, tooltip="Go to the charts", id="train.charts"),
+        Binding("2", "pane('race')", "Race", show=False, tooltip="Show or hide the rank race", id="train.race"),
+        Binding("3", "pane('host')", "Host", show=False, tooltip="Show or hide the host", id="train.host"),
+        Binding("4", "pane('log')", "Log", show=False, tooltip="Show or hide the log", id="train.log"),
+        Binding("left_square_bracket", "side('overview')", "Settings", show=False, key_display="[",
+                tooltip="Show or hide metrics, settings and protocol", id="train.overview"),
+        Binding("right_square_bracket", "side('side')", "Side", show=False, key_display="]",
+                tooltip="Show or hide this epoch and the host", id="train.side"),
+        Binding("Y", "copy", "Copy", show=False, tooltip="Copy how the run stands", id="train.copy"),
+        Binding("u", "runs", "Runs", tooltip="All runs", id="train.runs"),
+        Binding("escape", "back", "Back", show=False, tooltip="End reading, full screen, or this screen", id="train.back"),
         Binding("q", "leave", "Quit", tooltip="Leave; the training can go on", id="train.leave"),
-    ]
+    ]  # fmt: skip
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
-        self.folder = folder
-        self.info: RunInfo = read_info(folder)
-        self.snapshot = Snapshot()
+        self.folder, self.home = folder, home
+        self.info = read_info(folder)
+        self.series = RunSeries(self.info)
         self.status = Status(state="starting", pid=0)
+        self.race = Race()
+        self.axis = "epoch"
+        self.smooth = True
+        self.pins: tuple[str, ...] | None = None
+        """Pins of this window alone, where there is no trainer to keep them."""
         self._tail = EventTail(folder / "events.jsonl")
-        self._reading = False
+        self._races = RaceReader(folder, self.info, home)
+        self._raced: tuple[int, tuple[str, ...]] = (-1, ())
+        self._host: HostReader | None = None
+        self._reading = self._reading_host = False
         self._logged = 0
+        self._told = ""
         self._leave_at_end = False
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.series.snapshot
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
-        with Horizontal(id="charts"):
-            yield CurveChart(id="loss")
-            yield CurveChart(id="hit")
-            yield CurveChart(id="auc")
-        yield Static(id="progress")
-        with Horizontal(id="lower"):
-            yield RichLog(id="log", wrap=True, markup=False, highlight=False, max_lines=2_000)
-            yield Static(id="figures")
+        with Horizontal(id="body"):
+            with VerticalScroll(id="overview", can_focus=False):
+                yield Static(id="overview-text")
+            with VerticalScroll(id="main", can_focus=False):
+                with Horizontal(id="charts"):
+                    yield CurveChart(id="loss")
+                    yield CurveChart(id="hit")
+                    yield CurveChart(id="auc")
+                yield Static(id="progress")
+                with Horizontal(id="lower"):
+                    with VerticalScroll(id="lower-left", can_focus=False):
+                        yield RaceTable(id="race")
+                        yield RichLog(id="log", wrap=True, markup=False, highlight=False, max_lines=2_000)
+                    with VerticalScroll(id="side", can_focus=False):
+                        yield Static(id="epoch")
+                        yield Static(id="host")
         yield Static(id="notice")
         yield Footer()
 
     def on_mount(self) -> None:
-        for name, title in (
-            ("loss", "loss"),
-            ("hit", "Hit@50"),
-            ("auc", "AUC"),
-            ("log", "log"),
-            ("figures", "metrics"),
-        ):
+        titles = {
+            "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch", "host": "host",
+            "race": "rank race", "overview": "run",
+        }  # fmt: skip
+        for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
-        self.query_one("#notice", Static).update(Text(self._notice()))
+        self.query_one("#notice", Static).update(Text(train_text.standing_notice(self.info)))
         self.query_one("#log").can_focus = False
-        self._draw_head()
-        self._draw_progress()
+        self._draw()
+        self._draw_overview()
         self.request_read()
-        self.set_interval(REFRESH_SECONDS, self.request_read)
+        self.set_interval(self._app.refresh_seconds, self.request_read)
+        self.set_interval(HOST_SECONDS, self.request_host)
 
-    def _notice(self) -> str:
-        """What stands on the screen for as long as it is open."""
-        texts = []
-        if self.info.dataset.simulated:
-            fallback = [n for n in self.info.dataset.notices if n.startswith("demo data")]
-            texts.append(clean(fallback[0]) if fallback else "simulated viewers")
-        if self.info.settings.get("exclude_heldout"):
-            texts.append("Hit@50 flattered: held-out items are never negatives")
-        return " · ".join(texts)
+    @property
+    def _app(self) -> "NeumfApp":
+        return cast("NeumfApp", self.app)
+
+    # Reading.
 
     def request_read(self) -> None:
         """Ask for a read unless one is under way, so that a slow disk cannot pile them up."""
-        if not self._reading:
+        if not self._reading and not self._app.stalled:
             self._reading = True
             self.read()
 
@@ -102,13 +150,53 @@ class TrainScreen(Screen[None]):
             status = read_status(self.folder)  # before the events, so that a final state has them all
             events = self._tail.read()
             before = Snapshot() if self._tail.restarted else self.snapshot
-            self.post_message(RunRead(fold(before, events) if events else before, status))
+            after = fold(before, events) if events else before
+            self.post_message(RunRead(after, status))
+            self._read_race(after)
         except (NeumfTuiError, OSError) as error:
             self.post_message(ReadFailed(str(error)))
 
+    def _read_race(self, snapshot: Snapshot) -> None:
+        """Read the tape where there is a new evaluation or another choice of users."""
+        pinned = self.pinned_in(snapshot)
+        epoch = snapshot.evaluations[-1].epoch if snapshot.evaluations else 0
+        if (epoch, pinned) == self._raced:
+            return
+        self._raced = (epoch, pinned)
+        try:
+            self.post_message(RaceRead(self._races.read(pinned)))
+        except NeumfTuiError as error:
+            self.post_message(RaceRead(Race(), str(error)))
+
+    def pinned_in(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Ids of the pinned users: this window's, the trainer's, or those given before the start."""
+        if self.pins is not None:
+            return self.pins
+        return self.info.pins if snapshot.pinned is None else snapshot.pinned
+
+    def request_host(self) -> None:
+        if not self._reading_host and not self._app.stalled and self.query_one("#host").display and self.snapshot.started:
+            self._reading_host = True
+            self.read_host()
+
+    @work(thread=True, group="host", exit_on_error=False)
+    def read_host(self) -> None:
+        from neumf_tui.host import HostReader
+
+        if self._host is None:
+            started = self.snapshot.started
+            self._host = HostReader(self.status.pid, self.folder, started.gpu if started else "")
+        self.post_message(HostRead(self._host.read()))
+
+    def on_unmount(self) -> None:
+        if self._host is not None:
+            self._host.close()
+
+    # What the workers post.
+
     @on(ReadFailed)
     def show_failure(self, message: ReadFailed) -> None:
-        self._reading = False
+        self._reading = self._reading_host = False
         self.query_one("#notice", Static).update(Text(clean(message.text)))
 
     @on(Worker.StateChanged)
@@ -120,137 +208,94 @@ class TrainScreen(Screen[None]):
     @on(RunRead)
     def show_run(self, message: RunRead) -> None:
         self._reading = False
-        changed = message.snapshot is not self.snapshot
-        ended = message.status.state in FINAL_STATES
-        if ended != (self.status.state in FINAL_STATES):
-            self.call_after_refresh(self.refresh_bindings)
-        self.snapshot, self.status = message.snapshot, message.status
-        self._draw_head()
-        self._draw_progress()
+        before, changed = self.status, message.snapshot is not self.snapshot
+        first_checkpoint = message.snapshot.checkpoint is not None and self.snapshot.checkpoint is None
+        self.status = message.status
         if changed:
-            self._draw_charts()
-            self._draw_figures()
-            self._write_log()
+            self.series.take(message.snapshot)
+        if before.state != self.status.state or first_checkpoint:
+            self._state_changed(before.state)
+        self._draw(charts=changed)
+        ended = self.status.state in FINAL_STATES
         if ended and self._leave_at_end:
             self.app.exit()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "stop":
-            return self.status.state not in FINAL_STATES
-        if action == "explore":
-            return self.snapshot.checkpoint is not None
-        return True
+    def _state_changed(self, before: str) -> None:
+        self.call_after_refresh(self.refresh_bindings)
+        state = self.status.state
+        if before != state and self._host is not None:
+            self._host.close()
+            self._host = None  # another trainer has another process
+        if state in FINAL_STATES and before not in FINAL_STATES and (before != "starting" or self._told):
+            best = self.snapshot.best
+            figure = f", best Hit@50 {best.metrics['hit@50']:.4f}" if best else ""
+            self._app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
+        self._told = state
 
-    def _draw_head(self) -> None:
-        info, status = self.info, self.status
-        started, finished = self.snapshot.started, self.snapshot.finished
-        seconds = 0.0
-        if started:
-            seconds = (finished.t if finished else status.t if status.state == "crashed" else time.time()) - started.t
-        left = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ train  ", (clean(info.name), "bold"),
-            f"  {info.dataset.label}  {info.preset}  {status.device}",
-        )  # fmt: skip
-        state = Text(f"● {status.state} {clock(seconds)}", STATE_STYLES.get(status.state, "bold red"))
-        room = self.app.size.width - 2 - state.cell_len
-        left.truncate(room - 1, overflow="ellipsis")
-        left.pad_right(max(1, room - left.cell_len))
-        self.query_one("#head", Static).update(left + state)
+    @on(RaceRead)
+    def show_race(self, message: RaceRead) -> None:
+        self.race = message.race
+        table = self.query_one(RaceTable)
+        table.show_race(message.race, message.problem)
+        self._draw_epoch()
 
-    def _draw_progress(self) -> None:
-        progress = self.query_one("#progress", Static)
-        progress.set_class(self.status.state in ("failed", "crashed"), "-failed")
-        progress.update(self._progress_text())
+    @on(HostRead)
+    def show_host(self, message: HostRead) -> None:
+        from neumf_tui.host import host_lines
 
-    def _progress_text(self) -> Text:
-        snapshot, epochs = self.snapshot, self.info.epochs
-        if self.status.state in ("failed", "crashed"):
-            return Text(clean(self.status.reason), "bold red")
-        if snapshot.started is None:
-            return Text("starting the trainer (loading PyTorch takes a moment)")
-        per_epoch = snapshot.started.steps
-        done = snapshot.steps[-1] if snapshot.steps else 0
-        total = per_epoch * epochs
-        share = done / total if total else 1.0
-        epoch = min(epochs, done // per_epoch + 1)
-        parts = [f"epoch {epoch}/{epochs}"]
-        width = max(6, min(24, self.app.size.width - 76))
-        filled = round(share * width)
-        bar = Text.assemble(("━" * filled, "bold"), ("━" * (width - filled), "dim"))
-        rest = [f"{share:.0%}", f"step {done - (epoch - 1) * per_epoch}/{per_epoch}"]
-        if snapshot.epochs:
-            rest.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
-        first = snapshot.started.epoch * per_epoch + snapshot.started.step
-        if self.status.state == "running" and done > first:
-            spent = max(time.time() - snapshot.started.t, 1e-3)
-            rest.append(f"eta {clock((total - done) * spent / (done - first))}")
-        if snapshot.checkpoint:
-            rest.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
-        return Text.assemble(parts[0] + " ", bar, " " + "  ".join(rest))
+        self._reading_host = False
+        panel = self.query_one("#host", Static)
+        panel.update(Text("\n".join(host_lines(message.reading, max(20, panel.content_size.width)))))
+
+    @on(Done)
+    def show_done(self, message: Done) -> None:
+        self.notify(message.text, markup=False)
+        self.request_read()
+
+    # Drawing, only ever from what has been taken in.
+
+    def _draw(self, charts: bool = True) -> None:
+        width = self.app.size.width
+        head = train_text.head(self.info, self.folder.name, self.status, self.snapshot, self._app.link_text, width)
+        self.query_one("#head", Static).update(head)
+        line = self.query_one("#progress", Static)
+        line.set_class(self.status.state in ("failed", "crashed"), "-failed")
+        line.update(train_text.progress(self.info, self.status, self.snapshot, self.query_one("#main").size.width))
+        self._write_log()
+        if charts:
+            self._draw_charts()
+            self._draw_epoch()
+            self._draw_overview()
 
     def _draw_charts(self) -> None:
-        snapshot = self.snapshot
-        per_epoch = snapshot.started.steps if snapshot.started else 1
-        points = [(s / per_epoch, v) for s, v in zip(snapshot.steps, snapshot.losses, strict=True) if v is not None]
-        missing = len(snapshot.losses) - len(points)
-        smoothed = smooth([v for _, v in points])
-        keep = max(1, -(-len(points) // MAX_POINTS))
-        x = [s for s, _ in points][::keep]
+        snapshot, runs = self.snapshot, [self.series]
+        narrow = self.has_class("-narrow")
         loss = self.query_one("#loss", CurveChart)
-        loss.show(Curve(x, smoothed[::keep], x, [v for _, v in points][::keep], x_max=self.info.epochs))
+        missing = int((snapshot.points.losses != snapshot.points.losses).sum())
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
         loss.border_title = f"{now}  {missing} not finite" if missing else now
-        popularity = snapshot.started.popularity if snapshot.started else {}
-        for name, key, title, bounds in (
-            ("hit", "hit@50", "Hit@50", None),
-            ("auc", "auc", "AUC", (0.45, 1.0)),
-        ):
+        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else f"by {self.axis}")
+        for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
             evaluations = snapshot.evaluations
             best = max(evaluations, key=lambda e: (e.metrics[key], -e.epoch), default=None)
-            lines = {"popularity": popularity[key]} if key in popularity else {}
-            if key == "auc":
-                lines["chance"] = 0.5
-            chart.show(
-                Curve(
-                    [float(e.epoch) for e in evaluations],
-                    [e.metrics[key] for e in evaluations],
-                    lines=lines,
-                    best=(float(best.epoch), best.metrics[key]) if best else None,
-                    x_max=self.info.epochs,
-                    y_range=bounds,
-                )
-            )
-            if evaluations:
-                chart.border_title = f"{title} {evaluations[-1].metrics[key]:.3f}"
+            subtitle = ""
             if best:
                 half = (best.interval[1] - best.interval[0]) / 2
                 margin = f" ±{half:.3f}" if key == "hit@50" else ""
-                chart.border_subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
-                # The narrow layout has no lower border; what stands there goes up.
-                if self.has_class("-narrow"):
-                    chart.border_title = f"{chart.border_title}  {chart.border_subtitle}"
+                subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
+            value = f"{title} {evaluations[-1].metrics[key]:.3f}" if evaluations else title
+            # The narrow layout has no lower border; what stands there goes up.
+            chart.border_title = f"{value}  {subtitle}" if narrow and subtitle else value
+            chart.show(metric_plot(runs, self.axis, key), subtitle)
 
-    def _draw_figures(self) -> None:
-        if not self.snapshot.evaluations or self.snapshot.started is None:
-            return
-        last, popularity = self.snapshot.evaluations[-1], self.snapshot.started.popularity
-        text = Text()
-        text.append(f"{'epoch ' + str(last.epoch):<10}{'model':>8}{'popular':>9}\n", "dim")
-        for key, title in (
-            ("hit@10", "Hit@10"),
-            ("hit@50", "Hit@50"),
-            ("ndcg@10", "NDCG@10"),
-            ("mrr", "MRR"),
-            ("auc", "AUC"),
-        ):
-            text.append(f"{title:<10}")
-            text.append(f"{last.metrics[key]:>8.4f}", "bold")
-            text.append(f"{popularity[key]:>9.4f}\n")
-        text.append(f"95 %  {last.interval[0]:.3f} to {last.interval[1]:.3f}\n", "dim")
-        text.append(f"+{last.entered} into the top 50  −{last.left} out")
-        panel = self.query_one("#figures", Static)
-        panel.update(text)
+    def _draw_epoch(self) -> None:
+        panel = self.query_one("#epoch", Static)
+        panel.update(train_text.epoch_panel(self.race, self.snapshot, max(20, panel.content_size.width)))
+
+    def _draw_overview(self) -> None:
+        if self.query_one("#overview").display:
+            self.query_one("#overview-text", Static).update(train_text.overview(self.info, self.snapshot))
 
     def _write_log(self) -> None:
         log = self.query_one("#log", RichLog)
@@ -258,23 +303,182 @@ class TrainScreen(Screen[None]):
             log.clear()
             self._logged = 0
         for when, text in self.snapshot.log[self._logged :]:
-            log.write(Text(f"{time.strftime('%H:%M:%S', time.localtime(when))}  {clean(text)}"))
+            log.write(Text(log_line(when, text)))
         self._logged = len(self.snapshot.log)
-        self.refresh_bindings()
+        broken = self.status.state in ("failed", "crashed")
+        if broken and not log.has_class("-broken"):
+            for line in last_output(self.folder, OUTPUT_LINES):
+                log.write(Text(f"trainer:  {line}"))
+        log.set_class(broken, "-broken")
 
     def on_resize(self) -> None:
-        self._draw_head()
-        self._draw_progress()
+        self.call_after_refresh(self._draw)
 
-    def action_explore(self) -> None:
-        cast("NeumfApp", self.app).open_explore(self.folder)
+    # Keys. What is asked of the trainer shows when it answers, in every window that watches it.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        state, ended = self.status.state, self.status.state in FINAL_STATES
+        match action:
+            case "pause":
+                return state in ("starting", "running")
+            case "go_on":
+                return state == "paused"
+            case "stop" | "stop_now" | "checkpoint" | "detach":
+                return not ended
+            case "resume":
+                return ended and state != "finished"
+            case "explore":
+                return self.snapshot.checkpoint is not None
+        return True
+
+    def _request(self, what: str, said: str, argument: str = "") -> None:
+        send_request(self.folder, what, argument)
+        self.notify(said)
+
+    def action_pause(self) -> None:
+        self._request(requests.PAUSE, "Pausing after this step.")
+
+    def action_go_on(self) -> None:
+        self._request(requests.RESUME, "Going on.")
+
+    def action_checkpoint(self) -> None:
+        self._request(requests.CHECKPOINT, "Saving after this step.")
 
     def action_stop(self) -> None:
-        send_request(self.folder, STOP)
-        self.notify("Stopping after this step, with a checkpoint.")
+        self._request(requests.STOP, "Stopping after this step, with a checkpoint.")
+
+    def action_stop_now(self) -> None:
+        def answer(sure: bool | None) -> None:
+            if sure:
+                self._work("", lambda: self._stopped_now())
+
+        question = "Stop without a checkpoint? What was trained since the last one is lost."
+        self.app.push_screen(ConfirmDialog(question, "stop it"), answer)
+
+    def _stopped_now(self) -> str:
+        from neumf_tui.runs.control import stop_now
+
+        return f"{self.folder.name} is {stop_now(self.folder).state}."
+
+    def action_resume(self) -> None:
+        from neumf_tui.runs.control import train_on
+
+        self._work("Training on from the last checkpoint.", lambda: train_on(self.folder))
+
+    def action_extend(self) -> None:
+        planned = self.series.planned
+
+        def answer(text: str | None) -> None:
+            if text is None:
+                return
+            if not text.isdecimal():
+                self.notify(f"{text!r} is not a whole number of epochs.", severity="error", markup=False)
+            elif self.status.state in FINAL_STATES:
+                from neumf_tui.runs.control import train_on
+
+                self._work(f"Training on to epoch {text}.", lambda: train_on(self.folder, int(text)))
+            else:
+                self._request(requests.EXTEND, f"Training to epoch {text}.", text)
+
+        self.app.push_screen(AskDialog(f"Epochs in all (now {planned})", str(2 * planned), integer=True), answer)
+
+    def _work(self, said: str, do: "Callable[[], object]") -> None:
+        """Do in a thread what may take a moment; its outcome or its failure is told."""
+
+        def run() -> None:
+            try:
+                found = do()
+            except (NeumfTuiError, OSError) as error:
+                self.post_message(Done(str(error)))
+            else:
+                self.post_message(Done(said or str(found)))
+
+        self.run_worker(run, thread=True, group="control", exit_on_error=False)
+
+    def action_pin(self) -> None:
+        from neumf_tui.tui.pin_dialog import PinDialog
+
+        self.app.push_screen(PinDialog(self.folder, self.home, self.pinned_in(self.snapshot)), self._pin)
+
+    def _pin(self, wanted: tuple[str, ...] | None) -> None:
+        """Ask the trainer for the pins that were chosen; without a trainer they are this window's own."""
+        pinned = self.pinned_in(self.snapshot)
+        if wanted is None or wanted == pinned:
+            return
+        if self.status.state in FINAL_STATES:
+            self.pins = wanted
+            self.request_read()
+            return
+        for user in pinned:
+            if user not in wanted:
+                send_request(self.folder, requests.UNPIN, user)
+        for user in wanted:
+            if user not in pinned:
+                send_request(self.folder, requests.PIN, user)
+
+    def action_axis(self) -> None:
+        self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
+        for chart in self.query(CurveChart):
+            chart.action_reset()
+        self._draw_charts()
+
+    def action_smooth(self) -> None:
+        self.smooth = not self.smooth
+        self._draw_charts()
+
+    def action_log_y(self) -> None:
+        chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
+        chart.set_log_y(not chart.log_y)
+
+    def action_pane(self, pane: str) -> None:
+        if pane == "charts":
+            self.query_one("#loss").focus()
+            return
+        if self.has_class("-narrow"):
+            shown = next((p for p in PANES[1:] if self.has_class(f"-show-{p}")), "" if self.has_class("-short") else "race")
+            for name in PANES:
+                self.set_class(name == pane and (shown != pane or self.has_class("-hide-lower")), f"-show-{name}")
+            self.set_class(shown == pane and not self.has_class("-hide-lower"), "-hide-lower")
+        else:
+            self.toggle_class(f"-hide-{pane}")
+        self.call_after_refresh(self._draw)
+
+    def action_side(self, side: str) -> None:
+        if side == "overview":
+            self.toggle_class("-show-overview" if self.app.size.width < 160 else "-hide-overview")
+        elif not self.has_class("-narrow"):
+            self.toggle_class("-hide-side")
+        else:
+            self.action_pane("host")
+        self.call_after_refresh(self._draw)
+
+    def action_copy(self) -> None:
+        from neumf_tui.runs.summary import card_lines, run_facts
+
+        lines = card_lines(run_facts(self.folder, self.info, self.status, self.snapshot))
+        self._app.copy_to_clipboard("\n".join(lines))
+
+    def action_explore(self) -> None:
+        self._app.open_explore(self.folder)
+
+    def action_runs(self) -> None:
+        self._app.open_runs()
+
+    def action_back(self) -> None:
+        if any(chart.stop_reading() for chart in self.query(CurveChart)):
+            return
+        if self.maximized is not None:
+            self.minimize()
+        elif len(self.app.screen_stack) > 2:
+            self.dismiss()
+
+    def action_detach(self) -> None:
+        self.app.exit()
 
     def action_leave(self) -> None:
-        if self.status.state in FINAL_STATES:
+        if len(self.app.screen_stack) > 2:
+            self.dismiss()
+        elif self.status.state in FINAL_STATES:
             self.app.exit()
         else:
             self.app.push_screen(LeaveDialog(), self._leave)

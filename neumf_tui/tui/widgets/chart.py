@@ -1,109 +1,336 @@
-"""One curve over steps or epochs, with a reference line and the best point."""
+"""Curves over steps, epochs or time: reference lines, best points, logarithmic y, zoom, pan, and values read off."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from textual import events, on
+from textual.binding import Binding, BindingType
 from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
 
+Floats = NDArray[np.float64]
+COLOURS = 6
+"""Series with a colour of their own; the next one begins again."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Curve:
-    """What a chart shows. x and y of equal length, finite."""
+    """One line of a chart. x and y have equal length, x ascends, NaN in y is left out of the line."""
 
-    x: Sequence[float] = ()
-    y: Sequence[float] = ()
-    faint_x: Sequence[float] = ()
-    """A second curve drawn behind, such as the raw loss behind the smoothed one."""
-    faint_y: Sequence[float] = ()
-    lines: dict[str, float] = field(default_factory=dict)
-    """Horizontal lines, by name."""
-    best: tuple[float, float] | None = None
+    x: Floats
+    y: Floats
+    name: str = ""
+    colour: int = 0
+    faint: bool = False
+    """Drawn behind, and not read from: the raw loss behind the smoothed one."""
+    best: int = -1
+    """Index of the point marked ●, or -1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """All that a chart shows."""
+
+    curves: Sequence[Curve] = ()
+    lines: Sequence[tuple[str, float]] = ()
+    """Horizontal lines: name and height."""
     x_max: float = 1.0
     y_range: tuple[float, float] | None = None
+    """Limits of a linear axis; None fits them to what is shown."""
+    x_text: Callable[[float], str] = "{:.10g}".format
+    """A value of x in words."""
+    y_digits: int = 4
 
 
-class CurveChart(PlotWidget, can_focus=False, inherit_bindings=False):
-    """Draws a Curve; the title stands in the border, set by the screen."""
+class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
+    """Draws a Plot. The screen sets the border's title; the subtitle is the chart's own while a value is read."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"chart--curve", "chart--faint", "chart--line", "chart--best"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"chart--series-{number}" for number in range(COLOURS)),
+        "chart--faint", "chart--line", "chart--cursor",
+    }  # fmt: skip
     DEFAULT_CSS = """
     CurveChart {
-        & > .chart--curve { color: $text-primary; }
+        & > .chart--series-0 { color: $text-primary; }
+        & > .chart--series-1 { color: $text-warning; }
+        & > .chart--series-2 { color: $text-success; }
+        & > .chart--series-3 { color: $text-error; }
+        & > .chart--series-4 { color: $text-accent; }
+        & > .chart--series-5 { color: $text-secondary; }
         & > .chart--faint { color: $primary-muted; }
         & > .chart--line { color: $text-warning; }
-        & > .chart--best { color: $text-success; text-style: bold; }
+        & > .chart--cursor { color: $foreground; }
         & > .plot--axis { color: $foreground-darken-3; }
         & > .plot--tick { color: $text-muted; text-style: none; }
     }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "read(-1)", "Read", show=False, tooltip="Value at the point before", id="chart.read-back"),
+        Binding("right", "read(1)", "Read", show=False, key_display="←→", tooltip="Value at the next point", id="chart.read"),
+        Binding("shift+left,h", "pan(-1)", "Pan", show=False, tooltip="Move the chart back", id="chart.pan-back"),
+        Binding("shift+right,l", "pan(1)", "Pan", show=False, tooltip="Move the chart on", id="chart.pan"),
+        Binding("plus,equals_sign", "zoom(1)", "Zoom", show=False, key_display="+-", tooltip="Zoom in", id="chart.zoom-in"),
+        Binding("minus", "zoom(-1)", "Zoom out", show=False, tooltip="Zoom out", id="chart.zoom-out"),
+        Binding("0", "reset", "Whole", show=False, tooltip="Show all of it again", id="chart.reset"),
+        Binding("enter", "maximize", "Full screen", show=False, tooltip="This chart alone; Esc ends it", id="chart.maximize"),
+    ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id, allow_pan_and_zoom=False)
-        self._curve = Curve()
+        super().__init__(id=id)
+        self._plot = Plot()
+        self.log_y = False
+        self._moved = False
+        """Whether the person chose the limits."""
+        self._read_x: float | None = None
+        self._subtitle = ""
 
     def on_mount(self) -> None:
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 6
-        self.set_x_formatter(_Few())
-        self.set_y_formatter(_Few())
         self.draw()
 
-    def show(self, curve: Curve) -> None:
-        """Draw `curve`; nothing is done where it is the one already shown."""
-        if curve != self._curve:
-            self._curve = curve
-            self.draw()
+    def show(self, plot: Plot, subtitle: str = "") -> None:
+        """Draw `plot`; `subtitle` stands in the border while no value is read."""
+        self._plot, self._subtitle = plot, subtitle
+        self.draw()
+
+    def set_log_y(self, log_y: bool) -> None:
+        self.log_y = log_y
+        self._moved = False
+        self.draw()
+
+    # Drawing.
 
     def draw(self) -> None:
-        curve = self._curve
+        """Draw all of it anew; what the terminal shows already is not sent again."""
+        plot = self._plot
         self.clear()
         # A little past the end: the frame is drawn over whatever stands on it.
-        right = 1.04 * max(curve.x_max, 1)
-        self.set_xlimits(0, right)
-        low, high = curve.y_range or _range(curve)
-        self.set_ylimits(low, high)
-        for value in curve.lines.values():
-            self._line([0, right], [value, value], "chart--line")
-        self._line(curve.faint_x, curve.faint_y, "chart--faint")
-        self._line(curve.x, curve.y, "chart--curve")
-        if curve.best:
-            style = str(self.get_component_rich_style("chart--best", partial=True))
-            self.scatter([curve.best[0]], [curve.best[1]], marker="●", marker_style=style)
+        right = 1.03 * plot.x_max
+        if not self._moved:
+            self.set_xlimits(0, right)
+            self.set_ylimits(*self._y_limits(0, right))
+        self.set_x_formatter(_Few(plot.x_text))
+        self.set_y_formatter(_LogTicks() if self.log_y else _Few())
+        left, right = self._x_min, self._x_max
+        for _, height in plot.lines:
+            if height > 0 or not self.log_y:
+                self._line(np.array([left, right]), np.array([height, height]), "chart--line")
+        for curve in plot.curves:
+            style = "chart--faint" if curve.faint else f"chart--series-{curve.colour % COLOURS}"
+            inside = (curve.x >= left) & (curve.x <= right) & np.isfinite(curve.y)
+            x, y = curve.x[inside], curve.y[inside]
+            # Two dots a cell: more points than that cannot be seen.
+            self._line(*thinned(x, y, 2 * max(10, self.size.width - 8)), style)
+        for curve in plot.curves:
+            if 0 <= curve.best < len(curve.x) and left <= curve.x[curve.best] <= right:
+                self._mark(curve.x[curve.best], curve.y[curve.best], "●", f"chart--series-{curve.colour % COLOURS}")
+        self._draw_reading()
 
-    def _line(self, x: Sequence[float], y: Sequence[float], style: str) -> None:
-        if len(x):
-            shown = str(self.get_component_rich_style(style, partial=True))
-            self.plot(np.asarray(x), np.asarray(y), line_style=shown, hires_mode=HiResMode.BRAILLE)
+    def _y_limits(self, left: float, right: float) -> tuple[float, float]:
+        """Limits with a little room around all that is drawn between `left` and `right`."""
+        plot = self._plot
+        if plot.y_range and not self.log_y:
+            return plot.y_range
+        parts = [np.array([height for _, height in plot.lines])] if plot.lines else []
+        parts += [c.y[(c.x >= left) & (c.x <= right)] for c in plot.curves]
+        values = self._heights(np.concatenate([np.empty(0), *parts]))
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return 0.0, 1.0
+        low, high = float(values.min()), float(values.max())
+        # Limits move in steps of a tenth of the range, so that a curve that creeps up does not move all the others.
+        step = 10.0 ** math.floor(math.log10(high - low)) / 2 if high > low else max(abs(high), 0.1) / 20
+        low = math.floor((low - 0.04 * (high - low)) / step) * step
+        high = math.ceil((high + 0.04 * (high - low)) / step) * step
+        return (max(0.0, low) if values.min() >= 0 and not self.log_y else low), high if high > low else low + step
+
+    def _heights(self, y: Floats) -> Floats:
+        if not self.log_y:
+            return y
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(y > 0, np.log10(y), np.nan)
+
+    def _line(self, x: Floats, y: Floats, style: str) -> None:
+        y = self._heights(y)
+        good = np.isfinite(y)
+        if good.sum() > 1:
+            self.plot(x[good], y[good], line_style=self._style(style), hires_mode=HiResMode.BRAILLE)
+        elif good.any():
+            self._mark(float(x[good][0]), float(y[good][0]), "·", style, plain=True)
+
+    def _mark(self, x: float, y: float, marker: str, style: str, plain: bool = False) -> None:
+        height = y if plain else float(self._heights(np.array([y]))[0])
+        if math.isfinite(height):
+            self.scatter([x], [height], marker=marker, marker_style=self._style(style))
+
+    def _style(self, name: str) -> str:
+        return str(self.get_component_rich_style(name, partial=True))
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         if self.is_mounted:
             self.draw()
 
+    # Reading values.
+
+    @property
+    def _readable(self) -> list[Curve]:
+        return [curve for curve in self._plot.curves if not curve.faint and len(curve.x)]
+
+    def _draw_reading(self) -> None:
+        curves = self._readable
+        if self._read_x is None or not curves:
+            self.border_subtitle = self._subtitle
+            return
+        self.add_v_line(self._read_x, self._style("chart--cursor"))
+        texts = []
+        for curve in curves:
+            point = _nearest(curve.x, self._read_x)
+            name = f"{curve.name} " if len(curves) > 1 else ""
+            texts.append(f"{name}{curve.y[point]:.{self._plot.y_digits}f}")
+        self.border_subtitle = f"{self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
+
+    def read_at(self, x: float) -> None:
+        """Read the values at the point nearest to `x`."""
+        if curves := self._readable:
+            self._read_x = float(min((c.x[_nearest(c.x, x)] for c in curves), key=lambda found: abs(found - x)))
+            self.draw()
+
+    def action_read(self, by: int) -> None:
+        curves = self._readable
+        if not curves:
+            return
+        all_x = np.unique(np.concatenate([curve.x for curve in curves]))
+        seen = all_x[(all_x >= self._x_min) & (all_x <= self._x_max)]
+        # No finer than the cells: a key moves to the next place that looks different.
+        seen, _ = thinned(seen, seen, max(10, self.size.width - 8))
+        if not len(seen):
+            return
+        if self._read_x is None:
+            self.read_at(float(seen[-1]))
+        else:
+            self.read_at(float(seen[int(np.clip(_nearest(seen, self._read_x) + by, 0, len(seen) - 1))]))
+
+    def stop_reading(self) -> bool:
+        """Whether a value was being read."""
+        reading, self._read_x = self._read_x is not None, None
+        if reading:
+            self.draw()
+        return reading
+
+    def on_click(self, event: events.Click) -> None:
+        canvas = self.query_one("#plot")
+        offset = event.screen_offset - canvas.region.offset
+        if canvas.region.contains_point(event.screen_offset):
+            self.read_at(self.get_coordinate_from_pixel(offset.x, offset.y)[0])
+
+    # Moving about.
+
+    @on(PlotWidget.ScaleChanged)
+    def keep_limits(self) -> None:
+        self._moved = True
+        self.draw()
+
+    def action_zoom(self, way: int) -> None:
+        """Zoom in x about the value being read, or the middle; y follows what is in sight."""
+        centre = self._read_x if self._read_x is not None else (self._x_min + self._x_max) / 2
+        factor = 0.7 if way > 0 else 1 / 0.7
+        self._look(centre - factor * (centre - self._x_min), centre + factor * (self._x_max - centre))
+
+    def action_pan(self, way: int) -> None:
+        shift = way * 0.2 * (self._x_max - self._x_min)
+        self._look(self._x_min + shift, self._x_max + shift)
+
+    def _look(self, left: float, right: float) -> None:
+        whole = 1.03 * self._plot.x_max
+        width = min(right - left, whole)
+        left = max(0.0, min(left, whole - width))
+        self._moved = width < whole
+        self.set_xlimits(left, left + width)
+        self.set_ylimits(*self._y_limits(left, left + width))
+        self.draw()
+
+    def action_reset(self) -> None:
+        self._moved = False
+        self._read_x = None
+        self.draw()
+
+    def action_maximize(self) -> None:
+        if self.screen.maximized is self:
+            self.screen.minimize()
+        else:
+            self.screen.maximize(self, container=False)
+
 
 class _Few(NumericAxisFormatter):
     """At most five ticks: a small chart has no room for more."""
 
+    def __init__(self, text: Callable[[float], str] | None = None) -> None:
+        self._text = text
+
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         return super().get_ticks(min_, max_, min(max_ticks, 5))
 
-
-def _range(curve: Curve) -> tuple[float, float]:
-    """Limits with a little room around all that is drawn."""
-    values = [*curve.y, *curve.faint_y, *curve.lines.values()]
-    if not values:
-        return 0.0, 1.0
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 0.05 * max(abs(high), 0.1)
-    return max(0.0, low - room) if low >= 0 else low - room, high + room
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        return [self._text(tick) for tick in ticks] if self._text else super().get_labels_for_ticks(ticks)
 
 
-def smooth(values: Sequence[float], weight: float = 0.75) -> list[float]:
-    """Exponential moving average without the pull towards zero at the start (Kingma and Ba 2015, section 3)."""
-    total, norm, result = 0.0, 0.0, []
-    for value in values:
-        total = weight * total + (1 - weight) * value
-        norm = weight * norm + (1 - weight)
-        result.append(total / norm)
-    return result
+class _LogTicks(NumericAxisFormatter):
+    """Ticks of an axis that has log10 of the values."""
+
+    def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
+        for digits in ((1,), (1, 2, 5), tuple(range(1, 10))):
+            powers = range(math.floor(min_), math.ceil(max_) + 1)
+            ticks = [math.log10(d * 10.0**p) for p in powers for d in digits]
+            inside = [tick for tick in ticks if min_ <= tick <= max_]
+            if len(inside) >= 3:
+                return inside[:: -(-len(inside) // 6)]
+        return super().get_ticks(min_, max_, 5)
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        return [f"{10**tick:.3g}" for tick in ticks]
+
+
+def _nearest(x: Floats, value: float) -> int:
+    """Index of the element of ascending `x` that is nearest to `value`."""
+    right = int(np.clip(np.searchsorted(x, value), 1, max(1, len(x) - 1)))
+    return right - 1 if len(x) < 2 or value - x[right - 1] <= x[right] - value else right
+
+
+def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:
+    """At most about `count` points that look the same: lowest and highest of each stretch, in their order."""
+    if len(x) <= count:
+        return x, y
+    # Stretches of x, not of points, so that new points at the end leave the old stretches as they were.
+    width = 2.0 ** math.ceil(math.log2((x[-1] - x[0]) / (count / 2)))
+    starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
+    ends = np.append(starts[1:], len(x))
+    keep = np.unique([i for a, b in zip(starts, ends, strict=True) for i in (a + y[a:b].argmin(), a + y[a:b].argmax())])
+    return x[keep], y[keep]
+
+
+class Smoother:
+    """Exponential moving average without the pull towards zero at the start (Kingma and Ba 2015, section 3).
+
+    Takes a curve that grows and smooths only what is new. Values that are not finite are passed over.
+    """
+
+    def __init__(self, weight: float = 0.9) -> None:
+        self._weight = weight
+        self._total = self._norm = 0.0
+        self._done: list[float] = []
+
+    def smooth(self, values: Floats, restarted: bool = False) -> Floats:
+        """The smoothed curve, shape (n,); `restarted` where `values` do not begin with those of the last call."""
+        if restarted or len(values) < len(self._done):
+            self._total = self._norm = 0.0
+            self._done = []
+        for value in values[len(self._done) :].tolist():
+            if math.isfinite(value):
+                self._total = self._weight * self._total + (1 - self._weight) * value
+                self._norm = self._weight * self._norm + (1 - self._weight)
+            self._done.append(self._total / self._norm if self._norm else math.nan)
+        return np.array(self._done)

@@ -152,15 +152,26 @@ class Table(ScrollView, can_focus=True):
             style += self.get_component_rich_style("table--marked", partial=True)
         if row == self.cursor:
             style += self.get_component_rich_style("table--cursor", partial=True)
-        return self._line([clean(cell) for cell in self._cells(row)], width, style)
+        styles = [None if row == self.cursor else self.cell_style(row, column) for column in range(len(self.columns))]
+        return self._line([clean(cell) for cell in self._cells(row)], width, style, styles)
 
-    def _line(self, cells: Sequence[str], width: int, style: Style) -> Strip:
-        widths = self._widths(width)
-        parts = []
-        for column, cell, size in zip(self.columns, cells, widths, strict=True):
+    def cell_style(self, row: int, column: int) -> Style | None:
+        """What a cell's style has beyond its row's; for subclasses."""
+        return None
+
+    def column_width(self, column: int) -> int:
+        """Cells that a column has now."""
+        return self._widths(self.scrollable_content_region.width)[column]
+
+    def _line(self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style | None] = ()) -> Strip:
+        segments: list[Segment] = []
+        for number, (column, cell, size) in enumerate(zip(self.columns, cells, self._widths(width), strict=True)):
             if size:
-                parts.append(_fit(cell, size, column.right))
-        return Strip([Segment(set_cell_size(" ".join(parts), width), style)])
+                extra = styles[number] if styles else None
+                segments.append(Segment(_fit(cell, size, column.right), style + extra if extra else style))
+                segments.append(Segment(" ", style))
+        strip = Strip(segments[:-1])
+        return strip.adjust_cell_length(width, style)
 
     def _widths(self, width: int) -> list[int]:
         """Cells for each column; 0 for one that is left out."""

@@ -1,0 +1,92 @@
+"""Commands that look at runs: screens where there is a terminal, and their text twins."""
+
+from typing import Annotated
+
+import typer
+
+from neumf_tui.cli.options import Home, Json, LowBandwidth, Run, RunOption, home_of, run_folder
+from neumf_tui.cli.show import need_screen, show
+from neumf_tui.errors import UsageError
+
+
+def attach(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = None) -> None:
+    """Open the screen of a run, whether it is still training or not."""
+    folder = run_folder(home, run)
+    need_screen("neumf-tui status")
+    raise typer.Exit(show(folder, "train", home_of(home), low_bandwidth))
+
+
+def explore(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = None) -> None:
+    """Pick a user, see the ranked films and where the held-out one landed."""
+    from neumf_tui.runs.checkpoint import evaluated_checkpoint
+
+    folder = run_folder(home, run)
+    evaluated_checkpoint(folder)
+    need_screen("neumf-tui rank USER")
+    raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth))
+
+
+def rank(
+    user: Annotated[str, typer.Argument(help="A user's id, as in the dataset.")],
+    run: RunOption = None,
+    top: Annotated[str, typer.Option(metavar="K", help="Films to show, or 'all'.")] = "10",
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
+    home: Home = None,
+) -> None:
+    """One user's ranked films and where the held-out one landed."""
+    if json and csv:
+        raise UsageError("--json and --csv: choose one")
+    if top != "all" and not (top.isdecimal() and int(top) > 0):
+        raise UsageError(f"--top {top}: expected a whole number of films from 1, or 'all'")
+    folder = run_folder(home, run)
+    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.ranking.report import print_ranking
+
+    ranker = Ranker(folder, home_of(home))
+    if top != "all" and int(top) > ranker.dataset.num_items:
+        raise UsageError(f"--top {top}: the catalogue has {ranker.dataset.num_items:,} items; give fewer, or 'all'")
+    print_ranking(ranker, user, None if top == "all" else int(top), "json" if json else "csv" if csv else "table")
+
+
+def evaluate(run: Run = None, json: Json = False, home: Home = None) -> None:
+    """Rank every held-out item again with the run's newest checkpoint and print the metrics."""
+    folder = run_folder(home, run)
+    from neumf_tui.output import print_json
+    from neumf_tui.ranking.report import evaluation, print_evaluation
+
+    result = evaluation(folder, home_of(home))
+    print_json(result) if json else print_evaluation(result)
+
+
+def runs(
+    json: Json = False,
+    plain: Annotated[bool, typer.Option("--plain", help="No screen: a table on stdout.")] = False,
+    low_bandwidth: LowBandwidth = None,
+    home: Home = None,
+) -> None:
+    """All runs, the latest first: a live screen in a terminal, else a table."""
+    from neumf_tui.runs.summary import print_runs
+    from neumf_tui.terminal import why_no_screen
+
+    if json or plain or why_no_screen():
+        print_runs(home_of(home), json)
+    else:
+        raise typer.Exit(show(None, "runs", home_of(home), low_bandwidth))
+
+
+def datasets(json: Json = False, home: Home = None) -> None:
+    """The datasets and where they lie."""
+    import dataclasses
+
+    from neumf_tui.data.registry import known_datasets
+    from neumf_tui.output import print_json, print_table
+
+    known = known_datasets(home_of(home))
+    if json:
+        print_json([dataclasses.asdict(row) for row in known])
+    else:
+        print_table(
+            ("dataset", "here", "where"),
+            [(row.name, "yes" if row.available else "no", row.where) for row in known],
+        )

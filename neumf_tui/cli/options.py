@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run_names(incomplete: str) -> list[str]:
+    """For completion in the shell."""
+    from neumf_tui.home import home_dir
+    from neumf_tui.runs.store import run_folders
+
+    return [folder.name for folder in run_folders(home_dir()) if folder.name.startswith(incomplete)]
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]"),
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(help="Name, unique prefix or path of a run; the latest if left out.", autocompletion=run_names),
+]
+RunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        help="Name, unique prefix or path of a run; the latest if left out.",
+        autocompletion=run_names,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object (or list) on stdout.")]
+LowBandwidth = Annotated[
+    bool | None,
+    typer.Option(
+        "--low-bandwidth/--no-low-bandwidth",
+        help="One refresh a second, no mouse, 16 colours. [default: config.toml; on by itself when the link is slow]",
+    ),
+]
+
+
+def home_of(option: Path | None) -> Path:
+    from neumf_tui.home import home_dir
+
+    return home_dir(option)
+
+
+def run_folder(option: Path | None, run: str | None) -> Path:
+    """The folder of the run that was named; raises RunError."""
+    from neumf_tui.runs.store import find_run
+
+    return find_run(home_of(option), run)

@@ -1,0 +1,144 @@
+"""`train`: start or resume a run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neumf_tui.cli.options import Home, Json, LowBandwidth, home_of, run_folder, run_names
+from neumf_tui.cli.show import show
+from neumf_tui.errors import UsageError
+
+
+def _layers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--mlp-layers {text}: expected widths separated by commas, such as 32,16,8") from None
+
+
+def train(
+    dataset: Annotated[str, typer.Option(help="auto, ml-100k or demo; auto takes ml-100k if it can be had.")] = "auto",
+    data_dir: Annotated[Path | None, typer.Option(help="Folder with u.data, or its parent.")] = None,
+    preset: Annotated[str, typer.Option(help="Named settings; d2l are those of Dive into Deep Learning's notebook.")] = "d2l",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pairs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Training pairs a step.")] = None,
+    embedding_size: Annotated[int | None, typer.Option(help="Factors of each embedding table.")] = None,
+    mlp_layers: Annotated[str | None, typer.Option(help="Widths of the MLP's layers, such as 32,16,8.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="L2 penalty in Adam.")] = None,
+    negatives: Annotated[int | None, typer.Option(help="Negatives for each training pair.")] = None,
+    exclude_heldout: Annotated[
+        bool | None,
+        typer.Option(
+            "--exclude-heldout/--no-exclude-heldout",
+            help="Keep held-out items out of the negatives. Leaks: it flatters Hit@50; d2l does it.",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Start of every random draw.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    eval_every: Annotated[int | None, typer.Option(help="Epochs between evaluations and checkpoints.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 for one a core, and one alone for small batches.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Go on with a run from its last checkpoint; with --epochs, to so many.", autocompletion=run_names
+        ),
+    ] = None,
+    pin: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user to follow in the rank race; repeatable.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the training and return; `attach` shows it.")] = False,
+    on_finish: Annotated[
+        str,
+        typer.Option(metavar="CMD", help="Shell command to run at the end, with NEUMF_TUI_RUN, _STATE, _HIT50, … set."),
+    ] = "",
+    plain: Annotated[bool, typer.Option("--plain", help="No screen: one line an epoch on stderr, summary on stdout.")] = False,
+    low_bandwidth: LowBandwidth = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Train a model and watch it. The training goes on when the screen or the connection ends."""
+    from neumf_tui.output import print_json, say
+    from neumf_tui.runs.launch import launch_trainer
+    from neumf_tui.runs.plain import train_plainly
+    from neumf_tui.runs.summary import print_summary, status_object, train_summary
+    from neumf_tui.settings import make_settings
+    from neumf_tui.start import new_run
+    from neumf_tui.terminal import why_no_screen
+
+    changes: dict[str, Any] = {
+        "epochs": epochs, "batch_size": batch_size, "embedding_size": embedding_size, "mlp_layers": _layers(mlp_layers),
+        "learning_rate": learning_rate, "weight_decay": weight_decay, "negatives": negatives,
+        "exclude_heldout": exclude_heldout, "seed": seed, "device": device, "eval_every": eval_every, "threads": threads,
+    }  # fmt: skip
+    if detach and plain:
+        raise UsageError("--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run in plain lines")
+    attached = not (plain or json or detach)
+    why_plain = why_no_screen() if attached else ""
+    if attached and not why_plain:
+        from neumf_tui.tui.config import read_config
+
+        read_config()  # a mistake in it is told before a run is made
+    living = False
+    if resume is None:
+        folder = new_run(home_of(home), dataset, data_dir, name, preset, make_settings(preset, changes), tuple(pin or ()))
+    else:
+        given = [k for k, v in changes.items() if v is not None and k != "epochs"]
+        given += [k for k, v in {"name": name, "data_dir": data_dir, "pin": pin}.items() if v]
+        if given or dataset != "auto" or preset != "d2l":
+            flags = ", ".join("--" + key.replace("_", "-") for key in given) or "--dataset and --preset"
+            raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
+        folder, living = _resumed(run_folder(home, resume), epochs)
+
+    if detach:
+        if not living:
+            launch_trainer(folder, on_finish)
+        say(f"run {folder.name} in {folder}")
+        say(f"training in the background; neumf-tui attach {folder.name} shows it")
+        if json:
+            print_json(status_object(folder))
+        raise typer.Exit
+    if plain or json or why_plain:
+        if why_plain:
+            say(f"{why_plain}: going on as with --plain")
+        say(f"run {folder.name} in {folder}")
+        if living:
+            raise UsageError(f"{folder.name} is being trained already; `neumf-tui logs {folder.name} -f` follows it")
+        code = train_plainly(folder, on_finish)
+        summary = train_summary(folder)
+        if summary["metrics"] is not None or code == 0:
+            print_json(summary) if json else print_summary(summary)
+    else:
+        if not living:
+            launch_trainer(folder, on_finish)
+        code = show(folder, "train", home_of(home), low_bandwidth)
+    if resume is None:
+        _drop_stillborn(folder)
+    raise typer.Exit(code)
+
+
+def _resumed(folder: Path, epochs: int | None) -> tuple[Path, bool]:
+    """`folder` made ready for another trainer, or, if it has one, asked to train longer; and whether it has one."""
+    from neumf_tui.runs.control import ask, make_ready
+    from neumf_tui.runs.reader import is_locked
+    from neumf_tui.runs.requests import EXTEND
+
+    if epochs is not None and is_locked(folder):
+        ask(folder, EXTEND, str(epochs))
+        return folder, True
+    make_ready(folder, epochs)
+    return folder, False
+
+
+def _drop_stillborn(folder: Path) -> None:
+    """Remove a run that was refused before its first step: there is nothing in it."""
+    import shutil
+
+    from neumf_tui.runs.reader import read_snapshot, read_status
+
+    status = read_status(folder)
+    refused = status.exit_code in (2, 3, 4)  # anything else has a trainer.log worth reading
+    if status.state == "failed" and refused and read_snapshot(folder).started is None:
+        shutil.rmtree(folder, ignore_errors=True)

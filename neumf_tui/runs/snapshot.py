@@ -1,0 +1,124 @@
+"""All that a run's events say, folded into one immutable value."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.runs.events import (
+    AnyEvent,
+    Checkpointed,
+    Epoch,
+    Evaluated,
+    Extended,
+    Finished,
+    Paused,
+    Pinned,
+    Requested,
+    Resumed,
+    Started,
+    Status,
+    Steps,
+    Warned,
+)
+from neumf_tui.runs.points import Points
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Lists are in order of step or epoch and never hold a figure twice."""
+
+    started: Started | None = None
+    points: Points = field(default_factory=Points)
+    epochs: tuple[Epoch, ...] = ()
+    evaluations: tuple[Evaluated, ...] = ()
+    checkpoint: Checkpointed | None = None
+    finished: Finished | None = None
+    planned: int | None = None
+    """Epochs, where the run was extended."""
+    pinned: tuple[str, ...] | None = None
+    """Ids of users, where any were pinned or unpinned while it trained."""
+    log: tuple[tuple[float, str], ...] = ()
+    """(unix seconds, text) of what happened, for people."""
+    stretches: tuple[tuple[float, float], ...] = ()
+    """(unix seconds at which training began or went on, seconds of training until then)."""
+
+    @property
+    def best(self) -> Evaluated | None:
+        """The evaluation with the highest Hit@50, the earliest if equal."""
+        return max(self.evaluations, key=lambda e: (e.metrics["hit@50"], -e.epoch), default=None)
+
+    def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Seconds of training at unix `times`: pauses and the time between two trainers do not count."""
+        begun = np.array([t for t, _ in self.stretches] or [0.0])
+        until = np.array([seconds for _, seconds in self.stretches] or [0.0])
+        row = np.maximum(np.searchsorted(begun, times, side="right") - 1, 0)
+        passed: NDArray[np.float64] = until[row] + np.maximum(times - begun[row], 0.0)
+        return passed
+
+    def seconds(self, status: Status) -> float:
+        """Seconds of training so far, by `status`."""
+        if not self.stretches:
+            return 0.0
+        if self.finished:
+            return float(self.elapsed(self.finished.t))
+        if status.state == "paused":
+            return self.stretches[-1][1]
+        return float(self.elapsed(time.time() if status.state == "running" else status.t))
+
+
+def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
+    """`before` with `events` taken in; pure."""
+    after, points = before, before.points
+    epochs, evaluations = list(before.epochs), list(before.evaluations)
+    stretches, log = list(before.stretches), list(before.log)
+    for event in events:
+        match event:
+            case Started():
+                # A resumed trainer does again what came after its checkpoint.
+                done = event.epoch * event.steps + event.step
+                points = points.until(done)
+                epochs = [e for e in epochs if e.epoch <= event.epoch]
+                evaluations = [e for e in evaluations if e.epoch <= event.epoch]
+                so_far = float(replace(after, stretches=tuple(stretches)).elapsed(points.times[-1])) if len(points) else 0.0
+                stretches.append((event.t, so_far))
+                after = replace(after, started=event, finished=None)
+                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
+                log.append((event.t, f"{'resumed' if done else 'training'} on {event.device}{where}"))
+            case Steps():
+                since = max(stretches[-1][0] if stretches else event.t, points.times[-1] if len(points) else 0.0)
+                times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
+                points = points.appended(event.steps, times, event.losses)
+            case Epoch():
+                epochs.append(event)
+            case Evaluated():
+                evaluations.append(event)
+                m = event.metrics
+                loss = f"loss {epochs[-1].loss:.4f}  " if epochs else ""
+                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
+            case Checkpointed():
+                after = replace(after, checkpoint=event)
+                if event.step:
+                    log.append((event.t, f"checkpoint {event.file}"))
+            case Requested():
+                log.append((event.t, f"request: {event.what} {event.argument}".rstrip()))
+            case Paused():
+                stretches.append((event.t, float(replace(after, stretches=tuple(stretches)).elapsed(event.t))))
+                log.append((event.t, "paused"))
+            case Resumed():
+                stretches.append((event.t, stretches[-1][1] if stretches else 0.0))
+                log.append((event.t, "going on"))
+            case Extended():
+                after = replace(after, planned=event.epochs)
+                log.append((event.t, f"epochs: {event.epochs}"))
+            case Pinned():
+                after = replace(after, pinned=tuple(event.users))
+            case Warned():
+                log.append((event.t, event.text))
+            case Finished():
+                after = replace(after, finished=event)
+                log.append((event.t, f"{event.state}: {event.reason}" if event.reason else event.state))
+    return replace(
+        after, points=points, epochs=tuple(epochs), evaluations=tuple(evaluations), stretches=tuple(stretches), log=tuple(log)
+    )

@@ -1,0 +1,213 @@
+"""What this terminal can do: screen, colours, background, clipboard, notices, and how far it is behind."""
+
+import base64
+import fcntl
+import os
+import re
+import select
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from neumf_tui.text import clean
+
+Rgb = tuple[int, int, int]
+"""Red, green and blue, each from 0 to 255."""
+
+NOTICES = ("auto", "osc9", "osc777", "both", "bell", "off")
+"""The ways of `notice_sequences`."""
+
+_MUTE = ("", "dumb", "unknown", "linux")
+"""Values of TERM whose terminal has no answer to OSC 11, and may print the question."""
+_DEPTHS = {"truecolor": 1 << 24, "256": 256, "standard": 16}
+_ASK = b"\x1b]11;?\x1b\\"
+_ASK_KIND = b"\x1b[c"
+"""Primary device attributes (DA1): all terminals answer it, and in order, so that its answer ends the wait."""
+_KIND = re.compile(rb"\x1b\[\?[\d;]*c")
+_COLOUR = re.compile(
+    # With its end: of a cut answer nothing is believed. xterm's `rgba:` has a fourth part.
+    rb"\x1b\]11;(?:rgba?:([\da-f]{1,4})/([\da-f]{1,4})/([\da-f]{1,4})|#([\da-f]{2})([\da-f]{2})([\da-f]{2}))(?=[\x07\x1b\x9c/])",
+    re.IGNORECASE,
+)
+_XTERM_16: tuple[Rgb, ...] = (
+    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
+    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255), (255, 255, 255),
+)  # fmt: skip
+
+
+def why_no_screen() -> str:
+    """Why there can be no screen, or nothing. Textual draws on stderr and reads stdin."""
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return "the terminal is dumb (TERM)"
+    for stream, name in ((sys.__stdin__, "stdin"), (sys.__stderr__, "stderr"), (sys.__stdout__, "stdout")):
+        if stream is None or not stream.isatty():
+            return f"{name} is no terminal"
+    return ""
+
+
+def colour_depth(env: Mapping[str, str]) -> int:
+    """How many colours the screen will use: 16777216, 256, 16, or 0 for none.
+
+    As Rich decides for a terminal (`Console._detect_color_system`); NO_COLOR as Textual reads it, which is
+    by being there, even if empty.
+    """
+    if "NO_COLOR" in env:
+        return 0
+    forced = env.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    if forced != "auto":
+        return _DEPTHS.get(forced, 0)
+    term = env.get("TERM", "").strip().lower()
+    if term in ("dumb", "unknown"):
+        return 0
+    if env.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return 1 << 24
+    return 256 if term.rpartition("-")[2] in ("256color", "kitty") else 16
+
+
+def ask_background(limit: float = 0.3, env: Mapping[str, str] | None = None) -> Rgb | None:
+    """The background colour, asked of the terminal on stdin and stderr (OSC 11), else from COLORFGBG, else None.
+
+    `limit` is in seconds and is only waited for in full where nothing answers. Must not run beside something
+    else that reads stdin. What arrives up to the answer or the limit is read and dropped, keys pressed
+    meanwhile too; an answer that comes later than `limit` is left to the next reader, who sees it as keys.
+    """
+    env = os.environ if env is None else env
+    answer = b"" if env.get("TERM", "").lower() in _MUTE else _ask(limit)
+    if found := _COLOUR.search(answer):
+        red, green, blue = (round(int(part, 16) * 255 / (16 ** len(part) - 1)) for part in found.groups() if part)
+        return red, green, blue
+    # `foreground;background`, or with something of rxvt's own between; `default` for a background says nothing.
+    index = env.get("COLORFGBG", "").rpartition(";")[2]
+    return _XTERM_16[int(index)] if index.isdecimal() and int(index) < 16 else None
+
+
+def _ask(limit: float) -> bytes:
+    """What the terminal sent within `limit` seconds, or until it said what kind it is; its modes are put back."""
+    stdin, stderr = sys.__stdin__, sys.__stderr__
+    try:
+        if stdin is None or stderr is None or not (stdin.isatty() and stderr.isatty()):
+            return b""
+        source, target = stdin.fileno(), stderr.fileno()
+        if not _in_foreground(source):
+            return b""
+        before = termios.tcgetattr(source)
+    except (OSError, ValueError, termios.error):
+        return b""
+    got = b""
+    try:
+        modes = termios.tcgetattr(source)
+        modes[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        # At once: waiting for the output to drain could last forever on a stalled connection.
+        termios.tcsetattr(source, termios.TCSANOW, modes)
+        end = time.monotonic() + limit
+        if select.select([], [target], [], limit)[1]:
+            os.write(target, _ASK + _ASK_KIND)
+            while not _KIND.search(got) and select.select([source], [], [], max(0.0, end - time.monotonic()))[0]:
+                more = os.read(source, 4096)
+                if not more:
+                    break
+                got += more
+    except (OSError, ValueError, termios.error):
+        pass
+    finally:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(source, termios.TCSANOW, before)
+    return got
+
+
+def _in_foreground(fd: int) -> bool:
+    """False for a job in the background, which changing the terminal's modes would stop (SIGTTOU)."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True  # a terminal that does not control this session has no such rule
+
+
+def is_light(rgb: Rgb) -> bool:
+    """Whether black is easier to read on `rgb` than white is.
+
+    By relative luminance (WCAG 2), which crosses over at √(1.05 × 0.05) − 0.05 = 0.179.
+    """
+    red, green, blue = ((c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179
+
+
+def through_tmux(sequence: str) -> str:
+    """`sequence` wrapped so that tmux hands it on to its own terminal; needs tmux's `allow-passthrough`."""
+    return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+
+
+def _through_multiplexer(sequence: str, env: Mapping[str, str]) -> str:
+    """`sequence` wrapped for the tmux or GNU screen that it runs in; empty outside of both."""
+    if "TMUX" in env:
+        return through_tmux(sequence)
+    if "STY" in env and env.get("TERM", "").startswith("screen"):
+        return f"\x1bP{sequence}\x1b\\"
+    return ""
+
+
+def clipboard_sequences(text: str, env: Mapping[str, str]) -> str:
+    """What to write to the terminal to put `text` into the clipboard of the person in front of it (OSC 52).
+
+    Inside tmux also wrapped, since either `set-clipboard on` or `allow-passthrough on` may be what is set.
+    The terminal does not say whether it obeyed.
+    """
+    sequence = f"\x1b]52;c;{base64.b64encode(text.encode(errors='replace')).decode()}\a"
+    return sequence + _through_multiplexer(sequence, env)
+
+
+def notice_kind(env: Mapping[str, str]) -> str:
+    """What `auto` comes to in `notice_sequences`: `osc9`, `osc777`, or `both` where the terminal is not known.
+
+    Over SSH little more than TERM arrives; iTerm2 sends LC_TERMINAL for that very reason.
+    """
+    term = env.get("TERM", "")
+    if term.startswith(("rxvt", "foot")) or "VTE_VERSION" in env:
+        return "osc777"
+    known = env.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm", "ghostty") or env.get("LC_TERMINAL") == "iTerm2"
+    return "osc9" if known or term in ("xterm-kitty", "xterm-ghostty", "wezterm") else "both"
+
+
+def notice_sequences(title: str, body: str, how: str, env: Mapping[str, str]) -> str:
+    """What to write to the terminal for a desktop notice; `how` is one of NOTICES, else ValueError.
+
+    All but `off` ring the bell, which even a terminal without notices shows. tmux and GNU screen eat unknown
+    sequences, so inside them only the wrapped form is sent.
+    """
+    if how not in NOTICES:
+        raise ValueError(f"{how}: expected one of {', '.join(NOTICES)}")
+    if how == "off":
+        return ""
+    kind = notice_kind(env) if how == "auto" else how
+    title, body = clean(title).replace(";", ","), clean(body)
+    sequences = ""
+    if kind in ("osc9", "both"):
+        sequences += f"\x1b]9;{title}: {body}\a"
+    if kind in ("osc777", "both"):
+        sequences += f"\x1b]777;notify;{title};{body}\a"
+    if sequences:
+        sequences = _through_multiplexer(sequences, env) or sequences
+    return sequences + "\a"
+
+
+def unread_output(fd: int) -> int:
+    """Bytes written to the terminal `fd` that have not been read yet; 0 where it cannot be told.
+
+    Linux counts nothing for a pseudo-terminal, hence not over SSH: see `takes_output`.
+    """
+    try:
+        return max(0, int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]))
+    except (OSError, ValueError):
+        return 0
+
+
+def takes_output(fd: int) -> bool:
+    """Whether the terminal `fd` takes another byte now; False once its buffer is full because nobody reads it."""
+    try:
+        return bool(select.select([], [fd], [], 0)[1])
+    except (OSError, ValueError):
+        return True

@@ -1,0 +1,102 @@
+"""Colours that are the same with 256 colours, all that a terminal over SSH announces, as with 16 million.
+
+Every colour is one of the 256; blends, which Textual would compute and a terminal would round, are replaced by such colours too.
+"""
+
+from collections.abc import Mapping
+
+from textual.theme import BUILTIN_THEMES, Theme
+
+DARK = Theme(
+    name="neumf-dark",
+    dark=True,
+    primary="#5fafff",
+    secondary="#87afd7",
+    accent="#d787ff",
+    foreground="#dadada",
+    background="#121212",
+    surface="#1c1c1c",
+    panel="#303030",
+    success="#5fd787",
+    warning="#ffaf5f",
+    error="#ff5f5f",
+    variables={
+        "foreground-darken-3": "#585858",
+        "foreground-muted": "#9e9e9e",
+        "primary-muted": "#4e4e4e",
+        "text": "#dadada",
+        "text-muted": "#9e9e9e",
+        "text-disabled": "#6c6c6c",
+        "text-primary": "#87d7ff",
+        "text-secondary": "#afafff",
+        "text-accent": "#d7afff",
+        "text-success": "#87d787",
+        "text-warning": "#ffaf5f",
+        "text-error": "#ff8787",
+        "border": "#5fafff",
+        "border-blurred": "#4e4e4e",
+        "block-cursor-background": "#5fafff",
+        "block-cursor-foreground": "#121212",
+        "block-cursor-text-style": "none",
+        "footer-background": "#303030",
+        "footer-key-foreground": "#ffaf5f",
+        "footer-description-foreground": "#dadada",
+        "scrollbar": "#4e4e4e",
+        "scrollbar-background": "#1c1c1c",
+        "input-cursor-background": "#dadada",
+        "input-selection-background": "#005f87",
+    },
+)
+LIGHT = Theme(
+    name="neumf-light",
+    dark=False,
+    primary="#005faf",
+    secondary="#5f5faf",
+    accent="#870087",
+    foreground="#303030",
+    background="#eeeeee",
+    surface="#e4e4e4",
+    panel="#d0d0d0",
+    success="#008700",
+    warning="#af5f00",
+    error="#d70000",
+    variables={
+        "foreground-darken-3": "#a8a8a8",
+        "foreground-muted": "#626262",
+        "primary-muted": "#b2b2b2",
+        "text": "#303030",
+        "text-muted": "#626262",
+        "text-disabled": "#9e9e9e",
+        "text-primary": "#005faf",
+        "text-secondary": "#5f5faf",
+        "text-accent": "#870087",
+        "text-success": "#008700",
+        "text-warning": "#af5f00",
+        "text-error": "#d70000",
+        "border": "#005faf",
+        "border-blurred": "#b2b2b2",
+        "block-cursor-background": "#005faf",
+        "block-cursor-foreground": "#eeeeee",
+        "block-cursor-text-style": "none",
+        "footer-background": "#d0d0d0",
+        "footer-key-foreground": "#af5f00",
+        "footer-description-foreground": "#303030",
+        "scrollbar": "#b2b2b2",
+        "scrollbar-background": "#e4e4e4",
+        "input-cursor-background": "#303030",
+        "input-selection-background": "#afd7ff",
+    },
+)
+
+
+def theme_names() -> list[str]:
+    return sorted([DARK.name, LIGHT.name, *BUILTIN_THEMES])
+
+
+def choose_theme(wanted: str, env: Mapping[str, str], light: bool, few_colours: bool) -> str:
+    """The theme to start with: the one wanted, or one that suits the background and the number of colours."""
+    if wanted != "auto":
+        return wanted
+    if "NO_COLOR" in env or few_colours:
+        return "ansi-light" if light else "ansi-dark"
+    return LIGHT.name if light else DARK.name

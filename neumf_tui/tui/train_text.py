@@ -1,0 +1,115 @@
+"""The train screen's lines and panels as text; pure, from what has been read of a run."""
+
+import time
+
+from rich.text import Text
+
+from neumf_tui.runs.events import RunInfo, Status
+from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.text import clean, clock, rank_text, si
+from neumf_tui.tui.race import Race, Runner
+
+STATE_STYLES = {"running": "green", "starting": "cyan", "paused": "yellow", "finished": "green", "stopped": "yellow"}
+METRICS = (("hit@10", "Hit@10"), ("hit@50", "Hit@50"), ("ndcg@10", "NDCG@10"), ("mrr", "MRR"), ("auc", "AUC"))
+
+
+def head(info: RunInfo, name: str, status: Status, snapshot: Snapshot, link: str, width: int) -> Text:
+    """Program, run and data on the left; state, time and bytes a second on the right."""
+    left = Text.assemble(
+        ("neumf-tui", "bold"), " ▸ train  ", (clean(name), "bold"), f"  {info.dataset.label}  {info.preset}  {status.device}"
+    )
+    state = Text(f"● {status.state} {clock(snapshot.seconds(status))}", STATE_STYLES.get(status.state, "bold red"))
+    if link and width >= 76:
+        state.append(f"  {link:>8}", "default")
+    room = width - 2 - state.cell_len
+    left.truncate(room - 1, overflow="ellipsis")
+    left.pad_right(max(1, room - left.cell_len))
+    return left + state
+
+
+def standing_notice(info: RunInfo) -> str:
+    """What stands on the screen for as long as it is open."""
+    texts = []
+    if info.dataset.simulated:
+        fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
+        texts.append(clean(fallback[0]) if fallback else "simulated viewers")
+    if info.settings.get("exclude_heldout"):
+        texts.append("Hit@50 flattered: held-out items are never negatives")
+    return " · ".join(texts)
+
+
+def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
+    """Epoch, bar, step, speed, time left, newest checkpoint; or why the run ended."""
+    if status.state in ("failed", "crashed"):
+        return Text(clean(status.reason), "bold red")
+    if snapshot.started is None:
+        return Text("starting the trainer (loading PyTorch takes a moment)")
+    epochs, per_epoch = snapshot.planned or info.epochs, snapshot.started.steps
+    done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
+    total = per_epoch * epochs
+    share = min(1.0, done / total) if total else 1.0
+    epoch = min(epochs, done // per_epoch + 1)
+    size = max(6, min(24, width - 76))
+    filled = round(share * size)
+    bar = Text.assemble(("━" * filled, "bold"), ("━" * (size - filled), "dim"))
+    rest = [f"{share:4.0%}", f"step {done - (epoch - 1) * per_epoch:>{len(str(per_epoch))}}/{per_epoch}"]
+    if snapshot.epochs:
+        rest.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
+    first = snapshot.started.epoch * per_epoch + snapshot.started.step
+    if status.state == "running" and done > first:
+        spent = max(snapshot.seconds(status) - float(snapshot.elapsed(snapshot.started.t)), 1e-3)
+        rest.append(f"eta {clock((total - done) * spent / (done - first))}")
+    if snapshot.checkpoint:
+        rest.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
+    return Text.assemble(f"epoch {epoch}/{epochs} ", bar, " " + "  ".join(rest))
+
+
+def epoch_panel(race: Race, snapshot: Snapshot, width: int) -> Text:
+    """Held-out films that entered and left the top 50, and the biggest movers by name."""
+    if not snapshot.evaluations:
+        return Text("after the first evaluation", "dim")
+    last = snapshot.evaluations[-1]
+    text = Text()
+    text.append(f"+{last.entered} into the top 50  −{last.left} out\n")
+    movers = [(r, "▲", "green") for r in race.risers] + [(r, "▼", "red") for r in race.fallers[:2]]
+    for runner, mark, style in movers:
+        text.append(f"{mark} ", style)
+        text.append(_moved(runner, width - 2) + "\n")
+    return text
+
+
+def _moved(runner: Runner, width: int) -> str:
+    change = f" {rank_text(runner.before)}→{rank_text(runner.rank)}"
+    title = Text(clean(runner.title))
+    title.truncate(max(4, width - len(change)), overflow="ellipsis", pad=True)
+    return title.plain + change
+
+
+def overview(info: RunInfo, snapshot: Snapshot) -> Text:
+    """Metrics beside popularity's, settings, protocol, versions."""
+    text = Text()
+    if snapshot.evaluations and snapshot.started:
+        last, popularity = snapshot.evaluations[-1], snapshot.started.popularity
+        text.append(f"{'epoch ' + str(last.epoch):<11}{'model':>8}{'popular':>9}\n", "dim")
+        for key, title in METRICS:
+            text.append(f"{title:<11}")
+            text.append(f"{last.metrics[key]:>8.4f}", "bold")
+            text.append(f"{popularity[key]:>9.4f}\n")
+        text.append(f"Hit@50 95 % {last.interval[0]:.3f} to {last.interval[1]:.3f}\n\n", "dim")
+    text.append("settings\n", "bold")
+    for name, value in info.settings.items():
+        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        text.append(f"{clean(name):<16} {clean(shown)}\n")
+    if snapshot.planned:
+        text.append(f"{'extended to':<16} {snapshot.planned} epochs\n")
+    text.append("\ndata\n", "bold")
+    data = info.dataset
+    text.append(f"{data.num_users:,} users  {data.num_items:,} items\n{data.num_train:,} training pairs\n")
+    text.append("\nprotocol\n", "bold")
+    for name, value in info.protocol.items():
+        text.append(f"{clean(name)}: {clean(str(value))}\n")
+    text.append("\nhost\n", "bold")
+    text.append(f"{clean(info.host)}\nbegun {time.strftime('%Y-%m-%d %H:%M', time.localtime(info.created))}\n")
+    versions = info.versions | (snapshot.started.versions if snapshot.started else {})
+    text.append("  ".join(f"{clean(name)} {clean(version)}" for name, version in versions.items()))
+    return text
