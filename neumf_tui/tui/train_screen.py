@@ -1,5 +1,6 @@
 """The train screen: watch one run, and tell its trainer what to do."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from neumf_tui.tui.app import NeumfApp
 
 HOST_SECONDS = 1.0
+LINES_SECONDS = 0.9
+"""Time between two looks of the lines with the clock and the progress, while nothing else happens."""
+LOG_SECONDS = 3.0
+"""Time between two additions to the log: each scrolls it, and a log that scrolls twice a second cannot be read anyway."""
 OUTPUT_LINES = 12
 """Lines of the trainer's own output that are shown when it has failed or crashed."""
 PANES = ("charts", "race", "host", "log")
@@ -89,6 +94,8 @@ class TrainScreen(Screen[None]):
         self._host: HostReader | None = None
         self._reading = self._reading_host = False
         self._logged = 0
+        self._logged_at, self._logged_state = 0.0, ""
+        self._lines_at, self._lines_state = 0.0, ""
         self._told = ""
         self._leave_at_end = False
 
@@ -255,17 +262,23 @@ class TrainScreen(Screen[None]):
     # Drawing, only ever from what has been taken in.
 
     def _draw(self, charts: bool = True) -> None:
+        now, state = time.monotonic(), self.status.state
+        if state != self._lines_state or now - self._lines_at >= LINES_SECONDS:
+            self._lines_at, self._lines_state = now, state
+            self._draw_lines()
+        self._write_log()
+        if charts:
+            self._draw_charts()
+            self._draw_epoch()
+            self._draw_overview()
+
+    def _draw_lines(self) -> None:
         width = self.app.size.width
         head = train_text.head(self.info, self.folder.name, self.status, self.snapshot, self._app.link_text, width)
         self.query_one("#head", Static).update(head)
         line = self.query_one("#progress", Static)
         line.set_class(self.status.state in ("failed", "crashed"), "-failed")
         line.update(train_text.progress(self.info, self.status, self.snapshot, self.query_one("#main").size.width))
-        self._write_log()
-        if charts:
-            self._draw_charts()
-            self._draw_epoch()
-            self._draw_overview()
 
     def _draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
@@ -299,6 +312,10 @@ class TrainScreen(Screen[None]):
 
     def _write_log(self) -> None:
         log = self.query_one("#log", RichLog)
+        quiet = self.status.state == self._logged_state and time.monotonic() - self._logged_at < LOG_SECONDS
+        if quiet:
+            return
+        self._logged_at, self._logged_state = time.monotonic(), self.status.state
         if len(self.snapshot.log) < self._logged:
             log.clear()
             self._logged = 0
@@ -312,6 +329,7 @@ class TrainScreen(Screen[None]):
         log.set_class(broken, "-broken")
 
     def on_resize(self) -> None:
+        self._lines_at = 0.0
         self.call_after_refresh(self._draw)
 
     # Keys. What is asked of the trainer shows when it answers, in every window that watches it.
