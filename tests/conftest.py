@@ -26,6 +26,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees the person's own runs, data or terminal settings."""
     home = tmp_path / "home"
     monkeypatch.setenv("NEUMF_TUI_HOME", str(home))
+    monkeypatch.setenv("NEUMF_TUI_CONFIG", str(tmp_path / "config.toml"))
     for name in ("NEUMF_TUI_DATA", "NO_COLOR", "TEXTUAL_THEME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

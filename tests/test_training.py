@@ -136,7 +136,7 @@ def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(cli: Cli, whole:
     assert result.returncode == 0, result.stderr
     assert_same(folder, whole)
     snapshot = read_snapshot(folder)
-    assert list(snapshot.steps) == sorted(set(snapshot.steps))
+    assert snapshot.points.steps.tolist() == sorted(set(snapshot.points.steps.tolist()))
     done = cli("train", "--resume", "stopped", "--plain")
     assert done.returncode == 4 and "all 3 epochs are done" in done.stderr
 

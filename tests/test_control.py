@@ -1,0 +1,221 @@
+"""Every request, from the command line, against a living trainer; and what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli
+from golden import make_run
+
+from neumf_tui.errors import RunError, UsageError
+from neumf_tui.runs import requests
+from neumf_tui.runs.control import ask, delete_run, rename_run, stop_now
+from neumf_tui.runs.events import Paused, Requested, Resumed
+from neumf_tui.runs.reader import EventTail, is_locked, rank_epochs, read_info, read_ranks, read_snapshot, read_status
+from neumf_tui.runs.requests import Request, send_request, take_requests
+from neumf_tui.runs.writer import RunWriter
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def live(cli: Cli, own_home: Path) -> Iterator[Path]:
+    """A trainer on the demo set that would go on for hours."""
+    result = cli(
+        "train", "--dataset", "demo", "--epochs", "100000", "--threads", "1", "--name", "live", "--pin", "sim-007", "--detach"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "attach live" in result.stderr
+    folder = own_home / "runs" / "live"
+    wait_for(lambda: bool(read_snapshot(folder).evaluations))
+    yield folder
+    if is_locked(folder):
+        os.kill(read_status(folder).pid, signal.SIGKILL)
+
+
+def test_pause_checkpoint_and_resume(cli: Cli, live: Path) -> None:
+    done = cli("pause", "live")
+    assert done.returncode == 0 and "live is paused" in done.stderr
+    snapshot = read_snapshot(live)
+    first = snapshot.points.steps[-1]
+    seconds = snapshot.seconds(read_status(live))
+    assert cli("pause").returncode == 0, "it is so already"
+    facts = json.loads(cli("status", "--json").stdout)
+    assert facts["state"] == "paused" and facts["pinned"] == ["sim-007"] and facts["step"] > 0
+    assert cli("checkpoint", "live").returncode == 0
+    wait_for(lambda: len(list((live / "checkpoints").glob("*-*.safetensors"))) == 1)
+    name = next((live / "checkpoints").glob("*-*.safetensors")).name
+    assert name == f"{facts['epoch']:05}-{facts['step']:05}.safetensors"
+    after = read_snapshot(live)
+    assert after.points.steps[-1] == first, "nothing was trained meanwhile"
+    assert after.seconds(read_status(live)) == seconds, "and the clock stood still"
+    assert "going on" not in [text for _, text in after.log]
+    assert "live is running" in cli("resume", "live").stderr
+    wait_for(lambda: int(read_snapshot(live).points.steps[-1]) > first)
+    assert "paused" in cli("logs", "live").stdout and "going on" in cli("logs", "live").stdout
+
+
+def test_stop_saves_inside_an_epoch_and_resume_goes_on_in_the_background(cli: Cli, live: Path) -> None:
+    done = cli("stop", "live")
+    assert done.returncode == 0 and "live is stopped" in done.stderr
+    at = read_snapshot(live).checkpoint
+    assert at is not None and read_status(live).reason == "stopped on request"
+    again = cli("resume", "live")
+    assert again.returncode == 0, again.stderr
+    wait_for(lambda: is_locked(live) and read_snapshot(live).evaluations[-1].epoch > at.epoch)
+    assert not list((live / "requests").iterdir())
+
+
+def test_stop_now_writes_no_checkpoint(cli: Cli, live: Path) -> None:
+    assert cli("pause", "live").returncode == 0
+    before = sorted(path.name for path in (live / "checkpoints").iterdir())
+    done = cli("stop", "live", "--now")
+    assert done.returncode == 0 and "without a checkpoint" in read_status(live).reason
+    assert sorted(path.name for path in (live / "checkpoints").iterdir()) == before
+    assert not is_locked(live)
+
+
+def test_stop_now_kills_a_trainer_that_hangs(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neumf_tui.runs.control.KILL_SECONDS", 0.3)
+    os.kill(read_status(live).pid, signal.SIGSTOP)
+    assert stop_now(live).state == "crashed" and not is_locked(live)
+
+
+def test_extend_a_living_run_down_to_an_end_and_an_ended_one_further(cli: Cli, live: Path) -> None:
+    assert cli("pause", "live").returncode == 0
+    near = read_status(live).epoch + 3
+    refused = cli("extend", "0", "live")
+    assert refused.returncode == 2
+    assert cli("extend", str(near), "live").returncode == 0
+    assert read_status(live).epochs in (near, 100_000)
+    assert cli("resume", "live").returncode == 0
+    wait_for(lambda: read_status(live).state == "finished")
+    assert read_status(live).epoch == near and read_snapshot(live).planned == near
+    # 15 epochs in two pieces are the same as in one.
+    more = cli("train", "--resume", "live", "--epochs", str(near + 2), "--plain")
+    assert more.returncode == 0, more.stderr
+    whole = cli("train", "--dataset", "demo", "--epochs", str(near + 2), "--threads", "1", "--name", "whole", "--plain")
+    assert whole.returncode == 0
+    other = live.parent / "whole"
+    assert rank_epochs(live) == rank_epochs(other)
+    for epoch in rank_epochs(other):
+        np.testing.assert_array_equal(read_ranks(live, epoch), read_ranks(other, epoch))
+    facts = json.loads(cli("status", "live", "--json").stdout)
+    assert (facts["epoch"], facts["epochs"], facts["state"]) == (near + 2, near + 2, "finished")
+
+
+def test_pins_are_kept_by_the_trainer(cli: Cli, live: Path) -> None:
+    assert read_info(live).pins == ("sim-007",)
+    assert "sim-007, sim-100, sim-200" in cli("pin", "sim-100", "sim-200", "--run", "live").stderr
+    assert "sim-100, sim-200" in cli("pin", "sim-007", "--run", "live", "--remove").stderr
+    assert read_snapshot(live).pinned == ("sim-100", "sim-200")
+    with pytest.raises(RunError, match="no user 'nobody'"):
+        ask(live, requests.PIN, "nobody")
+    assert cli("stop", "live").returncode == 0 and cli("resume", "live").returncode == 0
+    assert json.loads(cli("status", "live", "--json").stdout)["pinned"] == ["sim-100", "sim-200"]
+
+
+def test_a_request_nobody_knows_is_a_warning(live: Path) -> None:
+    send_request(live, "dance")
+    wait_for(lambda: "request dance: not known to this version" in [text for _, text in read_snapshot(live).log])
+
+
+def test_a_living_run_is_neither_deleted_nor_renamed(cli: Cli, live: Path) -> None:
+    for command in (["delete", "live", "--yes"], ["rename", "live", "other"]):
+        refused = cli(*command)
+        assert refused.returncode == 4 and "stop it first" in refused.stderr
+    assert cli("train", "--resume", "live", "--plain").returncode == 4
+
+
+def test_each_request_is_answered_once_and_in_order(live: Path) -> None:
+    tail = EventTail(live / "events.jsonl")
+    tail.read()
+    for what in (requests.PAUSE, requests.RESUME, requests.CHECKPOINT):
+        ask(live, what)
+    ask(live, requests.STOP)
+    seen = [event for event in tail.read() if isinstance(event, Requested | Paused | Resumed)]
+    assert [type(e).__name__ if not isinstance(e, Requested) else e.what for e in seen] == [
+        "pause", "Paused", "resume", "Resumed", "checkpoint", "stop",
+    ]  # fmt: skip
+
+
+def test_rename_and_delete(own_home: Path, cli: Cli) -> None:
+    folder = make_run(own_home, "finished", name="old")
+    make_run(own_home, "finished", name="taken")
+    with pytest.raises(RunError, match="exists"):
+        rename_run(folder, "taken")
+    with pytest.raises(UsageError, match="run name"):
+        rename_run(folder, "../up")
+    new = rename_run(folder, "new")
+    assert not folder.exists() and read_info(new).name == "new"
+    assert json.loads(cli("status", "new", "--json").stdout)["run"] == "new"
+    assert cli("delete", "new", "--yes").returncode == 0 and not new.exists()
+    (own_home / "runs" / "no-run").mkdir()
+    with pytest.raises(RunError, match="not a run directory"):
+        delete_run(own_home / "runs" / "no-run")
+
+
+def test_a_held_run_is_not_deleted(own_home: Path) -> None:
+    folder = make_run(own_home, "running")
+    with RunWriter(folder), pytest.raises(RunError, match="stop it first"):
+        delete_run(folder)
+
+
+def test_requests_come_in_the_order_of_their_making(own_home: Path) -> None:
+    folder = make_run(own_home, "finished")
+    for number, (what, argument) in enumerate([("resume", ""), ("pin", "a"), ("pause", ""), ("pin", "b")]):
+        send_request(folder, what, argument)
+        newest = max((folder / "requests").iterdir(), key=lambda path: path.stat().st_ctime_ns)
+        os.utime(newest, ns=(number, number))
+    assert take_requests(folder) == [Request("resume"), Request("pin", "a"), Request("pause"), Request("pin", "b")]
+    assert take_requests(folder) == []
+
+
+def test_nobody_answers(own_home: Path) -> None:
+    folder = make_run(own_home, "running")
+    with RunWriter(folder), pytest.raises(RunError, match="no answer in 0 s; the request stays"):
+        ask(folder, requests.CHECKPOINT, limit=0.1)
+    assert (folder / "requests" / "checkpoint").exists()
+
+
+def test_on_finish_tells_of_the_end_and_of_a_crash(cli: Cli, own_home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "told"
+    command = f"echo $NEUMF_TUI_RUN $NEUMF_TUI_STATE $NEUMF_TUI_EPOCH/$NEUMF_TUI_EPOCHS $NEUMF_TUI_HIT50 >> {out}; exit 3"
+    args = ("train", "--dataset", "demo", "--threads", "1", "--on-finish", command)
+    done = cli(*args, "--epochs", "1", "--name", "short", "--plain")
+    assert done.returncode == 0, "the command's failure is harmless"
+    facts = json.loads(cli("status", "short", "--json").stdout)
+    assert out.read_text() == f"short finished 1/1 {facts['hit@50']}\n"
+    assert "exit code 3" in cli("logs", "short").stdout
+    assert cli(*args, "--epochs", "100000", "--name", "long", "--detach").returncode == 0
+    folder = own_home / "runs" / "long"
+    wait_for(lambda: read_status(folder).state == "running")
+    os.kill(read_status(folder).pid, signal.SIGKILL)
+    wait_for(lambda: "long crashed" in out.read_text())
+    assert command not in (folder / "run.json").read_text(), "a run directory carries no command"
+
+
+def test_logs_follow_until_the_end(own_home: Path) -> None:
+    folder = make_run(own_home, "running", epochs=1)
+    (folder / "trainer.log").write_text("a native library speaks\n")
+    import sys
+
+    with RunWriter(folder):
+        process = subprocess.Popen([sys.executable, "-m", "neumf_tui", "logs", "-f", "golden"], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert process.poll() is None
+    rest, _ = process.communicate(timeout=60)
+    assert "training on cpu" in lines[0] and "epoch 1" in lines[1] and "trainer:  a native library speaks" in lines[2] + rest
+    assert process.returncode == 0
