@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from neumf_tui.data.dataset import Catalogue, prepare, save
+from neumf_tui.data.split import Interactions
+from neumf_tui.home import datasets_dir
 from neumf_tui.runs import events
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import make_settings
@@ -13,7 +16,35 @@ METRICS = {"hit@10": 0.1, "hit@50": 0.3, "ndcg@10": 0.05, "mrr": 0.04, "auc": 0.
 POPULARITY = {"hit@10": 0.08, "hit@50": 0.21, "ndcg@10": 0.04, "mrr": 0.03, "auc": 0.8}
 
 
-def make_info(name: str, home: Path, *, simulated: bool = False) -> events.RunInfo:
+TITLES = [
+    "Kolya",
+    "七人の侍",
+    "[bold]Bold[/]",
+    "L.A. Confidential",
+    "A title that is much longer than any column of any table is wide",
+]
+
+
+def make_data(home: Path) -> str:
+    """A prepared dataset of five users for the golden runs, one of them with nothing held out; its fingerprint."""
+    items = [(user, 5 * user + n) for user in range(4) for n in range(4)] + [(user, 30 + user) for user in range(4)] + [(4, 40)]
+    pairs = np.array(items, dtype=np.int64)
+    titles = {30 + n: title for n, title in enumerate(TITLES)}
+    catalogue = Catalogue(
+        [str(n) for n in range(100)],
+        [titles.get(n, f"Film {n}") for n in range(100)],
+        [1990 + n % 30 for n in range(100)],
+        [["Drama"] for _ in range(100)],
+    )
+    data = prepare(
+        "ml-100k", "here", ["196", "186", "22", "244", "166"], catalogue,
+        Interactions(pairs[:, 0], pairs[:, 1], np.arange(len(pairs), dtype=np.int64)),
+    )  # fmt: skip
+    save(data, datasets_dir(home) / "prepared")
+    return data.fingerprint
+
+
+def make_info(name: str, home: Path, *, simulated: bool = False, with_data: bool = False) -> events.RunInfo:
     import msgspec
 
     return events.RunInfo(
@@ -22,8 +53,8 @@ def make_info(name: str, home: Path, *, simulated: bool = False) -> events.RunIn
         preset="d2l",
         settings=msgspec.to_builtins(make_settings("d2l", {"epochs": 4})),
         dataset=events.DatasetRef(
-            name="demo" if simulated else "ml-100k", simulated=simulated, fingerprint="f" * 64, source="here",
-            num_users=5, num_items=100, num_train=400,
+            name="demo" if simulated else "ml-100k", simulated=simulated, source="here",
+            fingerprint=make_data(home) if with_data else "f" * 64, num_users=5, num_items=100, num_train=400,
         ),
         home=str(home),
         protocol={"exclude_heldout": True},
@@ -32,31 +63,46 @@ def make_info(name: str, home: Path, *, simulated: bool = False) -> events.RunIn
     )  # fmt: skip
 
 
-def make_run(home: Path, state: str, *, name: str = "golden", epochs: int = 3, simulated: bool = False) -> Path:
-    """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart."""
+def make_run(
+    home: Path,
+    state: str,
+    *,
+    name: str = "golden",
+    epochs: int = 3,
+    simulated: bool = False,
+    with_data: bool = False,
+    lift: float = 0,
+) -> Path:
+    """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart.
+
+    `lift` raises its Hit@50 and its loss, for a second run beside a first.
+    """
     folder = home / "runs" / name
-    create_run(folder, make_info(name, home, simulated=simulated))
+    create_run(folder, make_info(name, home, simulated=simulated, with_data=with_data))
     if state == "starting":
         return folder
     with RunWriter(folder) as writer:
         writer.event(events.Started(t=T0, device="cpu ×1", epoch=0, step=0, steps=10, popularity=POPULARITY))
         for epoch in range(1, epochs + 1):
             steps = list(range(10 * epoch - 9, 10 * epoch + 1))
-            losses = [0.7 / (1 + step / 10) for step in steps]
+            losses = [0.7 / (1 + step / 10) + lift for step in steps]
             writer.event(events.Steps(t=T0 + epoch, steps=steps, losses=losses))
             writer.event(events.Epoch(t=T0 + epoch, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5))
             rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
             writer.ranks(epoch, rank)
             writer.event(
                 events.Evaluated(
-                    t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + epoch / 20}, interval=(0.27, 0.34),
+                    t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + lift + epoch / 20}, interval=(0.27, 0.34),
                     seconds=0.1, entered=3, left=1,
                 )
             )  # fmt: skip
             writer.event(events.Checkpointed(t=T0 + epoch, epoch=epoch, step=0, file=f"{epoch:05}.safetensors"))
         final = {"running": "running", "crashed": "running"}.get(state, state)
+        if state == "paused":
+            writer.event(events.Requested(t=T0 + epochs + 1, what="pause"))
+            writer.event(events.Paused(t=T0 + epochs + 1))
         reason = {"failed": "the loss is nan at epoch 4, step 3 of 10: training has diverged"}.get(state, "")
-        if final != "running":
+        if final not in ("running", "paused"):
             writer.event(events.Finished(t=T0 + epochs + 1, state=final, reason=reason))
         writer.status(
             events.Status(

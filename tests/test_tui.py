@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from golden import make_run
 from textual.pilot import Pilot
-from textual.widgets import Input, RichLog, Static
+from textual.widgets import Input, Static
 
 from neumf_tui.runs.reader import read_status
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore_screen import ExploreScreen
 from neumf_tui.tui.leave_dialog import LeaveDialog
 from neumf_tui.tui.train_screen import TrainScreen
-from neumf_tui.tui.widgets.chart import CurveChart, smooth
+from neumf_tui.tui.widgets.chart import Smoother, thinned
 from neumf_tui.tui.widgets.ruler import place, ruler, sparkline
 from neumf_tui.tui.widgets.table import Table
 
@@ -32,28 +32,6 @@ def text_of(app: NeumfApp, selector: str) -> str:
     return str(app.screen.query_one(selector, Static).render())
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("state", ["starting", "running", "crashed", "failed", "finished", "stopped"])
-async def test_train_screen_in_every_state_and_size(own_home: Path, state: str, size: tuple[int, int]) -> None:
-    folder = make_run(own_home, state)
-    app = NeumfApp(folder, own_home, "train")
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        shown = "crashed" if state == "running" else state
-        assert shown in text_of(app, "#head") and "golden" in text_of(app, "#head")
-        assert "flattered" in text_of(app, "#notice")
-        screen = app.screen
-        assert isinstance(screen, TrainScreen)
-        for chart in screen.query(CurveChart):
-            assert chart.size.height >= 3 and chart.region.bottom <= size[1] and chart.region.right <= size[0]
-        if state != "starting":
-            assert "best ● 0.350" in str(screen.query_one("#hit").border_subtitle)
-            assert "0.3500" in text_of(app, "#figures")
-            assert len(screen.query_one("#log", RichLog).lines) >= 4 or size[1] < 24
-        if state == "failed":
-            assert "diverged" in text_of(app, "#progress")
-
-
 async def test_the_screen_follows_what_is_written(own_home: Path) -> None:
     folder = make_run(own_home, "running", epochs=1)
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
@@ -66,7 +44,7 @@ async def test_the_screen_follows_what_is_written(own_home: Path) -> None:
         (folder / "events.jsonl").write_bytes(b"".join(lines))
         app.screen.request_read()
         await settle(pilot)
-        assert len(app.screen.snapshot.epochs) == 1 and len(app.screen.snapshot.steps) == 10
+        assert len(app.screen.snapshot.epochs) == 1 and len(app.screen.snapshot.points) == 10
 
 
 async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
@@ -239,9 +217,29 @@ def test_the_ruler_is_logarithmic_and_as_wide_as_told() -> None:
 
 
 def test_smoothing_starts_at_the_first_value_and_keeps_a_constant() -> None:
-    assert smooth([5.0])[0] == pytest.approx(5.0)
-    assert smooth([2.0] * 30) == pytest.approx([2.0] * 30)
-    assert smooth([]) == []
+    assert Smoother().smooth(np.array([5.0]))[0] == pytest.approx(5.0)
+    assert Smoother().smooth(np.full(30, 2.0)) == pytest.approx(np.full(30, 2.0))
+    assert len(Smoother().smooth(np.empty(0))) == 0
+
+
+def test_smoothing_in_pieces_is_smoothing_at_once_and_passes_over_nan() -> None:
+    values = np.array([1.0, 4.0, np.nan, 2.0, 8.0, 5.0])
+    whole, pieces = Smoother().smooth(values), Smoother()
+    for end in (1, 3, 6):
+        last = pieces.smooth(values[:end])
+    np.testing.assert_array_equal(last, whole)
+    assert np.isfinite(whole).all() and whole[2] == whole[1]
+    np.testing.assert_array_equal(pieces.smooth(values[:2] * 3, restarted=True), Smoother().smooth(values[:2] * 3))
+
+
+def test_thinning_keeps_extremes_and_the_past() -> None:
+    x = np.arange(10_000.0)
+    y = np.sin(x / 50)
+    y[4_321] = 9.0
+    few_x, few_y = thinned(x, y, 200)
+    assert len(few_x) < 600 and few_y.max() == 9.0 and (np.diff(few_x) > 0).all()
+    longer, _ = thinned(np.arange(10_100.0), np.append(y, np.zeros(100)), 200)
+    assert set(few_x[:-4]) <= set(longer), "new points at the end leave the others alone"
 
 
 @pytest.fixture
@@ -274,13 +272,6 @@ def exact(trained: Path, own_home: Path) -> Path:
 
 
 PICTURED = pytest.mark.skipif(version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8")
-
-
-@PICTURED
-@pytest.mark.parametrize("size", SIZES)
-def test_picture_of_a_finished_run(own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
-    app = NeumfApp(make_run(own_home, "finished", simulated=True), own_home, "train")
-    assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
 @PICTURED

@@ -24,7 +24,7 @@ from neumf_tui.terminal import ask_background, clipboard_sequences, colour_depth
 from neumf_tui.tui.config import Config
 from neumf_tui.tui.difference import Cells, Difference
 from neumf_tui.tui.driver import MeteredDriver
-from neumf_tui.tui.themes import DARK, LIGHT, choose_theme
+from neumf_tui.tui.themes import THEMES, choose_theme
 
 STALL_SECONDS = 0.3
 """Output that the terminal has not taken for so long is a stalled link: no more frames until it moves."""
@@ -73,8 +73,8 @@ class NeumfApp(App[None]):
         self._missed = False
         self._sent: deque[int] = deque([0], METER_WINDOW + 1)
         self._signal = 0
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
+        for theme in THEMES:
+            self.register_theme(theme)
         self.theme = self._theme_name()
         self.set_keymap(self.config.keys)
 

@@ -122,7 +122,7 @@ class ExploreScreen(Screen[None]):
                         yield Table(HISTORY_COLUMNS, id="history-table")
         if self.info.dataset.simulated:
             yield Static("simulated viewers: the built-in demo set", id="explore-notice")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._draw_head("loading")

@@ -74,7 +74,7 @@ class RunsScreen(Screen[None]):
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Words, or best>0.3, state=running", id="runs.filter"),
         Binding("n", "rename", "Rename", show=False, tooltip="Give this run another name", id="runs.rename"),
         Binding("D,delete", "delete", "Delete", show=False, tooltip="Remove this run; asks first", id="runs.delete"),
-        Binding("x", "axis", "X axis", tooltip="Epochs, steps or time of training", id="runs.axis"),
+        Binding("x", "axis", "X axis", show=False, tooltip="Epochs, steps or time of training", id="runs.axis"),
         Binding("y", "log_y", "Log y", show=False, tooltip="Logarithmic scale of the loss", id="runs.log-y"),
         Binding("t", "smooth", "Smooth", show=False, tooltip="Smoothing of the loss, on and off", id="runs.smooth"),
         Binding("escape", "back", "Back", show=False, tooltip="End filter, reading, full screen", id="runs.back"),
@@ -101,12 +101,13 @@ class RunsScreen(Screen[None]):
             yield RunTable(id="runs")
             yield Input(placeholder="words, or best>0.3  state=running  -demo", id="runs-filter", compact=True)
         yield Static(id="runs-empty")
+        yield Static(id="legend")
         with Horizontal(id="charts"):
             yield CurveChart(id="hit")
             yield CurveChart(id="auc")
             yield CurveChart(id="loss")
         yield Static(id="runs-notice")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         for name, title in (("hit", "Hit@50"), ("auc", "AUC"), ("loss", "loss"), ("runs-pane", "runs")):
@@ -170,6 +171,8 @@ class RunsScreen(Screen[None]):
             i: self._colour(self.pinned.index(row.folder)) for i, row in enumerate(self.shown) if row.folder in self.pinned
         }
         table.show_rows(len(self.shown), self._cells, cursor=at)
+        # As high as its rows need, within limits: the rest is for the charts.
+        self.query_one("#runs-pane").styles.height = max(6, min(len(self.shown) + 4, 2 * self.app.size.height // 5))
         empty = self.query_one("#runs-empty", Static)
         empty.display = not self.shown
         if not self.rows:
@@ -228,15 +231,31 @@ class RunsScreen(Screen[None]):
         chosen = self.chosen
         said = "" if chosen is None else chosen.problem or chosen.status.reason
         self.query_one("#runs-notice", Static).update(Text(clean(said)))
-        drawn = (self.axis, self.smooth, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
+        drawn = (self._controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        self.query_one("#loss", CurveChart).show(loss_plot(runs, self.axis, self.smooth), f"by {self.axis}")
+        self.query_one("#loss", CurveChart).show(loss_plot(runs, self.axis, self.smooth), self._controls)
         for name, key in (("hit", "hit@50"), ("auc", "auc")):
             self.query_one(f"#{name}", CurveChart).show(metric_plot(runs, self.axis, key))
-        names = Text("  ").join(Text(f"● {clean(run.info.name)}", self._colour(run.colour)) for run in runs)
-        self.query_one("#hit", CurveChart).border_title = Text.assemble("Hit@50  ", names) if len(runs) > 1 else "Hit@50"
+        legend = self.query_one("#legend", Static)
+        legend.display = bool(runs)
+        legend.update(Text("\n" if self.has_class("-narrow") else "   ").join(self._legend(run) for run in runs))
+
+    @property
+    def _controls(self) -> str:
+        """The keys stand where they work, each with what it is set to."""
+        log_y = self.query_one("#loss", CurveChart).log_y
+        return f"x {self.axis}  t {'smooth' if self.smooth else 'raw'}  y {'log' if log_y else 'linear'}"
+
+    def _legend(self, run: RunSeries) -> Text:
+        """A run's colour, name and best values."""
+        best = run.snapshot.best
+        auc = max((e.metrics["auc"] for e in run.snapshot.evaluations), default=None)
+        text = Text.assemble(("● ", self._colour(run.colour)), (clean(run.info.name), "bold"))
+        if best and auc is not None:
+            text.append(f" Hit@50 {best.metrics['hit@50']:.4f} @ {best.epoch}  AUC {auc:.4f}")
+        return text
 
     def refresh_bindings_if_changed(self) -> None:
         """The footer is drawn again only where another set of keys works now."""
@@ -353,6 +372,7 @@ class RunsScreen(Screen[None]):
     def action_log_y(self) -> None:
         chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
         chart.set_log_y(not chart.log_y)
+        self._draw_charts()
 
     def action_filter(self) -> None:
         line = self.query_one("#runs-filter", Input)

@@ -89,8 +89,49 @@ LIGHT = Theme(
 )
 
 
+def _ansi(name: str, base: Theme, faint: str) -> Theme:
+    """The terminal's own 16 colours, with a faint one that differs from the bold ones."""
+    return Theme(
+        name=name,
+        ansi=True,
+        dark=base.dark,
+        primary=base.primary,
+        secondary=base.secondary,
+        accent="ansi_magenta",
+        foreground=base.foreground,
+        background=base.background,
+        surface=base.surface,
+        panel=base.panel,
+        boost=base.boost,
+        success=base.success,
+        warning="ansi_yellow",
+        error=base.error,
+        variables=base.variables
+        | {
+            "primary-muted": faint,
+            "border": "ansi_blue",
+            "border-blurred": faint,
+            "foreground-darken-3": faint,
+            "text-muted": "ansi_default",
+            "text-primary": "ansi_cyan",
+            "text-secondary": "ansi_blue",
+            "text-accent": "ansi_magenta",
+            "text-success": "ansi_green",
+            "text-warning": "ansi_yellow",
+            "text-error": "ansi_red",
+            "scrollbar": faint,
+            "scrollbar-background": "ansi_default",
+        },
+    )
+
+
+ANSI_DARK = _ansi("neumf-ansi-dark", BUILTIN_THEMES["ansi-dark"], "ansi_bright_black")
+ANSI_LIGHT = _ansi("neumf-ansi-light", BUILTIN_THEMES["ansi-light"], "ansi_bright_black")
+THEMES = (DARK, LIGHT, ANSI_DARK, ANSI_LIGHT)
+
+
 def theme_names() -> list[str]:
-    return sorted([DARK.name, LIGHT.name, *BUILTIN_THEMES])
+    return sorted([*(theme.name for theme in THEMES), *BUILTIN_THEMES])
 
 
 def choose_theme(wanted: str, env: Mapping[str, str], light: bool, few_colours: bool) -> str:
@@ -98,5 +139,5 @@ def choose_theme(wanted: str, env: Mapping[str, str], light: bool, few_colours: 
     if wanted != "auto":
         return wanted
     if "NO_COLOR" in env or few_colours:
-        return "ansi-light" if light else "ansi-dark"
+        return ANSI_LIGHT.name if light else ANSI_DARK.name
     return LIGHT.name if light else DARK.name

@@ -49,6 +49,8 @@ PANES = ("charts", "race", "host", "log")
 class TrainScreen(Screen[None]):
     """Charts, rank race, host and log of a run, read from its directory."""
 
+    AUTO_FOCUS = ""  # the footer shows the screen's keys; Tab or 1 goes to the charts
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", tooltip="Have the trainer wait", id="train.pause"),
         Binding("p", "go_on", "Go on", tooltip="End the pause", id="train.go-on"),
@@ -60,9 +62,9 @@ class TrainScreen(Screen[None]):
         Binding("d", "detach", "Detach", tooltip="Leave; the training goes on", id="train.detach"),
         Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="train.explore"),
         Binding("space", "pin", "Pin", key_display="space", tooltip="Choose users for the rank race", id="train.pin"),
-        Binding("x", "axis", "X axis", tooltip="Epochs, steps or time of training", id="train.axis"),
-        Binding("y", "log_y", "Log y", tooltip="Logarithmic scale of the loss, or of the chart in focus", id="train.log-y"),
-        Binding("t", "smooth", "Smooth", tooltip="Smoothing of the loss, on and off", id="train.smooth"),
+        Binding("x", "axis", "X axis", show=False, tooltip="Epochs, steps or time of training", id="train.axis"),
+        Binding("y", "log_y", "Log y", show=False, tooltip="Logarithmic y, of the loss or the chart in focus", id="train.log-y"),
+        Binding("t", "smooth", "Smooth", show=False, tooltip="Smoothing of the loss, on and off", id="train.smooth"),
         Binding("1", "pane('charts')", "Charts", show=False, tooltip="Go to the charts", id="train.charts"),
         Binding("2", "pane('race')", "Race", show=False, tooltip="Show or hide the rank race", id="train.race"),
         Binding("3", "pane('host')", "Host", show=False, tooltip="Show or hide the host", id="train.host"),
@@ -122,7 +124,7 @@ class TrainScreen(Screen[None]):
                         yield Static(id="epoch")
                         yield Static(id="host")
         yield Static(id="notice")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         titles = {
@@ -285,9 +287,11 @@ class TrainScreen(Screen[None]):
         narrow = self.has_class("-narrow")
         loss = self.query_one("#loss", CurveChart)
         missing = int((snapshot.points.losses != snapshot.points.losses).sum())
+        # The keys stand where they work, each with what it is set to.
+        controls = f"x {self.axis}  t {'smooth' if self.smooth else 'raw'}  y {'log' if loss.log_y else 'linear'}"
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
         loss.border_title = f"{now}  {missing} not finite" if missing else now
-        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else f"by {self.axis}")
+        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else controls)
         for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
             evaluations = snapshot.evaluations
@@ -447,6 +451,7 @@ class TrainScreen(Screen[None]):
     def action_log_y(self) -> None:
         chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
         chart.set_log_y(not chart.log_y)
+        self._draw_charts()
 
     def action_pane(self, pane: str) -> None:
         if pane == "charts":

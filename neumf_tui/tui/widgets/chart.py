@@ -61,7 +61,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         & > .chart--series-4 { color: $text-accent; }
         & > .chart--series-5 { color: $text-secondary; }
         & > .chart--faint { color: $primary-muted; }
-        & > .chart--line { color: $text-warning; }
+        & > .chart--line { color: $text-muted; }
         & > .chart--cursor { color: $foreground; }
         & > .plot--axis { color: $foreground-darken-3; }
         & > .plot--tick { color: $text-muted; text-style: none; }

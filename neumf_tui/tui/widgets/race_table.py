@@ -33,7 +33,7 @@ class RaceTable(Table):
             self.columns[2] = Column(text, 20, flex=True)
             self.show_rows(0, lambda _row: [])
         else:
-            self.columns[2] = Column("best rank … last, ┊ 50", 20, flex=True)
+            self.columns[2] = Column("rank, log scale, ┊ top 50", 20, flex=True)
             self.show_rows(len(runners), self._texts, cursor=min(self.cursor, len(runners) - 1))
         self.border_title = "rank race" if race.chosen or not runners else "rank race · five users, from best to worst"
 
