@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from neumf_tui.data.dataset import Catalogue, prepare, save
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import datasets_dir
 from neumf_tui.runs import events
+from neumf_tui.runs.reader import read_status
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import make_settings
 
@@ -45,8 +47,6 @@ def make_data(home: Path) -> str:
 
 
 def make_info(name: str, home: Path, *, simulated: bool = False, with_data: bool = False) -> events.RunInfo:
-    import msgspec
-
     return events.RunInfo(
         name=name,
         created=T0,
@@ -115,4 +115,7 @@ def make_run(
                 exit_code=int(final == "failed"),
             )
         )
+    status = read_status(folder)
+    still = msgspec.structs.replace(status, t=T0 + epochs + 1, state=final, reason=reason, exit_code=int(final == "failed"))
+    (folder / "status.json").write_bytes(msgspec.json.encode(still))
     return folder
