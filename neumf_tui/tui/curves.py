@@ -12,6 +12,8 @@ from neumf_tui.tui.widgets.chart import Curve, Floats, Plot, Smoother
 
 AXES = ("epoch", "step", "time")
 AUC_RANGE = (0.45, 1.0)
+SHORT_PLAN = 20
+"""Epochs that the axis shows from the beginning."""
 
 
 @dataclass(eq=False)
@@ -52,11 +54,13 @@ class RunSeries:
         return np.array([e.epoch for e in evaluations], dtype=np.float64) * (self.steps if axis == "step" else 1.0)
 
     def x_max(self, axis: str) -> float:
-        if axis == "epoch":
-            return float(self.planned)
-        if axis == "step":
-            return float(self.planned * self.steps)
         points = self.snapshot.points
+        if axis != "time":
+            # Room for the plan, unless the plan is so long that what is there would be a stroke at its left end.
+            done = float(points.steps[-1]) / self.steps if len(points) else 0.0
+            far = self.planned > max(4 * done, SHORT_PLAN)
+            epochs = max(2.0 ** np.ceil(np.log2(max(2 * done, 1.0))), SHORT_PLAN) if far else float(self.planned)
+            return float(epochs * (self.steps if axis == "step" else 1))
         seconds = float(self.snapshot.elapsed(points.times[-1])) if len(points) else 1.0
         # In steps of a quarter, so that a growing axis redraws the chart seldom.
         size = 2.0 ** np.floor(np.log2(max(seconds, 1.0)))

@@ -68,7 +68,7 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Watch this run", id="runs.open"),
         Binding("space", "pin", "Compare", key_display="space", tooltip="Draw this run over the others", id="runs.pin"),
-        Binding("s", "stop", "Save & stop", tooltip="Stop this run, with a checkpoint", id="runs.stop"),
+        Binding("s", "stop", "Stop", tooltip="Stop this run, with a checkpoint", id="runs.stop"),
         Binding("r", "resume", "Resume", tooltip="Train this run on from its last checkpoint", id="runs.resume"),
         Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="runs.explore"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Words, or best>0.3, state=running", id="runs.filter"),

@@ -54,11 +54,11 @@ class TrainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", tooltip="Have the trainer wait", id="train.pause"),
         Binding("p", "go_on", "Go on", tooltip="End the pause", id="train.go-on"),
-        Binding("s", "stop", "Save & stop", tooltip="Stop after this step, with a checkpoint", id="train.stop"),
+        Binding("s", "stop", "Stop", tooltip="Stop after this step, with a checkpoint", id="train.stop"),
         Binding("S", "stop_now", "Stop now", show=False, tooltip="Stop without a checkpoint", id="train.stop-now"),
         Binding("r", "resume", "Resume", tooltip="Train on from the last checkpoint", id="train.resume"),
         Binding("m", "extend", "More epochs", show=False, tooltip="Train for more epochs", id="train.extend"),
-        Binding("c", "checkpoint", "Checkpoint", tooltip="Save where the run stands", id="train.checkpoint"),
+        Binding("c", "checkpoint", "Save", tooltip="Checkpoint of where the run stands", id="train.checkpoint"),
         Binding("d", "detach", "Detach", tooltip="Leave; the training goes on", id="train.detach"),
         Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="train.explore"),
         Binding("space", "pin", "Pin", key_display="space", tooltip="Choose users for the rank race", id="train.pin"),
@@ -119,7 +119,7 @@ class TrainScreen(Screen[None]):
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
                         yield RaceTable(id="race")
-                        yield RichLog(id="log", wrap=True, markup=False, highlight=False, max_lines=2_000)
+                        yield RichLog(id="log", wrap=True, min_width=20, markup=False, highlight=False, max_lines=2_000)
                     with VerticalScroll(id="side", can_focus=False):
                         yield Static(id="epoch")
                         yield Static(id="host")

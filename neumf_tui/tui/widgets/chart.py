@@ -318,7 +318,7 @@ class Smoother:
     Takes a curve that grows and smooths only what is new. Values that are not finite are passed over.
     """
 
-    def __init__(self, weight: float = 0.9) -> None:
+    def __init__(self, weight: float = 0.75) -> None:
         self._weight = weight
         self._total = self._norm = 0.0
         self._done: list[float] = []

@@ -29,13 +29,13 @@ class RaceTable(Table):
         runners = race.runners
         self.columns[0] = Column("user", min(16, max(4, *(len(r.user) for r in runners))) if runners else 7)
         if problem or not runners:
-            text = problem or "after the first evaluation: five users, or those you pin (space)"
+            text = problem or "after the first evaluation: a spread of users, or those you pin (space)"
             self.columns[2] = Column(text, 20, flex=True)
             self.show_rows(0, lambda _row: [])
         else:
             self.columns[2] = Column("rank, log scale, ┊ top 50", 20, flex=True)
             self.show_rows(len(runners), self._texts, cursor=min(self.cursor, len(runners) - 1))
-        self.border_title = "rank race" if race.chosen or not runners else "rank race · five users, from best to worst"
+        self.border_title = "rank race" if race.chosen or not runners else "rank race · a spread of users"
 
     def _texts(self, row: int) -> list[str]:
         runner = self._race.runners[row]
