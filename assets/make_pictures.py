@@ -1,53 +1,89 @@
-"""Make the README's pictures from real runs: train, open the real screens, let the app export them.
+"""Make the README's pictures from real runs: train, control the trainer, open the real screens, let the app export them.
 
-    python assets/make_pictures.py [--data-dir FOLDER]
+    python assets/make_pictures.py
 
-The train screen is of ml-100k where that is at hand, else of the demo set; the explore screen is always of the demo set, since
-MovieLens may not be passed on, not even in pictures.
+All are of the built-in demo set: MovieLens may not be passed on, not even its titles in pictures.
 """
 
-import argparse
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from neumf_tui.tui.app import NeumfApp
+from rich.console import Console
+from rich.text import Text
 
 ASSETS = Path(__file__).parent
 SIZE = (120, 38)
+PINS = ("sim-021", "sim-107", "sim-141", "sim-529", "sim-603")
 
 
-def train(home: Path, name: str, *args: str) -> Path:
-    command = [sys.executable, "-m", "neumf_tui", "train", "--plain", "--home", str(home), "--name", name, *args]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return home / "runs" / name
+def command(home: Path, *args: str) -> str:
+    """What the program prints, both streams as a terminal would mix them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "neumf_tui", *args],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=os.environ | {"NEUMF_TUI_HOME": str(home)},
+    )  # fmt: skip
+    return done.stdout
 
 
-async def picture(folder: Path, home: Path, screen: str, keys: list[str], target: Path) -> None:
+async def picture(folder: Path | None, home: Path, screen: str, keys: list[str], name: str) -> None:
+    from neumf_tui.tui.app import NeumfApp
+
     app = NeumfApp(folder, home, screen)
     async with app.run_test(size=SIZE) as pilot:
         for key in ["", *keys]:
             if key:
                 await pilot.press(key)
             await app.workers.wait_for_complete()
-            await pilot.pause(0.5)
-        target.write_text(app.export_screenshot(), "utf-8")
-    print(target)
+            await pilot.pause(0.7)
+        await pilot.pause(1.5)
+        (ASSETS / name).write_text(app.export_screenshot(), "utf-8")
+    print(ASSETS / name)
+
+
+def transcript(lines: list[tuple[str, str]], name: str) -> None:
+    """Commands and what they printed, as a picture of a terminal."""
+    console = Console(record=True, width=112, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115, PTH123
+    for typed, printed in lines:
+        console.print(Text.assemble(("gpu-host$ ", "green"), (f"neumf-tui {typed}", "bold")))
+        console.print(Text(printed.rstrip() + "\n"))
+    console.save_svg(str(ASSETS / name), title="ssh gpu-host")
+    print(ASSETS / name)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    data_dir = parser.parse_args().data_dir
-    real = ["--dataset", "ml-100k", "--data-dir", data_dir] if data_dir else ["--dataset", "auto"]
+    os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with tempfile.TemporaryDirectory() as scratch:
-        home = Path(scratch)
-        run = train(home, "quiet-otter-07", *real)
-        asyncio.run(picture(run, home, "train", [], ASSETS / "train.svg"))
-        run = train(home, "gentle-heron-12", "--dataset", "demo")
-        asyncio.run(picture(run, home, "explore", ["down", "down", "down", "n", "h"], ASSETS / "explore.svg"))
+        home = Path(scratch) / "home"
+        runs = home / "runs"
+        lines = []
+
+        def typed(*args: str) -> None:
+            shown = command(home, *args).replace(str(home), "~/.local/share/neumf-tui")
+            lines.append((" ".join(args), shown))
+
+        pins = [part for pin in PINS for part in ("--pin", pin)]
+        command(home, "train", "--dataset", "demo", "--epochs", "60", "--name", "gentle-heron-12", "--detach", *pins)
+        time.sleep(6)
+        asyncio.run(picture(runs / "gentle-heron-12", home, "train", [], "train.svg"))
+        command(home, "stop", "gentle-heron-12")
+        command(home, "train", "--dataset", "demo", "--epochs", "40", "--negatives", "4", "--name", "swift-fox-31", "--plain")
+        asyncio.run(picture(None, home, "runs", ["space", "down", "space"], "runs.svg"))
+        typed("train", "--dataset", "demo", "--epochs", "5000", "--name", "quiet-otter-07", "--detach")
+        time.sleep(5)
+        typed("status", "quiet-otter-07")
+        typed("pause", "quiet-otter-07")
+        typed("resume", "quiet-otter-07")
+        typed("pin", "sim-021", "sim-141", "--run", "quiet-otter-07")
+        typed("stop", "quiet-otter-07")
+        typed("runs")
+        transcript(lines, "remote.svg")
+        command(home, "train", "--dataset", "demo", "--name", "calm-ibis-44", "--plain")
+        asyncio.run(picture(runs / "calm-ibis-44", home, "explore", ["down", "down", "down", "n", "h"], "explore.svg"))
 
 
 if __name__ == "__main__":
