@@ -123,6 +123,8 @@ class Terminal:
         self.size, self.background, self.answers = size, background, answers
         self.received = b""
         """All bytes so far."""
+        self.arrivals: list[tuple[float, int]] = []
+        """When they came (time.monotonic), and how many at once."""
         self._screens = {name: pyte.Screen(*size) for name in ("main", "alternate")}
         self._streams = {name: pyte.Stream(screen) for name, screen in self._screens.items()}
         self._shown = "main"
@@ -176,6 +178,7 @@ class Terminal:
                 return
             with self._lock:
                 self.received += data
+                self.arrivals.append((time.monotonic(), len(data)))
                 self._answer(data)
                 self._draw(data.decode("utf-8", errors="surrogateescape"))
 

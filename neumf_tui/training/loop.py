@@ -5,6 +5,7 @@ import time
 import numpy as np
 import torch
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui import __version__
@@ -48,6 +49,10 @@ class Loop:
         self.orders = Orders(writer, dataset.user_ids)
         self.progress = Progress()
         self._state = "running"
+        self._hits: dict[int, float] = {}
+        """Hit@50 of every epoch on the rank tape."""
+        self._ranks: NDArray[np.float32] | None = None
+        """Of the evaluation before."""
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._flushed = self._looked = self._beat = 0.0
@@ -57,6 +62,7 @@ class Loop:
         self._pid = pid
         if checkpoint := last_checkpoint(self.writer.folder):
             self.progress = self.trainer.load(checkpoint)
+            self._read_tape()
         self.orders.take(self.progress.epoch)  # an extension comes before the first look at how many epochs there are
         self._start()
         while self.progress.epoch < self.orders.epochs:
@@ -209,13 +215,12 @@ class Loop:
         ranks = self.evaluator.ranks(self.trainer.model)
         metrics = metrics_from_ranks(ranks, self.evaluator.candidates)
         seconds = time.perf_counter() - begun
-        earlier = [e for e in rank_epochs(self.writer.folder) if e < epoch]
         entered = left = 0
-        if earlier:
-            before = read_ranks(self.writer.folder, earlier[-1]) <= events.CUTOFF
-            after = ranks <= events.CUTOFF
+        if self._ranks is not None:
+            before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
             entered, left = int((after & ~before).sum()), int((before & ~after).sum())
         self.writer.ranks(epoch, ranks)
+        self._ranks, self._hits[epoch] = ranks, _hit_rate(ranks)
         self.writer.event(
             events.Evaluated(
                 t=time.time(),
@@ -236,13 +241,18 @@ class Loop:
         self.writer.event(events.Checkpointed(t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name))
         self._heartbeat()
 
+    def _read_tape(self) -> None:
+        """Take in what earlier trainers of this run evaluated, up to where this one begins."""
+        for epoch in rank_epochs(self.writer.folder):
+            if epoch <= self.progress.epoch:
+                self._ranks = read_ranks(self.writer.folder, epoch)
+                self._hits[epoch] = _hit_rate(self._ranks)
+
     def _point_best(self) -> None:
-        """Found anew from the rank tape each time, so that a kill between checkpoint and pointer leaves nothing stale."""
-        folder = self.writer.folder
-        epochs = [epoch for epoch in rank_epochs(folder) if epoch <= self.progress.epoch]
-        if epochs:
-            hits = {epoch: float(np.mean(read_ranks(folder, epoch) <= events.CUTOFF)) for epoch in epochs}
-            point(folder, "best", file_name(Progress(epoch=max(hits, key=lambda epoch: (hits[epoch], -epoch)))))
+        """By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale."""
+        if self._hits:
+            best = max(self._hits, key=lambda epoch: (self._hits[epoch], -epoch))
+            point(self.writer.folder, "best", file_name(Progress(epoch=best)))
 
     def timed(self) -> Progress:
         """Progress with the time the run has taken until now, earlier stretches included."""
@@ -263,3 +273,8 @@ class Loop:
                     device=str(self.trainer.device),
                 )
             )
+
+
+def _hit_rate(ranks: NDArray[np.float32]) -> float:
+    """Share of all users with a hit: enough to compare epochs of one run."""
+    return float(np.mean(ranks <= events.CUTOFF))
