@@ -1,5 +1,6 @@
 """A terminal that tests can look at: a program on a pseudo-terminal, what it sent, and the screen that comes of it."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -128,6 +129,7 @@ class Terminal:
         self._screens = {name: pyte.Screen(*size) for name in ("main", "alternate")}
         self._streams = {name: pyte.Stream(screen) for name, screen in self._screens.items()}
         self._shown = "main"
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._tail = ""
         self._question = b""
         self._lock = threading.RLock()
@@ -180,7 +182,7 @@ class Terminal:
                 self.received += data
                 self.arrivals.append((time.monotonic(), len(data)))
                 self._answer(data)
-                self._draw(data.decode("utf-8", errors="surrogateescape"))
+                self._draw(self._decoder.decode(data))
 
     def _answer(self, data: bytes) -> None:
         self._question += data

@@ -48,6 +48,7 @@ class Table(ScrollView, can_focus=True):
         & > .table--cursor { background: $panel; }
         & > .table--marked { color: $text-accent; text-style: bold; }
         &:focus > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+        &:focus:nocolor > .table--cursor { text-style: reverse; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
