@@ -46,8 +46,12 @@ class AskDialog(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
             yield Input(self._value, type="integer" if self._integer else "text", compact=True)
-            yield Static("Enter: do it   Esc: leave it", classes="hint")
+            yield OptionList(Option("do it (Enter)", id="yes"), Option("leave it (Esc)", id="no"))
 
     @on(Input.Submitted)
     def finish(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
+
+    @on(OptionList.OptionSelected)
+    def choose(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.query_one(Input).value.strip() if event.option_id == "yes" else None)

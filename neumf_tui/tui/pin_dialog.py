@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Footer, Input, Static
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.text import clean
@@ -33,7 +33,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
     """A list of users with a search line; ends with the pinned users' ids."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pin", "Pin", id="pin.toggle"),
+        Binding("space", "pin", "Pin", key_display="space", id="pin.toggle"),
         Binding("slash", "search", "Search", key_display="/", id="pin.search"),
         Binding("o", "sort", "Sort", id="pin.sort"),
         Binding("enter", "finish", "Done", id="pin.done"),
@@ -52,7 +52,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
             yield Static("reading the users", id="pin-title")
             yield Table(COLUMNS, id="pin-users")
             yield Input(placeholder="/ id or held-out title", id="pin-search", compact=True)
-            yield Static("space pin   / search   o sort   Enter done   Esc leave it", classes="hint")
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one(Table).focus()
@@ -88,6 +88,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         user, seen, title, rank, _ = self.list.cells(row)
         return ["●" if user in self.pinned else "", user, seen, title, rank]
 
+    @on(Table.Chosen)
     def action_pin(self) -> None:
         if self.users is None or not self.list.order:
             return

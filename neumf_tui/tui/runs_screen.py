@@ -291,6 +291,7 @@ class RunsScreen(Screen[None]):
                 return chosen.snapshot.checkpoint is not None
         return True
 
+    @on(Table.Chosen, "#runs")
     def action_open(self) -> None:
         if isinstance(self.focused, CurveChart):
             self.focused.action_maximize()

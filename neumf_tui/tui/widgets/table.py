@@ -73,6 +73,17 @@ class Table(ScrollView, can_focus=True):
         def control(self) -> "Table":
             return self.table
 
+    @dataclass
+    class Chosen(Message):
+        """A row was clicked twice."""
+
+        table: "Table"
+        row: int
+
+        @property
+        def control(self) -> "Table":
+            return self.table
+
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.columns = list(columns)
@@ -134,6 +145,8 @@ class Table(ScrollView, can_focus=True):
         row = event.y - 1 + self.scroll_offset.y
         if event.y > 0 and row < self._count:
             self.cursor = row
+            if event.chain == 2:
+                self.post_message(self.Chosen(self, row))
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self._count + 1)
