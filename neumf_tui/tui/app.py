@@ -37,8 +37,12 @@ BACKGROUND_SECONDS = 1.0
 """Time for the terminal to tell its background; one that answers at all ends the wait at once."""
 GRACE_SECONDS = 0.35
 """After a hang-up or SIGTERM the viewer has this long to leave by itself."""
-RESTORE = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m\x1b[?1049l\x1b[?25h\x1b[?1004l"
-"""Mouse, bracketed paste, keyboard protocol, colours, alternate screen, cursor, focus reports: as the shell wants them."""
+RESTORE = (
+    "\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m"
+    "\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""Frame, size reports, line wrap, mouse, bracketed paste, keyboard protocol, colours, alternate screen, cursor, focus reports:
+as the shell wants them."""
 
 
 class NeumfApp(App[None]):
@@ -73,6 +77,8 @@ class NeumfApp(App[None]):
         self._missed = False
         self._sent: deque[int] = deque([0], METER_WINDOW + 1)
         self._signal = 0
+        self._left = False
+        self._slowed = False
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._theme_name()
@@ -88,11 +94,14 @@ class NeumfApp(App[None]):
             self._light = is_light(background)
             self.theme = self._theme_name()
         self.run(mouse=not self.low_bandwidth)
+        self._left = True
         if self.return_code:
             return self.return_code
         if self.folder is not None:
             self._say_card(self.folder)
-        return 128 + self._signal if self._signal else self._code
+        if self._signal:
+            os._exit(128 + self._signal)  # at once: taking the interpreter down takes as long as everything before
+        return self._code
 
     _code = 0
 
@@ -197,10 +206,13 @@ class NeumfApp(App[None]):
             self.exit(return_code=129)
         if self._may_slow and not self.low_bandwidth and driver.behind() > SLOW_SECONDS:
             self.set_low_bandwidth(True)
-            self.notify("The link is slow: low bandwidth is on (Ctrl-B).")
+            self._slowed = True
         if self._missed and not self.stalled:
             self._missed = False
             self.screen.refresh(layout=True)
+        if self._slowed and not self.stalled:
+            self._slowed = False
+            self.notify("The link is slow: low bandwidth is on (Ctrl-B).")  # said now that it can be seen
         self._sent.append(driver.sent)
 
     @property
@@ -270,14 +282,14 @@ class NeumfApp(App[None]):
         import termios
 
         driver = self._driver
-        if isinstance(driver, MeteredDriver):
+        if isinstance(driver, MeteredDriver) and not self._left:
             attributes = driver.attrs_before
             try:
                 fd = driver.fileno
                 if attributes is not None:
                     termios.tcsetattr(fd, termios.TCSANOW, attributes)
-                os.set_blocking(2, False)
-                os.write(2, RESTORE.encode())
+                # Opened anew: whether writing waits is a property of the open file, and the shell has this one too.
+                os.write(os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), RESTORE.encode())
             except OSError:
                 pass  # the terminal is gone
             except termios.error:

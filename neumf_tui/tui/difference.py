@@ -7,7 +7,7 @@ and its driver, remembers every cell that was sent, and turns each repaint into 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import split_graphemes
 from rich.color import ColorSystem
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
@@ -86,16 +86,13 @@ class Cells:
                 texts.extend(text)
                 codes.extend([code] * len(text))
                 continue
-            for character in text:
-                width = cell_len(character)
-                if width == 0 and texts:
-                    texts[-1 if texts[-1] else -2] += character
+            for start, end, width in split_graphemes(text)[0]:
+                if width == 0:
+                    if texts:  # a mark at the very start has nothing to stand on, and the layout gives it no room
+                        texts[-1 if texts[-1] else -2] += text[start:end]
                     continue
-                texts.append(character)
-                codes.append(code)
-                if width == 2:
-                    texts.append("")
-                    codes.append(code)
+                texts += [text[start:end], *[""] * (width - 1)]
+                codes += [code] * width
         return texts, codes
 
     def _code(self, style: Style | None, system: ColorSystem) -> Code:
@@ -119,6 +116,8 @@ def _parse(ansi: str) -> Code:
             length = 2 if parameters[0] == "5" else 4
             colours["fg" if first == "38" else "bg"] = ";".join([first, *parameters[:length]])
             del parameters[:length]
+        elif first in ("39", "49"):
+            pass  # the terminal's own, which is what is left where none is set
         elif first in _FOREGROUNDS:
             colours["fg"] = first
         elif first in _BACKGROUNDS:

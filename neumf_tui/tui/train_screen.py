@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from neumf_tui.host import HostReader
     from neumf_tui.tui.app import NeumfApp
 
+TICK_SECONDS = 0.25
 HOST_SECONDS = 1.0
 LINES_SECONDS = 0.9
 """Time between two looks of the lines with the clock and the progress, while nothing else happens."""
@@ -95,6 +96,7 @@ class TrainScreen(Screen[None]):
         self._raced: tuple[int, tuple[str, ...]] = (-1, ())
         self._host: HostReader | None = None
         self._reading = self._reading_host = False
+        self._read_at = self._host_at = time.monotonic()
         self._logged = 0
         self._logged_at, self._logged_state = 0.0, ""
         self._lines_at, self._lines_state = 0.0, ""
@@ -138,14 +140,23 @@ class TrainScreen(Screen[None]):
         self._draw()
         self._draw_overview()
         self.request_read()
-        self.set_interval(self._app.refresh_seconds, self.request_read)
-        self.set_interval(HOST_SECONDS, self.request_host)
+        self.set_interval(TICK_SECONDS, self._tick)
 
     @property
     def _app(self) -> "NeumfApp":
         return cast("NeumfApp", self.app)
 
     # Reading.
+
+    def _tick(self) -> None:
+        """Look for news; of the host at the same time, so that both are one refresh."""
+        now = time.monotonic()
+        if now - self._read_at >= self._app.refresh_seconds - TICK_SECONDS / 2:
+            self._read_at = now
+            self.request_read()
+            if now - self._host_at >= HOST_SECONDS - TICK_SECONDS / 2:
+                self._host_at = now
+                self.request_host()
 
     def request_read(self) -> None:
         """Ask for a read unless one is under way, so that a slow disk cannot pile them up."""
@@ -184,7 +195,9 @@ class TrainScreen(Screen[None]):
         return self.info.pins if snapshot.pinned is None else snapshot.pinned
 
     def request_host(self) -> None:
-        if not self._reading_host and not self._app.stalled and self.query_one("#host").display and self.snapshot.started:
+        ended = self.status.state in FINAL_STATES and self._host is not None  # looked at once more, and then left alone
+        wanted = not ended and not self._app.stalled and self.query_one("#host").display and self.snapshot.started
+        if wanted and not self._reading_host:
             self._reading_host = True
             self.read_host()
 
