@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from neumf_tui.data.registry import open_dataset
+from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
 from neumf_tui.output import say
 from neumf_tui.runs.events import DatasetRef, RunInfo
+from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.store import new_run_name
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
@@ -67,6 +68,12 @@ def new_run(
     )
     create_run(folder, info)
     return folder
+
+
+def check_data(folder: Path, home: Path) -> None:
+    """See that a run's dataset is there, or can be made anew, before its trainer starts; raises DatasetError."""
+    data = read_info(folder).dataset
+    load_dataset(data.fingerprint, data.name, home, data.source)
 
 
 class _DownloadLine:

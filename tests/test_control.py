@@ -77,6 +77,60 @@ def test_stop_saves_inside_an_epoch_and_resume_goes_on_in_the_background(cli: Cl
     assert not list((live / "requests").iterdir())
 
 
+def test_a_lost_prepared_dataset_is_made_anew_or_missed_before_the_start(
+    cli: Cli, trained: Path, own_home: Path, ml100k: Path
+) -> None:
+    import shutil
+
+    assert (
+        cli("train", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "1", "--plain", "--name", "real").returncode
+        == 0
+    )
+    shutil.rmtree(own_home / "datasets" / "prepared")
+    assert cli("rank", "196", "--run", "real").returncode == 0, "from where the run had it"
+    shutil.rmtree(own_home / "datasets" / "prepared")
+    info = own_home / "runs" / "real" / "run.json"
+    info.write_text(info.read_text().replace(str(ml100k), "/nowhere"))
+    lost = cli("extend", "2", "real")
+    assert lost.returncode == 3 and "NEUMF_TUI_DATA" in lost.stderr
+    facts = json.loads(cli("status", "real", "--json").stdout)
+    assert (facts["state"], facts["epoch"]) == ("finished", 1), "nothing was begun"
+    assert cli("extend", "11", "trained").returncode == 0, "the demo set is always to be had"
+    wait_for(lambda: read_status(trained).epoch == 11)
+
+
+def test_the_clock_counts_training_alone(own_home: Path) -> None:
+    from golden import POPULARITY, T0
+
+    from neumf_tui.runs import events
+    from neumf_tui.runs.snapshot import Snapshot, fold
+
+    def started(t: float, step: int) -> events.Started:
+        return events.Started(t=T0 + t, device="cpu", epoch=0, step=step, steps=10, popularity=POPULARITY)
+
+    def steps(t: float, *numbers: int) -> events.Steps:
+        return events.Steps(t=T0 + t, steps=list(numbers), losses=[0.5] * len(numbers))
+
+    status = events.Status(state="stopped", pid=1, t=T0 + 900)
+    run = fold(Snapshot(), [started(0, 0), steps(4, 1, 2), events.Paused(t=T0 + 5)])
+    assert run.seconds(status) == 5
+    run = fold(run, [events.Requested(t=T0 + 60, what="stop"), events.Finished(t=T0 + 65, state="stopped", reason="")])
+    assert run.seconds(status) == 5, "a pause that ends in a stop"
+    run = fold(run, [started(100, 2), steps(103, 3), events.Paused(t=T0 + 104), events.Resumed(t=T0 + 110), steps(112, 4)])
+    assert run.seconds(status) == 4 + 4 + 2, "what was done again after the last point does not count twice"
+    assert run.elapsed(run.points.times).tolist() == [2, 4, 7, 10]
+    assert run.seconds(events.Status(state="crashed", pid=1, t=T0 + 500)) == 10
+
+
+def test_a_run_about_to_be_trained_again_keeps_its_place(own_home: Path) -> None:
+    from neumf_tui.runs.writer import reopen_run
+
+    folder = make_run(own_home, "stopped")
+    reopen_run(folder)
+    status = read_status(folder)
+    assert (status.state, status.epoch, status.device, status.reason) == ("starting", 3, "cpu", "")
+
+
 def test_stop_now_writes_no_checkpoint(cli: Cli, live: Path) -> None:
     assert cli("pause", "live").returncode == 0
     before = sorted(path.name for path in (live / "checkpoints").iterdir())

@@ -187,10 +187,10 @@ async def test_axes_scales_smoothing_and_reading(own_home: Path) -> None:
     async with watching(make_run(own_home, "finished", with_data=True), own_home) as pilot:
         screen, loss = screen_of(pilot), pilot.app.screen.query_one("#loss", CurveChart)
         await pilot.press("1", "right")
-        assert loss.has_focus and loss.border_subtitle.startswith("3: ")  # type: ignore[union-attr]
-        value = float(str(loss.border_subtitle).split()[1])
+        assert loss.has_focus and loss.border_subtitle.startswith("epoch 3: ")  # type: ignore[union-attr]
+        value = float(str(loss.border_subtitle).split()[2])
         await pilot.press("left")
-        assert float(str(loss.border_subtitle).split()[1]) > value, "the loss was higher before"
+        assert float(str(loss.border_subtitle).split()[2]) > value, "the loss was higher before"
         await pilot.press("escape")
         assert "x epoch" in str(loss.border_subtitle)
         await pilot.press("x")
@@ -264,6 +264,49 @@ async def test_the_palette_has_every_key_of_the_screen(own_home: Path) -> None:
         command.callback()
         await pilot.pause()
         assert screen_of(pilot).axis == "step"
+
+
+@pytest.mark.parametrize("keys", [["d", "s"], ["d", "space"], ["q", "l", "c", "p"], ["d", "e"]])
+async def test_what_is_typed_after_leaving_is_the_shells(own_home: Path, keys: list[str]) -> None:
+    from neumf_tui.runs.writer import RunWriter
+
+    folder = make_run(own_home, "running")
+    with RunWriter(folder):
+        async with watching(folder, own_home) as pilot:
+            for key in keys:
+                pilot.app.simulate_key(key)
+            await pilot.pause()
+            assert not pilot.app.is_running
+    assert not list((folder / "requests").iterdir())
+
+
+async def test_a_run_that_is_gone_is_damaged_and_can_be_left(own_home: Path) -> None:
+    import shutil
+
+    folder = make_run(own_home, "running")
+    async with watching(folder, own_home) as pilot:
+        shutil.rmtree(folder)
+        screen_of(pilot).request_read()
+        await settle(pilot)
+        assert "damaged" in text_of(pilot.app, "#head") and "cannot be read" in text_of(pilot.app, "#progress")  # type: ignore[arg-type]
+        assert not works(pilot, "stop") and not works(pilot, "resume")
+        await pilot.press("q")
+        await pilot.pause()
+        assert not pilot.app.is_running
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+async def test_no_label_of_the_x_axis_is_cut(own_home: Path, width: int) -> None:
+    from neumf_tui.tui.widgets.chart import _XTicks
+
+    for end in (10, 99, 1000, 2060, 30_000):
+        ticks, labels = _XTicks("{:.0f}".format, lambda: width).get_ticks_and_labels(0, end)
+        last = -1.0
+        for tick, label in zip(ticks, labels, strict=True):
+            middle = tick / end * (width - 2)
+            assert middle - len(label) / 2 > last and middle + len(label) / 2 <= width - 1
+            last = middle + len(label) / 2
+        assert len(labels) >= 2
 
 
 async def test_copying_writes_a_file(own_home: Path) -> None:

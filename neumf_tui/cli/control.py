@@ -40,11 +40,13 @@ def resume(run: Run = None, home: Home = None) -> None:
     from neumf_tui.runs.control import train_on, wait_until
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import RESUME
+    from neumf_tui.start import check_data
 
     folder = run_folder(home, run)
     if is_locked(folder):
         _asked(folder, RESUME)
     else:
+        check_data(folder, home_of(home))
         train_on(folder)
         now = wait_until(folder, lambda status: status.state != "starting")
         say(f"{folder.name} is {now.state}; neumf-tui attach {folder.name} shows it")
@@ -52,9 +54,13 @@ def resume(run: Run = None, home: Home = None) -> None:
 
 def checkpoint(run: Run = None, home: Home = None) -> None:
     """Have a trainer save where it stands."""
+    from neumf_tui.runs.reader import read_snapshot
     from neumf_tui.runs.requests import CHECKPOINT
 
-    _asked(run_folder(home, run), CHECKPOINT)
+    folder = run_folder(home, run)
+    _asked(folder, CHECKPOINT)
+    if saved := read_snapshot(folder).checkpoint:
+        print(folder / "checkpoints" / saved.file)
 
 
 def stop(
@@ -82,13 +88,15 @@ def extend(
     from neumf_tui.runs.control import train_on
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
+    from neumf_tui.start import check_data
 
     folder = run_folder(home, run)
     if is_locked(folder):
         _asked(folder, EXTEND, str(epochs))
     else:
+        check_data(folder, home_of(home))
         train_on(folder, epochs)
-        say(f"{folder.name} is trained to epoch {epochs}; neumf-tui attach {folder.name} shows it")
+        say(f"{folder.name} trains on in the background, to epoch {epochs}; neumf-tui attach {folder.name} shows it")
 
 
 def pin(
@@ -106,7 +114,7 @@ def pin(
 
     folder = run_folder(home, run)
     info = read_info(folder)
-    data = load_dataset(info.dataset.fingerprint, info.dataset.name, home_of(home))
+    data = load_dataset(info.dataset.fingerprint, info.dataset.name, home_of(home), info.dataset.source)
     for user in users:
         data.user_index(user)
     for user in users:
@@ -150,9 +158,10 @@ def delete(
 
     from neumf_tui.output import say
     from neumf_tui.runs.control import delete_run
+    from neumf_tui.runs.reader import is_locked
 
     folder = run_folder(home, run)
-    if not yes:
+    if not yes and not is_locked(folder):  # one in training is refused below, without a question
         if not sys.stdin.isatty():
             raise UsageError(f"delete {folder.name}: there is nobody to ask; --yes does it without a question")
         if not typer.confirm(f"Delete {folder} with all its checkpoints?", err=True):

@@ -90,7 +90,7 @@ def train(
         if given or dataset != "auto" or preset != "d2l":
             flags = ", ".join("--" + key.replace("_", "-") for key in given) or "--dataset and --preset"
             raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
-        folder, living = _resumed(run_folder(home, resume), epochs)
+        folder, living = _resumed(run_folder(home, resume), home, epochs)
 
     if detach:
         if not living:
@@ -119,15 +119,17 @@ def train(
     raise typer.Exit(code)
 
 
-def _resumed(folder: Path, epochs: int | None) -> tuple[Path, bool]:
+def _resumed(folder: Path, home: Path | None, epochs: int | None) -> tuple[Path, bool]:
     """`folder` made ready for another trainer, or, if it has one, asked to train longer; and whether it has one."""
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
+    from neumf_tui.start import check_data
 
     if epochs is not None and is_locked(folder):
         ask(folder, EXTEND, str(epochs))
         return folder, True
+    check_data(folder, home_of(home))
     make_ready(folder, epochs)
     return folder, False
 

@@ -57,11 +57,20 @@ def open_dataset(name: str, data_dir: Path | None, home: Path, talk: Talk, repor
     return _ml100k(folder, home)
 
 
-def load_dataset(fingerprint: str, name: str, home: Path) -> Dataset:
-    """The prepared dataset of a run; the demo set is made anew where it is missing."""
+def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> Dataset:
+    """The prepared dataset of a run; made anew where it is missing, from `source`, where the run had it from, or wherever
+    it is found now. Raises DatasetError where the same data is not to be had."""
     folder = prepared_dir(home)
-    if name == "demo" and not (folder / fingerprint).exists():
-        _demo(home)
+    if not (folder / fingerprint).exists():
+        if name == "demo":
+            _demo(home)
+        else:
+            original = Path(source) if source and (Path(source) / "u.data").exists() else _find_ml100k(None, home)
+            if original is None or _ml100k(original, home).fingerprint != fingerprint:
+                raise DatasetError(
+                    f"{folder / fingerprint}: this prepared dataset is not there, nor are the files it was made of "
+                    f"({source or name}); let NEUMF_TUI_DATA name the folder with u.data"
+                )
     return prepared.load(folder, fingerprint)
 
 

@@ -43,7 +43,9 @@ class Ranker:
         """Raises RunError or DatasetError where the run, its checkpoint or its dataset cannot be read."""
         self.folder = folder
         self.info: RunInfo = read_info(folder)
-        self.dataset: Dataset = load_dataset(self.info.dataset.fingerprint, self.info.dataset.name, home)
+        self.dataset: Dataset = load_dataset(
+            self.info.dataset.fingerprint, self.info.dataset.name, home, self.info.dataset.source
+        )
         path = evaluated_checkpoint(folder)
         tensors, about = load_checkpoint(path, self.dataset.fingerprint)
         self.epoch = about.progress.epoch

@@ -52,7 +52,7 @@ def film_title(dataset: Dataset, item: int) -> str:
 def load_users(folder: Path, home: Path) -> Users:
     """Raises RunError or DatasetError where the run, its ranks or its dataset cannot be read."""
     info = read_info(folder)
-    dataset = load_dataset(info.dataset.fingerprint, info.dataset.name, home)
+    dataset = load_dataset(info.dataset.fingerprint, info.dataset.name, home, info.dataset.source)
     epochs = rank_epochs(folder)
     tape = np.full((max(len(epochs), 1), dataset.num_users), np.nan, dtype=np.float32)
     for row, epoch in enumerate(epochs):

@@ -11,7 +11,7 @@ import msgspec
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import requests
-from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Paused, Requested, Resumed, Status, Warned
+from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Checkpointed, Paused, Requested, Resumed, Status, Warned
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
@@ -63,6 +63,8 @@ def _answers(event: AnyEvent, what: str, argument: str) -> bool:
         return isinstance(event, Paused)
     if what == requests.RESUME:
         return isinstance(event, Resumed)
+    if what == requests.CHECKPOINT:
+        return isinstance(event, Checkpointed)
     return isinstance(event, Requested) and (event.what, event.argument) == (what, argument)
 
 

@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -37,3 +37,10 @@ def _holds(part: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     except (TypeError, ValueError):
         text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         return _OPERATORS[symbol](text.casefold(), wanted)
+
+
+def unknown_fields(query: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names compared in `query` that no run has; each of `runs` maps settings and figures to values."""
+    found = [_COMPARISON.fullmatch(part.removeprefix("-")) for part in query.casefold().split()]
+    names = [_SHORT.get(match[1], match[1]) for match in found if match]
+    return [name for name in names if not any(name in run for run in runs)]

@@ -81,7 +81,7 @@ def read_status(folder: Path) -> Status:
         # Read again: the trainer may have ended between the two looks.
         status = msgspec.json.decode(path.read_bytes(), type=Status)
         if status.state not in FINAL_STATES:
-            reason = "the trainer is gone without a word; trainer.log has its last output, --resume goes on"
+            reason = "the trainer is gone without a word; trainer.log has its last output; `neumf-tui resume` goes on"
             return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
     return status
 

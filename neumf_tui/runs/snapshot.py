@@ -41,8 +41,10 @@ class Snapshot:
     """Ids of users, where any were pinned or unpinned while it trained."""
     log: tuple[tuple[float, str], ...] = ()
     """(unix seconds, text) of what happened, for people."""
-    stretches: tuple[tuple[float, float], ...] = ()
-    """(unix seconds at which training began or went on, seconds of training until then)."""
+    stretches: tuple[tuple[float, float, bool], ...] = ()
+    """(unix seconds from which it held, seconds of training until then, whether it trained)."""
+    last: float = 0.0
+    """Unix seconds of the newest event."""
 
     @property
     def best(self) -> Evaluated | None:
@@ -51,21 +53,15 @@ class Snapshot:
 
     def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Seconds of training at unix `times`: pauses and the time between two trainers do not count."""
-        begun = np.array([t for t, _ in self.stretches] or [0.0])
-        until = np.array([seconds for _, seconds in self.stretches] or [0.0])
+        begun, until, trained = (np.array(column) for column in zip(*(self.stretches or ((0.0, 0.0, False),)), strict=True))
         row = np.maximum(np.searchsorted(begun, times, side="right") - 1, 0)
-        passed: NDArray[np.float64] = until[row] + np.maximum(times - begun[row], 0.0)
+        passed: NDArray[np.float64] = until[row] + np.maximum(times - begun[row], 0.0) * trained[row]
         return passed
 
     def seconds(self, status: Status) -> float:
         """Seconds of training so far, by `status`."""
-        if not self.stretches:
-            return 0.0
-        if self.finished:
-            return float(self.elapsed(self.finished.t))
-        if status.state == "paused":
-            return self.stretches[-1][1]
-        return float(self.elapsed(time.time() if status.state == "running" else status.t))
+        # Of a trainer that is gone, its newest event is the last that is known.
+        return float(self.elapsed(max(self.last, time.time()) if status.state == "running" else self.last))
 
 
 def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
@@ -82,7 +78,7 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 epochs = [e for e in epochs if e.epoch <= event.epoch]
                 evaluations = [e for e in evaluations if e.epoch <= event.epoch]
                 so_far = float(replace(after, stretches=tuple(stretches)).elapsed(points.times[-1])) if len(points) else 0.0
-                stretches.append((event.t, so_far))
+                stretches.append((event.t, so_far, True))
                 after = replace(after, started=event, finished=None)
                 where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
                 log.append((event.t, f"{'resumed' if done else 'training'} on {event.device}{where}"))
@@ -104,10 +100,10 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
             case Requested():
                 log.append((event.t, f"request: {event.what} {event.argument}".rstrip()))
             case Paused():
-                stretches.append((event.t, float(replace(after, stretches=tuple(stretches)).elapsed(event.t))))
+                stretches.append(_halt(after, stretches, event.t))
                 log.append((event.t, "paused"))
             case Resumed():
-                stretches.append((event.t, stretches[-1][1] if stretches else 0.0))
+                stretches.append((event.t, stretches[-1][1] if stretches else 0.0, True))
                 log.append((event.t, "going on"))
             case Extended():
                 after = replace(after, planned=event.epochs)
@@ -117,8 +113,20 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
             case Warned():
                 log.append((event.t, event.text))
             case Finished():
+                stretches.append(_halt(after, stretches, event.t))
                 after = replace(after, finished=event)
                 log.append((event.t, f"{event.state}: {event.reason}" if event.reason else event.state))
     return replace(
-        after, points=points, epochs=tuple(epochs), evaluations=tuple(evaluations), stretches=tuple(stretches), log=tuple(log)
+        after,
+        points=points,
+        last=events[-1].t if events else before.last,
+        epochs=tuple(epochs),
+        evaluations=tuple(evaluations),
+        stretches=tuple(stretches),
+        log=tuple(log),
     )
+
+
+def _halt(snapshot: Snapshot, stretches: list[tuple[float, float, bool]], t: float) -> tuple[float, float, bool]:
+    """The stretch that begins where training halts at unix time `t`."""
+    return t, float(replace(snapshot, stretches=tuple(stretches)).elapsed(t)), False

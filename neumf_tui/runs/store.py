@@ -7,6 +7,7 @@ from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.reader import read_info
 
+NAME_LENGTH = 60
 _ADJECTIVES = [
     "amber",
     "bold",
@@ -74,6 +75,8 @@ def find_run(home: Path, run: str | None) -> Path:
         if not folders:
             raise RunError(f"no runs in {runs_dir(home)}; start one with `neumf-tui train`")
         return folders[0]
+    if not run.strip():
+        raise UsageError("the name of the run is empty; leave it out altogether for the latest")
     for folder in folders:
         if folder.name == run:
             return folder
@@ -94,8 +97,11 @@ def find_run(home: Path, run: str | None) -> Path:
 
 def check_name(name: str) -> str:
     """`name`; raises UsageError if it cannot be a run's."""
-    if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name):
-        raise UsageError(f"run name {name!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.'")
+    if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name) or len(name) > NAME_LENGTH:
+        raise UsageError(
+            f"run name {name[:80]!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.', "
+            f"at most {NAME_LENGTH} of them"
+        )
     return name
 
 

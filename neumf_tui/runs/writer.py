@@ -33,7 +33,8 @@ def reopen_run(folder: Path) -> None:
     """Mark a run whose trainer has ended as about to be trained again."""
     for request in (folder / "requests").iterdir():
         request.unlink()  # meant for the trainer before
-    write_status(folder, Status(state="starting", pid=0))
+    before = msgspec.json.decode((folder / "status.json").read_bytes(), type=Status)
+    write_status(folder, msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0))
 
 
 def write_info(folder: Path, info: RunInfo) -> None:

@@ -20,7 +20,7 @@ def main(folder: Path) -> int:
     """Train the run in `folder` under its lock and leave a final status; the process's exit code."""
     with RunWriter(folder) as writer:
         # The lock comes before torch's import of a second or more, so that a reader can tell starting from gone.
-        writer.status(events.Status(state="starting", pid=os.getpid()))
+        writer.status(msgspec.structs.replace(_last_status(folder), state="starting", pid=os.getpid()))
         try:
             state, reason, code = _train(writer)
         except NeumfTuiError as error:
@@ -63,7 +63,8 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
 
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only finds bugs
-    loop = Loop(writer, load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home)), settings, device)
+    data = load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home), info.dataset.source)
+    loop = Loop(writer, data, settings, device)
     signal.signal(signal.SIGTERM, loop.orders.on_signal)
     signal.signal(signal.SIGINT, loop.orders.on_signal)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.console import RenderableType
+from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -77,7 +78,7 @@ class NeumfApp(App[None]):
         self._missed = False
         self._sent: deque[int] = deque([0], METER_WINDOW + 1)
         self._signal = 0
-        self._left = False
+        self._leaving = self._left = False
         self._slowed = False
         for theme in THEMES:
             self.register_theme(theme)
@@ -158,6 +159,15 @@ class NeumfApp(App[None]):
         while self.screen is not screen:
             self.pop_screen()
 
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        self._leaving = True
+        super().exit(result, return_code, message)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys typed ahead of the shell's prompt are the shell's: once it is left, the screen obeys none."""
+        if not (self._leaving and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
+
     def action_help(self) -> None:
         if self.screen.query("HelpPanel"):
             self.action_hide_help_panel()
@@ -166,13 +176,16 @@ class NeumfApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything that has a key, and what Textual offers itself."""
+        listed: set[str] = set()
         area = type(screen).__name__.removesuffix("Screen").lower()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.id and binding.description:
+            if active.enabled and binding.id and binding.description and binding.action not in listed:
+                listed.add(binding.action)
                 text = f"{binding.tooltip or binding.description} ({self.get_key_display(binding)})"
                 yield SystemCommand(f"{area}: {binding.description}", text, self._runner(active.node, binding.action))
-        yield from super().get_system_commands(screen)
+        # Quitting and the keys' help are above, as this program does them.
+        yield from (command for command in super().get_system_commands(screen) if command.title not in ("Quit", "Keys"))
 
     def _runner(self, node: object, action: str) -> Callable[[], object]:
         return lambda: self.call_later(self.run_action, action, node)

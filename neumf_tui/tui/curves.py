@@ -59,7 +59,7 @@ class RunSeries:
             # Room for the plan, unless the plan is so long that what is there would be a stroke at its left end.
             done = float(points.steps[-1]) / self.steps if len(points) else 0.0
             far = self.planned > max(4 * done, SHORT_PLAN)
-            epochs = max(2.0 ** np.ceil(np.log2(max(2 * done, 1.0))), SHORT_PLAN) if far else float(self.planned)
+            epochs = max(2.0 ** np.ceil(np.log2(max(1.25 * done, 1.0))), SHORT_PLAN) if far else float(self.planned)
             return float(epochs * (self.steps if axis == "step" else 1))
         seconds = float(self.snapshot.elapsed(points.times[-1])) if len(points) else 1.0
         # In steps of a quarter, so that a growing axis redraws the chart seldom.
@@ -117,5 +117,6 @@ def _plot(
         lines,
         x_max=max((run.x_max(axis) for run in runs), default=1.0),
         y_range=y_range,
+        x_name=axis,
         x_text=lambda value: x_text(axis, value),
     )

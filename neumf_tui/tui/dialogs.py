@@ -1,5 +1,6 @@
 """Small questions: a yes or no, and a line of text."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -38,20 +39,29 @@ class AskDialog(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave it", id="ask.leave")]
 
-    def __init__(self, question: str, value: str, integer: bool = False) -> None:
+    def __init__(self, question: str, value: str, check: Callable[[str], str]) -> None:
+        """`check` says what is wrong with a line, or nothing."""
         super().__init__()
-        self._question, self._value, self._integer = question, value, integer
+        self._question, self._value, self._check = question, value, check
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
-            yield Input(self._value, type="integer" if self._integer else "text", compact=True)
+            yield Input(self._value, compact=True)
+            yield Static(id="problem", markup=False)
             yield OptionList(Option("do it (Enter)", id="yes"), Option("leave it (Esc)", id="no"))
 
     @on(Input.Submitted)
-    def finish(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip())
+    def finish(self) -> None:
+        line = self.query_one(Input).value.strip()
+        if problem := self._check(line):
+            self.query_one("#problem", Static).update(problem)
+        else:
+            self.dismiss(line)
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self.query_one(Input).value.strip() if event.option_id == "yes" else None)
+        if event.option_id == "yes":
+            self.finish()
+        else:
+            self.dismiss(None)

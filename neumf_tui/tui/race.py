@@ -78,7 +78,9 @@ class RaceReader:
         from neumf_tui.data.registry import load_dataset
 
         if self._dataset is None:
-            self._dataset = load_dataset(self._info.dataset.fingerprint, self._info.dataset.name, self._home)
+            self._dataset = load_dataset(
+                self._info.dataset.fingerprint, self._info.dataset.name, self._home, self._info.dataset.source
+            )
         data = self._dataset
         epochs = rank_epochs(self._folder)
         nothing: Ranks = np.full(data.num_users, np.nan, dtype=np.float32)

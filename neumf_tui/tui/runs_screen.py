@@ -14,9 +14,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 from textual.worker import Worker, WorkerState
 
-from neumf_tui.errors import NeumfTuiError
+from neumf_tui.errors import NeumfTuiError, UsageError
 from neumf_tui.runs.events import FINAL_STATES
+from neumf_tui.runs.filter import unknown_fields
 from neumf_tui.runs.requests import STOP, send_request
+from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
 from neumf_tui.tui.curves import AXES, RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
@@ -178,7 +180,9 @@ class RunsScreen(Screen[None]):
         if not self.rows:
             empty.update("no runs yet\n\nneumf-tui train starts one; this screen finds it")
         elif not self.shown:
-            empty.update("no run matches the filter\n\nEsc ends it")
+            unknown = unknown_fields(self._query, [row.facts | row.info.settings for row in self.rows if row.info])
+            reason = f"no run has {', '.join(unknown)}" if unknown else "no run matches the filter"
+            empty.update(Text(f"{reason}\n\nEsc ends it"))
         self.query_one("#charts").display = bool(self.shown)
         self._draw_head()
         self._draw_charts()
@@ -189,7 +193,7 @@ class RunsScreen(Screen[None]):
         facts = run.facts
         if run.info is None:
             return ["", run.folder.name, "damaged", *[""] * (len(COLUMNS) - 3)]
-        best, auc = facts["best_hit@50"], facts["auc"]
+        best = run.snapshot.best
         return [
             "●" if run.folder in self.pinned else "",
             run.folder.name,
@@ -197,9 +201,9 @@ class RunsScreen(Screen[None]):
             facts["dataset"],
             facts["preset"],
             f"{facts['epoch']}/{facts['epochs']}",
-            "–" if best is None else f"{best:.4f}",
-            str(facts["best_epoch"] or ""),
-            "–" if auc is None else f"{auc:.4f}",
+            f"{best.metrics['hit@50']:.4f}" if best else "–",
+            str(best.epoch) if best else "",
+            f"{best.metrics['auc']:.4f}" if best else "–",
             facts["device"],
             run.age,
         ]
@@ -251,10 +255,9 @@ class RunsScreen(Screen[None]):
     def _legend(self, run: RunSeries) -> Text:
         """A run's colour, name and best values."""
         best = run.snapshot.best
-        auc = max((e.metrics["auc"] for e in run.snapshot.evaluations), default=None)
         text = Text.assemble(("● ", self._colour(run.colour)), (clean(run.info.name), "bold"))
-        if best and auc is not None:
-            text.append(f" Hit@50 {best.metrics['hit@50']:.4f} @ {best.epoch}  AUC {auc:.4f}")
+        if best:
+            text.append(f" best Hit@50 {best.metrics['hit@50']:.4f}, AUC {best.metrics['auc']:.4f} @ {best.epoch}")
         return text
 
     def refresh_bindings_if_changed(self) -> None:
@@ -318,10 +321,17 @@ class RunsScreen(Screen[None]):
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on
+        from neumf_tui.start import check_data
 
-        if self.chosen:
-            folder = self.chosen.folder
-            self._work(f"{folder.name} trains on.", lambda: train_on(folder))
+        if not self.chosen:
+            return
+        folder = self.chosen.folder
+
+        def resume() -> None:
+            check_data(folder, self.home)
+            train_on(folder)
+
+        self._work(f"{folder.name} trains on.", resume)
 
     def action_rename(self) -> None:
         from neumf_tui.runs.control import rename_run
@@ -334,7 +344,14 @@ class RunsScreen(Screen[None]):
             if name and name != folder.name:
                 self._work(f"{folder.name} is now {name}.", lambda: rename_run(folder, name))
 
-        self.app.push_screen(AskDialog(f"New name of {folder.name}", folder.name), answer)
+        def check(name: str) -> str:
+            try:
+                check_name(name)
+            except UsageError as error:
+                return str(error)
+            return f"{name} is there already" if name != folder.name and folder.with_name(name).exists() else ""
+
+        self.app.push_screen(AskDialog(f"New name of {folder.name}", folder.name, check), answer)
 
     def action_delete(self) -> None:
         from neumf_tui.runs.control import delete_run
@@ -390,6 +407,9 @@ class RunsScreen(Screen[None]):
         self.query_one(RunTable).focus()
 
     def action_back(self) -> None:
+        if self.query("HelpPanel"):
+            self.app.action_hide_help_panel()
+            return
         line = self.query_one("#runs-filter", Input)
         if any(chart.stop_reading() for chart in self.query(CurveChart)):
             return

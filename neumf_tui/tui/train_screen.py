@@ -39,7 +39,7 @@ TICK_SECONDS = 0.25
 HOST_SECONDS = 1.0
 LINES_SECONDS = 0.9
 """Time between two looks of the lines with the clock and the progress, while nothing else happens."""
-LOG_SECONDS = 3.0
+LOG_SECONDS = 2.0
 """Time between two additions to the log: each scrolls it, and a log that scrolls twice a second cannot be read anyway."""
 OUTPUT_LINES = 12
 """Lines of the trainer's own output that are shown when it has failed or crashed."""
@@ -59,6 +59,7 @@ class TrainScreen(Screen[None]):
         Binding("S", "stop_now", "Stop now", show=False, tooltip="Stop without a checkpoint", id="train.stop-now"),
         Binding("r", "resume", "Resume", tooltip="Train on from the last checkpoint", id="train.resume"),
         Binding("m", "extend", "More epochs", show=False, tooltip="Train for more epochs", id="train.extend"),
+        Binding("m", "more", "More epochs", tooltip="Train for more epochs", id="train.more"),
         Binding("c", "checkpoint", "Save", tooltip="Checkpoint of where the run stands", id="train.checkpoint"),
         Binding("d", "detach", "Detach", tooltip="Leave; the training goes on", id="train.detach"),
         Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="train.explore"),
@@ -100,6 +101,7 @@ class TrainScreen(Screen[None]):
         self._logged = 0
         self._logged_at, self._logged_state = 0.0, ""
         self._lines_at, self._lines_state = 0.0, ""
+        self._log_width = 0
         self._told = ""
         self._leave_at_end = False
 
@@ -220,6 +222,10 @@ class TrainScreen(Screen[None]):
     def show_failure(self, message: ReadFailed) -> None:
         self._reading = self._reading_host = False
         self.query_one("#notice", Static).update(Text(clean(message.text)))
+        if self.status.state != "damaged":
+            self.status = Status(state="damaged", pid=0, reason=message.text)
+            self._draw(charts=False)
+            self.refresh_bindings()
 
     @on(Worker.StateChanged)
     def show_fault(self, event: Worker.StateChanged) -> None:
@@ -313,7 +319,7 @@ class TrainScreen(Screen[None]):
             if best:
                 half = (best.interval[1] - best.interval[0]) / 2
                 margin = f" ±{half:.3f}" if key == "hit@50" else ""
-                subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
+                subtitle = f"best ● {best.metrics[key]:.3f}{'' if narrow else margin} @ {best.epoch}"
             value = f"{title} {evaluations[-1].metrics[key]:.3f}" if evaluations else title
             # The narrow layout has no lower border; what stands there goes up.
             chart.border_title = f"{value}  {subtitle}" if narrow and subtitle else value
@@ -347,12 +353,24 @@ class TrainScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._lines_at = 0.0
+        self.call_after_refresh(self._wrap_log_anew)
         self.call_after_refresh(self._draw)
+
+    def _wrap_log_anew(self) -> None:
+        """A log breaks its lines when they are written."""
+        log = self.query_one("#log", RichLog)
+        if log.size.width != self._log_width:
+            self._log_width = log.size.width
+            log.clear()
+            log.remove_class("-broken")
+            self._logged, self._logged_at = 0, 0.0
+            self._write_log()
 
     # Keys. What is asked of the trainer shows when it answers, in every window that watches it.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        state, ended = self.status.state, self.status.state in FINAL_STATES
+        state = self.status.state
+        ended = state in FINAL_STATES or state == "damaged"
         match action:
             case "pause":
                 return state in ("starting", "running")
@@ -361,7 +379,11 @@ class TrainScreen(Screen[None]):
             case "stop" | "stop_now" | "checkpoint" | "detach":
                 return not ended
             case "resume":
-                return ended and state != "finished"
+                return ended and state not in ("finished", "damaged")
+            case "more":
+                return state == "finished"
+            case "extend":
+                return state not in ("finished", "damaged")
             case "explore":
                 return self.snapshot.checkpoint is not None
         return True
@@ -396,26 +418,33 @@ class TrainScreen(Screen[None]):
         return f"{self.folder.name} is {stop_now(self.folder).state}."
 
     def action_resume(self) -> None:
-        from neumf_tui.runs.control import train_on
+        self._work("Training on from the last checkpoint.", self._train_on)
 
-        self._work("Training on from the last checkpoint.", lambda: train_on(self.folder))
+    def _train_on(self, epochs: int | None = None) -> None:
+        from neumf_tui.runs.control import train_on
+        from neumf_tui.start import check_data
+
+        check_data(self.folder, self.home)
+        train_on(self.folder, epochs)
+
+    def action_more(self) -> None:
+        self.action_extend()
 
     def action_extend(self) -> None:
-        planned = self.series.planned
+        planned, done = self.series.planned, self.status.epoch
 
         def answer(text: str | None) -> None:
             if text is None:
                 return
-            if not text.isdecimal():
-                self.notify(f"{text!r} is not a whole number of epochs.", severity="error", markup=False)
-            elif self.status.state in FINAL_STATES:
-                from neumf_tui.runs.control import train_on
-
-                self._work(f"Training on to epoch {text}.", lambda: train_on(self.folder, int(text)))
+            if self.status.state in FINAL_STATES:
+                self._work(f"Training on to epoch {text}.", lambda: self._train_on(int(text)))
             else:
                 self._request(requests.EXTEND, f"Training to epoch {text}.", text)
 
-        self.app.push_screen(AskDialog(f"Epochs in all (now {planned})", str(2 * planned), integer=True), answer)
+        def check(text: str) -> str:
+            return "" if text.isdecimal() and int(text) > done else f"expected a whole number above {done}, the epochs done"
+
+        self.app.push_screen(AskDialog(f"Epochs in all (now {planned})", str(2 * planned), check), answer)
 
     def _work(self, said: str, do: "Callable[[], object]") -> None:
         """Do in a thread what may take a moment; its outcome or its failure is told."""
@@ -501,6 +530,9 @@ class TrainScreen(Screen[None]):
         self._app.open_runs()
 
     def action_back(self) -> None:
+        if self.query("HelpPanel"):
+            self.app.action_hide_help_panel()
+            return
         if any(chart.stop_reading() for chart in self.query(CurveChart)):
             return
         if self.maximized is not None:
@@ -514,7 +546,7 @@ class TrainScreen(Screen[None]):
     def action_leave(self) -> None:
         if len(self.app.screen_stack) > 2:
             self.dismiss()
-        elif self.status.state in FINAL_STATES:
+        elif self.status.state in FINAL_STATES or self.status.state == "damaged":
             self.app.exit()
         else:
             self.app.push_screen(LeaveDialog(), self._leave)

@@ -4,7 +4,7 @@ import time
 
 from rich.text import Text
 
-from neumf_tui.runs.events import RunInfo, Status
+from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, rank_text, si
 from neumf_tui.tui.race import Race, Runner
@@ -42,8 +42,11 @@ def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> T
     """Epoch, bar, step, speed, time left, newest checkpoint; or why the run ended."""
     if status.state in ("failed", "crashed"):
         return Text(clean(status.reason), "bold red")
+    if status.state == "damaged":
+        return Text("this run cannot be read", "bold red")
     if snapshot.started is None:
-        return Text("starting the trainer (loading PyTorch takes a moment)")
+        begun = status.state not in FINAL_STATES
+        return Text("starting the trainer (loading PyTorch takes a moment)" if begun else "events.jsonl tells of no training")
     epochs, per_epoch = snapshot.planned or info.epochs, snapshot.started.steps
     done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
     total = per_epoch * epochs
@@ -61,6 +64,9 @@ def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> T
         rest.append(f"eta {clock((total - done) * spent / (done - first))}")
     if snapshot.checkpoint:
         rest.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
+    room = width - 2 - len(f"epoch {epoch}/{epochs}  ") - size
+    while len("  ".join(rest)) > room and len(rest) > 1:
+        rest.pop()  # whole figures go, for half a number is another one
     return Text.assemble(f"epoch {epoch}/{epochs} ", bar, " " + "  ".join(rest))
 
 

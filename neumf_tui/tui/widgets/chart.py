@@ -40,6 +40,7 @@ class Plot:
     x_max: float = 1.0
     y_range: tuple[float, float] | None = None
     """Limits of a linear axis; None fits them to what is shown."""
+    x_name: str = "x"
     x_text: Callable[[float], str] = "{:.10g}".format
     """A value of x in words."""
     y_digits: int = 4
@@ -112,7 +113,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         if not self._moved:
             self.set_xlimits(0, right)
             self.set_ylimits(*self._y_limits(0, right))
-        self.set_x_formatter(_Few(plot.x_text))
+        self.set_x_formatter(_XTicks(plot.x_text, lambda: self.query_one("#plot").size.width))
         self.set_y_formatter(_LogTicks() if self.log_y else _Few())
         left, right = self._x_min, self._x_max
         for _, height in plot.lines:
@@ -183,7 +184,8 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
     def _draw_reading(self) -> None:
         curves = self._readable
         if self._read_x is None or not curves:
-            self.border_subtitle = self._subtitle
+            alone = self.is_mounted and self.screen.maximized is self
+            self.border_subtitle = f"Esc back  {self._subtitle}" if alone else self._subtitle
             return
         self.add_v_line(self._read_x, self._style("chart--cursor"))
         texts = []
@@ -191,7 +193,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             point = _nearest(curve.x, self._read_x)
             name = f"{curve.name} " if len(curves) > 1 else ""
             texts.append(f"{name}{curve.y[point]:.{self._plot.y_digits}f}")
-        self.border_subtitle = f"{self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
+        self.border_subtitle = f"{self._plot.x_name} {self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
 
     def read_at(self, x: float) -> None:
         """Read the values at the point nearest to `x`."""
@@ -263,6 +265,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             self.screen.minimize()
         else:
             self.screen.maximize(self, container=False)
+        self.call_after_refresh(self.draw)
 
 
 class _Few(NumericAxisFormatter):
@@ -276,6 +279,26 @@ class _Few(NumericAxisFormatter):
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         return [self._text(tick) for tick in ticks] if self._text else super().get_labels_for_ticks(ticks)
+
+
+class _XTicks(_Few):
+    """Ticks whose labels fit: the rest would be cut into other numbers or run into one another."""
+
+    def __init__(self, text: Callable[[float], str], width: Callable[[], int]) -> None:
+        super().__init__(text)
+        self._width = width
+
+    def get_ticks_and_labels(self, min_: float, max_: float, max_ticks: int = 8) -> tuple[list[float], list[str]]:
+        ticks, labels = super().get_ticks_and_labels(min_, max_, max_ticks)
+        kept: list[tuple[float, str]] = []
+        width, free = self._width(), -9.0
+        for tick, label in zip(ticks, labels, strict=True):
+            middle = (tick - min_) / (max_ - min_) * (width - 2)
+            first, last = middle - len(label) / 2, middle + len(label) / 2
+            if first >= free and last <= width - 1 and tick <= max_:
+                kept.append((tick, label))
+                free = last + 1
+        return [tick for tick, _ in kept], [label for _, label in kept]
 
 
 class _LogTicks(NumericAxisFormatter):

@@ -20,11 +20,14 @@ def ruler(rank: float | None, last: int, width: int) -> str:
     """A line of `width` cells: `1 ────●──┊50──── 1,644`, the dot at `rank`."""
     end = f" {last:,}"
     cells = ["─"] * max(10, width - 2 - len(end))
+    dot = place(rank, last, len(cells)) if rank is not None else -1
     if last > CUTOFF:
         line = place(CUTOFF, last, len(cells))
-        cells[line : line + 3] = ["┊", *"50"][: len(cells) - line]
-    if rank is not None:
-        cells[place(rank, last, len(cells))] = "●"
+        # The dot is not drawn into the label.
+        label = ["┊"] if line < dot <= line + 2 else ["┊", *"50"]
+        cells[line : line + len(label)] = label[: len(cells) - line]
+    if dot >= 0:
+        cells[dot] = "●"
     return "1 " + "".join(cells) + end
 
 
