@@ -295,7 +295,7 @@ class NeumfApp(App[None]):
         import termios
 
         driver = self._driver
-        if isinstance(driver, MeteredDriver) and not self._left:
+        if isinstance(driver, MeteredDriver) and not (self._left or (driver.restored and not driver.behind())):
             attributes = driver.attrs_before
             try:
                 fd = driver.fileno

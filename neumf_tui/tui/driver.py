@@ -45,6 +45,8 @@ class MeteredDriver(LinuxDriver):
         self._file = self.outlet  # type: ignore[assignment]
         self.sent = 0
         """Bytes given to the writing thread so far."""
+        self.restored = False
+        """Whether the terminal has been told to be as the shell wants it."""
         self._behind_since = 0.0
         self._cursor = ""
         self._held = ""
@@ -68,6 +70,14 @@ class MeteredDriver(LinuxDriver):
             self._behind_since = time.monotonic()
         self.sent += len(data.encode())
         super().write(data)
+
+    def stop_application_mode(self) -> None:
+        super().stop_application_mode()
+        self.restored = True
+
+    def start_application_mode(self) -> None:
+        self.restored = False
+        super().start_application_mode()
 
     def behind(self) -> float:
         """Seconds for which the terminal has not taken all that was sent; 0 where it has."""
