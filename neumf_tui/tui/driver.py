@@ -77,7 +77,7 @@ class MeteredDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         self.restored = False
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def behind(self) -> float:
         """Seconds for which the terminal has not taken all that was sent; 0 where it has."""
