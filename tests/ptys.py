@@ -347,3 +347,12 @@ class Terminal:
 def viewer(*args: str, **options: object) -> Terminal:
     """`neumf-tui` with `args` in a terminal; options as of Terminal."""
     return Terminal([sys.executable, "-m", "neumf_tui", *args], **options)  # type: ignore[arg-type]
+
+
+def differing(before: list[list[pyte.screens.Char]], after: list[list[pyte.screens.Char]]) -> list[str]:
+    pairs = (
+        (y, x, a, b)
+        for y, (r, s) in enumerate(zip(before, after, strict=True))
+        for x, (a, b) in enumerate(zip(r, s, strict=True))
+    )
+    return [f"row {y} column {x}: {a} is {b} when drawn anew" for y, x, a, b in pairs if a != b]

@@ -227,7 +227,10 @@ def test_output_cut_short_by_its_reader(trained: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example(cli: Cli) -> None:
-    for command in ("train", "explore", "rank", "evaluate", "runs", "datasets", "attach"):
+    for command in (
+        "train", "explore", "rank", "evaluate", "runs", "datasets", "attach", "status", "pause", "resume", "checkpoint", "stop",
+        "extend", "pin", "logs", "rename", "delete", "doctor", "config",
+    ):  # fmt: skip
         assert "Example: neumf-tui" in cli(command, "--help").stdout
     assert "Exit codes" in cli("--help").stdout
     assert cli("--version").stdout.startswith("neumf-tui ")

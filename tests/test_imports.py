@@ -9,8 +9,11 @@ INVOKE = "from neumf_tui.cli.main import app\nimport typer.testing\ntyper.testin
 CASES = [
     (INVOKE.format("--help"), "torch textual pandas numpy"),
     (INVOKE.format("runs"), "torch textual pandas"),
+    (INVOKE.format("status"), "torch textual pandas"),
+    ("import neumf_tui.runs.control, neumf_tui.runs.keeper, neumf_tui.runs.log", "torch textual pandas typer"),
+    ("import neumf_tui.doctor, neumf_tui.terminal, neumf_tui.host", "torch textual pandas typer numpy"),
     (
-        "import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen",
+        "import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen, neumf_tui.tui.runs_screen",
         "torch pandas typer neumf_tui.training neumf_tui.ranking",
     ),
     ("import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo", "torch textual typer"),

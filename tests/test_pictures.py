@@ -60,7 +60,7 @@ def test_picture_of_a_run(own_home: Path, state: str, size: tuple[int, int], hel
         for chart in screen.query(CurveChart):
             assert chart.size.height >= 3 and chart.region.bottom <= size[1] and chart.region.right <= size[0]
         if state != "starting":
-            assert "best ● 0.350" in str(screen.query_one("#hit").border_subtitle)
+            assert "● 0.350" in str(screen.query_one("#hit").border_subtitle)
             assert screen.race.runners[0].user == "186" and "+3 into the top 50" in text_of(app, "#epoch")
         if state == "failed":
             assert "diverged" in text_of(app, "#progress")

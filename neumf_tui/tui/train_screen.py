@@ -319,7 +319,9 @@ class TrainScreen(Screen[None]):
             if best:
                 half = (best.interval[1] - best.interval[0]) / 2
                 margin = f" ±{half:.3f}" if key == "hit@50" else ""
-                subtitle = f"best ● {best.metrics[key]:.3f}{'' if narrow else margin} @ {best.epoch}"
+                subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
+                if narrow:
+                    subtitle = f"● {best.metrics[key]:.3f} @ {best.epoch}"
             value = f"{title} {evaluations[-1].metrics[key]:.3f}" if evaluations else title
             # The narrow layout has no lower border; what stands there goes up.
             chart.border_title = f"{value}  {subtitle}" if narrow and subtitle else value
