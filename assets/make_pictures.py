@@ -67,7 +67,7 @@ def main() -> None:
             lines.append((" ".join(args), shown))
 
         pins = [part for pin in PINS for part in ("--pin", pin)]
-        command(home, "train", "--dataset", "demo", "--epochs", "60", "--name", "gentle-heron-12", "--detach", *pins)
+        command(home, "train", "--dataset", "demo", "--epochs", "150", "--name", "gentle-heron-12", "--detach", *pins)
         time.sleep(6)
         asyncio.run(picture(runs / "gentle-heron-12", home, "train", [], "train.svg"))
         command(home, "stop", "gentle-heron-12")
