@@ -1,11 +1,9 @@
 """What this terminal can do: screen, colours, background, clipboard, notices, and how far it is behind."""
 
 import base64
-import fcntl
 import os
 import re
 import select
-import struct
 import sys
 import termios
 import time
@@ -192,22 +190,3 @@ def notice_sequences(title: str, body: str, how: str, env: Mapping[str, str]) ->
     if sequences:
         sequences = _through_multiplexer(sequences, env) or sequences
     return sequences + "\a"
-
-
-def unread_output(fd: int) -> int:
-    """Bytes written to the terminal `fd` that have not been read yet; 0 where it cannot be told.
-
-    Linux counts nothing for a pseudo-terminal, hence not over SSH: see `takes_output`.
-    """
-    try:
-        return max(0, int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]))
-    except (OSError, ValueError):
-        return 0
-
-
-def takes_output(fd: int) -> bool:
-    """Whether the terminal `fd` takes another byte now; False once its buffer is full because nobody reads it."""
-    try:
-        return bool(select.select([], [fd], [], 0)[1])
-    except (OSError, ValueError):
-        return True

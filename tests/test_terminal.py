@@ -8,7 +8,6 @@ import select
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -254,33 +253,3 @@ def test_inside_tmux_only_the_wrapped_form_is_sent() -> None:
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of auto, osc9"):
         terminal.notice_sequences("t", "b", "loud", PLAIN)
-
-
-def test_a_terminal_that_nobody_reads_takes_no_more(ends: tuple[int, int]) -> None:
-    slave = ends[1]
-    assert terminal.takes_output(slave) and terminal.unread_output(slave) == 0
-    os.set_blocking(slave, False)
-    full = 0
-    while full < 5:  # the kernel moves what is written on by and by, which makes room once more
-        if terminal.takes_output(slave):
-            full = 0
-            with suppress(BlockingIOError):
-                os.write(slave, b"x" * 4096)
-        else:
-            full += 1
-            time.sleep(0.01)
-    assert not terminal.takes_output(slave)
-    os.set_blocking(ends[0], False)
-    with suppress(BlockingIOError):
-        while os.read(ends[0], 1 << 16):
-            pass
-    assert terminal.takes_output(slave)
-
-
-def test_what_is_no_terminal_has_nothing_unread() -> None:
-    read, write = os.pipe()
-    os.close(read)
-    os.close(write)
-    assert terminal.unread_output(write) == 0 and terminal.takes_output(write)
-    with Path(os.devnull).open("wb") as nowhere:
-        assert terminal.unread_output(nowhere.fileno()) == 0

@@ -1,6 +1,5 @@
 """The runs screen: all runs, live, and the curves of those that are pinned over one another."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -10,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 from textual.worker import Worker, WorkerState
 
@@ -20,7 +18,8 @@ from neumf_tui.runs.filter import unknown_fields
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
-from neumf_tui.tui.curves import AXES, RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.chart_screen import ChartScreen
+from neumf_tui.tui.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.messages import Done, ReadFailed, RunsRead
 from neumf_tui.tui.run_list import RunList, RunRow
@@ -64,7 +63,7 @@ class RunTable(Table):
         return None
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(ChartScreen):
     """A table of runs above; below, the charts of the pinned ones, or of the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,7 +88,6 @@ class RunsScreen(Screen[None]):
         self.rows: list[RunRow] = []
         self.shown: list[RunRow] = []
         self.pinned: list[Path] = []
-        self.axis, self.smooth = "epoch", True
         self._list = RunList(home)
         self._series: dict[Path, RunSeries] = {}
         self._reading = False
@@ -185,7 +183,7 @@ class RunsScreen(Screen[None]):
             empty.update(Text(f"{reason}\n\nEsc ends it"))
         self.query_one("#charts").display = bool(self.shown)
         self._draw_head()
-        self._draw_charts()
+        self.draw_charts()
         self.refresh_bindings_if_changed()
 
     def _cells(self, row: int) -> list[str]:
@@ -230,27 +228,21 @@ class RunsScreen(Screen[None]):
                 found.append(series)
         return found
 
-    def _draw_charts(self) -> None:
+    def draw_charts(self) -> None:
         runs = self.compared
         chosen = self.chosen
         said = "" if chosen is None else chosen.problem or chosen.status.reason
         self.query_one("#runs-notice", Static).update(Text(clean(said)))
-        drawn = (self._controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
+        drawn = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        self.query_one("#loss", CurveChart).show(loss_plot(runs, self.axis, self.smooth), self._controls)
+        self.query_one("#loss", CurveChart).show(loss_plot(runs, self.axis, self.smooth), self.controls)
         for name, key in (("hit", "hit@50"), ("auc", "auc")):
             self.query_one(f"#{name}", CurveChart).show(metric_plot(runs, self.axis, key))
         legend = self.query_one("#legend", Static)
         legend.display = bool(runs)
         legend.update(Text("\n" if self.has_class("-narrow") else "   ").join(self._legend(run) for run in runs))
-
-    @property
-    def _controls(self) -> str:
-        """The keys stand where they work, each with what it is set to."""
-        log_y = self.query_one("#loss", CurveChart).log_y
-        return f"x {self.axis}  t {'smooth' if self.smooth else 'raw'}  y {'log' if log_y else 'linear'}"
 
     def _legend(self, run: RunSeries) -> Text:
         """A run's colour, name and best values."""
@@ -270,7 +262,7 @@ class RunsScreen(Screen[None]):
 
     @on(Table.Highlighted, "#runs")
     def choose(self) -> None:
-        self._draw_charts()
+        self.draw_charts()
         self.refresh_bindings_if_changed()
 
     # Keys.
@@ -331,7 +323,7 @@ class RunsScreen(Screen[None]):
             check_data(folder, self.home)
             train_on(folder)
 
-        self._work(f"{folder.name} trains on.", resume)
+        self.do(f"{folder.name} trains on.", resume)
 
     def action_rename(self) -> None:
         from neumf_tui.runs.control import rename_run
@@ -342,7 +334,7 @@ class RunsScreen(Screen[None]):
 
         def answer(name: str | None) -> None:
             if name and name != folder.name:
-                self._work(f"{folder.name} is now {name}.", lambda: rename_run(folder, name))
+                self.do(f"{folder.name} is now {name}.", lambda: rename_run(folder, name))
 
         def check(name: str) -> str:
             try:
@@ -362,35 +354,9 @@ class RunsScreen(Screen[None]):
 
         def answer(sure: bool | None) -> None:
             if sure:
-                self._work(f"{folder.name} is deleted.", lambda: delete_run(folder))
+                self.do(f"{folder.name} is deleted.", lambda: delete_run(folder))
 
         self.app.push_screen(ConfirmDialog(f"Delete {folder.name} with all its checkpoints?", "delete it"), answer)
-
-    def _work(self, said: str, do: Callable[[], object]) -> None:
-        def run() -> None:
-            try:
-                do()
-            except (NeumfTuiError, OSError) as error:
-                self.post_message(Done(str(error)))
-            else:
-                self.post_message(Done(said))
-
-        self.run_worker(run, thread=True, group="control", exit_on_error=False)
-
-    def action_axis(self) -> None:
-        self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
-        for chart in self.query(CurveChart):
-            chart.action_reset()
-        self._draw_charts()
-
-    def action_smooth(self) -> None:
-        self.smooth = not self.smooth
-        self._draw_charts()
-
-    def action_log_y(self) -> None:
-        chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
-        chart.set_log_y(not chart.log_y)
-        self._draw_charts()
 
     def action_filter(self) -> None:
         line = self.query_one("#runs-filter", Input)
@@ -407,15 +373,10 @@ class RunsScreen(Screen[None]):
         self.query_one(RunTable).focus()
 
     def action_back(self) -> None:
-        if self.query("HelpPanel"):
-            self.app.action_hide_help_panel()
-            return
         line = self.query_one("#runs-filter", Input)
-        if any(chart.stop_reading() for chart in self.query(CurveChart)):
+        if self.end_aside():
             return
-        if self.maximized is not None:
-            self.minimize()
-        elif line.has_class("-shown"):
+        if line.has_class("-shown"):
             line.value = ""
             line.remove_class("-shown")
             self.query_one(RunTable).focus()

@@ -1,7 +1,6 @@
 """The train screen: watch one run, and tell its trainer what to do."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -10,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Footer, RichLog, Static
 from textual.worker import Worker, WorkerState
 
@@ -23,7 +21,8 @@ from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.text import clean
 from neumf_tui.tui import train_text
-from neumf_tui.tui.curves import AXES, RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.chart_screen import ChartScreen
+from neumf_tui.tui.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.leave_dialog import LeaveDialog
 from neumf_tui.tui.messages import Done, HostRead, RaceRead, ReadFailed, RunRead
@@ -47,7 +46,7 @@ PANES = ("charts", "race", "host", "log")
 """Panes by the number of their key."""
 
 
-class TrainScreen(Screen[None]):
+class TrainScreen(ChartScreen):
     """Charts, rank race, host and log of a run, read from its directory."""
 
     AUTO_FOCUS = ""  # the footer shows the screen's keys; Tab or 1 goes to the charts
@@ -88,8 +87,6 @@ class TrainScreen(Screen[None]):
         self.series = RunSeries(self.info)
         self.status = Status(state="starting", pid=0)
         self.race = Race()
-        self.axis = "epoch"
-        self.smooth = True
         self.pins: tuple[str, ...] | None = None
         """Pins of this window alone, where there is no trainer to keep them."""
         self._tail = EventTail(folder / "events.jsonl")
@@ -289,7 +286,7 @@ class TrainScreen(Screen[None]):
             self._draw_lines()
         self._write_log()
         if charts:
-            self._draw_charts()
+            self.draw_charts()
             self._draw_epoch()
             self._draw_overview()
 
@@ -301,16 +298,14 @@ class TrainScreen(Screen[None]):
         line.set_class(self.status.state in ("failed", "crashed"), "-failed")
         line.update(train_text.progress(self.info, self.status, self.snapshot, self.query_one("#main").size.width))
 
-    def _draw_charts(self) -> None:
+    def draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
         narrow = self.has_class("-narrow")
         loss = self.query_one("#loss", CurveChart)
         missing = int((snapshot.points.losses != snapshot.points.losses).sum())
-        # The keys stand where they work, each with what it is set to.
-        controls = f"x {self.axis}  t {'smooth' if self.smooth else 'raw'}  y {'log' if loss.log_y else 'linear'}"
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
         loss.border_title = f"{now}  {missing} not finite" if missing else now
-        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else controls)
+        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
         for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
             evaluations = snapshot.evaluations
@@ -409,7 +404,7 @@ class TrainScreen(Screen[None]):
     def action_stop_now(self) -> None:
         def answer(sure: bool | None) -> None:
             if sure:
-                self._work("", lambda: self._stopped_now())
+                self.do("", self._stopped_now)
 
         question = "Stop without a checkpoint? What was trained since the last one is lost."
         self.app.push_screen(ConfirmDialog(question, "stop it"), answer)
@@ -420,7 +415,7 @@ class TrainScreen(Screen[None]):
         return f"{self.folder.name} is {stop_now(self.folder).state}."
 
     def action_resume(self) -> None:
-        self._work("Training on from the last checkpoint.", self._train_on)
+        self.do("Training on from the last checkpoint.", self._train_on)
 
     def _train_on(self, epochs: int | None = None) -> None:
         from neumf_tui.runs.control import train_on
@@ -439,7 +434,7 @@ class TrainScreen(Screen[None]):
             if text is None:
                 return
             if self.status.state in FINAL_STATES:
-                self._work(f"Training on to epoch {text}.", lambda: self._train_on(int(text)))
+                self.do(f"Training on to epoch {text}.", lambda: self._train_on(int(text)))
             else:
                 self._request(requests.EXTEND, f"Training to epoch {text}.", text)
 
@@ -447,19 +442,6 @@ class TrainScreen(Screen[None]):
             return "" if text.isdecimal() and int(text) > done else f"expected a whole number above {done}, the epochs done"
 
         self.app.push_screen(AskDialog(f"Epochs in all (now {planned})", str(2 * planned), check), answer)
-
-    def _work(self, said: str, do: "Callable[[], object]") -> None:
-        """Do in a thread what may take a moment; its outcome or its failure is told."""
-
-        def run() -> None:
-            try:
-                found = do()
-            except (NeumfTuiError, OSError) as error:
-                self.post_message(Done(str(error)))
-            else:
-                self.post_message(Done(said or str(found)))
-
-        self.run_worker(run, thread=True, group="control", exit_on_error=False)
 
     def action_pin(self) -> None:
         from neumf_tui.tui.pin_dialog import PinDialog
@@ -481,21 +463,6 @@ class TrainScreen(Screen[None]):
         for user in wanted:
             if user not in pinned:
                 send_request(self.folder, requests.PIN, user)
-
-    def action_axis(self) -> None:
-        self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
-        for chart in self.query(CurveChart):
-            chart.action_reset()
-        self._draw_charts()
-
-    def action_smooth(self) -> None:
-        self.smooth = not self.smooth
-        self._draw_charts()
-
-    def action_log_y(self) -> None:
-        chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
-        chart.set_log_y(not chart.log_y)
-        self._draw_charts()
 
     def action_pane(self, pane: str) -> None:
         if pane == "charts":
@@ -532,14 +499,7 @@ class TrainScreen(Screen[None]):
         self._app.open_runs()
 
     def action_back(self) -> None:
-        if self.query("HelpPanel"):
-            self.app.action_hide_help_panel()
-            return
-        if any(chart.stop_reading() for chart in self.query(CurveChart)):
-            return
-        if self.maximized is not None:
-            self.minimize()
-        elif len(self.app.screen_stack) > 2:
+        if not self.end_aside() and len(self.app.screen_stack) > 2:
             self.dismiss()
 
     def action_detach(self) -> None:
