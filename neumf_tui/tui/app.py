@@ -80,6 +80,7 @@ class NeumfApp(App[None]):
         self._signal = 0
         self._leaving = self._left = False
         self._slowed = False
+        self._code = 0
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._theme_name()
@@ -103,8 +104,6 @@ class NeumfApp(App[None]):
         if self._signal:
             os._exit(128 + self._signal)  # at once: taking the interpreter down takes as long as everything before
         return self._code
-
-    _code = 0
 
     def _say_card(self, folder: Path) -> None:
         """A short card for the scrollback; the exit code follows a run that failed while it was watched."""
