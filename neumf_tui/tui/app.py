@@ -36,7 +36,7 @@ METER_WINDOW = 5
 """Readings over which the bytes a second are averaged."""
 BACKGROUND_SECONDS = 1.0
 """Time for the terminal to tell its background; one that answers at all ends the wait at once."""
-GRACE_SECONDS = 0.35
+GRACE_SECONDS = 0.3
 """After a hang-up or SIGTERM the viewer has this long to leave by itself."""
 RESTORE = (
     "\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m"
