@@ -22,7 +22,7 @@ from ptys import LIMIT, Terminal, wait_for
 from neumf_tui.runs.reader import is_locked, rank_epochs, read_ranks, read_snapshot, read_status
 
 BREAKS = 10
-EPOCHS = 250
+EPOCHS = 350
 SETTINGS = ("--dataset", "demo", "--epochs", str(EPOCHS), "--threads", "1", "--seed", "3")
 
 
