@@ -280,6 +280,23 @@ async def test_what_is_typed_after_leaving_is_the_shells(own_home: Path, keys: l
     assert not list((folder / "requests").iterdir())
 
 
+async def test_a_run_that_cannot_be_read_for_a_moment_has_not_ended(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(NeumfApp, "tell", lambda _self, title, _body: told.append(title))
+    folder = make_run(own_home, "finished")
+    async with watching(folder, own_home) as pilot:
+        status = (folder / "status.json").read_bytes()
+        (folder / "status.json").unlink()
+        screen_of(pilot).request_read()
+        await settle(pilot)
+        assert screen_of(pilot).status.state == "damaged" and "status.json" in text_of(pilot.app, "#notice")  # type: ignore[arg-type]
+        (folder / "status.json").write_bytes(status)
+        screen_of(pilot).request_read()
+        await settle(pilot)
+        assert screen_of(pilot).status.state == "finished" and "flattered" in text_of(pilot.app, "#notice")  # type: ignore[arg-type]
+    assert told == []
+
+
 async def test_a_run_that_is_gone_is_damaged_and_can_be_left(own_home: Path) -> None:
     import shutil
 

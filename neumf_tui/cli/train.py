@@ -90,7 +90,7 @@ def train(
         if given or dataset != "auto" or preset != "d2l":
             flags = ", ".join("--" + key.replace("_", "-") for key in given) or "--dataset and --preset"
             raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
-        folder, living = _resumed(run_folder(home, resume), home, epochs)
+        folder, living = _resumed(run_folder(home, resume), home, epochs, on_finish)
 
     if detach:
         if not living:
@@ -105,7 +105,8 @@ def train(
             say(f"{why_plain}: going on as with --plain")
         say(f"run {folder.name} in {folder}")
         if living:
-            raise UsageError(f"{folder.name} is being trained already; `neumf-tui logs {folder.name} -f` follows it")
+            say(f"it is in training and goes on to epoch {epochs}; neumf-tui logs {folder.name} -f follows it")
+            raise typer.Exit
         code = train_plainly(folder, on_finish)
         summary = train_summary(folder)
         if summary["metrics"] is not None or code == 0:
@@ -119,7 +120,7 @@ def train(
     raise typer.Exit(code)
 
 
-def _resumed(folder: Path, home: Path | None, epochs: int | None) -> tuple[Path, bool]:
+def _resumed(folder: Path, home: Path | None, epochs: int | None, on_finish: str) -> tuple[Path, bool]:
     """`folder` made ready for another trainer, or, if it has one, asked to train longer; and whether it has one."""
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.reader import is_locked
@@ -127,6 +128,10 @@ def _resumed(folder: Path, home: Path | None, epochs: int | None) -> tuple[Path,
     from neumf_tui.start import check_data
 
     if epochs is not None and is_locked(folder):
+        if on_finish:
+            raise UsageError(
+                f"--on-finish: {folder.name} is in training and its trainer cannot take a command any more; leave it out"
+            )
         ask(folder, EXTEND, str(epochs))
         return folder, True
     check_data(folder, home_of(home))

@@ -23,6 +23,8 @@ ANSWER_SECONDS = 60.0
 KILL_SECONDS = 10.0
 """After this, `stop --now` ends a trainer that does not answer."""
 POLL_SECONDS = 0.05
+DEEDS: dict[str, type[AnyEvent]] = {requests.PAUSE: Paused, requests.RESUME: Resumed, requests.CHECKPOINT: Checkpointed}
+"""What follows once such a request is not only taken but done."""
 
 
 def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECONDS) -> Status:
@@ -38,14 +40,15 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     tail = EventTail(folder / "events.jsonl")
     tail.read()
     send_request(folder, what, argument)
-    stopping = what in (requests.STOP, requests.STOP_NOW)
+    stopping, taken = what in (requests.STOP, requests.STOP_NOW), False
     until = time.monotonic() + limit
     while time.monotonic() < until:
         ended = read_status(folder).state in FINAL_STATES
         for event in tail.read():
             if isinstance(event, Warned) and event.text.startswith(f"request {what}:"):
                 raise RunError(f"{folder.name}: {event.text}")
-            if not stopping and _answers(event, what, argument):
+            taken = taken or (isinstance(event, Requested) and (event.what, event.argument) == (what, argument))
+            if taken and not stopping and isinstance(event, DEEDS.get(what, Requested)):
                 return read_status(folder)
         if ended:
             if stopping:
@@ -56,16 +59,6 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
         f"{folder.name}: no answer in {limit:.0f} s; the request stays in {folder / 'requests'} and is obeyed "
         "when the trainer looks; `neumf-tui stop --now` ends one that hangs"
     )
-
-
-def _answers(event: AnyEvent, what: str, argument: str) -> bool:
-    if what == requests.PAUSE:
-        return isinstance(event, Paused)
-    if what == requests.RESUME:
-        return isinstance(event, Resumed)
-    if what == requests.CHECKPOINT:
-        return isinstance(event, Checkpointed)
-    return isinstance(event, Requested) and (event.what, event.argument) == (what, argument)
 
 
 def stop_now(folder: Path) -> Status:

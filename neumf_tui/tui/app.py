@@ -216,6 +216,7 @@ class NeumfApp(App[None]):
             return
         if driver.outlet.broken:
             self.exit(return_code=129)
+            return
         if self._may_slow and not self.low_bandwidth and driver.behind() > SLOW_SECONDS:
             self.set_low_bandwidth(True)
             self._slowed = True
@@ -282,12 +283,8 @@ class NeumfApp(App[None]):
             return
         self._signal = number
         threading.Thread(target=self._leave_by_force, daemon=True).start()
-        if self._loop_running:
+        if self._running and not self._closing:
             self.call_later(self.exit)
-
-    @property
-    def _loop_running(self) -> bool:
-        return self._running and not self._closing
 
     def _leave_by_force(self) -> None:
         time.sleep(GRACE_SECONDS)
@@ -302,8 +299,6 @@ class NeumfApp(App[None]):
                     termios.tcsetattr(fd, termios.TCSANOW, attributes)
                 # Opened anew: whether writing waits is a property of the open file, and the shell has this one too.
                 os.write(os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), RESTORE.encode())
-            except OSError:
+            except (OSError, termios.error):
                 pass  # the terminal is gone
-            except termios.error:
-                pass
         os._exit(128 + self._signal)

@@ -20,8 +20,10 @@ class Known:
 def known_bindings() -> dict[str, Known]:
     """By id, in the order of the screens."""
     from neumf_tui.tui.app import NeumfApp
+    from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
     from neumf_tui.tui.explore_screen import ExploreScreen
     from neumf_tui.tui.leave_dialog import LeaveDialog
+    from neumf_tui.tui.pin_dialog import PinDialog
     from neumf_tui.tui.runs_screen import RunsScreen
     from neumf_tui.tui.train_screen import TrainScreen
     from neumf_tui.tui.widgets.chart import CurveChart
@@ -34,16 +36,17 @@ def known_bindings() -> dict[str, Known]:
         (CurveChart, ("train", "runs")),
         (RunsScreen, ("runs",)),
         (ExploreScreen, ("explore",)),
-        (Table, every),
+        (Table, (*every, "pin")),
         (LeaveDialog, ("leave",)),
+        (PinDialog, ("pin",)),
+        (ConfirmDialog, ("confirm",)),
+        (AskDialog, ("ask",)),
     )
     known: dict[str, Known] = {}
     for owner, areas in owners:
         for binding in owner.__dict__["BINDINGS"]:
             if isinstance(binding, Binding) and binding.id:
-                before = known.get(binding.id)
-                keys = f"{before.keys},{binding.key}" if before else binding.key
-                known[binding.id] = Known(keys, binding.tooltip or binding.description, areas)
+                known[binding.id] = Known(binding.key, binding.tooltip or binding.description, areas)
     return known
 
 

@@ -308,8 +308,8 @@ class RunsScreen(ChartScreen):
 
     def action_stop(self) -> None:
         if self.chosen:
-            send_request(self.chosen.folder, STOP)
-            self.notify(f"Stopping {self.chosen.folder.name} after this step, with a checkpoint.", markup=False)
+            folder = self.chosen.folder
+            self.do(f"Stopping {folder.name} after this step, with a checkpoint.", lambda: send_request(folder, STOP))
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on

@@ -134,7 +134,7 @@ class TrainScreen(ChartScreen):
         }  # fmt: skip
         for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
-        self.query_one("#notice", Static).update(Text(train_text.standing_notice(self.info)))
+        self._show_notice(train_text.standing_notice(self.info))
         self.query_one("#log").can_focus = False
         self._draw()
         self._draw_overview()
@@ -215,10 +215,13 @@ class TrainScreen(ChartScreen):
 
     # What the workers post.
 
+    def _show_notice(self, text: str) -> None:
+        self.query_one("#notice", Static).update(Text(clean(text)))
+
     @on(ReadFailed)
     def show_failure(self, message: ReadFailed) -> None:
-        self._reading = self._reading_host = False
-        self.query_one("#notice", Static).update(Text(clean(message.text)))
+        self._reading = False
+        self._show_notice(message.text)
         if self.status.state != "damaged":
             self.status = Status(state="damaged", pid=0, reason=message.text)
             self._draw(charts=False)
@@ -228,7 +231,8 @@ class TrainScreen(ChartScreen):
     def show_fault(self, event: Worker.StateChanged) -> None:
         """Whatever a worker did not turn into a message itself is still said."""
         if event.state is WorkerState.ERROR:
-            self.show_failure(ReadFailed(f"{type(event.worker.error).__name__}: {event.worker.error}"))
+            self._reading = self._reading_host = False
+            self._show_notice(f"{type(event.worker.error).__name__}: {event.worker.error}")
 
     @on(RunRead)
     def show_run(self, message: RunRead) -> None:
@@ -248,10 +252,13 @@ class TrainScreen(ChartScreen):
     def _state_changed(self, before: str) -> None:
         self.call_after_refresh(self.refresh_bindings)
         state = self.status.state
+        if before == "damaged":
+            self._show_notice(train_text.standing_notice(self.info))
         if before != state and self._host is not None:
             self._host.close()
             self._host = None  # another trainer has another process
-        if state in FINAL_STATES and before not in FINAL_STATES and (before != "starting" or self._told):
+        lived = before in ("running", "paused") or (before == "starting" and self._told)
+        if lived and state in FINAL_STATES:
             best = self.snapshot.best
             figure = f", best Hit@50 {best.metrics['hit@50']:.4f}" if best else ""
             self._app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
@@ -377,6 +384,8 @@ class TrainScreen(ChartScreen):
                 return not ended
             case "resume":
                 return ended and state not in ("finished", "damaged")
+            case "pin":
+                return state != "damaged"
             case "more":
                 return state == "finished"
             case "extend":
@@ -386,8 +395,12 @@ class TrainScreen(ChartScreen):
         return True
 
     def _request(self, what: str, said: str, argument: str = "") -> None:
-        send_request(self.folder, what, argument)
-        self.notify(said)
+        try:
+            send_request(self.folder, what, argument)
+        except OSError as error:  # the run was removed, say, or the disk is full
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self.notify(said, markup=False)
 
     def action_pause(self) -> None:
         self._request(requests.PAUSE, "Pausing after this step.")
@@ -459,10 +472,10 @@ class TrainScreen(ChartScreen):
             return
         for user in pinned:
             if user not in wanted:
-                send_request(self.folder, requests.UNPIN, user)
+                self._request(requests.UNPIN, f"Unpinning {user}.", user)
         for user in wanted:
             if user not in pinned:
-                send_request(self.folder, requests.PIN, user)
+                self._request(requests.PIN, f"Pinning {user}.", user)
 
     def action_pane(self, pane: str) -> None:
         if pane == "charts":

@@ -3,7 +3,7 @@
 from rich.style import Style
 
 from neumf_tui.text import rank_text
-from neumf_tui.tui.race import Race, Runner
+from neumf_tui.tui.race import Race
 from neumf_tui.tui.widgets.ruler import ruler
 from neumf_tui.tui.widgets.table import Column, Table
 
@@ -48,11 +48,6 @@ class RaceTable(Table):
             f"#{rank_text(runner.rank)}" if known else "–",
             runner.change,
         ]
-
-    @property
-    def runner(self) -> Runner | None:
-        """The one the cursor stands on."""
-        return self._race.runners[self.cursor] if self.cursor < len(self._race.runners) else None
 
     def cell_style(self, row: int, column: int) -> Style | None:
         if column == 4 and (change := self._race.runners[row].change)[:1] in ("▲", "▼"):
