@@ -190,6 +190,11 @@ def test_a_living_run_is_neither_deleted_nor_renamed(cli: Cli, live: Path) -> No
         refused = cli(*command)
         assert refused.returncode == 4 and "stop it first" in refused.stderr
     assert cli("train", "--resume", "live", "--plain").returncode == 4
+    refused = cli("train", "--resume", "live", "--epochs", "100001", "--on-finish", "true")
+    assert refused.returncode == 2 and "leave it out" in refused.stderr and read_snapshot(live).planned is None
+    extended = cli("train", "--resume", "live", "--epochs", "100001")
+    assert extended.returncode == 0 and "goes on to epoch 100001" in extended.stderr
+    assert read_snapshot(live).planned == 100_001
 
 
 def test_each_request_is_answered_once_and_in_order(live: Path) -> None:

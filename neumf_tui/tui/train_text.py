@@ -20,7 +20,7 @@ def head(info: RunInfo, name: str, status: Status, snapshot: Snapshot, link: str
     )
     state = Text(f"● {status.state} {clock(snapshot.seconds(status))}", STATE_STYLES.get(status.state, "bold red"))
     if link and width >= 76:
-        state.append(f"  {link:>8}", "default")
+        state.append(f"  {link:>9}", "default")
     room = width - 2 - state.cell_len
     left.truncate(room - 1, overflow="ellipsis")
     left.pad_right(max(1, room - left.cell_len))
