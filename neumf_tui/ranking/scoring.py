@@ -25,24 +25,33 @@ class Scorer:
         self.chunk_users = max(1, CHUNK_PAIRS.get(device.type, _DEFAULT_PAIRS) // self.num_items)
         with torch.inference_mode():
             d = config.embedding_size
-            head_gmf, self.head_mlp = model.head.weight[0, :d], model.head.weight[0, d:]
+            self.head_gmf, self.head_mlp = model.head.weight[0, :d], model.head.weight[0, d:]
             first, *self.layers = model.hidden_layers()
-            self.users_gmf = model.user_gmf.weight * head_gmf
+            self.users_gmf = model.user_gmf.weight * self.head_gmf
             self.items_gmf = model.item_gmf.weight.T.contiguous()
             # Hidden units first and pairs last: every step then runs over long rows.
-            self.users_first = torch.addmm(first.bias, model.user_mlp.weight, first.weight[:, :d].T)
+            self.first_bias, self.first_user = first.bias, first.weight[:, :d].T
+            self.users_first = torch.addmm(self.first_bias, model.user_mlp.weight, self.first_user)
             self.items_first = (first.weight[:, d:] @ model.item_mlp.weight.T).contiguous()
 
     @torch.inference_mode()
     def chunk(self, number: int) -> tuple[Tensor, Tensor]:
         """GMF and MLP parts of chunk `number`'s users, each (users, num_items); the score is their float32 sum."""
         rows = slice(number * self.chunk_users, (number + 1) * self.chunk_users)
-        hidden = self.users_first[rows].T.contiguous()[:, :, None] + self.items_first[:, None, :]
+        return self._parts(self.users_gmf[rows], self.users_first[rows])
+
+    def _parts(self, users_gmf: Tensor, users_first: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = users_first.T.contiguous()[:, :, None] + self.items_first[:, None, :]
         hidden = hidden.relu_().view(len(hidden), -1)
         for layer in self.layers:
             hidden = torch.addmm(layer.bias[:, None], layer.weight, hidden).relu_()
         mlp = (self.head_mlp @ hidden).view(-1, self.num_items)
-        return self.users_gmf[rows] @ self.items_gmf, mlp
+        return users_gmf @ self.items_gmf, mlp
+
+    @torch.inference_mode()
+    def embedded(self, gmf: Tensor, mlp: Tensor) -> tuple[Tensor, Tensor]:
+        """GMF and MLP parts, each (n, num_items), for n pairs of user embeddings (n, embedding_size) that are not the model's own."""
+        return self._parts(gmf * self.head_gmf, torch.addmm(self.first_bias, mlp, self.first_user))
 
     def user(self, user: int) -> tuple[Tensor, Tensor]:
         """GMF and MLP parts of one user index, each (num_items,)."""

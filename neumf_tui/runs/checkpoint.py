@@ -90,6 +90,27 @@ def evaluated_checkpoint(folder: Path) -> Path:
     return found
 
 
+def checkpoint_epochs(folder: Path) -> list[int]:
+    """Epochs after which a checkpoint was kept, ascending."""
+    return sorted(int(path.stem) for path in (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors"))
+
+
+def find_checkpoint(folder: Path, which: str | None) -> Path:
+    """The checkpoint after epoch `which`, a number or `best` or `last`; None is the newest that ranks exist for. Raises RunError."""
+    if which is None or which == "last":
+        return evaluated_checkpoint(folder)
+    if which == "best":
+        try:
+            return folder / "checkpoints" / (folder / "checkpoints" / "best").read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out") from error
+    epochs = checkpoint_epochs(folder)
+    if not which.isdecimal() or int(which) not in epochs:
+        some = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs)) or "none yet"
+        raise RunError(f"{folder.name}: no checkpoint after epoch {which}; there are {some}, `best` and `last`")
+    return folder / "checkpoints" / f"{int(which):05}.safetensors"
+
+
 def _newest(folder: Path, pattern: str) -> Path | None:
     files = list((folder / "checkpoints").glob(pattern))
     return max(files, key=lambda path: [int(part) for part in path.stem.split("-")], default=None)

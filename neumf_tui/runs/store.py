@@ -95,11 +95,11 @@ def find_run(home: Path, run: str | None) -> Path:
     raise RunError(f"no run {run!r} in {runs_dir(home)}: {there}")
 
 
-def check_name(name: str) -> str:
-    """`name`; raises UsageError if it cannot be a run's."""
+def check_name(name: str, what: str = "run") -> str:
+    """`name`; raises UsageError if no file of a `what` can have it."""
     if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name) or len(name) > NAME_LENGTH:
         raise UsageError(
-            f"run name {name[:80]!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.', "
+            f"{what} name {name[:80]!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.', "
             f"at most {NAME_LENGTH} of them"
         )
     return name

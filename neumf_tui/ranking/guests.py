@@ -1,0 +1,102 @@
+"""Guests: people who are in no dataset, known by the films they picked; kept as small JSON files in `<home>/guests`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.errors import RunError
+from neumf_tui.runs.files import replace_bytes
+from neumf_tui.runs.store import check_name
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Equal guests are folded in to equal embeddings by the same model."""
+
+    name: str
+    item_ids: tuple[str, ...]
+    """In the order of picking."""
+    seed: int = 0
+    """Of the negatives drawn for them."""
+
+    def history(self, dataset: "Dataset") -> NDArray[np.int64]:
+        """Item indices; raises RunError naming the films that `dataset` does not have."""
+        rows = {item_id: row for row, item_id in enumerate(dataset.catalogue.item_ids)}
+        missing = [item_id for item_id in self.item_ids if item_id not in rows]
+        if missing:
+            raise RunError(
+                f"guest {self.name}: {dataset.label} has no item {', '.join(missing[:5])}; open a run of the dataset that the guest was made with"
+            )
+        return np.array([rows[item_id] for item_id in self.item_ids], dtype=np.int64)
+
+
+class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of a guest."""
+
+    dataset: str
+    """Name of the dataset whose item ids these are."""
+    item_ids: list[str]
+    titles: list[str]
+    """For people who open the file; only the ids count."""
+    seed: int = 0
+
+
+def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
+    """Write the guest under its name, in place of an older one; its file. Raises UsageError for a name no file can have."""
+    check_name(guest.name, "guest")
+    catalogue = dataset.catalogue
+    titles = [catalogue.titles[item] for item in guest.history(dataset)]
+    folder = home / "guests"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{guest.name}.json"
+    content = msgspec.json.encode(GuestFile(dataset.name, list(guest.item_ids), titles, guest.seed))
+    replace_bytes(path, msgspec.json.format(content, indent=2) + b"\n")
+    return path
+
+
+def guest_names(home: Path) -> list[str]:
+    """Names of all guests, in alphabetical order."""
+    return sorted(path.stem for path in (home / "guests").glob("[!.]*.json"))
+
+
+def load_guest(home: Path, name: str) -> tuple[Guest, str]:
+    """The guest and the name of its dataset; raises RunError where there is none or its file is damaged."""
+    path = home / "guests" / f"{name}.json"
+    if name not in guest_names(home):
+        some = ", ".join(guest_names(home)[:5])
+        there = f"there are {some}" if some else "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
+        raise RunError(f"no guest {name!r} in {home / 'guests'}: {there}")
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=GuestFile)
+    except (OSError, msgspec.DecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); delete it and save the guest again") from error
+    if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
+        raise RunError(f"{path}: expected at least one item id, none of them twice; mend it, or delete it and save the guest again")
+    return Guest(name, tuple(kept.item_ids), kept.seed), kept.dataset
+
+
+def guests_of(home: Path, dataset: "Dataset") -> list[Guest]:
+    """The guests who were made with this dataset; files that cannot be read are passed over here and told by `load_guest`."""
+    found = []
+    for name in guest_names(home):
+        try:
+            guest, made_with = load_guest(home, name)
+            guest.history(dataset)
+        except RunError:
+            continue
+        if made_with == dataset.name:
+            found.append(guest)
+    return found
+
+
+def delete_guest(home: Path, name: str) -> None:
+    """Raises RunError where there is none."""
+    load_guest(home, name)
+    (home / "guests" / f"{name}.json").unlink()

@@ -1,0 +1,186 @@
+"""Screens that ask a model: questions are answered in threads, and only the answer to the newest of each kind is ever shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.sheet import ENDINGS, Sheet, check_target, write_sheet
+from neumf_tui.tui.dialogs import AskDialog
+
+Cancelled = Callable[[], bool]
+"""Whether nobody waits for the answer any more; long work asks it now and then and returns whatever it has."""
+T = TypeVar("T")
+COPY_ROWS = 200
+"""Rows that `y` copies: what terminals take by OSC 52 is limited, a file holds any number."""
+
+
+@dataclass(eq=False)
+class Question:
+    """Asked once; another of the same kind replaces it."""
+
+    kind: str
+    work: Callable[[Cancelled], Any]
+    then: Callable[[Any], None]
+
+
+@dataclass
+class Answered(Message):
+    """A thread is done with a question, well (`problem` is empty) or not."""
+
+    question: Question
+    value: Any
+    problem: str = ""
+
+
+class AskingScreen(Screen[None]):
+    """Has one thread at most for each kind of question; while it works, only the newest question waits.
+
+    So a key held down costs two answers and no queue, and an answer that comes late for what is shown now is dropped.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", show=False, tooltip="The list in front, for a spreadsheet", id="view.copy"),
+        Binding("w", "write", "Write", show=False, tooltip="The list in front as CSV, JSON or Parquet; the screen as SVG", id="view.write"),
+        Binding("escape", "back", "Back", show=False, tooltip="End what was begun, or leave this screen", id="view.back"),
+        Binding("q", "leave", "Leave", tooltip="Leave this screen", id="view.leave"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: dict[str, Question] = {}
+        self._busy: set[str] = set()
+
+    # To be given by each screen.
+
+    def sheet_maker(self) -> Callable[[], Sheet] | None:
+        """What `y` and `w` take: makes the sheet of the list in front, in a thread; None while there is none."""
+        raise NotImplementedError
+
+    def show_problem(self, text: str) -> None:
+        """Say what went wrong; nothing of it is markup."""
+        self.notify(text, severity="error", markup=False, timeout=10)
+
+    def end_aside(self) -> bool:
+        """End a search or the like; whether there was any."""
+        return False
+
+    # Questions.
+
+    def ask(self, kind: str, work: Callable[[Cancelled], T], then: Callable[[T], None]) -> None:
+        """Do `work` in a thread and hand its result to `then` here, unless another question of this kind came meanwhile."""
+        question = Question(kind, work, then)
+        self._asked[kind] = question
+        if kind not in self._busy:
+            self._busy.add(kind)
+            self._answer(question)
+
+    def drop(self, kind: str) -> None:
+        """Nobody waits for an answer of this kind any more."""
+        self._asked.pop(kind, None)
+
+    def waiting(self, kind: str) -> bool:
+        return kind in self._asked and kind in self._busy
+
+    @work(thread=True, group="ask", exit_on_error=False)
+    def _answer(self, question: Question) -> None:
+        worker = get_current_worker()
+
+        def cancelled() -> bool:
+            return worker.is_cancelled or self._asked.get(question.kind) is not question
+
+        try:
+            answer = Answered(question, question.work(cancelled))
+        except (NeumfTuiError, OSError) as error:
+            answer = Answered(question, None, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw is still said, and the screen goes on
+            answer = Answered(question, None, f"{type(error).__name__}: {error}")
+        self.post_message(answer)
+
+    @on(Answered)
+    def _take(self, message: Answered) -> None:
+        message.stop()
+        kind = message.question.kind
+        newest = self._asked.get(kind)
+        if newest is not None and newest is not message.question:
+            self._answer(newest)
+            return
+        self._busy.discard(kind)
+        if newest is None:
+            return
+        if message.problem:
+            self.show_problem(message.problem)
+        else:
+            message.question.then(message.value)
+
+    # Out of the screen.
+
+    def action_copy(self) -> None:
+        if make := self.sheet_maker():
+
+            def copy(sheet: Sheet) -> None:
+                self.app.copy_to_clipboard(sheet.text("\t", COPY_ROWS))
+
+            self.ask("copy", lambda _: make(), copy)
+
+    def action_write(self) -> None:
+        make = self.sheet_maker()
+        if make is None:
+            return
+        endings = (*ENDINGS, ".svg")
+
+        def answer(name: str | None) -> None:
+            if name is None:
+                return
+            path = Path(name).expanduser()
+            if path.suffix == ".svg":
+                # Drawn here, where the screen is; after the dialog has gone.
+                self.call_after_refresh(self._write_picture, path)
+            else:
+                self.ask("write", lambda _: write_sheet(make(), path), lambda _: self._say_written(path))
+
+        def check(name: str) -> str:
+            return check_target(Path(name).expanduser(), endings) if name else "give a name"
+
+        def dialog(sheet: Sheet) -> None:
+            question = f"Write this list into a new file ({', '.join(ENDINGS)}; .svg is a picture of the screen)"
+            self.app.push_screen(AskDialog(question, str(Path.cwd() / f"{sheet.name}.csv"), check), answer)
+
+        self.ask("name", lambda _: make(), dialog)
+
+    def _write_picture(self, path: Path) -> None:
+        try:
+            path.write_text(self.app.export_screenshot(), "utf-8")
+        except OSError as error:
+            self.show_problem(f"{path}: cannot be written ({error.strerror or error})")
+        else:
+            self._say_written(path)
+
+    def _say_written(self, path: Path) -> None:
+        self.notify(f"Written: {path}", markup=False)
+
+    # Leaving.
+
+    def action_back(self) -> None:
+        if self.query("HelpPanel"):
+            cast("App[None]", self.app).action_hide_help_panel()
+        elif self.end_aside():
+            pass
+        elif self.maximized is not None:
+            self.minimize()
+        else:
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        if len(self.app.screen_stack) > 2:
+            self.dismiss()
+        else:
+            self.app.exit()
