@@ -32,7 +32,8 @@ class Guest:
         missing = [item_id for item_id in self.item_ids if item_id not in rows]
         if missing:
             raise RunError(
-                f"guest {self.name}: {dataset.label} has no item {', '.join(missing[:5])}; open a run of the dataset that the guest was made with"
+                f"guest {self.name}: {dataset.label} has no item {', '.join(missing[:5])}; "
+                "open a run of the dataset that the guest was made with"
             )
         return np.array([rows[item_id] for item_id in self.item_ids], dtype=np.int64)
 
@@ -78,7 +79,7 @@ def load_guest(home: Path, name: str) -> tuple[Guest, str]:
     except (OSError, msgspec.DecodeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); delete it and save the guest again") from error
     if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
-        raise RunError(f"{path}: expected at least one item id, none of them twice; mend it, or delete it and save the guest again")
+        raise RunError(f"{path}: expected at least one item id, none of them twice; mend it, or save the guest again")
     return Guest(name, tuple(kept.item_ids), kept.seed), kept.dataset
 
 

@@ -77,7 +77,7 @@ class UserRanking:
         return float(self.ranks[self.heldout]) if self.heldout >= 0 else None
 
     def centred(self, row: int) -> tuple[float, float, float]:
-        """Score, GMF and MLP part of the item at `row`, each less its mean over the candidates; the first is the sum of the others."""
+        """Score, GMF and MLP part of the item at `row`, each less its mean over the candidates."""
         gmf, mlp = float(self.gmf[row]) - self.gmf_mean, float(self.mlp[row]) - self.mlp_mean
         return gmf + mlp, gmf, mlp
 
@@ -115,7 +115,7 @@ class Ranker:
             raise RunError(f"{path}: of another model than run.json says ({error}); open its own run") from error
         self.model.requires_grad_(False)
         self.scorer = Scorer(self.model)
-        self._fold_in: "FoldIn | None" = None
+        self._fold_in: FoldIn | None = None
         self._guest: Person | None = None
 
     def at(self, epoch: int) -> "Ranker":
@@ -176,7 +176,7 @@ class Ranker:
         held = np.flatnonzero(items == person.heldout)
         heldout_ranks = {part: _rank_of(value, int(held[0])) for part, value in values.items()} if len(held) else {}
         order = np.argsort(-values[by], kind="stable")
-        place = np.flatnonzero(order == held[0]) if len(held) else []
+        place = np.flatnonzero(order == held[0]) if len(held) else held
         return UserRanking(
             person,
             by,

@@ -50,7 +50,7 @@ class Scorer:
 
     @torch.inference_mode()
     def embedded(self, gmf: Tensor, mlp: Tensor) -> tuple[Tensor, Tensor]:
-        """GMF and MLP parts, each (n, num_items), for n pairs of user embeddings (n, embedding_size) that are not the model's own."""
+        """GMF and MLP parts, each (n, num_items), for n pairs of user embeddings (n, embedding_size) of no trained user."""
         return self._parts(gmf * self.head_gmf, torch.addmm(self.first_bias, mlp, self.first_user))
 
     def user(self, user: int) -> tuple[Tensor, Tensor]:

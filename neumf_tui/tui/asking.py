@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -49,7 +50,7 @@ class AskingScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", show=False, tooltip="The list in front, for a spreadsheet", id="view.copy"),
-        Binding("w", "write", "Write", show=False, tooltip="The list in front as CSV, JSON or Parquet; the screen as SVG", id="view.write"),
+        Binding("w", "write", "Write", show=False, tooltip="The list in front into a file; the screen as SVG", id="view.write"),
         Binding("escape", "back", "Back", show=False, tooltip="End what was begun, or leave this screen", id="view.back"),
         Binding("q", "leave", "Leave", tooltip="Leave this screen", id="view.leave"),
     ]
@@ -137,7 +138,7 @@ class AskingScreen(Screen[None]):
             return
         endings = (*ENDINGS, ".svg")
 
-        def answer(name: str | None) -> None:
+        def answer(sheet: Sheet, name: str | None) -> None:
             if name is None:
                 return
             path = Path(name).expanduser()
@@ -145,14 +146,14 @@ class AskingScreen(Screen[None]):
                 # Drawn here, where the screen is; after the dialog has gone.
                 self.call_after_refresh(self._write_picture, path)
             else:
-                self.ask("write", lambda _: write_sheet(make(), path), lambda _: self._say_written(path))
+                self.ask("write", lambda _: write_sheet(sheet, path), lambda _: self._say_written(path))
 
         def check(name: str) -> str:
             return check_target(Path(name).expanduser(), endings) if name else "give a name"
 
         def dialog(sheet: Sheet) -> None:
             question = f"Write this list into a new file ({', '.join(ENDINGS)}; .svg is a picture of the screen)"
-            self.app.push_screen(AskDialog(question, str(Path.cwd() / f"{sheet.name}.csv"), check), answer)
+            self.app.push_screen(AskDialog(question, str(Path.cwd() / f"{sheet.name}.csv"), check), partial(answer, sheet))
 
         self.ask("name", lambda _: make(), dialog)
 
