@@ -96,7 +96,7 @@ def checkpoint_epochs(folder: Path) -> list[int]:
 
 
 def find_checkpoint(folder: Path, which: str | None) -> Path:
-    """The checkpoint after epoch `which`, a number or `best` or `last`; None is the newest that ranks exist for. Raises RunError."""
+    """The checkpoint after epoch `which`, a number, `best` or `last`; None: the newest with ranks. Raises RunError."""
     if which is None or which == "last":
         return evaluated_checkpoint(folder)
     if which == "best":

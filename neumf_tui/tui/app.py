@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from textual import events
@@ -26,6 +26,10 @@ from neumf_tui.tui.config import Config
 from neumf_tui.tui.difference import Cells, Difference
 from neumf_tui.tui.driver import MeteredDriver
 from neumf_tui.tui.themes import THEMES, choose_theme
+
+if TYPE_CHECKING:
+    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.ranking.users import Users
 
 STALL_SECONDS = 0.3
 """Output that the terminal has not taken for so long is a stalled link: no more frames until it moves."""
@@ -144,6 +148,22 @@ class NeumfApp(App[None]):
         from neumf_tui.tui.explore_screen import ExploreScreen
 
         self.push_screen(ExploreScreen(folder, self.home))
+
+    def open_film(self, ranker: "Ranker", users: "Users", item: int) -> None:
+        """The film's own screen: what is like it, and who gets it."""
+        from neumf_tui.tui.film_screen import FilmScreen
+
+        self.push_screen(FilmScreen(ranker, users, item))
+
+    def open_user(self, user: int) -> None:
+        """Back to the explore screen, with this user index chosen."""
+        from neumf_tui.tui.explore_screen import ExploreScreen
+
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ExploreScreen):
+                self.pop_to(screen)
+                screen.choose_who(user)
+                return
 
     def open_runs(self) -> None:
         from neumf_tui.tui.runs_screen import RunsScreen
