@@ -18,6 +18,8 @@ NEAR = 80
 """Likeness of titles, 0 to 100, from which a misspelt one is recognised ("blade runer" is 96 like "blade runner")."""
 CLEARER = 4
 """By how much the film recognised must be more like it than the next."""
+_KEPT = 20
+"""Words of queries whose answers are kept, an array a word."""
 _REMEDY = "give the id, or title and year"
 _EXACT_NAME, _EXACT, _WHOLE_PREFIX, _PREFIX = 5.0, 4.0, 3.0, 2.0
 # Quality of the word of a title that answers a word of the query.
@@ -114,6 +116,7 @@ class Titles:
         numbers = {word: number for number, word in enumerate(self._vocabulary)}
         sizes = np.array([len(row) for row in words], dtype=np.int64)
         self._starts = np.concatenate(([0], np.cumsum(sizes)))[:-1]
+        self._kept: dict[tuple[str, bool], NDArray[np.float64]] = {}
         self._words = np.array([numbers[word] for row in words for word in row], dtype=np.int32)
 
     # Search, for a list that follows the typing.
@@ -165,19 +168,26 @@ class Titles:
 
     def _by_words(self, words: list[str], misspelt: bool) -> NDArray[np.float64]:
         """Shape (num_items,): mean quality of the words, weighted by their lengths; 0 where one of them is not there."""
-        total = np.zeros(len(self._keys))
-        everywhere = np.ones(len(self._keys), dtype=bool)
-        for word in words:
-            quality = self._misspelt(word) if misspelt else np.zeros(len(self._vocabulary))
-            quality[[number for number, known in enumerate(self._vocabulary) if word in known]] = _INSIDE
-            first = bisect_left(self._vocabulary, word)
-            quality[first : bisect_left(self._vocabulary, word + _LAST)] = _BEGUN
-            if first < len(quality) and self._vocabulary[first] == word:
-                quality[first] = _WHOLE
-            best = np.maximum.reduceat(quality[self._words], self._starts)
-            total += len(word) * best
-            everywhere &= best > 0
-        return np.where(everywhere, total / sum(map(len, words)), 0)
+        worths = [(len(word), self._best(word, misspelt)) for word in words]
+        total = np.sum([size * best for size, best in worths], axis=0) / sum(size for size, _ in worths)
+        everywhere = np.all([best > 0 for _, best in worths], axis=0)
+        return np.where(everywhere, total, 0)
+
+    def _best(self, word: str, misspelt: bool) -> NDArray[np.float64]:
+        """Shape (num_items,): quality of each film's word that answers `word` best; kept, for of a query only its end changes."""
+        if (known := self._kept.get((word, misspelt))) is not None:
+            return known
+        quality = self._misspelt(word) if misspelt else np.zeros(len(self._vocabulary))
+        quality[[number for number, known in enumerate(self._vocabulary) if word in known]] = _INSIDE
+        first = bisect_left(self._vocabulary, word)
+        quality[first : bisect_left(self._vocabulary, word + _LAST)] = _BEGUN
+        if first < len(quality) and self._vocabulary[first] == word:
+            quality[first] = _WHOLE
+        if len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        best: NDArray[np.float64] = np.maximum.reduceat(quality[self._words], self._starts)
+        self._kept[word, misspelt] = best
+        return best
 
     def _misspelt(self, word: str) -> NDArray[np.float64]:
         """Shape (vocabulary,): quality of the words that differ from `word` by a letter, or by two from eight letters on.
@@ -317,7 +327,9 @@ class Titles:
         title = self.dataset.catalogue.titles[item]
         parts = [title]
         if "(" in title:
-            parts += [_ASIDE.sub(" ", title).strip(), *(_ALIAS.sub("", aside.strip()) for aside in _ASIDE.findall(title))]
+            asides = [_ALIAS.sub("", aside.strip()) for aside in _ASIDE.findall(title)]
+            # "(1995)" and "(V)" are no names.
+            parts += [_ASIDE.sub(" ", title).strip(), *(aside for aside in asides if len(aside) > 2 and not aside.isdigit())]
         forms = [form for part in parts for form in _forms(part) if form]
         return list(dict.fromkeys([self._keys[item], *forms])) if forms else []
 

@@ -26,6 +26,6 @@ def spread(ranks: NDArray[np.float32], last: int) -> list[Bin]:
         ends += [step * scale for step in _STEPS if not ends or step * scale > ends[-1]]
         scale *= 10
     ends = [*[end for end in ends if end < last], last]
-    # A rank between two whole ones, from ties, belongs to the bin that its whole part lies in.
-    counts, _ = np.histogram(np.floor(ranks[~np.isnan(ranks)]), bins=[0.5, *(end + 0.5 for end in ends)])
+    # A rank between two whole ones, from ties, belongs to the greater: 50.5 is no hit.
+    counts, _ = np.histogram(np.ceil(ranks[~np.isnan(ranks)]), bins=[0.5, *(end + 0.5 for end in ends)])
     return [Bin(first, end, int(count)) for first, end, count in zip([1, *(e + 1 for e in ends)], ends, counts, strict=False)]
