@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.errors import UsageError
+
 
 def run_names(incomplete: str) -> list[str]:
     """For completion in the shell."""
@@ -30,6 +32,12 @@ RunOption = Annotated[
         autocompletion=run_names,
     ),
 ]
+Epoch = Annotated[
+    str | None,
+    typer.Option("--epoch", metavar="N|best|last", help="The model as it stood after this epoch. [default: the newest]"),
+]
+GuestOption = Annotated[str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object (or list) on stdout.")]
 LowBandwidth = Annotated[
     bool | None,
@@ -38,6 +46,13 @@ LowBandwidth = Annotated[
         help="One refresh a second, no mouse, 16 colours. [default: config.toml; on by itself when the link is slow]",
     ),
 ]
+
+
+def form_of(json: bool, csv: bool) -> str:
+    """`json`, `csv` or `table`; raises UsageError for two at once."""
+    if json and csv:
+        raise UsageError("--json and --csv: choose one")
+    return "json" if json else "csv" if csv else "table"
 
 
 def home_of(option: Path | None) -> Path:

@@ -184,7 +184,7 @@ class Titles:
         if first < len(quality) and self._vocabulary[first] == word:
             quality[first] = _WHOLE
         if len(self._kept) >= _KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._kept.pop(next(iter(self._kept)), None)
         best: NDArray[np.float64] = np.maximum.reduceat(quality[self._words], self._starts)
         self._kept[word, misspelt] = best
         return best
