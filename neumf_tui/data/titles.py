@@ -156,9 +156,9 @@ class Titles:
                         yield item, _EXACT_NAME if form == whole and name == self._keys[item] else _EXACT
                 elif not year:
                     yield item, _WHOLE_PREFIX if name.startswith(f"{form} ") else _PREFIX
-        *rest, last = fold(query).split()
+        rest, _, last = fold(query).rpartition(" ")
         if rest and not year and re.fullmatch(r"\d{4}", last):  # "alien 1979"
-            yield from ((item, worth) for item, worth in self._by_name(f"{' '.join(rest)} ({last})"))
+            yield from ((item, worth) for item, worth in self._by_name(f"{rest} ({last})"))
 
     def _beginning(self, squeezed: str) -> list[tuple[int, str]]:
         """(item, name) of the names that begin with `squeezed`, blanks apart."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
+from neumf_tui.data.titles import film_title as film_title
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
@@ -41,12 +42,6 @@ class Users:
         target = seen[self.dataset.split.heldout[user]]
         seen[self.dataset.history(user)] = np.nan
         return float(1 + (seen > target).sum() + ((seen == target).sum() - 1) / 2)
-
-
-def film_title(dataset: Dataset, item: int) -> str:
-    """Title and year as people say them."""
-    year = dataset.catalogue.years[item]
-    return f"{dataset.catalogue.titles[item]} ({year})" if year else dataset.catalogue.titles[item]
 
 
 def load_users(folder: Path, home: Path) -> Users:
