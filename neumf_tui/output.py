@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+from neumf_tui.sheet import Sheet
 from neumf_tui.text import clean
 
 
@@ -17,12 +17,18 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-def print_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    import csv
+def print_line(text: str) -> None:
+    """A line of a report, on stdout."""
+    print(clean(text))
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([clean(v) if isinstance(v, str) else v for v in row] for row in rows)
+
+def print_sheet(sheet: Sheet, form: str) -> bool:
+    """Print for a program where `form` is `json` or `csv`; whether it is `table`, and so the caller's to print."""
+    if form == "json":
+        print_json(sheet.object)
+    elif form == "csv":
+        print(sheet.text(), end="")
+    return form == "table"
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, Json, LowBandwidth, Run, RunOption, home_of, run_folder
+from neumf_tui.cli.options import Home, Json, LowBandwidth, Run, home_of, run_folder
 from neumf_tui.cli.show import need_screen, show
-from neumf_tui.errors import UsageError
 
 
 def attach(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = None) -> None:
@@ -24,29 +23,6 @@ def explore(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = No
     evaluated_checkpoint(folder)
     need_screen("neumf-tui rank USER")
     raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth))
-
-
-def rank(
-    user: Annotated[str, typer.Argument(help="A user's id, as in the dataset.")],
-    run: RunOption = None,
-    top: Annotated[str, typer.Option(metavar="K", help="Films to show, or 'all'.")] = "10",
-    json: Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
-    home: Home = None,
-) -> None:
-    """One user's ranked films and where the held-out one landed."""
-    if json and csv:
-        raise UsageError("--json and --csv: choose one")
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number of films from 1, or 'all'")
-    folder = run_folder(home, run)
-    from neumf_tui.ranking.load import Ranker
-    from neumf_tui.ranking.report import print_ranking
-
-    ranker = Ranker(folder, home_of(home))
-    if top != "all" and int(top) > ranker.dataset.num_items:
-        raise UsageError(f"--top {top}: the catalogue has {ranker.dataset.num_items:,} items; give fewer, or 'all'")
-    print_ranking(ranker, user, None if top == "all" else int(top), "json" if json else "csv" if csv else "table")
 
 
 def evaluate(run: Run = None, json: Json = False, home: Home = None) -> None:

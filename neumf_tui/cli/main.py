@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui import __version__
-from neumf_tui.cli import control, look, setup, train
+from neumf_tui.cli import control, look, person, setup, train
 from neumf_tui.errors import NeumfTuiError
 
 app = typer.Typer(
@@ -48,7 +48,10 @@ for _command, _example in (
     (control.logs, "logs quiet-otter-07 -f"),
     (control.rename, "rename quiet-otter-07 baseline"),
     (control.delete, "delete quiet-otter-07"),
-    (look.rank, "rank 196 --top 20"),
+    (person.rank, "rank 196 --top 20"),
+    (person.why, "why 196 Alien"),
+    (person.journey, "journey 196"),
+    (person.near_miss, "near-miss 196"),
     (look.evaluate, "evaluate quiet-otter-07 --json"),
     (look.datasets, "datasets"),
     (setup.doctor, "doctor --json"),

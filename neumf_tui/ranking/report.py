@@ -5,85 +5,103 @@ from typing import Any
 
 import torch
 
-from neumf_tui.output import print_csv, print_json, print_table
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.output import print_line, print_sheet, print_table
 from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.load import Ranker
+from neumf_tui.ranking.load import PARTS, Ranker, UserRanking
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.sheet import Sheet
 from neumf_tui.text import rank_text
 
-COLUMNS = ("rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "seen_by", "heldout")
+COLUMNS = (
+    "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred", "gmf_centred", "mlp_centred",
+    "seen_by", "heldout",
+)  # fmt: skip
 
 
-def ranking_object(ranker: Ranker, user_id: str, top: int | None) -> dict[str, Any]:
-    """What `rank --json` prints; the best `top` items, or all candidates."""
-    dataset, catalogue = ranker.dataset, ranker.dataset.catalogue
-    user = ranker.dataset.user_index(user_id)
-    ranking = ranker.rank(user)
-    rows = [
-        {
-            "rank": float(ranking.ranks[row]),
-            "item_id": catalogue.item_ids[item],
-            "title": catalogue.titles[item],
-            "year": catalogue.years[item],
-            "genres": catalogue.genres[item],
-            "score": float(ranking.scores[row]),
-            "gmf": float(ranking.gmf[row]),
-            "mlp": float(ranking.mlp[row]),
-            "seen_by": int(dataset.seen_by[item]),
-            "heldout": row == ranking.heldout,
-        }
-        for row, item in enumerate(ranking.items[:top].tolist())
-    ]
-    heldout = None
-    if (rank := ranking.heldout_rank) is not None:
-        item = int(ranking.items[ranking.heldout])
-        heldout = {
-            "item_id": catalogue.item_ids[item],
-            "title": catalogue.titles[item],
-            "rank": rank,
-            "score": float(ranking.scores[ranking.heldout]),
-            "hit@50": rank <= CUTOFF,
-        }
+def film_keys(dataset: Dataset, item: int) -> dict[str, Any]:
+    """How every sheet names a film."""
+    catalogue = dataset.catalogue
+    return {"item_id": catalogue.item_ids[item], "title": catalogue.titles[item], "year": catalogue.years[item]}
+
+
+def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
+    """Whom and what a sheet of one person is about; exactly one of `user` and `guest` is not null."""
+    who = ranking.person.who
     return {
         "run": ranker.info.name,
-        "dataset": dataset.label,
+        "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
-        "user": user_id,
-        "history_size": len(dataset.history(user)),
+        "user": ranker.dataset.user_ids[who] if isinstance(who, int) else None,
+        "guest": None if isinstance(who, int) else who.name,
+        "history_size": len(ranking.person.history),
         "num_candidates": len(ranking.items),
-        "heldout": heldout,
-        "items": rows,
+        "heldout": _heldout(ranker, ranking),
     }
 
 
-def print_ranking(ranker: Ranker, user_id: str, top: int | None, form: str) -> None:
-    """Print a user's ranking as `table`, `json` or `csv`."""
-    result = ranking_object(ranker, user_id, top)
-    if form == "json":
-        print_json(result)
-        return
-    if form == "csv":
-        print_csv(
-            ("dataset", "user", *COLUMNS),
-            [
-                (
-                    result["dataset"],
-                    user_id,
-                    *("|".join(row[c]) if c == "genres" else row[c] for c in COLUMNS),
-                )
-                for row in result["items"]
-            ],
+def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
+    if ranking.heldout < 0:
+        return None
+    rank = ranking.heldout_ranks["score"]
+    return film_keys(ranker.dataset, int(ranking.items[ranking.heldout])) | {
+        "rank": rank,
+        "rank_by_gmf": ranking.heldout_ranks["gmf"],
+        "rank_by_mlp": ranking.heldout_ranks["mlp"],
+        "score": float(ranking.scores[ranking.heldout]),
+        "hit@50": rank <= CUTOFF,
+    }
+
+
+def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) -> Sheet:
+    """What `rank --json` prints; the best `top` items, or all candidates."""
+    dataset, catalogue = ranker.dataset, ranker.dataset.catalogue
+    rows = []
+    for row, item in enumerate(ranking.items[:top].tolist()):
+        score, gmf, mlp = ranking.centred(row)
+        rows.append(
+            {
+                "rank": float(ranking.ranks[row]),
+                "item_id": catalogue.item_ids[item],
+                "title": catalogue.titles[item],
+                "year": catalogue.years[item],
+                "genres": catalogue.genres[item],
+                "score": float(ranking.scores[row]),
+                "gmf": float(ranking.gmf[row]),
+                "mlp": float(ranking.mlp[row]),
+                "score_centred": score,
+                "gmf_centred": gmf,
+                "mlp_centred": mlp,
+                "seen_by": int(dataset.seen_by[item]),
+                "heldout": row == ranking.heldout,
+            }
         )
+    means = {"score": ranking.gmf_mean + ranking.mlp_mean, "gmf": ranking.gmf_mean, "mlp": ranking.mlp_mean}
+    about = about_ranking(ranker, ranking) | {"by": ranking.by, "means": means}
+    name = f"{ranking.person.label.replace(' ', '-')}-ranking"
+    stamp = ("dataset", "user") if about["user"] is not None else ("dataset", "guest")
+    return Sheet(name, about, "items", rows, COLUMNS, stamp)
+
+
+def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
+    """Print a person's ranking as `table`, `json` or `csv`; in a table the parts are centred, or `raw`."""
+    about = sheet.about
+    if not print_sheet(sheet, form):
         return
-    held = result["heldout"]
-    print(f"run {result['run']}  {result['dataset']}  epoch {result['epoch']}  user {user_id}  {result['history_size']} watched")
-    if held is None:
-        print("nothing held out: a single interaction")
-    else:
+    whom = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
+    print_line(f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  {whom}  {about['history_size']} watched")
+    held = about["heldout"]
+    if held is not None:
         verdict = "hit" if held["hit@50"] else "miss"
-        text = f"held out: {held['title']}, rank {rank_text(held['rank'])} of {result['num_candidates']:,}, {verdict}@50"
-        print_table((text,), [])
+        print_line(f"held out: {held['title']}, rank {rank_text(held['rank'])} of {about['num_candidates']:,}, {verdict}@50")
+        print_line(f"by GMF alone {rank_text(held['rank_by_gmf'])}, by MLP alone {rank_text(held['rank_by_mlp'])}")
+    elif about["guest"] is None:
+        print_line("nothing held out: a single interaction")
+    ordered = {"score": "score", "gmf": "GMF part alone", "mlp": "MLP part alone"}[about["by"]]
+    less = "as the model has them" if raw else "each less its mean over this person's candidates"
+    print_line(f"ordered by {ordered}; score = gmf + mlp, {less}")
+    end = "" if raw else "_centred"
     print_table(
         ("rank", "", "title", "year", "genres", "score", "gmf", "mlp", "seen by"),
         [
@@ -93,12 +111,10 @@ def print_ranking(ranker: Ranker, user_id: str, top: int | None, form: str) -> N
                 row["title"],
                 str(row["year"] or ""),
                 "|".join(row["genres"]),
-                f"{row['score']:.3f}",
-                f"{row['gmf']:.3f}",
-                f"{row['mlp']:.3f}",
+                *(f"{row[key + end]:+.3f}" for key in PARTS),
                 f"{row['seen_by']:,}",
             )
-            for row in result["items"]
+            for row in sheet.rows
         ],
         numbers=("rank", "year", "score", "gmf", "mlp", "seen by"),
     )

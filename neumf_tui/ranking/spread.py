@@ -18,8 +18,8 @@ class Bin:
 
 
 def spread(ranks: NDArray[np.float32], last: int) -> list[Bin]:
-    """How many of `ranks` (any shape, NaN is left out) lie in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000 and so
-    on up to `last`, the greatest rank there can be."""
+    """How many of `ranks` (any shape, NaN is left out) lie in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000
+    and so on up to `last`, the greatest rank there can be."""
     ends: list[int] = []
     scale = 1
     while not ends or ends[-1] < last:
