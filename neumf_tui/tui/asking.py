@@ -6,10 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
-from textual import on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
@@ -33,20 +31,69 @@ class Question:
     then: Callable[[Any], None]
 
 
-@dataclass
-class Answered(Message):
-    """A thread is done with a question, well (`problem` is empty) or not."""
-
-    question: Question
-    value: Any
-    problem: str = ""
-
-
-class AskingScreen(Screen[None]):
+class Asker:
     """Has one thread at most for each kind of question; while it works, only the newest question waits.
 
     So a key held down costs two answers and no queue, and an answer that comes late for what is shown now is dropped.
     """
+
+    def __init__(self, screen: Screen[Any], show_problem: Callable[[str], None]) -> None:
+        """`screen` is whose threads these are: they are cancelled when it goes. `show_problem` says what went wrong."""
+        self._screen, self._show_problem = screen, show_problem
+        self._asked: dict[str, Question] = {}
+        self._busy: set[str] = set()
+
+    def ask(self, kind: str, work: Callable[[Cancelled], T], then: Callable[[T], None]) -> None:
+        """Do `work` in a thread and hand its result to `then` on the screen, unless a newer question of this kind came."""
+        question = Question(kind, work, then)
+        self._asked[kind] = question
+        if kind not in self._busy:
+            self._busy.add(kind)
+            self._start(question)
+
+    def drop(self, kind: str) -> None:
+        """Nobody waits for an answer of this kind any more."""
+        self._asked.pop(kind, None)
+
+    def waiting(self, kind: str) -> bool:
+        return kind in self._asked and kind in self._busy
+
+    def _start(self, question: Question) -> None:
+        self._screen.run_worker(partial(self._answer, question), group="ask", exit_on_error=False, thread=True)
+
+    def _answer(self, question: Question) -> None:
+        """In the thread."""
+        worker = get_current_worker()
+
+        def cancelled() -> bool:
+            return worker.is_cancelled or self._asked.get(question.kind) is not question
+
+        value, problem = None, ""
+        try:
+            value = question.work(cancelled)
+        except (NeumfTuiError, OSError) as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw is still said, and the screen goes on
+            problem = f"{type(error).__name__}: {error}"
+        self._screen.call_later(self._take, question, value, problem)
+
+    def _take(self, question: Question, value: Any, problem: str) -> None:
+        """On the screen again; `problem` is empty where all went well."""
+        newest = self._asked.get(question.kind)
+        if newest is not None and newest is not question:
+            self._start(newest)
+            return
+        self._busy.discard(question.kind)
+        if newest is None:
+            return
+        if problem:
+            self._show_problem(problem)
+        else:
+            question.then(value)
+
+
+class AskingScreen(Screen[None]):
+    """Asks by an `Asker`; its list can be copied and written."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", show=False, tooltip="The list in front, for a spreadsheet", id="view.copy"),
@@ -57,8 +104,7 @@ class AskingScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked: dict[str, Question] = {}
-        self._busy: set[str] = set()
+        self._asker = Asker(self, lambda text: self.show_problem(text))
 
     # To be given by each screen.
 
@@ -77,50 +123,14 @@ class AskingScreen(Screen[None]):
     # Questions.
 
     def ask(self, kind: str, work: Callable[[Cancelled], T], then: Callable[[T], None]) -> None:
-        """Do `work` in a thread and hand its result to `then` here, unless another question of this kind came meanwhile."""
-        question = Question(kind, work, then)
-        self._asked[kind] = question
-        if kind not in self._busy:
-            self._busy.add(kind)
-            self._answer(question)
+        """As of `Asker.ask`."""
+        self._asker.ask(kind, work, then)
 
     def drop(self, kind: str) -> None:
-        """Nobody waits for an answer of this kind any more."""
-        self._asked.pop(kind, None)
+        self._asker.drop(kind)
 
     def waiting(self, kind: str) -> bool:
-        return kind in self._asked and kind in self._busy
-
-    @work(thread=True, group="ask", exit_on_error=False)
-    def _answer(self, question: Question) -> None:
-        worker = get_current_worker()
-
-        def cancelled() -> bool:
-            return worker.is_cancelled or self._asked.get(question.kind) is not question
-
-        try:
-            answer = Answered(question, question.work(cancelled))
-        except (NeumfTuiError, OSError) as error:
-            answer = Answered(question, None, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw is still said, and the screen goes on
-            answer = Answered(question, None, f"{type(error).__name__}: {error}")
-        self.post_message(answer)
-
-    @on(Answered)
-    def _take(self, message: Answered) -> None:
-        message.stop()
-        kind = message.question.kind
-        newest = self._asked.get(kind)
-        if newest is not None and newest is not message.question:
-            self._answer(newest)
-            return
-        self._busy.discard(kind)
-        if newest is None:
-            return
-        if message.problem:
-            self.show_problem(message.problem)
-        else:
-            message.question.then(message.value)
+        return self._asker.waiting(kind)
 
     # Out of the screen.
 
