@@ -95,6 +95,19 @@ def find_run(home: Path, run: str | None) -> Path:
     raise RunError(f"no run {run!r} in {runs_dir(home)}: {there}")
 
 
+def split_spec(text: str) -> tuple[str, str | None]:
+    """Run and checkpoint of `RUN`, `RUN@EPOCH`, `RUN@best` or `RUN@last`; raises UsageError.
+
+    Names of runs have no @; one that stands before a / belongs to a path.
+    """
+    run, at, which = text.rpartition("@")
+    if not at or "/" in which:
+        return text, None
+    if not run or not (which.isdecimal() or which in ("best", "last")):
+        raise UsageError(f"{text!r}: expected RUN, RUN@EPOCH, RUN@best or RUN@last; `neumf-tui runs` lists the runs")
+    return run, which
+
+
 def check_name(name: str, what: str = "run") -> str:
     """`name`; raises UsageError if no file of a `what` can have it."""
     if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name) or len(name) > NAME_LENGTH:

@@ -1,0 +1,150 @@
+"""The command that sets two models side by side."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neumf_tui.cli.options import Csv, GuestOption, Home, Json, form_of, home_of, run_folder, run_names
+from neumf_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from neumf_tui.sheet import Sheet
+
+Model = Annotated[
+    str,
+    typer.Argument(help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ the newest evaluated.", autocompletion=run_names),
+]
+MOVERS = 5
+"""Titles named as the biggest movers."""
+
+
+def compare(
+    a: Model,
+    b: Model,
+    user: Annotated[str | None, typer.Option("--user", help="One user's lists, by id; all users' ranks if left out.")] = None,
+    guest: GuestOption = None,
+    top: Annotated[
+        str, typer.Option(metavar="K", help="Places to show, or 'all'; of all users the K greatest wins and losses.")
+    ] = "10",
+    json: Json = False,
+    csv: Csv = False,
+    home: Home = None,
+) -> None:
+    """Two models, A and B: one person's lists side by side, or hits won and lost over all users and whether chance would do."""
+    form = form_of(json, csv)
+    if top != "all" and not (top.isdecimal() and int(top) > 0):
+        raise UsageError(f"--top {top}: expected a whole number from 1, or 'all'")
+    if user is not None and guest is not None:
+        raise UsageError("--user and --guest: choose one")
+    from neumf_tui.runs.store import split_spec
+
+    (run_a, which_a), (run_b, which_b) = split_spec(a), split_spec(b)
+    folders = run_folder(home, run_a), run_folder(home, run_b)
+    count = None if top == "all" else int(top)
+    if user is None and guest is None:
+        _all_users(home_of(home), folders, (which_a, which_b), count, form)
+    else:
+        _one_person(home_of(home), folders, (which_a, which_b), user, guest, count, form)
+
+
+def _all_users(
+    home: "Path", folders: tuple["Path", "Path"], which: tuple[str | None, str | None], top: int | None, form: str
+) -> None:
+    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.output import print_line, print_sheet
+    from neumf_tui.ranking.compare import check_same_dataset
+    from neumf_tui.ranking.compare_all import CAVEAT, all_words, compare_all, compare_all_sheet, ordered, read_taped, verdict
+
+    one, other = (read_taped(folder, name) for folder, name in zip(folders, which, strict=True))
+    check_same_dataset(one.info, other.info)
+    about = one.info.dataset
+    dataset = load_dataset(about.fingerprint, about.name, home, about.source)
+    found = compare_all(dataset, one, other)
+    if not print_sheet(compare_all_sheet(dataset, found), form):
+        return
+    print_line(f"A {one.label}  B {other.label}  {dataset.label}  {len(found.users):,} users")
+    for line in (*all_words(found), verdict(found), CAVEAT):
+        print_line(line)
+    for title, sort, won in (("biggest wins of B", "biggest win", True), ("biggest losses of B", "biggest loss", False)):
+        rows = ordered(found, sort)
+        moved = found.rank_b[rows] < found.rank_a[rows] if won else found.rank_b[rows] > found.rank_a[rows]
+        rows = rows[moved][:top]
+        if len(rows):
+            print_line("")
+            print_line(title)
+            _print_users(compare_all_sheet(dataset, found, rows))
+
+
+def _print_users(sheet: "Sheet") -> None:
+    from neumf_tui.output import print_table
+    from neumf_tui.ranking.compare import move_text
+    from neumf_tui.text import rank_text
+
+    print_table(
+        ("user", "held out", "rank A", "rank B", "move", "hit"),
+        [
+            (
+                row["user"],
+                row["heldout"],
+                rank_text(row["rank_a"]),
+                rank_text(row["rank_b"]),
+                move_text(row["rank_a"], row["rank_b"]),
+                "" if row["hit_a"] == row["hit_b"] else "won" if row["hit_b"] else "lost",
+            )
+            for row in sheet.rows
+        ],
+        numbers=("rank A", "rank B", "move"),
+    )
+
+
+def _one_person(
+    home: "Path",
+    folders: tuple["Path", "Path"],
+    which: tuple[str | None, str | None],
+    user: str | None,
+    guest: str | None,
+    top: int | None,
+    form: str,
+) -> None:
+    from neumf_tui.cli.person import who_is
+    from neumf_tui.output import print_line, print_sheet, print_table
+    from neumf_tui.ranking.compare import compare_person, compare_person_sheet, load_other, move_text, person_words
+    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.text import rank_text
+
+    one = Ranker(folders[0], home, which[0])
+    other = load_other(one, folders[1], which[1])
+    found = compare_person(one, other, who_is(one, user, guest))
+    sheet = compare_person_sheet(one, other, found, top)
+    if not print_sheet(sheet, form):
+        return
+    about = sheet.about
+    print_line(f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  {about['history_size']} watched")
+    held = about["heldout"]
+    print_line(f"held out: {held['title']}" if held else "nothing held out")
+    for line in person_words(found):
+        print_line(line)
+    for name, movers in (("in", about["entered"]), ("out", about["left"])):
+        if movers:
+            named = [f"{m['title']} {rank_text(m['rank_a'])} → {rank_text(m['rank_b'])}" for m in movers[:MOVERS]]
+            print_line(f"{name}: {'; '.join(named)}{' …' if len(movers) > MOVERS else ''}")
+    print_table(
+        ("#", "A", "in B", "move", "", "B", "in A", "move", ""),
+        [
+            (
+                f"{row['place']:,}",
+                row["a_title"],
+                rank_text(row["a_rank_in_b"]),
+                move_text(row["a_rank"], row["a_rank_in_b"]),
+                "left" if row["a_left"] else "",
+                row["b_title"],
+                rank_text(row["b_rank_in_a"]),
+                move_text(row["b_rank_in_a"], row["b_rank"]),
+                "new" if row["b_new"] else "",
+            )
+            for row in sheet.rows
+        ],
+        numbers=("#", "in B", "in A", "move"),
+    )

@@ -1,0 +1,407 @@
+"""The compare screen: two models on one person, and on all users."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer, Static, TabbedContent, TabPane
+
+from neumf_tui.sheet import Sheet
+from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.asking import AskingScreen
+from neumf_tui.tui.compare_dialog import CompareDialog, Model
+from neumf_tui.tui.widgets.movers import MoverTable
+from neumf_tui.tui.widgets.scatter import RankScatter
+from neumf_tui.tui.widgets.table import Column, Table
+
+if TYPE_CHECKING:
+    from neumf_tui.ranking.compare import PersonComparison
+    from neumf_tui.ranking.compare_all import AllComparison
+    from neumf_tui.ranking.load import Ranker, Who
+    from neumf_tui.ranking.users import Users
+    from neumf_tui.tui.app import NeumfApp
+
+MOVERS = 6
+"""Titles named beside the lists as the biggest movers, as far as they fit."""
+
+
+class CompareScreen(AskingScreen):
+    """B is loaded in a thread; what is shown of one person is replaced as a whole, name and lists."""
+
+    CSS_PATH = Path(__file__).with_name("compare_screen.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "tab('person')", "One person", show=False, tooltip="One person's lists", id="compare.person"),
+        Binding("2", "tab('all')", "All users", show=False, tooltip="Rank against rank, and the test", id="compare.all"),
+        Binding("enter", "open", "Open", tooltip="The film's screen; of a user: both lists", id="compare.open"),
+        Binding(
+            "left,right", "other_list", "Other list", show=False, key_display="←→", tooltip="The other list", id="compare.side"
+        ),
+        Binding("h", "heldout", "Held-out", show=False, tooltip="Go to the held-out film in this list", id="compare.heldout"),
+        Binding("n", "changed(1)", "Next change", tooltip="Next user whose hit was won or lost", id="compare.next-change"),
+        Binding("N", "changed(-1)", "Change before", show=False, tooltip="The one before", id="compare.previous-change"),
+        Binding("o", "sort", "Sort", tooltip="Another order of the users", id="compare.sort"),
+        Binding("s", "swap", "Swap A, B", tooltip="Look at it the other way round", id="compare.swap"),
+        Binding("x", "choose", "Other model", tooltip="Compare with another epoch or run", id="compare.choose"),
+    ]
+
+    def __init__(self, a: "Ranker", users: "Users", who: "Who", other: Model) -> None:
+        """`users` are of A's run; `other` names B, which is of the same dataset."""
+        super().__init__()
+        self.a, self.users_a, self.who = a, users, who
+        self.b: Ranker | None = None
+        self.users_b: Users | None = None
+        self.other = other
+        self.person: PersonComparison | None = None
+        self.all: AllComparison | None = None
+        self.order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        """Rows of `all` as the table has them."""
+        self.sort = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="run-head")
+        with TabbedContent(id="compare-tabs"):
+            with TabPane("one person (1)", id="person"):
+                yield Static("reading the other model", id="compare-who")
+                yield Static(id="compare-words", markup=False)
+                yield Static(id="compare-movers", markup=False)
+                with Horizontal(id="compare-lists"):
+                    yield MoverTable((), id="list-a")
+                    yield MoverTable((), id="list-b")
+            with TabPane("all users (2)", id="all"):
+                yield Static("reading the ranks", id="all-words", markup=False)
+                yield Static(id="all-caveat", markup=False)
+                with Horizontal(id="compare-users-row"):
+                    yield RankScatter(id="scatter")
+                    yield MoverTable((), id="users-table")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#compare-tabs Tabs").can_focus = False
+        lists = self.query_one("#list-a", Table), self.query_one("#list-b", Table)
+        for one, other in (lists, lists[::-1]):
+            # Side by side they stay: the same place in both, however one of them is moved.
+            self.watch(one, "scroll_y", partial(self._follow, other), init=False)
+        lists[0].focus()
+        self._load()
+
+    # Loading.
+
+    def _load(self) -> None:
+        a, users, (folder, which) = self.a, self.users_a, self.other
+        self._draw_head()
+
+        def load(_: object) -> "tuple[Ranker, Users]":
+            from neumf_tui.ranking.compare import load_other
+            from neumf_tui.ranking.users import load_users
+
+            b = load_other(a, folder, which)
+            return b, users if b.folder == a.folder else load_users(b.folder, b.home)
+
+        self.ask("load", load, self._take_other)
+
+    def _take_other(self, loaded: "tuple[Ranker, Users]") -> None:
+        self.b, self.users_b = loaded
+        self._ask_all()
+        self.choose_who(self.who)
+
+    def choose_who(self, who: "Who") -> None:
+        """Show another person, a user index or a guest."""
+        self.who = who
+        a, b = self.a, self.b
+        if b is None:
+            return
+
+        def work(_: object) -> "PersonComparison":
+            from neumf_tui.ranking.compare import compare_person
+
+            return compare_person(a, b, who)
+
+        self.ask("person", work, self._show_person)
+
+    def _ask_all(self) -> None:
+        """Both models' ranks of all users, from the tapes; nothing of two other models is to be opened or written any more."""
+        a, b = self.a, self.b
+        assert b is not None
+        self.person, self.all, self.order = None, None, self.order[:0]
+        self._draw_head()
+        self.query_one("#users-table", Table).show_rows(0, lambda _row: ())
+
+        def work(_: object) -> "AllComparison":
+            from neumf_tui.ranking.compare_all import compare_all, read_taped
+
+            return compare_all(a.dataset, read_taped(a.folder, str(a.epoch)), read_taped(b.folder, str(b.epoch)))
+
+        self.ask("all", work, self._show_all)
+
+    def show_problem(self, text: str) -> None:
+        for found, name in ((self.person, "#compare-who"), (self.all, "#all-words")):
+            if found is None:
+                self.query_one(name, Static).update(Text(clean(text), "bold red"))
+        super().show_problem(text)
+
+    def _draw_head(self) -> None:
+        folder, which = self.other
+        b = self.b.label if self.b else f"{folder.name}@{which or 'last'} …"
+        presets = dict.fromkeys([self.a.info.preset, self.b.info.preset if self.b else self.a.info.preset])
+        text = Text.assemble(
+            ("neumf-tui", "bold"), " ▸ compare  A ", (clean(self.a.label), "bold"), "  B ", (clean(b), "bold"),
+            f"  {clean(self.a.dataset.label)}  {clean(' / '.join(presets))}",
+        )  # fmt: skip
+        self.query_one("#run-head", Static).update(text)
+
+    # One person.
+
+    def _show_person(self, found: "PersonComparison") -> None:
+        from neumf_tui.ranking.compare import person_words
+        from neumf_tui.ranking.users import film_title
+
+        self.person = found
+        data = self.a.dataset
+        who = Text(f"{clean(found.a.person.label)} · {len(found.a.person.history):,} watched · ")
+        if found.heldout is None:
+            who.append("nothing held out")
+        else:
+            who.append("held out: ")
+            who.append(clean(film_title(data, found.heldout.item)), "bold")
+        self.query_one("#compare-who", Static).update(who)
+        self.query_one("#compare-words", Static).update("\n".join(person_words(found)))
+        movers = []
+        for name, rows, ranking, ranks in (
+            ("in ", found.entered(), found.b, found.ranks_of_b),
+            ("out", found.left(), found.a, found.ranks_of_a),
+        ):
+            titles = [
+                f"{data.catalogue.titles[int(ranking.items[row])]} {' → '.join(map(rank_text, ranks(row)))}"
+                for row in rows[:MOVERS]
+            ]
+            movers.append(f"{name} {clean(' · '.join(titles))}" if titles else "")
+        self.query_one("#compare-movers", Static).update("\n".join(movers))
+        for side in ("a", "b"):
+            self._show_list(found, side)
+        self._mark_in_scatter()
+
+    def _show_list(self, found: "PersonComparison", side: str) -> None:
+        from neumf_tui.ranking.compare import move_text
+
+        catalogue = self.a.dataset.catalogue
+        is_a = side == "a"
+        ranking, ranks = (found.a, found.ranks_of_a) if is_a else (found.b, found.ranks_of_b)
+        rows, tag = (found.row_in_b, "left") if is_a else (found.row_in_a, "new")
+
+        def cells(row: int) -> list[str]:
+            item = int(ranking.items[row])
+            before, after = ranks(row)
+            return [
+                f"{row + 1:,}",
+                ("★ " if row == ranking.heldout else "") + catalogue.titles[item],
+                str(catalogue.years[item] or ""),
+                rank_text(after if is_a else before),
+                move_text(before, after),
+                tag if row < found.count <= rows[row] else "",
+            ]
+
+        table = self.query_one(f"#list-{side}", MoverTable)
+        label = found.label_a if is_a else found.label_b
+        table.columns = [
+            Column("#", 4, right=True),
+            Column(f"{side.upper()} {clean(label)}", 17, flex=True),
+            Column("year", 4, drop=3),
+            Column("in B" if is_a else "in A", 5, right=True, drop=1),
+            Column("move", 6, right=True),
+            Column("", 4, drop=2),
+        ]
+        table.moves = (4, 5)
+        table.scroll_to(y=0, animate=False)
+        table.show_rows(len(ranking.items), cells, marked=ranking.heldout)
+
+    @on(Table.Highlighted, "#list-a, #list-b")
+    def _keep_level(self, event: Table.Highlighted) -> None:
+        for table in self.query("#list-a, #list-b").results(Table):
+            if table is not event.table and event.table.has_focus:
+                table.cursor = event.row
+
+    def _follow(self, other: Table, y: float) -> None:
+        if round(other.scroll_y) != round(y):
+            other.scroll_to(y=y, animate=False)
+
+    def _list_in_front(self) -> Table:
+        """The list that has the focus, else A's."""
+        b = self.query_one("#list-b", Table)
+        return b if b.has_focus else self.query_one("#list-a", Table)
+
+    # All users.
+
+    def _show_all(self, found: "AllComparison") -> None:
+        from neumf_tui.ranking.compare_all import CAVEAT, all_words, verdict
+
+        self.all = found
+        words = Text("\n").join([Text(verdict(found), "bold"), *map(Text, all_words(found))])
+        self.query_one("#all-words", Static).update(words)
+        self.query_one("#all-caveat", Static).update(CAVEAT)
+        last = self.a.dataset.num_items - int(self.users_a.history_sizes.min())
+        self.query_one(RankScatter).show(found.rank_a, found.rank_b, found.side, last)
+        self._show_users()
+
+    def _show_users(self) -> None:
+        from neumf_tui.ranking.compare import move_text
+        from neumf_tui.ranking.compare_all import SORTS, ordered
+
+        found, users = self.all, self.users_a
+        if found is None:
+            return
+        self.order = order = ordered(found, SORTS[self.sort])
+        sides = found.side
+
+        def cells(row: int) -> list[str]:
+            at = int(order[row])
+            user, before, after = int(found.users[at]), float(found.rank_a[at]), float(found.rank_b[at])
+            return [
+                users.dataset.user_ids[user],
+                users.heldout_title(user),
+                rank_text(before),
+                rank_text(after),
+                move_text(before, after),
+                ("lost", "", "won")[int(sides[at]) + 1],
+            ]
+
+        table = self.query_one("#users-table", MoverTable)
+        table.columns = [
+            Column("user", min(16, max(4, *map(len, users.dataset.user_ids)))),
+            Column(SORTS[self.sort], 8, flex=True),
+            Column("A", 5, right=True),
+            Column("B", 5, right=True),
+            Column("move", 6, right=True, drop=1),
+            Column("", 4),
+        ]
+        table.moves = (4, 5)
+        table.show_rows(len(order), cells)
+
+    @on(Table.Highlighted, "#users-table")
+    def _mark_in_scatter(self) -> None:
+        found, row = self.all, self.query_one("#users-table", Table).cursor
+        scatter = self.query_one(RankScatter)
+        if found is None or row >= len(self.order):
+            return
+        at = int(self.order[row])
+        user = clean(self.a.dataset.user_ids[int(found.users[at])])
+        before, after = rank_text(found.rank_a[at]), rank_text(found.rank_b[at])
+        scatter.border_title = Text(f"rank in B ↑, in A → · ● {user}: {before} → {after}")
+        scatter.mark(at)
+
+    @on(RankScatter.Chosen)
+    def _go_to_dot(self, event: RankScatter.Chosen) -> None:
+        rows = np.flatnonzero(self.order == event.row)
+        if len(rows):
+            self.query_one("#users-table", Table).show_in_middle(int(rows[0]))
+
+    # Keys.
+
+    @property
+    def in_front(self) -> str:
+        """`person` or `all`."""
+        tabs = self.query(TabbedContent)
+        return tabs.first().active if tabs else "person"
+
+    def action_tab(self, name: str) -> None:
+        self.query_one(TabbedContent).active = name
+
+    @on(TabbedContent.TabActivated)
+    def _focus_list(self) -> None:
+        self.query_one("#list-a" if self.in_front == "person" else "#users-table", Table).focus()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of one tab are not offered in the other."""
+        if action == "sort":
+            return self.in_front == "all"
+        return self.in_front == "person" if action in ("other_list", "heldout") else True
+
+    @on(Table.Chosen)
+    def action_open(self) -> None:
+        if self.in_front == "all":
+            row = self.query_one("#users-table", Table).cursor
+            if self.all is not None and row < len(self.order):
+                self.choose_who(int(self.all.users[self.order[row]]))
+                self.action_tab("person")
+            return
+        found, table = self.person, self._list_in_front()
+        if found is None or self.b is None or self.users_b is None:
+            return
+        if table.id == "list-a":
+            ranker, users, ranking = self.a, self.users_a, found.a
+        else:
+            ranker, users, ranking = self.b, self.users_b, found.b
+        cast("NeumfApp", self.app).open_film(ranker, users, int(ranking.items[table.cursor]))
+
+    def action_other_list(self) -> None:
+        other = "#list-b" if self._list_in_front().id == "list-a" else "#list-a"
+        self.query_one(other, Table).focus()
+
+    def action_heldout(self) -> None:
+        found = self.person
+        if found is not None and found.heldout is not None:
+            table = self._list_in_front()
+            table.show_in_middle((found.a if table.id == "list-a" else found.b).heldout)
+
+    def action_changed(self, step: int) -> None:
+        """The next user of the list whose hit was won or lost, going round."""
+        found, table = self.all, self.query_one("#users-table", Table)
+        if found is None:
+            return
+        at = table.cursor
+        if self.in_front == "person" and isinstance(self.who, int):
+            at = next(iter(np.flatnonzero(found.users[self.order] == self.who).tolist()), at)
+        changed = np.flatnonzero(found.side[self.order])
+        if not len(changed):
+            self.notify("No hit was won or lost.")
+            return
+        ahead = np.searchsorted(changed, at, side="right" if step > 0 else "left")
+        row = int(changed[(ahead if step > 0 else ahead - 1) % len(changed)])
+        table.show_in_middle(row)
+        if self.in_front == "person":
+            self.choose_who(int(found.users[self.order[row]]))
+
+    def action_sort(self) -> None:
+        from neumf_tui.ranking.compare_all import SORTS
+
+        self.sort = (self.sort + 1) % len(SORTS)
+        self._show_users()
+
+    def action_swap(self) -> None:
+        if self.b is None or self.users_b is None or self.waiting("load"):
+            return
+        self.other = (self.a.folder, str(self.a.epoch))
+        self.a, self.b, self.users_a, self.users_b = self.b, self.a, self.users_b, self.users_a
+        self._ask_all()
+        self.choose_who(self.who)
+
+    def action_choose(self) -> None:
+        def chosen(model: Model | None) -> None:
+            if model is not None:
+                self.other = model
+                self._load()
+
+        self.app.push_screen(CompareDialog(self.a.folder, self.a.home, self.a.epoch), chosen)
+
+    def sheet_maker(self) -> Callable[[], Sheet] | None:
+        a, b, person, found, order = self.a, self.b, self.person, self.all, self.order
+        in_front = self.in_front
+
+        def make() -> Sheet:
+            from neumf_tui.ranking.compare import compare_person_sheet
+            from neumf_tui.ranking.compare_all import compare_all_sheet
+
+            if in_front == "person" and b is not None and person is not None:
+                return compare_person_sheet(a, b, person)
+            assert found is not None
+            return compare_all_sheet(a.dataset, found, order)
+
+        return make if (person if in_front == "person" else found) is not None else None
