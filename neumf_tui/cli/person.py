@@ -143,7 +143,7 @@ def near_miss(
         raise UsageError(f"user {user} has no held-out film; name another user")
     left = None
     if not margin_only:
-        *_, left = leave_out(ranker, ranking, lambda: False)
+        *_, left = leave_out(ranker, ranking)
     sheet = near_miss_sheet(ranker, ranking, left)
     if not print_sheet(sheet, form):
         return

@@ -72,6 +72,11 @@ class Dataset:
         """Shape (num_items,): users with the item in their history."""
         return np.bincount(self.split.items, minlength=self.num_items).astype(np.int64)
 
+    @cached_property
+    def item_rows(self) -> dict[str, int]:
+        """Item index by item id."""
+        return {item_id: row for row, item_id in enumerate(self.catalogue.item_ids)}
+
     def user_index(self, user_id: str) -> int:
         """Raises RunError for an id that is not there, naming the nearest ids."""
         try:

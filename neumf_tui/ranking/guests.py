@@ -28,7 +28,7 @@ class Guest:
 
     def history(self, dataset: "Dataset") -> NDArray[np.int64]:
         """Item indices; raises RunError naming the films that `dataset` does not have."""
-        rows = {item_id: row for row, item_id in enumerate(dataset.catalogue.item_ids)}
+        rows = dataset.item_rows
         missing = [item_id for item_id in self.item_ids if item_id not in rows]
         if missing:
             raise RunError(

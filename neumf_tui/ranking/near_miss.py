@@ -1,6 +1,6 @@
 """How far a held-out film is from the top 50, and what each film of the history does to that, by fold-in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from neumf_tui.runs.events import CUTOFF
 from neumf_tui.sheet import Sheet
 
 BATCH = 32
-"""Histories folded in between two looks at whether anybody still waits."""
+"""Histories folded in between two results."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def margin(ranking: UserRanking) -> Margin | None:
     return Margin(float(ranking.ranks[ranking.heldout]), int(ranking.items[at]), apart, apart / spread if spread else 0.0)
 
 
-def leave_out(ranker: Ranker, ranking: UserRanking, cancelled: Callable[[], bool]) -> Iterator[LeftOut]:
+def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     """Fold the person in without each film of their history in turn; yields what is known after each batch of films.
 
     Raises RunError for a history of one film: nothing is left to fold in.
@@ -80,8 +80,6 @@ def leave_out(ranker: Ranker, ranking: UserRanking, cancelled: Callable[[], bool
     known = np.empty(0, dtype=np.float32)
     yield LeftOut(base, history[:0], known, len(history))
     for first in range(0, len(history), BATCH):
-        if cancelled():
-            return
         without = [np.delete(history, row) for row in range(first, min(first + BATCH, len(history)))]
         fitted = ranker.fold_in.fit(without, start=whole)
         known = np.concatenate([known, ranks(fitted.gmf, fitted.mlp)])

@@ -84,6 +84,24 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
     return Sheet(name, about, "items", rows, COLUMNS, stamp)
 
 
+def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
+    """The person's history, oldest first; the times are those of the training interactions, Unix seconds, null for a guest."""
+    data, person = ranker.dataset, ranking.person
+    who = person.who
+    times = (
+        data.split.times[data.offsets[who] : data.offsets[who + 1]].tolist()
+        if isinstance(who, int)
+        else [None] * len(person.history)
+    )
+    rows = [
+        film_keys(data, item) | {"genres": data.catalogue.genres[item], "time": time, "seen_by": int(data.seen_by[item])}
+        for item, time in zip(person.history.tolist(), times, strict=True)
+    ]
+    columns = ("item_id", "title", "year", "genres", "time", "seen_by")
+    stamp = ("dataset", "user" if isinstance(who, int) else "guest")
+    return Sheet(f"{person.label.replace(' ', '-')}-history", about_ranking(ranker, ranking), "history", rows, columns, stamp)
+
+
 def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
     """Print a person's ranking as `table`, `json` or `csv`; in a table the parts are centred, or `raw`."""
     about = sheet.about

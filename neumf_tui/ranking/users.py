@@ -32,6 +32,13 @@ class Users:
         newest: NDArray[np.float32] = self.tape[-1]
         return newest
 
+    def ranks_at(self, epoch: int) -> NDArray[np.float32]:
+        """Ranks after `epoch`; all NaN where it was not evaluated."""
+        if epoch in self.epochs:
+            ranks: NDArray[np.float32] = self.tape[self.epochs.index(epoch)]
+            return ranks
+        return np.full(self.dataset.num_users, np.nan, dtype=np.float32)
+
     def heldout_title(self, user: int) -> str:
         item = int(self.dataset.split.heldout[user])
         return film_title(self.dataset, item) if item >= 0 else ""

@@ -1,49 +1,38 @@
-"""The explore screen: pick a user, see the ranked films and where the held-out one landed."""
+"""The explore screen: pick a person, see the ranked films, why they stand so, and where the held-out one landed."""
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
+from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from neumf_tui.errors import NeumfTuiError
-from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.reader import read_info
-from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.messages import ModelLoaded, ReadFailed, UserRanked, UsersLoaded
+from neumf_tui.runs.checkpoint import checkpoint_epochs
+from neumf_tui.runs.reader import rank_epochs, read_info
+from neumf_tui.text import clean
+from neumf_tui.tui.asking import AskingScreen
+from neumf_tui.tui.person_panes import HistoryPane, JourneyPane, NearestPane, NearMissPane, PersonPane
+from neumf_tui.tui.ranking_table import RankingTable
+from neumf_tui.tui.story import story
 from neumf_tui.tui.user_list import SORTS, UserList
-from neumf_tui.tui.widgets.ruler import journey, ruler, sparkline
+from neumf_tui.tui.why_pane import WhyPane
 from neumf_tui.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
-    from neumf_tui.ranking.load import Ranker, UserRanking
+    from neumf_tui.data.titles import Titles
+    from neumf_tui.ranking.guests import Guest
+    from neumf_tui.ranking.load import Ranker, UserRanking, Who
     from neumf_tui.ranking.users import Users
+    from neumf_tui.ranking.why import Why
+    from neumf_tui.sheet import Sheet
+    from neumf_tui.tui.app import NeumfApp
 
-RANKING_COLUMNS = (
-    Column("#", 6, right=True),
-    Column("", 1),
-    Column("title", 18, flex=True),
-    Column("year", 4, drop=4),
-    Column("genres", 12, drop=6),
-    Column("score", 7, right=True, drop=1),
-    Column("GMF", 7, right=True, drop=3),
-    Column("MLP", 7, right=True, drop=2),
-    Column("seen by", 7, right=True, drop=5),
-)
-HISTORY_COLUMNS = (
-    Column("#", 5, right=True),
-    Column("title", 20, flex=True),
-    Column("year", 4, drop=1),
-    Column("genres", 22, drop=3),
-    Column("seen by", 7, right=True, drop=2),
-)
 USER_COLUMNS = (
     Column("id", 7),
     Column("seen", 4, right=True, drop=1),
@@ -51,61 +40,68 @@ USER_COLUMNS = (
     Column("rank", 5, right=True),
     Column("", 1),
 )
+TABS = ("ranking", "history", "nearest", "epochs", "near-miss")
+ORDERS = ("score", "gmf", "mlp")
+ORDER_NAMES = {"score": "score", "gmf": "GMF alone", "mlp": "MLP alone"}
 
 
-class ExploreScreen(Screen[None]):
-    """Users on the left, one user's story on the right. The model is loaded and asked in a worker."""
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A model at some epoch, with all that changes with it, so that it is shown at one go."""
+
+    ranker: "Ranker"
+    users: "Users"
+    ranking: "UserRanking | None"
+
+
+class ExploreScreen(AskingScreen):
+    """People on the left, one person's story on the right.
+
+    What stands on the right, its title too, is of one person and one epoch: all of it changes when the model has answered, and
+    none of it before.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash",
-            "search",
-            "Search",
-            key_display="/",
-            tooltip="Users by id or held-out title",
-            id="explore.search",
-        ),
+        Binding("f", "guest", "New user", tooltip="Pick films, and see at once what the model makes of it", id="explore.guest"),
+        Binding("F", "failures", "Who is failed", tooltip="All users: whom the model serves badly", id="explore.failures"),
+        Binding("x", "compare", "Compare", tooltip="Another epoch or run beside this one", id="explore.compare"),
+        Binding("slash", "search", "Search", key_display="/", tooltip="People by id or held-out title", id="explore.search"),
+        Binding("n", "miss(1)", "Miss", tooltip="Next user whose film is outside the top 50", id="explore.next-miss"),
+        Binding("N", "miss(-1)", "Previous miss", show=False, tooltip="The miss before", id="explore.previous-miss"),
         Binding("h", "heldout", "Held-out", tooltip="Go to the held-out film in the list", id="explore.heldout"),
-        Binding(
-            "n",
-            "miss(1)",
-            "Next miss",
-            tooltip="Next user whose film is outside the top 50",
-            id="explore.next-miss",
-        ),
-        Binding(
-            "N",
-            "miss(-1)",
-            "Previous miss",
-            show=False,
-            tooltip="The miss before",
-            id="explore.previous-miss",
-        ),
-        Binding("r", "random", "Random", tooltip="Any user of the list", id="explore.random"),
-        Binding("o", "sort", "Sort", tooltip="Another order of the users", id="explore.sort"),
+        Binding("right", "epoch(1)", "Epoch", key_display="←→", tooltip="The model an epoch later", id="explore.later"),
+        Binding("left", "epoch(-1)", "Epoch before", show=False, tooltip="The model an epoch earlier", id="explore.earlier"),
+        Binding("b", "order", "By part", tooltip="Order by score, by GMF alone, by MLP alone", id="explore.order"),
+        Binding("o", "sort", "Sort", tooltip="Another order of the people", id="explore.sort"),
+        Binding("enter", "open", "Film", show=False, tooltip="What is like the film, and who gets it", id="explore.open"),
+        Binding("t", "find", "Find film", show=False, tooltip="Go to a film by its title", id="explore.find"),
+        Binding("d", "why", "Details", show=False, tooltip="Why the film under the cursor stands there", id="explore.why"),
+        Binding("c", "raw", "Centre", show=False, tooltip="Parts less their means, or as they are", id="explore.raw"),
+        Binding("l", "loss", "Loss", show=False, tooltip="The loss below the ranks over epochs", id="explore.loss"),
+        Binding("r", "random", "Random", show=False, tooltip="Anybody of the list", id="explore.random"),
         Binding("1", "tab('ranking')", "Ranking", show=False, tooltip="The ranked films", id="explore.ranking"),
-        Binding("2", "tab('history')", "History", tooltip="What the user has seen", id="explore.history"),
-        Binding(
-            "escape",
-            "back",
-            "Back",
-            show=False,
-            tooltip="Leave the search, or this screen",
-            id="explore.back",
-        ),
-        Binding("q", "leave", "Quit", tooltip="Leave this screen", id="explore.leave"),
-    ]
+        Binding("2", "tab('history')", "History", show=False, tooltip="What the user has seen", id="explore.history"),
+        Binding("3", "tab('nearest')", "Nearest users", show=False, tooltip="Users with like vectors", id="explore.nearest"),
+        Binding("4", "tab('epochs')", "Epochs", show=False, tooltip="The rank over all epochs", id="explore.epochs"),
+        Binding("5", "tab('near-miss')", "Near miss", show=False, tooltip="What the film lacked", id="explore.near-miss"),
+    ]  # fmt: skip
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, user_id: str | None = None, which: str | None = None) -> None:
         super().__init__()
         self.folder, self.home = folder, home
         self.info = read_info(folder)
         self.users: Users | None = None
         self.ranker: Ranker | None = None
         self.ranking: UserRanking | None = None
+        """What is shown on the right."""
+        self.who: Who | None = None
+        """The person chosen on the left."""
+        self.by, self.epoch = "score", 0
         self.list = UserList()
-        self.user = -1
-        """User index shown on the right, or -1."""
+        self._first, self._which = user_id, which
+        self._titles: Titles | None = None
+        self._stale: set[str] = set()
+        """Tabs that do not show this person and epoch yet."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="run-head")
@@ -116,144 +112,204 @@ class ExploreScreen(Screen[None]):
             with Vertical(id="user-pane"):
                 yield Static(id="story")
                 with TabbedContent(id="user-tabs"):
-                    with TabPane("ranking (1)", id="ranking"):
-                        yield Table(RANKING_COLUMNS, id="ranking-table")
-                    with TabPane("history (2)", id="history"):
-                        yield Table(HISTORY_COLUMNS, id="history-table")
+                    with TabPane("1 ranking", id="ranking"), Container(id="ranking-body"):
+                        yield RankingTable(id="ranking-table")
+                        yield WhyPane(id="why")
+                    with TabPane("2 history", id="history"):
+                        yield HistoryPane()
+                    with TabPane("3 nearest", id="nearest"):
+                        yield NearestPane()
+                    with TabPane("4 epochs", id="epochs"):
+                        yield JourneyPane()
+                    with TabPane("5 near miss", id="near-miss"):
+                        yield NearMissPane()
         if self.info.dataset.simulated:
             yield Static("simulated viewers: the built-in demo set", id="explore-notice")
         yield Footer(show_command_palette=False)
+
+    # Loading.
 
     def on_mount(self) -> None:
         self._draw_head("loading")
         self.query_one("#user-tabs Tabs").can_focus = False
         self.query_one("#users", Table).focus()
-        self.load()
+        # Two seconds of import: begun at once, while the users are read.
+        self.ask("import", lambda _: __import__("neumf_tui.ranking.load"), lambda _: None)
+        self.ask("users", lambda _: self._read_users(), self._take_users)
 
-    @work(thread=True, group="load", exit_on_error=False)
-    def load(self) -> None:
-        """Users first, for they need no torch; then the model."""
-        try:
+    def _read_users(self) -> "tuple[Users, list[Guest]]":
+        from neumf_tui.ranking.guests import guests_of
+        from neumf_tui.ranking.users import load_users
+
+        users = load_users(self.folder, self.home)
+        return users, guests_of(self.home, users.dataset)
+
+    def _take_users(self, read: "tuple[Users, list[Guest]]") -> None:
+        self.users, guests = read
+        self.list.take(self.users, guests)
+        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
+        width = min(16, max(2, *map(len, self.users.dataset.user_ids)))
+        self.query_one("#users", Table).columns[0] = Column("id", width)
+        if self._first is not None:
+            self.who = self.users.dataset.user_index(self._first)
+        self._show_list(self.who)
+        self._open_model(self._which)
+
+    def _open_model(self, which: str | None) -> None:
+        users, who, by = self.users, self.who, self.by
+        assert users is not None
+
+        def open_model() -> Opened:
+            from neumf_tui.ranking.load import Ranker
             from neumf_tui.ranking.users import load_users
 
-            self.post_message(UsersLoaded(load_users(self.folder, self.home)))
-            from neumf_tui.ranking.load import Ranker
+            ranker = Ranker(self.folder, self.home, which, users.dataset)
+            # A living trainer writes more ranks.
+            now = users if rank_epochs(self.folder) == users.epochs else load_users(self.folder, self.home)
+            return Opened(ranker, now, None if who is None else ranker.rank(who, by))
 
-            self.post_message(ModelLoaded(Ranker(self.folder, self.home)))
-        except (NeumfTuiError, OSError) as error:
-            self.post_message(ReadFailed(str(error)))
+        self.ask("model", lambda _: open_model(), self._take_model)
 
-    @work(thread=True, group="rank", exclusive=True, exit_on_error=False)
-    def rank(self, ranker: "Ranker", user: int) -> None:
-        try:
-            ranking = ranker.rank(user)
-        except NeumfTuiError as error:
-            self.post_message(ReadFailed(str(error)))
+    def _take_model(self, opened: Opened) -> None:
+        self.ranker, self.users = opened.ranker, opened.users
+        self.epoch = opened.ranker.epoch
+        self._draw_head()
+        self.list.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
+        self._show_list(self.who)
+        if opened.ranking is not None and opened.ranking.person.who == self.who and opened.ranking.by == self.by:
+            self._take_ranking(opened.ranking)
         else:
-            if not get_current_worker().is_cancelled:
-                self.post_message(UserRanked(ranking))
+            self._ask_ranking()
 
-    @on(ReadFailed)
-    def show_failure(self, message: ReadFailed) -> None:
-        self.query_one("#story", Static).update(Text(clean(message.text), "bold red"))
-        self._draw_head("failed")
+    def show_problem(self, text: str) -> None:
+        if self.ranker is None:
+            self.query_one("#story", Static).update(Text(clean(text), "bold red"))
+            self._draw_head("failed")
+        else:
+            super().show_problem(clean(text))
+            self.epoch = self.ranker.epoch
+            self._draw_head()
 
-    @on(Worker.StateChanged)
-    def show_fault(self, event: Worker.StateChanged) -> None:
-        """Whatever a worker did not turn into a message itself is still said."""
-        if event.state is WorkerState.ERROR:
-            self.show_failure(ReadFailed(f"{type(event.worker.error).__name__}: {event.worker.error}"))
-
-    @on(UsersLoaded)
-    def show_users(self, message: UsersLoaded) -> None:
-        self.users = message.users
-        self.list.take(message.users)
-        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
-        width = min(16, max(2, *map(len, message.users.dataset.user_ids)))
-        self.query_one("#users", Table).columns[0] = Column("id", width)
-        self._show_list(self.user)
-
-    @on(ModelLoaded)
-    def show_model(self, message: ModelLoaded) -> None:
-        self.ranker = message.ranker
-        self._draw_head(f"epoch {message.ranker.epoch}")
-        if self.user >= 0:
-            self.rank(message.ranker, self.user)
-
-    @on(UserRanked)
-    def show_ranking(self, message: UserRanked) -> None:
-        ranking, users = message.ranking, self.users
-        if ranking.user != self.user or users is None:
-            return
-        self.ranking = ranking
-        data, catalogue = users.dataset, users.dataset.catalogue
-
-        def cells(row: int) -> list[str]:
-            item = int(ranking.items[row])
-            return [
-                rank_text(float(ranking.ranks[row])),
-                "★" if row == ranking.heldout else "",
-                catalogue.titles[item] + ("  ← held out" if row == ranking.heldout else ""),
-                str(catalogue.years[item] or ""),
-                " ".join(catalogue.genres[item]),
-                f"{ranking.scores[row]:.3f}",
-                f"{ranking.gmf[row]:+.3f}",
-                f"{ranking.mlp[row]:+.3f}",
-                f"{data.seen_by[item]:,}",
-            ]
-
-        table = self.query_one("#ranking-table", Table)
-        table.scroll_to(y=0, animate=False)
-        table.show_rows(len(ranking.items), cells, marked=ranking.heldout)
-        self._draw_story()
-
-    def _show_list(self, user: int) -> None:
-        """Draw the user list, with the cursor on `user` if it is still there."""
+    def on_screen_resume(self) -> None:
+        """Guests may have come or gone on another screen."""
         if self.users is None:
             return
+        users = self.users
+
+        def read() -> "list[Guest]":
+            from neumf_tui.ranking.guests import guests_of
+
+            return guests_of(self.home, users.dataset)
+
+        def take(guests: "list[Guest]") -> None:
+            if self.users is not None and guests != list(self.list.guests):
+                gone = self.who is not None and not isinstance(self.who, int) and self.who not in guests
+                self.list.take(self.users, guests, self.list.ranks)
+                named = next((guest for guest in guests if gone and guest.name == getattr(self.who, "name", "")), None)
+                self._show_list(named or self.who)
+
+        self.ask("guests", lambda _: read(), take)
+
+    # People.
+
+    @property
+    def user(self) -> int:
+        """User index chosen on the left, or -1."""
+        return self.who if isinstance(self.who, int) else -1
+
+    def _show_list(self, who: "Who | None") -> None:
+        """Draw the people, with the cursor on `who` if they are still there."""
         order, table = self.list.order, self.query_one("#users", Table)
-        cursor = self.list.position(user)
-        table.show_rows(len(order), self.list.cells, cursor=cursor)
-        pane = self.query_one("#users-pane")
-        pane.border_title = f"users · {SORTS[self.list.sort]} · {len(order):,}"
-        if not order:
-            self.user, self.ranking = -1, None
-            self.query_one("#story", Static).update("no user matches")
-            for name in ("#ranking-table", "#history-table"):
-                self.query_one(name, Table).show_rows(0, lambda _row: [])
+        row = self.list.row_of(who)
+        table.show_rows(len(order), self.list.cells, cursor=row or 0)
+        self.query_one("#users-pane").border_title = f"users · {SORTS[self.list.sort]} · {len(order):,}"
+        if not len(order):
+            self._show_nobody("nobody matches")
+
+    def _show_nobody(self, text: str) -> None:
+        self.who, self.ranking = None, None
+        for kind in ("rank", "why"):
+            self.drop(kind)
+        self.query_one("#user-pane").border_title = ""
+        self.query_one("#story", Static).update(text)
+        self.query_one(RankingTable).clear()
+        self.query_one(WhyPane).clear()
+        for pane in self.query(PersonPane):
+            pane.clear()
 
     @on(Table.Highlighted, "#users")
-    def choose_user(self, event: Table.Highlighted) -> None:
+    def choose(self, event: Table.Highlighted) -> None:
         if self.users is None or event.row >= len(self.list.order):
             return
-        user = self.list.order[event.row]
-        if user == self.user:
+        who = self.list.who(event.row)
+        if who == self.who:
             return
-        self.user, self.ranking = user, None
+        self.who = who
+        if self.ranker is None:
+            self._draw_story()  # what the tape knows
+            self._show_history()
+        else:
+            self._ask_ranking()
+
+    def choose_who(self, who: "Who") -> None:
+        """Go to a person, ending a search that hides them."""
+        row = self.list.row_of(who)
+        if row is None:
+            self._end_search()
+            row = self.list.row_of(who)
+        if row is not None:
+            self.query_one("#users", Table).show_in_middle(row)
+
+    def _ask_ranking(self) -> None:
+        ranker, who, by = self.ranker, self.who, self.by
+        if ranker is not None and who is not None:
+            self.ask("rank", lambda _: ranker.rank(who, by), self._take_ranking)
+
+    def _take_ranking(self, ranking: "UserRanking") -> None:
+        if self.users is None or ranking.person.who != self.who:
+            return  # the person went while an epoch was being opened; their own answer comes
+        self.ranking = ranking
+        self.query_one(WhyPane).clear()
+        self.query_one(RankingTable).show_ranking(ranking, self.users.dataset)
         self._draw_story()
-        self._show_history(self.users)
-        self.query_one("#ranking-table", Table).show_rows(0, lambda _row: [])
-        if self.ranker is not None:
-            self.rank(self.ranker, user)
+        self._draw_tab_names()
+        self._show_history()
+        self._stale = {"nearest", "epochs", "near-miss"}
+        for name in self._stale:
+            self.query_one(f"#{name} PersonPane", PersonPane).clear()
+        self._fill_tab()
 
-    def _show_history(self, users: "Users") -> None:
-        data = users.dataset
-        items = data.history(self.user)[::-1]
+    def _show_history(self) -> None:
+        if self.users is not None and self.who is not None:
+            self.query_one(HistoryPane).show_history(self.users, self.who)
 
-        def cells(row: int) -> list[str]:
-            item = int(items[row])
-            return [
-                f"{len(items) - row}",
-                data.catalogue.titles[item],
-                str(data.catalogue.years[item] or ""),
-                " ".join(data.catalogue.genres[item]),
-                f"{data.seen_by[item]:,}",
-            ]
+    @on(TabbedContent.TabActivated)
+    def _fill_tab(self) -> None:
+        """Fill the tab in front, if it does not show this person yet."""
+        name = self.query_one(TabbedContent).active
+        if name in self._stale and self.ranker and self.users and self.ranking:
+            self._stale.discard(name)
+            self.query_one(f"#{name} PersonPane", PersonPane).show_person(self.ranker, self.users, self.ranking)
 
-        self.query_one("#history-table", Table).show_rows(len(items), cells)
+    @on(Table.Highlighted, "#ranking-table")
+    def explain(self, event: Table.Highlighted) -> None:
+        ranker, ranking, users = self.ranker, self.ranking, self.users
+        if ranker is None or ranking is None or users is None or event.row >= len(ranking.items):
+            return
+        row = event.row
 
-    def _draw_head(self, state: str) -> None:
+        def explained() -> "Why":
+            from neumf_tui.ranking.why import why
+
+            return why(ranker, ranking, row)
+
+        self.ask("why", lambda _: explained(), lambda found: self.query_one(WhyPane).show(found, users.dataset))
+
+    # Drawing.
+
+    def _draw_head(self, state: str = "") -> None:
         info = self.info
+        state = state or f"epoch {self.epoch}" + ("" if self.ranker and self.ranker.epoch == self.epoch else " …")
         text = Text.assemble(
             ("neumf-tui", "bold"), " ▸ explore  ", (clean(info.name), "bold"),
             f"  {info.dataset.label}  {info.preset}  {state}",
@@ -261,50 +317,54 @@ class ExploreScreen(Screen[None]):
         self.query_one("#run-head", Static).update(text)
 
     def _draw_story(self) -> None:
-        """The three lines above the list: who, ruler, and the figures."""
-        users, user = self.users, self.user
-        if users is None or user < 0:
+        users, who = self.users, self.ranking.person.who if self.ranking else self.who
+        if users is None or who is None:
             return
-        width = max(20, self.query_one("#story").size.width - 2)
+        box = self.query_one("#story", Static)
         pane = self.query_one("#user-pane")
-        seen = int(users.history_sizes[user])
-        pane.border_title = Text(f"user {clean(users.dataset.user_ids[user])} ── {seen:,} watched")
-        last = users.dataset.num_items - seen
-        story = Text()
-        title = clean(users.heldout_title(user))
-        if not title:
-            story.append("nothing is held out: a single interaction")
-            self.query_one("#story", Static).update(story)
-            return
-        # Until the model has answered, the rank on the tape is what is known.
-        rank = self.ranking.heldout_rank if self.ranking else None
-        shown = float(users.ranks[user]) if rank is None else rank
-        known = shown == shown
-        story.append("held out: ")
-        story.append(title, "bold")
-        tape = [float(r) for r in users.tape[:, user]]
-        if len(tape) > 1:
-            story.append(f"  epochs {sparkline(tape, last, 20)} {journey(tape)}")
-        story.append("\n")
-        story.append(ruler(shown if known else None, last, width) + "\n")
-        if known:
-            hit = shown <= CUTOFF
-            story.append(f"rank {rank_text(shown)} of {last:,} · ")
-            story.append("hit ✓" if hit else "miss ✗", "bold green" if hit else "bold red")
-            story.append(f" · popularity alone {rank_text(users.popularity_rank(user))}")
-        self.query_one("#story", Static).update(story)
+        name = f"user {users.dataset.user_ids[who]}" if isinstance(who, int) else f"guest {who.name}"
+        seen = int(users.history_sizes[who]) if isinstance(who, int) else len(who.item_ids)
+        pane.border_title = Text(f"{clean(name)} ── {seen:,} watched")
+        rank = float(self.list.ranks[who]) if isinstance(who, int) else float("nan")
+        box.update(story(users, who, self.ranking, rank, max(20, box.size.width - 2)))
+
+    def _draw_tab_names(self) -> None:
+        """The first tab says what its list is ordered by."""
+        raw = " raw" if self.query_one(RankingTable).raw else ""
+        by = "ranking" if self.by == "score" else f"by {ORDER_NAMES[self.by]}"
+        self.query_one(TabbedContent).get_tab("ranking").label = f"1 {by}{raw}"  # type: ignore[assignment]
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_story)
 
+    # Out of the screen.
+
+    def sheet_maker(self) -> "Callable[[], Sheet] | None":
+        ranker, ranking = self.ranker, self.ranking
+        if ranker is None or ranking is None:
+            return None
+        name = self.query_one(TabbedContent).active
+        if name == "history":
+            from neumf_tui.ranking.report import history_sheet
+
+            return lambda: history_sheet(ranker, ranking)
+        if name != "ranking":
+            return self.query_one(f"#{name} PersonPane", PersonPane).sheet
+        from neumf_tui.ranking.report import ranking_sheet
+
+        return lambda: ranking_sheet(ranker, ranking)
+
+    # Keys.
+
     def action_heldout(self) -> None:
         if self.ranking and self.ranking.heldout >= 0:
             self.action_tab("ranking")
-            self.query_one("#ranking-table", Table).show_in_middle(self.ranking.heldout)
+            self.query_one(RankingTable).show_in_middle(self.ranking.heldout)
 
     def action_tab(self, name: str) -> None:
         self.query_one(TabbedContent).active = name
-        self.query_one(f"#{name}-table", Table).focus()
+        focus = "#ranking-table" if name == "ranking" else self.query_one(f"#{name} PersonPane", PersonPane).FOCUS
+        self.query_one(focus).focus()
 
     def action_miss(self, step: int) -> None:
         row = self.list.next_miss(self.query_one("#users", Table).cursor, step)
@@ -314,12 +374,136 @@ class ExploreScreen(Screen[None]):
             self.query_one("#users", Table).cursor = row
 
     def action_random(self) -> None:
-        if self.list.order:
+        if len(self.list.order):
             self.query_one("#users", Table).cursor = random.randrange(len(self.list.order))
 
     def action_sort(self) -> None:
         self.list.next_sort()
-        self._show_list(self.user)
+        self._show_list(self.who)
+
+    def action_order(self) -> None:
+        self.by = ORDERS[(ORDERS.index(self.by) + 1) % len(ORDERS)]
+        self._ask_ranking()
+
+    def action_raw(self) -> None:
+        table = self.query_one(RankingTable)
+        table.raw = not table.raw
+        table.refresh()
+        self._draw_tab_names()
+
+    def action_why(self) -> None:
+        shown = self.query_one(WhyPane).size.height > 0
+        self.set_class(shown, "-hide-why")
+        self.set_class(not shown, "-show-why")
+
+    def action_loss(self) -> None:
+        self.action_tab("epochs")
+        self.query_one(JourneyPane).toggle_loss()
+
+    def action_epoch(self, step: int) -> None:
+        """The next epoch in that direction with a checkpoint."""
+        epochs = checkpoint_epochs(self.folder)
+        beyond = [epoch for epoch in epochs if (epoch - self.epoch) * step > 0]
+        if self.ranker is None or not beyond:
+            return
+        self._go_to_epoch(min(beyond) if step > 0 else max(beyond))
+
+    def _go_to_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._draw_head()
+        self._open_model(str(epoch))
+
+    @on(Table.Chosen, "#journey-table")
+    def choose_epoch(self, event: Table.Chosen) -> None:
+        if self.users is not None and self.ranker is not None and event.row < len(self.users.epochs):
+            epoch = self.users.epochs[event.row]
+            if epoch in checkpoint_epochs(self.folder):
+                self._go_to_epoch(epoch)
+            else:
+                self.notify(f"No checkpoint of epoch {epoch} was kept.")
+
+    # Other screens.
+
+    @on(Table.Chosen, "#ranking-table, #history-table, #nearest-gmf, #nearest-mlp")
+    def action_open(self) -> None:
+        """The film under the cursor; from the people, on to the films; from a near user, that user."""
+        focused, users = self.focused, self.users
+        if users is None or not isinstance(focused, Table) or not focused.row_count:
+            return
+        if focused.id == "users":
+            self.action_tab("ranking")
+        elif focused.id == "journey-table":
+            self.post_message(Table.Chosen(focused, focused.cursor))
+        elif focused.id in ("nearest-gmf", "nearest-mlp"):
+            user = self.query_one(NearestPane).user_at(focused, users)
+            if user is not None:
+                self.choose_who(user)
+        elif (item := self._item_at(focused)) is not None and self.ranker is not None:
+            cast("NeumfApp", self.app).open_film(self.ranker, users, item)
+
+    def _item_at(self, table: Table) -> int | None:
+        """Item index under the cursor of a list of films."""
+        if table.id == "ranking-table" and self.ranking is not None:
+            return int(self.ranking.items[table.cursor])
+        if table.id == "history-table":
+            return int(self.query_one(HistoryPane).items[table.cursor])
+        return None
+
+    def action_find(self) -> None:
+        """Go to a film by its title, in the ranking or the history, wherever this person has it."""
+        users = self.users
+        if users is None or self.ranking is None:
+            return
+
+        from neumf_tui.tui.film_dialog import FilmDialog
+
+        def titles() -> "Titles":
+            from neumf_tui.data.titles import Titles
+
+            self._titles = self._titles or Titles(users.dataset)
+            return self._titles
+
+        self.app.push_screen(FilmDialog(titles), self._go_to_film)
+
+    def _go_to_film(self, item: int | None) -> None:
+        if item is None or self.ranking is None:
+            return
+        for name, table, items in (
+            ("ranking", self.query_one(RankingTable), self.ranking.items),
+            ("history", self.query_one("#history-table", Table), self.query_one(HistoryPane).items),
+        ):
+            rows = (items == item).nonzero()[0]
+            if len(rows):
+                self.action_tab(name)
+                table.show_in_middle(int(rows[0]))
+
+    def action_failures(self) -> None:
+        if self.users is not None:
+            from neumf_tui.tui.failures_screen import FailuresScreen
+
+            self.app.push_screen(FailuresScreen(self.ranker, self.users, self.epoch))
+
+    def action_guest(self) -> None:
+        if self.users is not None and self.ranker is not None:
+            from neumf_tui.tui.guest_screen import GuestScreen
+
+            guest = None if isinstance(self.who, int) else self.who
+            self.app.push_screen(GuestScreen(self.ranker, self.users, guest))
+
+    def action_compare(self) -> None:
+        ranker, users, who = self.ranker, self.users, self.who
+        if ranker is None or users is None or who is None:
+            return
+        from neumf_tui.tui.compare_dialog import CompareDialog
+        from neumf_tui.tui.compare_screen import CompareScreen
+
+        def chosen(other: tuple[Path, str | None] | None) -> None:
+            if other is not None:
+                self.app.push_screen(CompareScreen(ranker, users, who, other))
+
+        self.app.push_screen(CompareDialog(self.folder, self.home, ranker.epoch), chosen)
+
+    # Search.
 
     def action_search(self) -> None:
         search = self.query_one("#search", Input)
@@ -329,23 +513,24 @@ class ExploreScreen(Screen[None]):
     @on(Input.Changed, "#search")
     def search_users(self, event: Input.Changed) -> None:
         self.list.search(event.value)
-        self._show_list(self.user)
+        self._show_list(self.who)
 
     @on(Input.Submitted, "#search")
-    def end_search(self) -> None:
+    def submit_search(self) -> None:
         self.query_one("#users", Table).focus()
 
-    def action_back(self) -> None:
-        search = self.query_one("#search", Input)
-        if search.has_class("-shown"):
+    def _end_search(self) -> None:
+        """All people again, with the cursor where it was."""
+        search, who = self.query_one("#search", Input), self.who
+        with self.prevent(Input.Changed):
             search.value = ""
-            search.remove_class("-shown")
-            self.query_one("#users", Table).focus()
-        else:
-            self.action_leave()
+        search.remove_class("-shown")
+        self.list.search("")
+        self._show_list(who)
+        self.query_one("#users", Table).focus()
 
-    def action_leave(self) -> None:
-        if len(self.app.screen_stack) > 2:
-            self.dismiss()
-        else:
-            self.app.exit()
+    def end_aside(self) -> bool:
+        searching = self.query_one("#search", Input).has_class("-shown")
+        if searching:
+            self._end_search()
+        return searching

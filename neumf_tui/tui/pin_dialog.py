@@ -90,10 +90,10 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
 
     @on(Table.Chosen)
     def action_pin(self) -> None:
-        if self.users is None or not self.list.order:
+        if self.users is None or not len(self.list.order):
             return
         row = self.query_one(Table).cursor
-        user = self.users.dataset.user_ids[self.list.order[row]]
+        user = self.users.dataset.user_ids[int(self.list.order[row])]
         if user in self.pinned:
             self.pinned.remove(user)
         else:

@@ -35,8 +35,8 @@ class Column:
     drop: int = 0
 
 
-class Table(ScrollView, can_focus=True):
-    """Rows under a fixed header, with a cursor line."""
+class Table(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows under a fixed header, with a cursor line. Left and right are free for the screen: nothing scrolls sideways."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--marked"}
     DEFAULT_CSS = """

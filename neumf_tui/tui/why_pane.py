@@ -1,0 +1,73 @@
+"""Why the film under the cursor stands where it does: both parts, and the GMF part factor by factor."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.widgets import Static
+
+from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.ranking_table import side
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+    from neumf_tui.ranking.why import Why
+
+_BAR = 8
+
+
+class WhyPane(Static):
+    """As many factors as there are lines, the strongest first."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"why--up", "why--down", "why--muted"}
+    DEFAULT_CSS = """
+    WhyPane { height: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    WhyPane > .why--up { color: $text-success; }
+    WhyPane > .why--down { color: $text-error; }
+    WhyPane > .why--muted { color: $text-muted; }
+    """
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.why: Why | None = None
+        self._dataset: Dataset | None = None
+
+    def show(self, why: "Why", dataset: "Dataset") -> None:
+        self.why, self._dataset = why, dataset
+        self._draw()
+
+    def clear(self) -> None:
+        self.why = None
+        self.update("")
+        self.border_title = "why"
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        why, data = self.why, self._dataset
+        if why is None or data is None:
+            return
+        up = self.get_component_rich_style("why--up", partial=True)
+        down = self.get_component_rich_style("why--down", partial=True)
+        muted = self.get_component_rich_style("why--muted", partial=True)
+        ranking = why.ranking
+        titles = data.catalogue.titles
+        score, gmf, mlp = ranking.centred(why.row)
+        self.border_title = Text(f"why #{rank_text(float(ranking.ranks[why.row]))} {clean(titles[why.item])}")
+        text = Text.assemble(
+            ("score ", muted), (f"{score:+.3f}", "bold"), (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
+            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down), ("  above this user's mean, exactly", muted),
+        )  # fmt: skip
+        longest = max((abs(factor.effect) for factor in why.factors), default=0.0) or 1.0
+        room = max(1, self.size.height - 1)
+        for factor in why.factors[:room]:
+            style = up if factor.effect >= 0 else down
+            text.append(f"\nGMF {factor.number:>2} ", muted)
+            text.append(f"{factor.effect:+7.3f} ", style)
+            text.append(f"{side(factor.effect / longest, _BAR):<{_BAR}} ", style)
+            text.append(" · ".join(clean(titles[item]) for item, _ in factor.carriers) or "no film of the history pulls that way")
+        if len(why.factors) < room:
+            text.append(
+                "\nthe films named carry the factor most in this history; the MLP part mixes everything and is one number", muted
+            )
+        self.update(text)
