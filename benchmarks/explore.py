@@ -1,4 +1,4 @@
-"""How quick the explore screen is, on a terminal of 120x40: opening it, and another user's whole list after a key press.
+"""How quick the explore screen is, on a terminal of 120x40: opening it, another user's whole list after a key press, a pick.
 
     python benchmarks/explore.py [--data-dir FOLDER] [--presses 30] [--opens 10] [--films 87000] [--users 330000] [--keep HOME]
 
@@ -215,6 +215,26 @@ def openings(home: Path, run: str, count: int) -> None:
     say(f"opening {run}: whole list", whole)
 
 
+def picks(home: Path, run: str, count: int) -> None:
+    """A new user who picks one film more each time, from two on: fold-in, and the list that comes of it, without the screen."""
+    from neumf_tui.ranking.guests import Guest
+    from neumf_tui.ranking.load import Ranker
+
+    ranker = Ranker(home / "runs" / run, home)
+    ids = [ranker.dataset.catalogue.item_ids[item] for item in (-ranker.dataset.seen_by).argsort(kind="stable")]
+    fitting, listing = [], []
+    for number in range(2, count + 3):
+        begun = time.monotonic()
+        guest = Guest("newcomer", tuple(ids[: 3 * number : 3]))
+        ranker.person(guest)
+        fitting.append(time.monotonic() - begun)
+        ranker.rank(guest)
+        listing.append(time.monotonic() - begun)
+    print(f"{'first pick, with making ready':<52}{1000 * listing[0]:>9,.0f} ms")
+    say(f"fold-in of a pick, {ranker.dataset.num_items:,} films", fitting[1:])
+    say("  with the list ranked anew", listing[1:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
@@ -223,12 +243,13 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=87_000)
     parser.add_argument("--users", type=int, default=330_000)
     parser.add_argument("--keep", type=Path, help="a home that is made once and used again")
-    parser.add_argument("--only", choices=["open", "small", "big"])
+    parser.add_argument("--only", choices=["open", "pick", "small", "big"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home: Path = options.keep or Path(scratch)
         parts: dict[str, Callable[[], None]] = {
             "open": lambda: openings(home, ml100k_run(home, options.data_dir), options.opens),
+            "pick": lambda: picks(home, ml100k_run(home, options.data_dir), options.presses),
             "small": lambda: users(home, ml100k_run(home, options.data_dir), 1682, options.presses, 10),
             "big": lambda: users(home, synthetic_run(home, options.films, options.users), options.films, options.presses, 3),
         }

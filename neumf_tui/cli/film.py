@@ -43,6 +43,7 @@ def similar(
 
 def _print_similar(sheet: "Sheet", films: bool) -> None:
     from neumf_tui.output import print_line, print_table
+    from neumf_tui.ranking.neighbours import CLOSE
 
     about = sheet.about
     head = f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  "
@@ -55,8 +56,9 @@ def _print_similar(sheet: "Sheet", films: bool) -> None:
     for kind in kinds:
         if kind in about["zero_vectors"]:
             print_line(f"{kind.upper()} vector: zero; it has no direction, and nothing is near")
-        elif (mean := about[f"{kind}_mean_cosine"]) is not None:
-            print_line(f"{kind.upper()} vector: cosine to all other {'films' if films else 'users'} on average {mean:.4f}")
+        else:
+            what = "films" if films else "users"
+            print_line(f"{kind.upper()} vector: {about[f'{kind}_close']:,} {what} have a cosine of at least {CLOSE}")
 
     def cells(row: dict[str, Any], kind: str) -> tuple[str, ...]:
         if row[f"{kind}_cosine"] is None:

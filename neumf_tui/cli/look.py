@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, Json, LowBandwidth, Run, home_of, run_folder
+from neumf_tui.cli.options import Epoch, Home, Json, LowBandwidth, Run, home_of, run_folder
 from neumf_tui.cli.show import need_screen, show
 
 
@@ -15,14 +15,24 @@ def attach(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = Non
     raise typer.Exit(show(folder, "train", home_of(home), low_bandwidth))
 
 
-def explore(run: Run = None, low_bandwidth: LowBandwidth = None, home: Home = None) -> None:
-    """Pick a user, see the ranked films and where the held-out one landed."""
-    from neumf_tui.runs.checkpoint import evaluated_checkpoint
+def explore(
+    run: Run = None,
+    user: Annotated[str | None, typer.Option(help="Begin with this user.")] = None,
+    epoch: Epoch = None,
+    low_bandwidth: LowBandwidth = None,
+    home: Home = None,
+) -> None:
+    """Pick a user, see the ranked films, why they stand so, and where the held-out one landed."""
+    from neumf_tui.runs.checkpoint import find_checkpoint
 
     folder = run_folder(home, run)
-    evaluated_checkpoint(folder)
+    find_checkpoint(folder, epoch)
+    if user is not None:
+        from neumf_tui.ranking.users import load_users
+
+        load_users(folder, home_of(home)).dataset.user_index(user)  # said here, before the screen opens
     need_screen("neumf-tui rank USER")
-    raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth))
+    raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth, user, epoch))
 
 
 def evaluate(run: Run = None, json: Json = False, home: Home = None) -> None:

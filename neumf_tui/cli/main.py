@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui import __version__
-from neumf_tui.cli import control, look, person, setup, train
+from neumf_tui.cli import control, export, look, person, setup, train
 from neumf_tui.errors import NeumfTuiError
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for _command, _example in (
     (person.why, "why 196 Alien"),
     (person.journey, "journey 196"),
     (person.near_miss, "near-miss 196"),
+    (export.export, "export quiet-otter-07 --what top-k --format parquet"),
     (look.evaluate, "evaluate quiet-otter-07 --json"),
     (look.datasets, "datasets"),
     (setup.doctor, "doctor --json"),

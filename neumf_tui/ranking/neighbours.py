@@ -15,6 +15,8 @@ from neumf_tui.sheet import Row, Sheet
 
 KINDS = ("gmf", "mlp")
 """The two embedding tables: of the GMF path and of the MLP path."""
+CLOSE = 0.99
+"""Cosine from which vectors are called close."""
 _SLACK = 1e-5
 """Far more than float32 rounding moves a cosine."""
 ITEM_COLUMNS = ("item_id", "title", "year", "cosine", "both", "seen_by")
@@ -30,18 +32,18 @@ class Neighbours:
     cosines: NDArray[np.float64]
     both: NDArray[np.int64]
     """Items: users who have both in their history. Users: items that are in both histories."""
-    mean: float | None
-    """Cosine to all the other rows on average, to judge those of the neighbours by: often the MLP vectors nearly all point one way.
-    None where there is no other."""
+    close: int
+    """How many rows have a cosine of at least CLOSE. Where these are hundreds, the vectors all but point one way (as those of an
+    MLP path that has learned popularity alone), and being the nearest of them says little."""
     zero: bool = False
     """Whether the vector asked about is zero: it has no direction, and so no neighbours."""
 
 
 def nearest(
     table: NDArray[np.float32], vector: NDArray[np.float32], count: int, leave_out: int = -1
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float | None]:
-    """The `count` rows of `table` (n, d) with the greatest cosine to `vector` (d,), equal ones by row; their cosines; and the mean
-    cosine of all rows.
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """The `count` rows of `table` (n, d) with the greatest cosine to `vector` (d,), equal ones by row; these cosines; how many
+    rows are close.
 
     Row `leave_out` and rows of zeros are no neighbours; a zero `vector` has none. Raises RunError where a vector is not a number.
     """
@@ -55,17 +57,16 @@ def nearest(
         there[leave_out] = False
     rows = np.flatnonzero(there)
     if own == 0 or not len(rows) or count < 1:
-        return np.empty(0, dtype=np.int64), np.empty(0), None
+        return np.empty(0, dtype=np.int64), np.empty(0), 0
     rough = (table @ (wanted / own).astype(np.float32))[rows] / lengths[rows]
-    mean = float(rough.mean())
     count = min(count, len(rows))
     least = np.partition(rough, len(rows) - count)[len(rows) - count]
     # A matrix product sums some rows in another order than others: only summed alike are equal vectors equally near.
-    rows = rows[rough >= least - _SLACK]
+    rows = rows[rough >= min(least, CLOSE) - _SLACK]
     near = table[rows].astype(np.float64)
-    cosines = (near * wanted).sum(1) / np.sqrt((near * near).sum(1)) / own
+    cosines = np.clip((near * wanted).sum(1) / np.sqrt((near * near).sum(1)) / own, -1, 1)
     order = np.argsort(-cosines, kind="stable")[:count]
-    return rows[order], np.clip(cosines[order], -1, 1), mean
+    return rows[order], cosines[order], int((cosines >= CLOSE).sum())
 
 
 def seen_with(dataset: Dataset, item: int) -> NDArray[np.int64]:
@@ -82,8 +83,8 @@ def similar_items(ranker: Ranker, item: int, count: int) -> dict[str, Neighbours
     found = {}
     for kind, layer in zip(KINDS, (ranker.model.item_gmf, ranker.model.item_mlp), strict=True):
         table = layer.weight.numpy()
-        rows, cosines, mean = nearest(table, table[item], count, item)
-        found[kind] = Neighbours(rows, cosines, together[rows], mean, not table[item].any())
+        rows, cosines, close = nearest(table, table[item], count, item)
+        found[kind] = Neighbours(rows, cosines, together[rows], close, not table[item].any())
     return found
 
 
@@ -96,9 +97,9 @@ def similar_users(ranker: Ranker, who: Who, count: int) -> dict[str, Neighbours]
     found = {}
     vectors = (person.gmf, person.mlp)
     for kind, layer, vector in zip(KINDS, (ranker.model.user_gmf, ranker.model.user_mlp), vectors, strict=True):
-        rows, cosines, mean = nearest(layer.weight.numpy(), vector, count, leave_out)
+        rows, cosines, close = nearest(layer.weight.numpy(), vector, count, leave_out)
         both = [int(own[data.history(row)].sum()) for row in rows.tolist()]
-        found[kind] = Neighbours(rows, cosines, np.array(both, dtype=np.int64), mean, not vector.any())
+        found[kind] = Neighbours(rows, cosines, np.array(both, dtype=np.int64), close, not vector.any())
     return found
 
 
@@ -163,6 +164,6 @@ def _sheet(
             values: Row = cells(one, place) if place < len(one.rows) else dict.fromkeys(columns)
             row |= {f"{kind}_{key}": value for key, value in values.items()}
         rows.append(row)
-    about = about | {f"{kind}_mean_cosine": one.mean for kind, one in found.items()}
+    about = about | {f"{kind}_close": one.close for kind, one in found.items()}
     about["zero_vectors"] = [kind for kind, one in found.items() if one.zero]
     return Sheet(name, about, "neighbours", rows, ("place", *(f"{kind}_{key}" for kind in KINDS for key in columns)), stamp)

@@ -67,8 +67,16 @@ class NeumfApp(App[None]):
     ]
 
     def __init__(
-        self, folder: Path | None, home: Path, screen: str, config: Config | None = None, low_bandwidth: bool | None = None
+        self,
+        folder: Path | None,
+        home: Path,
+        screen: str,
+        config: Config | None = None,
+        low_bandwidth: bool | None = None,
+        user_id: str | None = None,
+        epoch: str | None = None,
     ) -> None:
+        """`user_id` and `epoch` are what the explore screen begins with."""
         self.config = config or Config()
         self.low_bandwidth = low_bandwidth if low_bandwidth is not None else self.config.low_bandwidth == "on"
         self._may_slow = low_bandwidth is None and self.config.low_bandwidth == "auto"
@@ -76,6 +84,7 @@ class NeumfApp(App[None]):
         # Without colours the ANSI filter must be chosen here: a theme set later would leave greys.
         super().__init__(ansi_color=True if no_color else None)
         self.folder, self.home, self._first = folder, home, screen
+        self._user_id, self._epoch = user_id, epoch
         self._no_color = no_color
         self._light = False
         self._cells = Cells()
@@ -137,17 +146,17 @@ class NeumfApp(App[None]):
         elif self._first == "train":
             self.open_train(self.folder)
         else:
-            self.open_explore(self.folder)
+            self.open_explore(self.folder, self._user_id, self._epoch)
 
     def open_train(self, folder: Path) -> None:
         from neumf_tui.tui.train_screen import TrainScreen
 
         self.push_screen(TrainScreen(folder, self.home))
 
-    def open_explore(self, folder: Path) -> None:
+    def open_explore(self, folder: Path, user_id: str | None = None, epoch: str | None = None) -> None:
         from neumf_tui.tui.explore_screen import ExploreScreen
 
-        self.push_screen(ExploreScreen(folder, self.home))
+        self.push_screen(ExploreScreen(folder, self.home, user_id, epoch))
 
     def open_film(self, ranker: "Ranker", users: "Users", item: int) -> None:
         """The film's own screen: what is like it, and who gets it."""

@@ -18,9 +18,10 @@ from neumf_tui.sheet import Sheet
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.asking import AskingScreen
 from neumf_tui.tui.compare_dialog import CompareDialog, Model
+from neumf_tui.tui.compare_lists import mover_lines, show_list, show_users
 from neumf_tui.tui.widgets.movers import MoverTable
 from neumf_tui.tui.widgets.scatter import RankScatter
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from neumf_tui.ranking.compare import PersonComparison
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from neumf_tui.ranking.load import Ranker, Who
     from neumf_tui.ranking.users import Users
     from neumf_tui.tui.app import NeumfApp
-
-MOVERS = 6
-"""Titles named beside the lists as the biggest movers, as far as they fit."""
 
 
 class CompareScreen(AskingScreen):
@@ -173,54 +171,10 @@ class CompareScreen(AskingScreen):
             who.append(clean(film_title(data, found.heldout.item)), "bold")
         self.query_one("#compare-who", Static).update(who)
         self.query_one("#compare-words", Static).update("\n".join(person_words(found)))
-        movers = []
-        for name, rows, ranking, ranks in (
-            ("in ", found.entered(), found.b, found.ranks_of_b),
-            ("out", found.left(), found.a, found.ranks_of_a),
-        ):
-            titles = [
-                f"{data.catalogue.titles[int(ranking.items[row])]} {' → '.join(map(rank_text, ranks(row)))}"
-                for row in rows[:MOVERS]
-            ]
-            movers.append(f"{name} {clean(' · '.join(titles))}" if titles else "")
-        self.query_one("#compare-movers", Static).update("\n".join(movers))
+        self.query_one("#compare-movers", Static).update("\n".join(mover_lines(data.catalogue, found)))
         for side in ("a", "b"):
-            self._show_list(found, side)
+            show_list(self.query_one(f"#list-{side}", MoverTable), data.catalogue, found, side)
         self._mark_in_scatter()
-
-    def _show_list(self, found: "PersonComparison", side: str) -> None:
-        from neumf_tui.ranking.compare import move_text
-
-        catalogue = self.a.dataset.catalogue
-        is_a = side == "a"
-        ranking, ranks = (found.a, found.ranks_of_a) if is_a else (found.b, found.ranks_of_b)
-        rows, tag = (found.row_in_b, "left") if is_a else (found.row_in_a, "new")
-
-        def cells(row: int) -> list[str]:
-            item = int(ranking.items[row])
-            before, after = ranks(row)
-            return [
-                f"{row + 1:,}",
-                ("★ " if row == ranking.heldout else "") + catalogue.titles[item],
-                str(catalogue.years[item] or ""),
-                rank_text(after if is_a else before),
-                move_text(before, after),
-                tag if row < found.count <= rows[row] else "",
-            ]
-
-        table = self.query_one(f"#list-{side}", MoverTable)
-        label = found.label_a if is_a else found.label_b
-        table.columns = [
-            Column("#", 4, right=True),
-            Column(f"{side.upper()} {clean(label)}", 17, flex=True),
-            Column("year", 4, drop=3),
-            Column("in B" if is_a else "in A", 5, right=True, drop=1),
-            Column("move", 6, right=True),
-            Column("", 4, drop=2),
-        ]
-        table.moves = (4, 5)
-        table.scroll_to(y=0, animate=False)
-        table.show_rows(len(ranking.items), cells, marked=ranking.heldout)
 
     @on(Table.Highlighted, "#list-a, #list-b")
     def _keep_level(self, event: Table.Highlighted) -> None:
@@ -251,38 +205,11 @@ class CompareScreen(AskingScreen):
         self._show_users()
 
     def _show_users(self) -> None:
-        from neumf_tui.ranking.compare import move_text
         from neumf_tui.ranking.compare_all import SORTS, ordered
 
-        found, users = self.all, self.users_a
-        if found is None:
-            return
-        self.order = order = ordered(found, SORTS[self.sort])
-        sides = found.side
-
-        def cells(row: int) -> list[str]:
-            at = int(order[row])
-            user, before, after = int(found.users[at]), float(found.rank_a[at]), float(found.rank_b[at])
-            return [
-                users.dataset.user_ids[user],
-                users.heldout_title(user),
-                rank_text(before),
-                rank_text(after),
-                move_text(before, after),
-                ("lost", "", "won")[int(sides[at]) + 1],
-            ]
-
-        table = self.query_one("#users-table", MoverTable)
-        table.columns = [
-            Column("user", min(16, max(4, *map(len, users.dataset.user_ids)))),
-            Column(SORTS[self.sort], 8, flex=True),
-            Column("A", 5, right=True),
-            Column("B", 5, right=True),
-            Column("move", 6, right=True, drop=1),
-            Column("", 4),
-        ]
-        table.moves = (4, 5)
-        table.show_rows(len(order), cells)
+        if self.all is not None:
+            self.order = ordered(self.all, SORTS[self.sort])
+            show_users(self.query_one("#users-table", MoverTable), self.users_a, self.all, self.order, SORTS[self.sort])
 
     @on(Table.Highlighted, "#users-table")
     def _mark_in_scatter(self) -> None:

@@ -96,9 +96,18 @@ class FailuresScreen(AskingScreen):
 
     CSS_PATH = Path(__file__).with_name("failures_screen.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "tab('users')", "Users", tooltip="Every user, the worst served first", id="failures.users"),
-        Binding("2", "tab('cohorts')", "Cohorts", tooltip="By history, popularity, genre and era", id="failures.cohorts"),
-        Binding("3", "tab('catalogue')", "Catalogue", tooltip="Which films anybody is recommended", id="failures.catalogue"),
+        Binding("1", "tab('users')", "Users", show=False, tooltip="Every user, the worst served first", id="failures.users"),
+        Binding(
+            "2", "tab('cohorts')", "Cohorts", show=False, tooltip="By history, popularity, genre and era", id="failures.cohorts"
+        ),
+        Binding(
+            "3",
+            "tab('catalogue')",
+            "Catalogue",
+            show=False,
+            tooltip="Which films anybody is recommended",
+            id="failures.catalogue",
+        ),
         Binding("o", "sort", "Sort", tooltip="Another order", id="failures.sort"),
         Binding("slash", "search", "Search", key_display="/", tooltip="Users by id or held-out title", id="failures.search"),
         Binding("enter", "open", "Open", tooltip="The user; the cohort's users; the film", id="failures.open"),
@@ -383,8 +392,9 @@ class FailuresScreen(AskingScreen):
         table.judge = lambda row, column: verdict(shown[row], everybody) if column in (0, 4) else 0
         table.show_rows(len(shown), cells)
         pane = self.query_one("#failures-cohorts")
-        pane.border_title = f"cohorts · {'lowest Hit@50 first' if self.lowest_first else 'by kind'}"
-        pane.border_subtitle = "▲▼ whole interval above or below all users' · ● Hit@50 ○ popularity alone · Enter: its users"
+        order = "lowest Hit@50 first" if self.lowest_first else "by kind"
+        pane.border_title = f"{order} · ▲▼ interval above or below all users'"
+        pane.border_subtitle = "● Hit@50  ○ popularity alone"
 
     # Catalogue.
 

@@ -152,6 +152,8 @@ class FilmScreen(AskingScreen):
             self._draw_reach()
 
     def _show_near(self, neighbours: "dict[str, Neighbours]") -> None:
+        from neumf_tui.ranking.neighbours import CLOSE
+
         self.neighbours = neighbours
         data = self.ranker.dataset
         for kind, name in TABLES.items():
@@ -168,10 +170,8 @@ class FilmScreen(AskingScreen):
 
             left = np.flatnonzero(found.rows == self._left)
             table.show_rows(len(found.rows), cells, cursor=int(left[0]) if len(left) else 0)
-            if found.zero:
-                table.border_subtitle = "this vector is zero: nothing is near"
-            else:
-                table.border_subtitle = f"to all films on average {found.mean:.4f}" if found.mean is not None else ""
+            what = f"{found.close:,} at {CLOSE} or more"
+            table.border_subtitle = "this vector is zero: nothing is near" if found.zero else what
 
     def _show_reach(self, found: "Reach") -> None:
         self.reach = self._reaches[self.item] = found

@@ -42,6 +42,6 @@ def story(users: "Users", who: "Who", ranking: "UserRanking | None", rank: float
         text.append(f"rank {rank_text(shown)} of {last:,} · ")
         text.append("hit ✓" if hit else "miss ✗", "bold green" if hit else "bold red")
         if ranks:
-            text.append(f" · by GMF alone {rank_text(ranks['gmf'])}, MLP alone {rank_text(ranks['mlp'])}")
+            text.append(f" · GMF alone {rank_text(ranks['gmf'])}, MLP alone {rank_text(ranks['mlp'])}")
         text.append(f" · popularity {rank_text(users.popularity_rank(who))}")
     return text
