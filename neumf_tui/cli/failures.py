@@ -1,6 +1,5 @@
 """`failures`: the text twin of the screen that says who is being failed."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -115,9 +114,9 @@ def _print_text(failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]
             order = failed.order(sheet.about["by"])[: len(sheet.rows)]
             print_table(header, [user_cells(failed, user) for user in order.tolist()], numbers=header[2:])
         elif sheet.key == "cohorts":
-            header = ("", "kind", "cohort", "users", "Hit@50", "95 %", "popularity", "AUC", "95 % of AUC")
+            columns = ("", "kind", "cohort", "users", "Hit@50", "95 %", "popularity", "AUC", "95 % of AUC")
             table = [cohort_cells(group, groups[0], 1.0, True) for group in groups]
-            print_table(header, [[*cells[:6], *cells[7:]] for cells in table], numbers=("users", "Hit@50", "popularity", "AUC"))
+            print_table(columns, [[*cells[:6], *cells[7:]] for cells in table], numbers=("users", "Hit@50", "popularity", "AUC"))
             print_line("▲▼ the whole interval lies above or below all users' Hit@50")
         elif lists is not None:
             for line in figures_text(lists).splitlines():
