@@ -146,16 +146,16 @@ def verdict(comparison: AllComparison) -> str:
     c = comparison
     if (c.rank_a == c.rank_b).all():
         return "The two rank every held-out film the same."
-    better, chance = {1: "B is better", -1: "A is better"}, "no difference beyond chance can be told"
-    users = f"from these {len(c.users):,} users"
+    better = {1: "B is better", -1: "A is better"}
+    chance = f"no difference beyond chance can be told from these {len(c.users):,} users"
     hits, auc = _way(c.hit_interval), _way(c.auc_interval)
     if (c.p < LEVEL) != (hits != 0):
         in_hits = "it is too close to call: test and interval disagree"
     else:
         in_hits = better.get(hits, chance)
         if hits == auc:
-            return f"{in_hits}, in Hit@{CUTOFF} and in AUC." if hits else f"{chance[0].upper()}{chance[1:]} {users}."
-    return f"In Hit@{CUTOFF} {in_hits}; in AUC {better.get(auc, f'{chance} {users}')}."
+            return f"{in_hits}, in Hit@{CUTOFF} and in AUC." if hits else f"{chance[0].upper()}{chance[1:]}."
+    return f"In Hit@{CUTOFF} {in_hits}; in AUC {better.get(auc, chance)}."
 
 
 def _way(interval: tuple[float, float]) -> int:
