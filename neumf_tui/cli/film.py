@@ -109,8 +109,8 @@ def _print_film(sheet: "Sheet") -> None:
         print_line("every user who was asked has seen it: there is nobody to rank it for")
         return
     print_line(
-        f"of {about['num_ranked']:,} users who have not seen it: top 10 of {about['top10']:,}, top 50 of {about['top50']:,}, "
-        f"median rank {rank_text(about['median_rank'])}"
+        f"median rank {rank_text(about['median_rank'])}; in {about['top50']:,} top 50s and {about['top10']:,} top 10s, "
+        f"of {about['num_ranked']:,} users who have not seen it"
     )
     print_table(
         ("ranks", "users"),

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
 from neumf_tui.ranking.users import film_title
@@ -88,14 +88,14 @@ class FilmScreen(AskingScreen):
         yield Static(id="film-story")
         with Horizontal(id="film-near"):
             for kind, name in TABLES.items():
-                table = Table(NEAR_COLUMNS, id=name[1:])
-                table.border_title = f"near by {kind.upper()} vector"
-                yield table
+                with Vertical(id=f"{name[1:]}-pane", classes="film-pane") as pane:
+                    pane.border_title = _near_title(kind)
+                    yield Table(NEAR_COLUMNS, id=name[1:])
         with Horizontal(id="film-reach"):
-            table = Table(USER_COLUMNS, id="film-users")
-            table.border_title = "users it ranks highest for"
-            yield table
-            yield Static(id="film-spread")
+            with Vertical(id="film-users-pane", classes="film-pane") as pane:
+                pane.border_title = "users it ranks highest for"
+                yield Table(USER_COLUMNS, id="film-users")
+            yield Static(id="film-spread", classes="film-pane")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -170,8 +170,9 @@ class FilmScreen(AskingScreen):
 
             left = np.flatnonzero(found.rows == self._left)
             table.show_rows(len(found.rows), cells, cursor=int(left[0]) if len(left) else 0)
-            what = f"{found.close:,} at {CLOSE} or more"
-            table.border_subtitle = "this vector is zero: nothing is near" if found.zero else what
+            # Of a hundred that are all but parallel, the first ten are no nearer than the rest.
+            how = "zero, so nothing is near" if found.zero else f"{found.close:,} at ≥ {CLOSE}"
+            self.query_one(f"{name}-pane").border_title = f"{_near_title(kind)} · {how}"
 
     def _show_reach(self, found: "Reach") -> None:
         self.reach = self._reaches[self.item] = found
@@ -203,7 +204,7 @@ class FilmScreen(AskingScreen):
         data, item, found = self.ranker.dataset, self.item, self.reach
         genres = " ".join(clean(genre) for genre in data.catalogue.genres[item])
         heldout_for = int((np.asarray(data.split.heldout) == item).sum())
-        story = Text(clean(film_title(data, item)) or "(no title)", "bold", end="")
+        story = Text(clean(film_title(data, item)).strip() or "(no title)", "bold", end="")
         facts = [
             genres,
             f"item {clean(data.catalogue.item_ids[item])}",
@@ -233,8 +234,8 @@ class FilmScreen(AskingScreen):
         whom = f"{len(found.best):,} who have not seen it"
         if found.sampled:
             whom += f" (random sample of {found.asked.sum():,} users)"
-        ends = f"top {CUTOFF} of {found.within(CUTOFF):,}, top 10 of {found.within(10):,}"
-        return f"median rank {rank_text(found.median)} · {ends}, of {whom}"
+        tops = f"in {found.within(CUTOFF):,} top {CUTOFF}s and {found.within(10):,} top 10s"
+        return f"median rank {rank_text(found.median)} · {tops}, of {whom}"
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_reach)
@@ -309,3 +310,7 @@ class FilmScreen(AskingScreen):
             return film_sheet(ranker, found)
 
         return users
+
+
+def _near_title(kind: str) -> str:
+    return f"near by {kind.upper()} vector"
