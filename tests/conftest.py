@@ -71,6 +71,24 @@ def cli() -> Cli:
     return run_cli
 
 
+@pytest.fixture
+def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The same in this process, without the seconds of a start: for commands that only look."""
+    from neumf_tui.cli.main import main
+
+    def run(*args: str) -> "subprocess.CompletedProcess[str]":
+        monkeypatch.setattr(sys, "argv", ["neumf-tui", *args])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def trained_home(shared_home: Path) -> Path:
     """A home with one finished run `trained` of preset d2l on the demo set."""
