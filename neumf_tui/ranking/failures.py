@@ -140,7 +140,8 @@ class Failures:
 def failures_at(users: Users, epoch: int) -> Failures:
     """Raises RunError where there are no ranks after `epoch`."""
     if epoch not in users.epochs:
-        raise RunError(f"{users.info.name}: no ranks after epoch {epoch}; look at another epoch")
+        there = ", ".join(map(str, users.epochs[-5:])) or "none"
+        raise RunError(f"{users.info.name}: no ranks after epoch {epoch}; the last epochs with ranks: {there}")
     dataset = users.dataset
     heldout = np.asarray(dataset.split.heldout)
     held = heldout >= 0
@@ -273,7 +274,7 @@ def summary_text(failures: Failures) -> str:
         return "no user has a held-out film, so there are no ranks"
     low, high = s["hit@50_ci"]
     return (
-        f"{s['num_users']:,} users · Hit@{CUTOFF} {s['hit@50']:.3f} ({low:.3f}–{high:.3f}), popularity alone "
+        f"{s['num_users']:,} users · Hit@{CUTOFF} {s['hit@50']:.3f} ({low:.3f}–{high:.3f}), popularity "
         f"{s['popularity_hit@50']:.3f} · median rank {rank_text(s['median_rank'])} · "
         f"{s['num_below_popularity']:,} better off with popularity"
     )
@@ -283,30 +284,42 @@ def failures_sheet(failures: Failures, order: NDArray[np.int64], by: str, cohort
     """One row for each user index of `order`; None where nothing is held out, or where a film's year is not known."""
     catalogue = failures.dataset.catalogue
     rows = []
-    for user in order.tolist():
-        item = int(failures.dataset.split.heldout[user])
+    # Lists first: taking single figures out of arrays would take most of the time of a long sheet.
+    for user, item, candidates, size, rank, popular, gain, seen, age in zip(
+        order.tolist(),
+        np.asarray(failures.dataset.split.heldout)[order].tolist(),
+        failures.candidates[order].tolist(),
+        failures.users.history_sizes[order].tolist(),
+        _told(failures.ranks[order]),
+        _told(failures.popularity_ranks[order]),
+        _told(failures.gains[order]),
+        _told(failures.seen_by[order]),
+        _told(failures.ages[order]),
+        strict=True,
+    ):
         held = item >= 0
         rows.append(
             {
                 "user": failures.dataset.user_ids[user],
-                "rank": _known(failures.ranks[user]),
-                "popularity_rank": _known(failures.popularity_ranks[user]),
-                "gain": _known(failures.gains[user]),
-                "num_candidates": int(failures.candidates[user]),
-                "history_size": int(failures.users.history_sizes[user]),
+                "rank": rank,
+                "popularity_rank": popular,
+                "gain": gain,
+                "num_candidates": candidates,
+                "history_size": size,
                 "item_id": catalogue.item_ids[item] if held else None,
                 "title": catalogue.titles[item] if held else None,
                 "year": catalogue.years[item] if held else None,
-                "seen_by": int(failures.seen_by[user]) if held else None,
-                "age": None if np.isnan(failures.ages[user]) else int(failures.ages[user]),
+                "seen_by": None if seen is None else int(seen),
+                "age": None if age is None else int(age),
             }
         )
     about = summary(failures) | {"by": by, "cohort": f"{cohort.kind}: {cohort.name}" if cohort else None}
     return Sheet(f"{failures.users.info.name}-failures", about, "users", rows, USER_COLUMNS)
 
 
-def _known(value: np.float32) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _told(values: NDArray[Any]) -> list[float | None]:
+    """None for NaN."""
+    return [None if value != value else value for value in values.tolist()]
 
 
 def cohorts_sheet(failures: Failures, cohorts: Sequence[Cohort]) -> Sheet:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +16,19 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen, Cancelled
-from neumf_tui.tui.failures_text import SORTS, WHISKER, cohort_cells, figures_text, user_cells, user_text, verdict
+from neumf_tui.tui.failures_tables import COHORT_COLUMNS, FILM_COLUMNS, USER_COLUMNS, JudgedTable
+from neumf_tui.tui.failures_text import (
+    SORTS,
+    USER_LINES,
+    WHISKER,
+    cohort_cells,
+    fewer,
+    figures_text,
+    user_cells,
+    user_text,
+    verdict,
+    width_of,
+)
 from neumf_tui.tui.widgets.histogram import histogram
 from neumf_tui.tui.widgets.table import Column, Table
 
@@ -31,57 +42,6 @@ if TYPE_CHECKING:
     from neumf_tui.ranking.users import Users
     from neumf_tui.sheet import Sheet
     from neumf_tui.tui.app import NeumfApp
-
-USER_COLUMNS = (
-    Column("user", 7),
-    Column("held-out film", 12, flex=True),
-    Column("rank", 6, right=True),
-    Column("popularity", 10, right=True, drop=3),
-    Column("gain", 7, right=True),
-    Column("history", 7, right=True, drop=2),
-    Column("seen by", 7, right=True, drop=1),
-    Column("age", 3, right=True, drop=4),
-)
-COHORT_COLUMNS = (
-    Column("", 1),
-    Column("kind", 10, drop=2),
-    Column("cohort", 15, flex=True),
-    Column("users", 7, right=True),
-    Column("Hit@50", 6, right=True),
-    Column("95 % interval", 13, drop=1),
-    Column("0", WHISKER, drop=4),
-    Column("popularity", 10, right=True, drop=3),
-    Column("AUC", 5, right=True, drop=5),
-    Column("95 % interval", 13, drop=6),
-)
-FILM_COLUMNS = (
-    Column("never recommended", 20, flex=True),
-    Column("year", 4),
-    Column("genres", 26, drop=1),
-    Column("seen by", 7, right=True),
-)
-
-
-class JudgedTable(Table):
-    """A table in which a cell can be good or bad news."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"judged--good", "judged--bad"}
-    DEFAULT_CSS = """
-    JudgedTable > .judged--good { color: $text-success; }
-    JudgedTable > .judged--bad { color: $text-error; }
-    """
-
-    def __init__(self, columns: tuple[Column, ...], *, id: str) -> None:  # noqa: A002
-        super().__init__(columns, id=id)
-        self.judge: Callable[[int, int], int] = lambda row, column: 0
-        """1, 0 or −1 for a row and a column."""
-
-    def cell_style(self, row: int, column: int) -> Style | None:
-        verdict = self.judge(row, column)
-        return self.judged(verdict) if verdict else None
-
-    def judged(self, verdict: int) -> Style:
-        return self.get_component_rich_style("judged--good" if verdict > 0 else "judged--bad", partial=True)
 
 
 @dataclass
@@ -177,8 +137,11 @@ class FailuresScreen(AskingScreen):
     def _show_failures(self, answer: "tuple[Failures, str]") -> None:
         self.failures, summary = answer
         self.query_one("#failures-summary", Static).update(summary)
-        width = min(16, max(4, *map(len, self.users.dataset.user_ids)))
-        self.query_one("#users-table", Table).columns[0] = Column("user", width)
+        found = self.failures
+        columns = self.query_one("#users-table", Table).columns
+        columns[0] = Column("user", min(16, max(4, *map(len, self.users.dataset.user_ids))))
+        columns[2] = Column("rank", max(5, width_of(found.ranks)), right=True)
+        columns[4] = Column("gain", max(5, 1 + width_of(found.gains)), right=True)
         self._draw_side()
         self._arrange()
         self._opened()
@@ -365,10 +328,12 @@ class FailuresScreen(AskingScreen):
         side = self.query_one("#failures-side")
         side.border_title = f"ranks of {len(failures.evaluated):,} users"
         table = self.query_one("#users-table", JudgedTable)
-        width = max(20, side.scrollable_content_region.width)
-        self.query_one("#failures-spread", Static).update(
-            histogram(failures.spread(), width, table.judged(1), table.judged(-1)) if len(failures.evaluated) else ""
-        )
+        room = side.scrollable_content_region
+        bins = failures.spread() if len(failures.evaluated) else []
+        if room.height < len(bins) + USER_LINES:
+            bins = fewer(bins)
+        text = histogram(bins, max(20, room.width), table.judged(1), table.judged(-1))
+        self.query_one("#failures-spread", Static).update(text)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_side)
@@ -431,6 +396,8 @@ class FailuresScreen(AskingScreen):
 
     def show_problem(self, text: str) -> None:
         super().show_problem(text)
+        if self.failures is None and not self.waiting("failures"):
+            self.query_one("#failures-summary", Static).update(clean(text))
         if self.front == "catalogue" and self.catalogue is None and not self.waiting("catalogue"):
             self._say(text)
 

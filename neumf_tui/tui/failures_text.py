@@ -1,5 +1,6 @@
 """The texts of the failures screen."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -9,8 +10,12 @@ from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.ruler import journey, sparkline
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from neumf_tui.ranking.catalogue import Catalogue
     from neumf_tui.ranking.failures import Cohort, Failures
+    from neumf_tui.ranking.spread import Bin
 
 SORTS = {
     "rank": "worst rank first",
@@ -21,6 +26,8 @@ SORTS = {
     "dataset": "dataset order",
 }
 """How ORDERS of ranking/failures.py are called on screen."""
+USER_LINES = 8
+"""Lines of `user_text`, a long title among them, and one before it."""
 WHISKER = 24
 """Cells of an interval drawn as a line."""
 NONE = "–"
@@ -29,6 +36,12 @@ NONE = "–"
 def gain_text(gain: float) -> str:
     """Places gained over popularity alone, with a sign."""
     return NONE if gain != gain else f"{'−' if gain < 0 else '+'}{rank_text(abs(gain))}"
+
+
+def width_of(values: "NDArray[np.float32]") -> int:
+    """Cells that the longest of ranks or gains takes, without a sign; NaN is no number."""
+    known = abs(values[values == values])
+    return len(f"{int(known.max(initial=0)):,}") + (2 if (known % 1).any() else 0)
 
 
 def user_cells(failures: "Failures", user: int) -> list[str]:
@@ -56,12 +69,19 @@ def user_text(failures: "Failures", user: int) -> Text:
     text.append(clean(title), "bold")
     text.append(f"\nseen by {seen}")
     text.append("" if age == NONE else f" · {age} years old" if age != "1" else " · 1 year old")
-    text.append(f"\nrank {rank} of {failures.candidates[user]:,} · {'hit ✓' if failures.ranks[user] <= CUTOFF else 'miss ✗'}")
+    text.append(f"\n{'hit ✓' if failures.ranks[user] <= CUTOFF else 'miss ✗'} rank {rank} of {failures.candidates[user]:,}")
     text.append(f"\npopularity alone {popular}\ngain {gain}")
     tape = [float(known) for known in failures.users.tape[:, user] if known == known]
     if len(tape) > 1:
         text.append(f"\n{sparkline(tape, int(failures.candidates[user]), 20)} {journey(tape)}")
     return text
+
+
+def fewer(bins: "list[Bin]") -> "list[Bin]":
+    """Bins beyond the top 50 taken together by twos."""
+    inside, outside = [b for b in bins if b.last <= CUTOFF], [b for b in bins if b.last > CUTOFF]
+    pairs = [outside[at : at + 2] for at in range(0, len(outside), 2)]
+    return inside + [replace(pair[0], last=pair[-1].last, count=sum(b.count for b in pair)) for pair in pairs]
 
 
 def verdict(cohort: "Cohort", everybody: "Cohort") -> int:
