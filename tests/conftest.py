@@ -1,11 +1,13 @@
 """Fixtures: a home of its own for every test, the demo set, a trained run, and ML-100K where it is at hand."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -72,19 +74,20 @@ def cli() -> Cli:
 
 
 @pytest.fixture
-def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The same in this process, without the seconds of a start: for commands that only look."""
     from neumf_tui.cli.main import main
 
     def run(*args: str) -> "subprocess.CompletedProcess[str]":
         monkeypatch.setattr(sys, "argv", ["neumf-tui", *args])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        return subprocess.CompletedProcess(args, code, *capsys.readouterr())
+        code, out, err = 0, io.StringIO(), io.StringIO()
+        # Not pytest's capture: while an app runs, stdout is the app's.
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
     return run
 

@@ -1,13 +1,12 @@
 """The screens on golden run directories and on a trained run: messages, then state, then pictures."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden import make_run
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from neumf_tui.runs.reader import read_status
 from neumf_tui.tui.app import NeumfApp
@@ -115,75 +114,6 @@ async def test_simulated_data_is_named_on_both_screens(trained: Path, own_home: 
         assert isinstance(app.screen, TrainScreen)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_explore_shows_what_rank_prints(trained: Path, own_home: Path, size: tuple[int, int]) -> None:
-    from neumf_tui.ranking.load import Ranker
-    from neumf_tui.ranking.report import ranking_object
-
-    app = NeumfApp(trained, own_home, "explore")
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        screen = app.screen
-        assert isinstance(screen, ExploreScreen) and screen.ranking is not None and screen.users is not None
-        await pilot.press("down", "down", "n")
-        await settle(pilot)
-        user = screen.users.dataset.user_ids[screen.user]
-        said = ranking_object(Ranker(trained, own_home), user, None)
-        assert screen.ranking.user == screen.user
-        titles = screen.users.dataset.catalogue.titles
-        assert [titles[i] for i in screen.ranking.items] == [item["title"] for item in said["items"]]
-        assert said["heldout"]["rank"] > 50
-        assert said["heldout"]["title"] in text_of(app, "#story") and "miss" in text_of(app, "#story")
-        await pilot.press("h")
-        table = screen.query_one("#ranking-table", Table)
-        assert table.cursor == screen.ranking.heldout
-        line = "".join(s.text for s in table.render_line(table.cursor + 1 - table.scroll_offset.y))
-        assert "★" in line
-
-
-async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Path) -> None:
-    app = NeumfApp(trained, own_home, "explore")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
-        screen = app.screen
-        assert isinstance(screen, ExploreScreen) and screen.users is not None
-        await pilot.press("slash", *"sim-04")
-        await settle(pilot)
-        ids = screen.users.dataset.user_ids
-        assert {ids[u] for u in screen.list.order} == {f"sim-04{n}" for n in range(10)}
-        assert ids[screen.user].startswith("sim-04") and screen.ranking is not None
-        screen.query_one("#search", Input).value = "zzzz no such film"
-        await settle(pilot)
-        assert screen.list.order == [] and "no user matches" in text_of(app, "#story")
-        await pilot.press("escape", "o")
-        await settle(pilot)
-        shown = [float(screen.users.ranks[u]) for u in screen.list.order]
-        assert shown == sorted(shown, reverse=True) and len(shown) == 700
-        await pilot.press("2")
-        history = screen.query_one("#history-table", Table)
-        assert history.row_count == screen.users.history_sizes[screen.user] and history.has_focus
-
-
-async def test_quick_moves_never_show_one_users_list_under_anothers_name(trained: Path, own_home: Path) -> None:
-    app = NeumfApp(trained, own_home, "explore")
-    async with app.run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
-        screen = app.screen
-        assert isinstance(screen, ExploreScreen)
-        for key in ["r", "n", "r", "down", "r", "N", "pagedown", "end", "r", "home"]:
-            await pilot.press(key)
-            assert screen.ranking is None or screen.ranking.user == screen.user
-        await settle(pilot)
-        assert screen.ranking is not None and screen.ranking.user == screen.user
-
-
-async def test_explore_of_a_run_without_its_data_says_so(own_home: Path) -> None:
-    app = NeumfApp(make_run(own_home, "finished"), own_home, "explore")
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        assert "prepared dataset is not there" in text_of(app, "#story")
-
-
 async def test_hostile_cells_stay_in_their_line() -> None:
     from rich.cells import cell_len
     from test_data import HOSTILE
@@ -240,46 +170,3 @@ def test_thinning_keeps_extremes_and_the_past() -> None:
     assert len(few_x) < 600 and few_y.max() == 9.0 and (np.diff(few_x) > 0).all()
     longer, _ = thinned(np.arange(10_100.0), np.append(y, np.zeros(100)), 200)
     assert set(few_x[:-4]) <= set(longer), "new points at the end leave the others alone"
-
-
-@pytest.fixture
-def exact(trained: Path, own_home: Path) -> Path:
-    """The trained run with weights whose scores are exact in float32, so that its picture is the same on every processor."""
-    import torch
-
-    from neumf_tui.data.registry import load_dataset
-    from neumf_tui.ranking.evaluate import Evaluator
-    from neumf_tui.runs.checkpoint import Progress
-    from neumf_tui.runs.reader import read_info
-    from neumf_tui.runs.writer import RunWriter
-    from neumf_tui.settings import make_settings
-    from neumf_tui.training.trainer import Trainer
-
-    data = load_dataset(read_info(trained).dataset.fingerprint, "demo", own_home)
-    trainer = Trainer(data, make_settings("d2l", {}), torch.device("cpu"))
-    with torch.no_grad():
-        for parameter in trainer.model.parameters():
-            parameter.zero_()
-        trainer.model.user_gmf.weight[:, 0] = 1
-        trainer.model.item_gmf.weight[:, 0] = torch.arange(data.num_items) * 37 % data.num_items / 16
-        trainer.model.head.weight[0, 0] = 1
-    trainer.save(trained, Progress(epoch=10))
-    ranks = Evaluator(data, torch.device("cpu")).ranks(trainer.model)
-    with RunWriter(trained) as writer:
-        for epoch in range(1, 11):
-            writer.ranks(epoch, np.minimum(ranks * (11 - epoch), 900))
-    return trained
-
-
-PICTURED = pytest.mark.skipif(version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8")
-
-
-@PICTURED
-@pytest.mark.parametrize("size", SIZES)
-def test_picture_of_explore(exact: Path, own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
-    async def find_one(pilot: "Pilot[None]") -> None:
-        await settle(pilot)
-        await pilot.press("slash", *"sim-196", "enter", "h")
-        await settle(pilot)
-
-    assert snap_compare(NeumfApp(exact, own_home, "explore"), terminal_size=size, run_before=find_one)

@@ -20,6 +20,7 @@ def export(
 ) -> None:
     """Write held-out ranks, everybody's best films, or the embeddings for another program; its path goes to stdout."""
     from neumf_tui.ranking import export as columns
+    from neumf_tui.runs.reader import read_info
 
     if what not in columns.WHAT:
         raise UsageError(f"--what {what}: expected one of {', '.join(columns.WHAT)}")
@@ -39,5 +40,5 @@ def export(
         if form != "npz":
             found = columns.embedding_columns(found)
     path = (output or Path(f"{folder.name}-{what}.{form}")).expanduser().absolute()
-    columns.write_columns(found, path, form)
+    columns.write_columns(found, read_info(folder).dataset.label, path, form)
     print(path)

@@ -77,7 +77,7 @@ def _chunks(ranker: Any) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.
 
 
 def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
-    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids` and `item_ids`, and the weight `head`."""
+    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids`, `item_ids` and the weight `head`."""
     from neumf_tui.ranking.load import Ranker
 
     ranker = Ranker(folder, home, which)
@@ -99,8 +99,13 @@ def embedding_columns(arrays: Columns) -> Columns:
     return columns | {f"v{k}": values[:, k] for k in range(values.shape[1])}
 
 
-def write_columns(columns: Columns, path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all. Raises UsageError where it is there already."""
+def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
+    """Write a new file in one of FORMATS, whole or not at all; `label` of the dataset stands in it as `dataset`.
+
+    Raises UsageError where the file is there already.
+    """
+    size = 0 if form == "npz" else len(next(iter(columns.values())))
+    columns = {"dataset": np.full(size, label) if size else np.array(label), **columns}
     if path.exists():
         raise UsageError(f"{path}: is there already; name another file with --output")
     if not path.parent.is_dir():
@@ -114,7 +119,7 @@ def write_columns(columns: Columns, path: Path, form: str) -> None:
 def _write(columns: Columns, path: Path, form: str) -> None:
     if form == "npz":
         with path.open("wb") as file:  # given a name, numpy would add an ending of its own
-            np.savez_compressed(file, **columns)
+            np.savez_compressed(file, **columns)  # type: ignore[arg-type] - a column is never named allow_pickle
         return
     import pyarrow as pa
     import pyarrow.csv

@@ -332,7 +332,7 @@ class ExploreScreen(AskingScreen):
         """The first tab says what its list is ordered by."""
         raw = " raw" if self.query_one(RankingTable).raw else ""
         by = "ranking" if self.by == "score" else f"by {ORDER_NAMES[self.by]}"
-        self.query_one(TabbedContent).get_tab("ranking").label = f"1 {by}{raw}"  # type: ignore[assignment]
+        self.query_one(TabbedContent).get_tab("ranking").label = f"1 {by}{raw}"
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_story)
