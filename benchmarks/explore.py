@@ -29,6 +29,8 @@ PROGRAM = [sys.executable, "-m", "neumf_tui"]
 SIZE = (120, 40)
 QUIET = 0.5
 """Seconds without output after which nothing more is coming; no wait inside the program is as long."""
+PATIENCE = 5.0
+"""Seconds after which a key press that changes nothing is given up."""
 DOWN = "\x1b[B"
 _USER = re.compile(r"\buser (\S+) ──")
 _HEADER = re.compile(r"#.*\btitle\b")
@@ -80,11 +82,18 @@ class Recorder(Terminal):
             found.append((at, self.text if self.alternate else ""))
         return found
 
-    def rest(self) -> None:
-        """Wait until something has come after this call, and then nothing for a while."""
-        before = len(self.arrivals)
-        wait_for(lambda: len(self.arrivals) > before or not self.alive, "an answer")
-        wait_for(lambda: time.monotonic() - self.arrivals[-1][0] > QUIET, "rest")
+    def rest(self, history: list[tuple[float, str]]) -> None:
+        """Wait until a list is shown and nothing has come for a while; what came goes to `history`."""
+
+        def still() -> bool:
+            if not self.alive:
+                raise SystemExit(f"explore has ended; it said\n{self.main_text}")
+            if time.monotonic() - (self.arrivals[-1][0] if self.arrivals else self.begun) < QUIET:
+                return False
+            history.extend(self.history())
+            return bool(history and Shown.of(history[-1][1]).rows)
+
+        wait_for(still, "a list")
 
 
 def completed(history: list[tuple[float, str]]) -> tuple[float, Shown]:
@@ -102,15 +111,16 @@ def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
     """Seconds from each of `count` key presses to the new user's whole list; and the last user."""
     seconds, user = [], Shown.of(terminal.text).user
     while len(seconds) < count:
+        history: list[tuple[float, str]] = []
         begun = time.monotonic()
         terminal.send(keys)
-        terminal.rest()
-        at, final = completed(terminal.history())
-        if not final.rows:
-            raise SystemExit(f"no list after {keys!r}; shown is\n{terminal.text}")
-        if final.user != user:  # a user drawn at random can be the same again
-            seconds.append(at - begun)
-        user = final.user
+        wait_for(lambda begun=begun: terminal.arrivals[-1][0] > begun or time.monotonic() > begun + PATIENCE, "an answer")
+        if terminal.arrivals[-1][0] > begun:
+            terminal.rest(history)
+            at, final = completed(history)
+            if final.user != user:  # a user drawn at random can be the same again
+                seconds.append(at - begun)
+            user = final.user
     return seconds, user
 
 
@@ -127,16 +137,7 @@ def opening(home: Path, run: str) -> tuple[Recorder, float, float]:
     """An explore screen at rest, and the seconds from the start of the process to its first paint and to the whole list."""
     terminal = Recorder([*PROGRAM, "explore", run, "--home", str(home)])
     history: list[tuple[float, str]] = []
-
-    def whole() -> bool:
-        history.extend(terminal.history())
-        if not terminal.alive:
-            raise SystemExit(f"explore has ended; it said\n{terminal.main_text}")
-        return bool(history and Shown.of(history[-1][1]).rows)
-
-    wait_for(whole, "the list")
-    wait_for(lambda: time.monotonic() - terminal.arrivals[-1][0] > QUIET, "rest")
-    history.extend(terminal.history())
+    terminal.rest(history)
     first = next(at for at, text in history if text.strip())
     at, _ = completed(history)
     return terminal, first - terminal.begun, at - terminal.begun
@@ -195,10 +196,13 @@ def users(home: Path, run: str, films: int, presses: int, peer_repeats: int) -> 
     """From key press to list, against the peer, on one run."""
     terminal, _, _ = opening(home, run)
     with terminal:
+        before = terminal.cpu_seconds()
         stepped, _ = press(terminal, DOWN, presses)
+        spent = (terminal.cpu_seconds() - before) / presses
         drawn, user = press(terminal, "r", presses)
         check(terminal, home, run, user)
     median = say(f"next user, {films:,} films", stepped)
+    print(f"{'  of it on the processor, all threads':<52}{1000 * spent:>9,.0f} ms")
     say(f"random user, {films:,} films", drawn)
     peer = say(f"  peer: DataTable of {films:,} rows", data_table(films, peer_repeats))
     print(f"  next user is {peer / median:,.1f} times as fast as the peer's filling alone")
