@@ -23,6 +23,7 @@ from neumf_tui.ranking.scoring import Scorer
 from neumf_tui.ranking.users import Users, load_users
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.explore_screen import ExploreScreen
 from neumf_tui.tui.film_dialog import FilmDialog
 from neumf_tui.tui.film_screen import NEAR, TABLES, FilmScreen
 from neumf_tui.tui.widgets.table import Table
@@ -439,9 +440,8 @@ async def test_a_film_is_searched_and_chosen(ranker: Ranker, users: Users, train
         assert app.screen is screen and screen.item == 7
         # Typed and chosen at once: the answer to what was typed last counts.
         await pilot.press("slash")
-        app.screen.query_one(Input).value = titles[item]
-        await pilot.pause()
-        await pilot.press("enter")
+        app.screen.query_one(Input).value = titles[item][:-1]
+        await pilot.press(*titles[item][-1], "enter")
         await settle(pilot)
         assert app.screen is screen and screen.item == item and screen.trail == [7]
         await pilot.press("slash", *"the", "down", "down")
@@ -450,6 +450,11 @@ async def test_a_film_is_searched_and_chosen(ranker: Ranker, users: Users, train
         await settle(pilot)
         assert app.screen is screen and screen.trail == [7, item]
         assert screen.item in Titles(ranker.dataset).search("the", 2)
+        await pilot.press("slash", *"the")
+        await settle(pilot)
+        await pilot.click(Table, offset=(3, 4), times=2)
+        await settle(pilot)
+        assert app.screen is screen and screen.item == Titles(ranker.dataset).search("the", 9)[3]
         await pilot.press("slash", *"zqxzqxzqx")
         await settle(pilot)
         assert "none is like that" in text_of(app, "#find-film-title")
@@ -509,3 +514,14 @@ async def test_a_fault_is_said_and_the_screen_goes_on(ranker: Ranker, users: Use
         await pilot.press("2", "enter", "h", "y", "1", "enter")
         await settle(pilot)
         assert app.screen is screen and screen.trail == [9]
+
+
+async def test_a_user_leads_back_to_the_explore_screen(ranker: Ranker, users: Users, trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, ranker, users, 7)
+        await pilot.press("2", "down", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, ExploreScreen)
+        user = int(reach(ranker, 7).best[1])
+        assert ranker.dataset.user_ids[user] in str(app.screen.query_one("#user-pane").border_title)

@@ -28,13 +28,19 @@ SHOWN = 100
 """Films listed for a query."""
 
 
+class TitleInput(Input):
+    """The line of the dialog. Its Enter comes after what was typed before it, which a key of the dialog might not."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Go to it", tooltip="The film under the cursor", id="find-film.choose"),
+    ]
+
+
 class FilmDialog(ModalScreen[int | None]):
     """Ends with the item index of the film that was chosen, or None."""
 
     CSS_PATH = "film_dialog.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the line that is typed into, which has an Enter of its own.
-        Binding("enter", "choose", "Go to it", priority=True, tooltip="The film under the cursor", id="find-film.choose"),
         Binding("down", "move(1)", "Down", show=False, tooltip="Next film", id="find-film.down"),
         Binding("up", "move(-1)", "Up", show=False, tooltip="Film before", id="find-film.up"),
         Binding("pagedown", "page(1)", "Page down", show=False, tooltip="Films further down", id="find-film.page-down"),
@@ -54,11 +60,12 @@ class FilmDialog(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="find-film"):
             yield Static("Go to a film", id="find-film-title", markup=False)
-            yield Input(placeholder="title, as you remember it", compact=True)
+            yield TitleInput(placeholder="title, as you remember it", compact=True)
             yield Table(COLUMNS)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.query_one(Table).can_focus = False  # the mouse moves the cursor there, and typing goes on
         self.query_one(Input).focus()
         self._search("")
 
@@ -91,13 +98,14 @@ class FilmDialog(ModalScreen[int | None]):
         self.query_one("#find-film-title", Static).update(f"Go to a film · {what if found or not query else 'none is like that'}")
         self.query_one(Table).show_rows(len(found), cells)
         if self._choosing:
-            self.action_choose()
+            self.choose()
 
     def _show_problem(self, text: str) -> None:
         self.query_one("#find-film-title", Static).update(Text(clean(text), "bold"))
 
     @on(Table.Chosen)
-    def action_choose(self) -> None:
+    @on(Input.Submitted)
+    def choose(self) -> None:
         """Choose the film under the cursor; where what was typed last is still being searched, the best of it."""
         self._choosing = self._asker.waiting("search")
         if not self._choosing and self._found:
