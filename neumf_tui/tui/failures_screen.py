@@ -100,7 +100,7 @@ class FailuresScreen(AskingScreen):
         yield Static(head, id="failures-head")
         yield Static("counting", id="failures-summary", markup=False)
         with TabbedContent(id="failures-tabs"):
-            with TabPane("users (1)", id="users"), Horizontal():
+            with TabPane("1 users", id="users"), Horizontal():
                 with Vertical(classes="failures-pane", id="failures-list"):
                     yield JudgedTable(USER_COLUMNS, id="users-table")
                     yield Input(placeholder="id or held-out title", id="failures-search", compact=True)
@@ -108,12 +108,12 @@ class FailuresScreen(AskingScreen):
                     yield Static(id="failures-spread")
                     yield Static(id="failures-user")
             with (
-                TabPane("cohorts (2)", id="cohorts"),
+                TabPane("2 cohorts", id="cohorts"),
                 Vertical(classes="failures-pane", id="failures-cohorts"),
             ):
                 yield JudgedTable(COHORT_COLUMNS, id="cohorts-table")
             with (
-                TabPane("catalogue (3)", id="catalogue"),
+                TabPane("3 catalogue", id="catalogue"),
                 Vertical(classes="failures-pane", id="failures-catalogue"),
             ):
                 yield Static(id="failures-figures", markup=False)
