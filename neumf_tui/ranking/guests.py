@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
@@ -46,7 +46,7 @@ class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item_ids: list[str]
     titles: list[str]
     """For people who open the file; only the ids count."""
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
@@ -69,18 +69,29 @@ def guest_names(home: Path) -> list[str]:
 
 def load_guest(home: Path, name: str) -> tuple[Guest, str]:
     """The guest and the name of its dataset; raises RunError where there is none or its file is damaged."""
-    path = home / "guests" / f"{name}.json"
-    if name not in guest_names(home):
-        some = ", ".join(guest_names(home)[:5])
-        there = f"there are {some}" if some else "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
-        raise RunError(f"no guest {name!r} in {home / 'guests'}: {there}")
+    kept = read_guest(home, name)
+    return Guest(name, tuple(kept.item_ids), kept.seed), kept.dataset
+
+
+def read_guest(home: Path, name: str) -> GuestFile:
+    """The guest's file as it is; raises RunError where there is none or it is damaged."""
+    path = _file_of(home, name)
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=GuestFile)
     except (OSError, msgspec.DecodeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); delete it and save the guest again") from error
     if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
         raise RunError(f"{path}: expected at least one item id, none of them twice; mend it, or save the guest again")
-    return Guest(name, tuple(kept.item_ids), kept.seed), kept.dataset
+    return kept
+
+
+def _file_of(home: Path, name: str) -> Path:
+    """Raises RunError where there is none, and so for any name that would lead out of the folder."""
+    if name not in guest_names(home):
+        some = ", ".join(guest_names(home)[:5])
+        there = f"there are {some}" if some else "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
+        raise RunError(f"no guest {name!r} in {home / 'guests'}: {there}")
+    return home / "guests" / f"{name}.json"
 
 
 def guests_of(home: Path, dataset: "Dataset") -> list[Guest]:
@@ -98,6 +109,9 @@ def guests_of(home: Path, dataset: "Dataset") -> list[Guest]:
 
 
 def delete_guest(home: Path, name: str) -> None:
-    """Raises RunError where there is none."""
-    load_guest(home, name)
-    (home / "guests" / f"{name}.json").unlink()
+    """Also one whose file is damaged. Raises RunError where there is none, or its file cannot be deleted."""
+    path = _file_of(home, name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be deleted ({error.strerror or error}); mend that, or delete it by hand") from error

@@ -1,0 +1,142 @@
+"""Commands about people who are in no dataset: a list for films they like, and the guests who are kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from neumf_tui.cli.options import Csv, Epoch, Home, Json, RunOption, form_of, home_of
+from neumf_tui.cli.person import open_ranker
+from neumf_tui.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+
+STEADY = 3
+"""Films from which on a list hangs less on each of them."""
+
+
+def recommend(
+    likes: Annotated[
+        list[str], typer.Option("--likes", metavar="FILMS", help="Item ids or titles, separated by ';'. May be given again.")
+    ],
+    save: Annotated[str | None, typer.Option("--save", metavar="NAME", help="Keep the person as a guest of this name.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="With --save: in place of a guest of that name.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the films drawn for comparison.")] = 0,
+    run: RunOption = None,
+    epoch: Epoch = None,
+    raw: Annotated[bool, typer.Option("--raw", help="In the table: scores as the model has them, not less their means.")] = False,
+    top: Annotated[str, typer.Option(metavar="K", help="Films to show, or 'all'.")] = "10",
+    json: Json = False,
+    csv: Csv = False,
+    home: Home = None,
+) -> None:
+    """The ranked films for somebody who likes these: a pair of embeddings fitted to them, everything else frozen."""
+    form = form_of(json, csv)
+    if top != "all" and not (top.isdecimal() and int(top) > 0):
+        raise UsageError(f"--top {top}: expected a whole number of films from 1, or 'all'")
+    films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
+    if not films:
+        raise UsageError("--likes: expected at least one film, such as --likes 'Alien; Blade Runner'")
+    if replace and save is None:
+        raise UsageError("--replace: of which guest? give --save NAME too")
+    if save is not None:
+        _check_free(home_of(home), save, replace)
+    ranker = open_ranker(home, run, epoch)
+    data = ranker.dataset
+    if top != "all" and int(top) > data.num_items:
+        raise UsageError(f"--top {top}: the catalogue has {data.num_items:,} items; give fewer, or 'all'")
+    from neumf_tui.output import say
+    from neumf_tui.ranking.guests import Guest, save_guest
+    from neumf_tui.ranking.newcomer import UNSAVED, guest_sheet
+    from neumf_tui.ranking.report import print_ranking
+
+    items = _items_of(data, films)
+    if len(items) < STEADY:
+        say(f"{len(items)} film{'s' if len(items) > 1 else ''}: {STEADY} or more make the list steadier")
+    guest = Guest(save or UNSAVED, tuple(data.catalogue.item_ids[item] for item in items), seed)
+    ranking = ranker.rank(guest)
+    if save is not None:
+        save_guest(guest, data, ranker.home)
+        say(f"saved: `neumf-tui rank --guest {save}`")
+    print_ranking(guest_sheet(ranker, ranking, None if top == "all" else int(top)), form, raw)
+
+
+def _check_free(home: Path, name: str, replace: bool) -> None:
+    from neumf_tui.ranking.guests import guest_names
+    from neumf_tui.runs.store import check_name
+
+    check_name(name, "guest")
+    if name in guest_names(home) and not replace:
+        raise UsageError(f"--save {name}: there is a guest of that name; give another, or --replace")
+
+
+def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
+    """Item indices; stderr says what each film was taken as. The titles are made ready for search once for all of them."""
+    from neumf_tui.data.titles import Titles, film_title
+    from neumf_tui.output import say
+
+    titles = Titles(dataset)
+    named: dict[int, str] = {}
+    for film in films:
+        found = titles.look_up(film)
+        if found.note:
+            say(found.note)
+        if found.item in named:
+            raise UsageError(
+                f"--likes: {named[found.item]!r} and {film!r} are both {film_title(dataset, found.item)!r}; name each film once"
+            )
+        named[found.item] = film
+    return list(named)
+
+
+def guests(
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete this guest.")] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """The guests who are kept: of which dataset they are, and the films they picked."""
+    if delete is not None and json:
+        raise UsageError("--delete and --json: choose one")
+    from neumf_tui.output import print_json, print_line, print_table, say
+    from neumf_tui.ranking.guests import delete_guest, guest_names
+
+    where = home_of(home)
+    if delete is not None:
+        delete_guest(where, delete)
+        say(f"deleted: guest {delete}")
+        return
+    rows = [_about_guest(where, name) for name in guest_names(where)]
+    if json:
+        print_json(rows)
+    elif not rows:
+        print_line("no guests yet; `neumf-tui recommend --likes ... --save NAME` makes one")
+    else:
+        print_table(
+            ("guest", "dataset", "films", "titles"),
+            [
+                (row["guest"], "–", "–", row["problem"])
+                if row["problem"]
+                else (row["guest"], row["dataset"], str(len(row["item_ids"])), "; ".join(row["titles"]))
+                for row in rows
+            ],
+            numbers=("films",),
+        )
+
+
+def _about_guest(home: Path, name: str) -> dict[str, Any]:
+    """What is kept; for a file that cannot be read `problem` says why, and the rest is null."""
+    from neumf_tui.ranking.guests import read_guest
+
+    try:
+        kept = read_guest(home, name)
+    except RunError as error:
+        return {"guest": name, "dataset": None, "item_ids": None, "titles": None, "seed": None, "problem": str(error)}
+    return {
+        "guest": name,
+        "dataset": kept.dataset,
+        "item_ids": kept.item_ids,
+        "titles": kept.titles,
+        "seed": kept.seed,
+        "problem": None,
+    }
