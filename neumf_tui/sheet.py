@@ -32,6 +32,11 @@ class Sheet:
     """Those keys of `about` that begin each row where there is no object around it, so that a file says what it is of."""
 
     @property
+    def stem(self) -> str:
+        """The name as a file can have it, whatever an id in it holds."""
+        return "".join(c if c.isalnum() or c in "-_." else "_" for c in self.name)[:100]
+
+    @property
     def object(self) -> dict[str, Any]:
         """The whole as one JSON object."""
         return self.about | {self.key: list(self.rows)}

@@ -34,10 +34,9 @@ def who_is(ranker: "Ranker", user: str | None, guest: str | None) -> "Who":
 
 def item_of(dataset: "Dataset", film: str) -> int:
     """The film's item index; where the name was not exact, stderr says what it was taken as."""
-    from neumf_tui.data.titles import Titles
     from neumf_tui.output import say
 
-    found = Titles(dataset).look_up(film)
+    found = dataset.titles.look_up(film)
     if found.note:
         say(found.note)
     return found.item

@@ -77,7 +77,7 @@ def _chunks(ranker: Any) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.
 
 
 def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
-    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids`, `item_ids` and the weight `head`."""
+    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids`, `item_ids` and `head`."""
     from neumf_tui.ranking.load import Ranker
 
     ranker = Ranker(folder, home, which)
@@ -119,7 +119,7 @@ def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
 def _write(columns: Columns, path: Path, form: str) -> None:
     if form == "npz":
         with path.open("wb") as file:  # given a name, numpy would add an ending of its own
-            np.savez_compressed(file, **columns)  # type: ignore[arg-type] - a column is never named allow_pickle
+            np.savez_compressed(file, **columns)  # type: ignore[arg-type]
         return
     import pyarrow as pa
     import pyarrow.csv

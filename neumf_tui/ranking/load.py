@@ -90,6 +90,9 @@ class Ranker:
 
         Raises RunError or DatasetError where the run, its checkpoint or its dataset cannot be read.
         """
+        # What is asked here is small, and beside a training two threads that wait for one another cost a hundred times what they
+        # save. It also makes the sums those of the trainer, to the bit.
+        torch.set_num_threads(1)
         self.folder, self.home = folder, home
         self.info: RunInfo = read_info(folder)
         about = self.info.dataset

@@ -163,7 +163,7 @@ class AskingScreen(Screen[None]):
 
         def dialog(sheet: Sheet) -> None:
             question = f"Write this list into a new file ({', '.join(ENDINGS)}; .svg is a picture of the screen)"
-            self.app.push_screen(AskDialog(question, str(Path.cwd() / f"{sheet.name}.csv"), check), partial(answer, sheet))
+            self.app.push_screen(AskDialog(question, str(Path.cwd() / f"{sheet.stem}.csv"), check), partial(answer, sheet))
 
         self.ask("name", lambda _: make(), dialog)
 

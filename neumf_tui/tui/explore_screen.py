@@ -17,6 +17,7 @@ from neumf_tui.runs.checkpoint import checkpoint_epochs
 from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen
+from neumf_tui.tui.failures_screen import FailuresScreen
 from neumf_tui.tui.person_panes import HistoryPane, JourneyPane, NearestPane, NearMissPane, PersonPane
 from neumf_tui.tui.ranking_table import RankingTable
 from neumf_tui.tui.story import story
@@ -25,7 +26,6 @@ from neumf_tui.tui.why_pane import WhyPane
 from neumf_tui.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
-    from neumf_tui.data.titles import Titles
     from neumf_tui.ranking.guests import Guest
     from neumf_tui.ranking.load import Ranker, UserRanking, Who
     from neumf_tui.ranking.users import Users
@@ -99,7 +99,6 @@ class ExploreScreen(AskingScreen):
         self.by, self.epoch = "score", 0
         self.list = UserList()
         self._first, self._which = user_id, which
-        self._titles: Titles | None = None
         self._stale: set[str] = set()
         """Tabs that do not show this person and epoch yet."""
 
@@ -174,6 +173,9 @@ class ExploreScreen(AskingScreen):
         self.ranker, self.users = opened.ranker, opened.users
         self.epoch = opened.ranker.epoch
         self._draw_head()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, FailuresScreen):
+                screen.take_ranker(opened.ranker)  # it was opened before the model was there
         self.list.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
         self._show_list(self.who)
         if opened.ranking is not None and opened.ranking.person.who == self.who and opened.ranking.by == self.by:
@@ -457,13 +459,7 @@ class ExploreScreen(AskingScreen):
 
         from neumf_tui.tui.film_dialog import FilmDialog
 
-        def titles() -> "Titles":
-            from neumf_tui.data.titles import Titles
-
-            self._titles = self._titles or Titles(users.dataset)
-            return self._titles
-
-        self.app.push_screen(FilmDialog(titles), self._go_to_film)
+        self.app.push_screen(FilmDialog(lambda: users.dataset.titles), self._go_to_film)
 
     def _go_to_film(self, item: int | None) -> None:
         if item is None or self.ranking is None:
@@ -479,9 +475,8 @@ class ExploreScreen(AskingScreen):
 
     def action_failures(self) -> None:
         if self.users is not None:
-            from neumf_tui.tui.failures_screen import FailuresScreen
-
-            self.app.push_screen(FailuresScreen(self.ranker, self.users, self.epoch))
+            epoch = self.ranker.epoch if self.ranker else (self.users.epochs or [0])[-1]
+            self.app.push_screen(FailuresScreen(self.ranker, self.users, epoch))
 
     def action_guest(self) -> None:
         if self.users is not None and self.ranker is not None:

@@ -1,7 +1,6 @@
 """The film screen: which films are like it by either vector, and which users it is ranked high for."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
@@ -22,7 +21,6 @@ from neumf_tui.tui.widgets.histogram import histogram
 from neumf_tui.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
-    from neumf_tui.data.titles import Titles
     from neumf_tui.ranking.film import Reach
     from neumf_tui.ranking.load import Ranker
     from neumf_tui.ranking.neighbours import Neighbours
@@ -74,14 +72,6 @@ class FilmScreen(AskingScreen):
         self._reaches: dict[int, Reach] = {}
         self._left = -1
         """The film one has just come back from: the cursor stands on it."""
-
-        @cache
-        def titles() -> "Titles":
-            from neumf_tui.data.titles import Titles
-
-            return Titles(ranker.dataset)
-
-        self._titles = titles
 
     def compose(self) -> ComposeResult:
         yield Static(id="film-head")
@@ -277,7 +267,7 @@ class FilmScreen(AskingScreen):
             if item is not None:
                 self.go(item)
 
-        self.app.push_screen(FilmDialog(self._titles), go)
+        self.app.push_screen(FilmDialog(lambda: self.ranker.dataset.titles), go)
 
     def action_heldout(self) -> None:
         if self.reach is None:

@@ -20,8 +20,16 @@ class Known:
 def known_bindings() -> dict[str, Known]:
     """By id, in the order of the screens."""
     from neumf_tui.tui.app import NeumfApp
+    from neumf_tui.tui.asking import AskingScreen
+    from neumf_tui.tui.compare_dialog import CompareDialog
+    from neumf_tui.tui.compare_screen import CompareScreen
     from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
     from neumf_tui.tui.explore_screen import ExploreScreen
+    from neumf_tui.tui.failures_screen import FailuresScreen
+    from neumf_tui.tui.film_dialog import FilmDialog, TitleInput
+    from neumf_tui.tui.film_screen import FilmScreen
+    from neumf_tui.tui.film_search import FilmSearch
+    from neumf_tui.tui.guest_screen import GuestScreen
     from neumf_tui.tui.leave_dialog import LeaveDialog
     from neumf_tui.tui.pin_dialog import PinDialog
     from neumf_tui.tui.runs_screen import RunsScreen
@@ -29,14 +37,24 @@ def known_bindings() -> dict[str, Known]:
     from neumf_tui.tui.widgets.chart import CurveChart
     from neumf_tui.tui.widgets.table import Table
 
-    every = ("train", "runs", "explore")
+    asking = ("explore", "film", "failures", "compare", "guest")
+    every = ("train", "runs", *asking)
     owners: tuple[tuple[type, tuple[str, ...]], ...] = (
         (NeumfApp, every),
         (TrainScreen, ("train",)),
         (CurveChart, ("train", "runs")),
         (RunsScreen, ("runs",)),
+        (AskingScreen, asking),
         (ExploreScreen, ("explore",)),
-        (Table, (*every, "pin")),
+        (FilmScreen, ("film",)),
+        (FailuresScreen, ("failures",)),
+        (CompareScreen, ("compare",)),
+        (GuestScreen, ("guest",)),
+        (Table, (*every, "pin", "choose-model")),
+        (TitleInput, ("find-film",)),
+        (FilmSearch, ("film-search",)),
+        (FilmDialog, ("find-film",)),
+        (CompareDialog, ("choose-model",)),
         (LeaveDialog, ("leave",)),
         (PinDialog, ("pin",)),
         (ConfirmDialog, ("confirm",)),

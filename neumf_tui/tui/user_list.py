@@ -1,7 +1,7 @@
 """Which people a list shows, and in what order: users of the dataset, after any guests."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,9 @@ class UserList:
     def row_of(self, who: "Who | None") -> int | None:
         """Row of a person, None where they are not listed."""
         entry = who if isinstance(who, int) else next((-1 - g for g, guest in enumerate(self.guests) if guest == who), None)
-        rows = np.flatnonzero(self.order == entry) if entry is not None else []
+        if entry is None:
+            return None
+        rows = np.flatnonzero(self.order == entry)
         return int(rows[0]) if len(rows) else None
 
     def next_miss(self, row: int, step: int) -> int | None:
@@ -108,6 +110,7 @@ class UserList:
             in_title = np.array([*(query in title for title in self._titles), False])[np.asarray(users.dataset.split.heldout)]
             by_id = np.array([user_id.startswith(query) for user_id in self._ids], dtype=bool)
             order = np.flatnonzero(in_title | by_id)
+        keys: NDArray[Any]
         match SORTS[self.sort]:
             case "rank ▲":
                 keys = self.ranks[order]

@@ -142,8 +142,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = row if row >= 0 else self._count - 1
 
     def on_click(self, event: events.Click) -> None:
-        row = event.y - 1 + self.scroll_offset.y
-        if event.y > 0 and row < self._count:
+        at = event.get_content_offset(self)
+        if at is None or at.y < 1:
+            return
+        row = at.y - 1 + self.scroll_offset.y
+        if row < self._count:
             self.cursor = row
             if event.chain == 2:
                 self.post_message(self.Chosen(self, row))
