@@ -114,7 +114,7 @@ def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, PlainModel]) -> 
     # One of them anew: folded in without its film, ranked among the same candidates by the plain model.
     row = len(history) // 2
     whole = ranker.fold_in.fit([history])
-    alone = ranker.fold_in.fit([np.delete(history, row)], start=whole)
+    alone = ranker.fold_in.fit([np.delete(history, row)], start=whole, spared=history)
     one, two = plain.parts(alone.gmf[0].astype(np.float64), alone.mlp[0].astype(np.float64))
     folded = (one + two)[candidates(ranker.dataset, user)]
     target = (one + two)[held]

@@ -81,7 +81,7 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     yield LeftOut(base, history[:0], known, len(history))
     for first in range(0, len(history), BATCH):
         without = [np.delete(history, row) for row in range(first, min(first + BATCH, len(history)))]
-        fitted = ranker.fold_in.fit(without, start=whole)
+        fitted = ranker.fold_in.fit(without, start=whole, spared=history)
         known = np.concatenate([known, ranks(fitted.gmf, fitted.mlp)])
         yield LeftOut(base, history[: len(known)], known, len(history))
 

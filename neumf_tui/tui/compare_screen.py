@@ -66,14 +66,14 @@ class CompareScreen(AskingScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="run-head")
         with TabbedContent(id="compare-tabs"):
-            with TabPane("one person (1)", id="person"):
+            with TabPane("1 one person", id="person"):
                 yield Static("reading the other model", id="compare-who")
                 yield Static(id="compare-words", markup=False)
                 yield Static(id="compare-movers", markup=False)
                 with Horizontal(id="compare-lists"):
                     yield MoverTable((), id="list-a")
                     yield MoverTable((), id="list-b")
-            with TabPane("all users (2)", id="all"):
+            with TabPane("2 all users", id="all"):
                 yield Static("reading the ranks", id="all-words", markup=False)
                 yield Static(id="all-caveat", markup=False)
                 with Horizontal(id="compare-users-row"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -32,13 +32,25 @@ FOUND = 100
 
 
 class SearchLine(Input, inherit_bindings=False):
-    """A line whose Enter and Ctrl-U are its owner's."""
+    """A line whose Enter and Ctrl-U are those of the screen around it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         binding
         for binding in Input.BINDINGS
         if isinstance(binding, Binding) and not {"enter", "ctrl+u"} & set(binding.key.split(","))
     ]
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Enter is obeyed in the order of typing.
+
+        The app would look its binding up only when the key has come all the way up, and letters typed after it are in the
+        line by then.
+        """
+        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        if active is not None and isinstance(active.node, FilmSearch) and active.binding.action == "pick":
+            event.stop()
+            event.prevent_default()
+            active.node.action_pick()
 
 
 class FilmSearch(Vertical):
@@ -71,6 +83,8 @@ class FilmSearch(Vertical):
         super().__init__(id=id, classes=classes)
         self.found: list[int] = []
         """Item indices listed."""
+        self._found_for = ""
+        """The query that they match."""
         self._dataset, self._picked, self._pick = dataset, picked, pick
         self._asker = Asker(screen, self._show_problem)
         self._popular: list[int] = np.argsort(-dataset.seen_by, kind="stable").tolist()
@@ -113,8 +127,8 @@ class FilmSearch(Vertical):
         return bool(query)
 
     @on(Input.Changed)
-    def search(self, event: Input.Changed) -> None:
-        query = event.value
+    def search(self) -> None:
+        query = self.line.value  # the line may have gone on since
         if query.strip():
             self._asker.ask("search", lambda _: self._search(query, FOUND), lambda found: self._show(found, query))
         else:
@@ -137,7 +151,7 @@ class FilmSearch(Vertical):
 
     def _show(self, found: list[int], query: str, cursor: int = 0) -> None:
         data = self._dataset
-        self.found = found
+        self.found, self._found_for = found, query.strip()
 
         def cells(row: int) -> list[str]:
             item = found[row]
@@ -155,10 +169,10 @@ class FilmSearch(Vertical):
     @on(Table.Chosen)
     def action_pick(self) -> None:
         query = self.line.value.strip()
-        waits = bool(query) and (bool(self._late) or self._asker.waiting("search"))
+        waits = query != self._found_for or bool(self._late)
         item = self.found[self.table.cursor] if self.found else None
         self.clear()
-        if waits:
+        if query and waits:
             self._late.append(query)
             if len(self._late) == 1:
                 self._pick_late()

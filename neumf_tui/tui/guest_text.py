@@ -42,8 +42,10 @@ def story(shown: Listed, before: Listed | None, num_users: int) -> Text:
 
 def behind(shown: Listed, wanted: Picks, working: bool) -> Text:
     """Two lines for a list that is not yet, or will not be, the one of the films picked."""
-    doing = "folding in" if working else "could not be folded in:"
-    first = f"{doing} {films(len(wanted.items))} …" if wanted.items else "back to the mean user …"
+    if not working:
+        first = f"could not be folded in: {films(len(wanted.items))}"
+    else:
+        first = f"folding in {films(len(wanted.items))} …" if wanted.items else "back to the mean user …"
     return Text(f"{first}\nbelow is still the list of {whose(shown.picks)}, seed {shown.picks.seed}", "bold")
 
 

@@ -98,7 +98,9 @@ def move_text(moved: float | None) -> str:
     if not moved:
         return ""
     size = abs(moved)
-    return f"{'▲' if moved > 0 else '▼'}{rank_text(size) if size < 10_000 else f'{size / 1000:.0f}k'}"
+    # At most six cells: the half that ties give is kept where there is room for it.
+    number = rank_text(size) if size < 1000 else f"{size:,.0f}" if size < 9999.5 else f"{size / 1000:.0f}k"
+    return f"{'▲' if moved > 0 else '▼'}{number}"
 
 
 def entered(ranking: "UserRanking", before: "UserRanking") -> int:
