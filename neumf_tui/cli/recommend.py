@@ -12,6 +12,8 @@ from neumf_tui.errors import RunError, UsageError
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
 
+ROOM = 40
+"""Letters of a guest's titles in the table; `--json` has them all."""
 STEADY = 3
 """Films from which on a list hangs less on each of them."""
 
@@ -117,11 +119,17 @@ def guests(
             [
                 (row["guest"], "–", "–", row["problem"])
                 if row["problem"]
-                else (row["guest"], row["dataset"], str(len(row["item_ids"])), "; ".join(row["titles"]))
+                else (row["guest"], row["dataset"], str(len(row["item_ids"])), _some(row["titles"]))
                 for row in rows
             ],
             numbers=("films",),
         )
+
+
+def _some(titles: list[str]) -> str:
+    """As many titles as leave the other columns their room."""
+    text = "; ".join(titles)
+    return text if len(text) <= ROOM else f"{text[: ROOM - 1]}…"
 
 
 def _about_guest(home: Path, name: str) -> dict[str, Any]:
