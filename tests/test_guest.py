@@ -524,7 +524,7 @@ def test_recommend_takes_titles_and_says_as_what(ranker: Ranker, own_home: Path)
     assert csv == sheet.text()
 
 
-def test_recommend_is_deterministic(ranker: Ranker, cli: Cli) -> None:
+def test_recommend_is_deterministic(ranker: Ranker) -> None:
     likes = ";".join(ranker.dataset.catalogue.item_ids[2:6])
     once, twice = (command("recommend", "--likes", likes, "--json", "--top", "all")[0] for _ in range(2))
     assert once == twice
