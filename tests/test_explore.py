@@ -1,7 +1,6 @@
 """The explore screen on a trained run: what it shows is what the commands print, at any size and under any haste."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from conftest import Cli
 from golden import make_run
 from test_tui import SIZES, settle, text_of
-from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
 from neumf_tui.runs.reader import read_ranks
@@ -317,46 +315,3 @@ async def test_a_damaged_checkpoint_is_told_and_the_screen_goes_on(trained: Path
 def test_sides_of_the_bar() -> None:
     assert side(1, 4) == "████" and side(0.5, 4) == "██" and side(0.1, 4) == "▌" and side(0, 4) == ""
     assert side(0.6, 4, left=True) == "▐██" and side(-0.6, 4) == "▒▒▒" and side(-9, 4) == "▒▒▒▒"
-
-
-@pytest.fixture
-def exact(trained: Path, own_home: Path) -> Path:
-    """The trained run with weights whose scores are exact in float32, so that its picture is the same on every processor."""
-    import torch
-
-    from neumf_tui.data.registry import load_dataset
-    from neumf_tui.ranking.evaluate import Evaluator
-    from neumf_tui.runs.checkpoint import Progress
-    from neumf_tui.runs.reader import read_info
-    from neumf_tui.runs.writer import RunWriter
-    from neumf_tui.settings import make_settings
-    from neumf_tui.training.trainer import Trainer
-
-    data = load_dataset(read_info(trained).dataset.fingerprint, "demo", own_home)
-    trainer = Trainer(data, make_settings("d2l", {}), torch.device("cpu"))
-    with torch.no_grad():
-        for parameter in trainer.model.parameters():
-            parameter.zero_()
-        trainer.model.user_gmf.weight[:, 0] = 1
-        trainer.model.item_gmf.weight[:, 0] = torch.arange(data.num_items) * 37 % data.num_items / 16
-        trainer.model.head.weight[0, 0] = 1
-    trainer.save(trained, Progress(epoch=10))
-    ranks = Evaluator(data, torch.device("cpu")).ranks(trainer.model)
-    with RunWriter(trained) as writer:
-        for epoch in range(1, 11):
-            writer.ranks(epoch, np.minimum(ranks * (11 - epoch), 900))
-    return trained
-
-
-PICTURED = pytest.mark.skipif(version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8")
-
-
-@PICTURED
-@pytest.mark.parametrize("size", SIZES)
-def test_picture_of_explore(exact: Path, own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
-    async def find_one(pilot: "Pilot[None]") -> None:
-        await settle(pilot)
-        await pilot.press("slash", *"sim-196", "enter", "h")
-        await settle(pilot)
-
-    assert snap_compare(NeumfApp(exact, own_home, "explore"), terminal_size=size, run_before=find_one)

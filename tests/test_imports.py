@@ -13,14 +13,18 @@ CASES = [
     ("import neumf_tui.runs.control, neumf_tui.runs.keeper, neumf_tui.runs.log", "torch textual pandas typer"),
     ("import neumf_tui.doctor, neumf_tui.terminal, neumf_tui.host", "torch textual pandas typer numpy"),
     (
-        "import neumf_tui.tui.app, neumf_tui.tui.train_screen, neumf_tui.tui.explore_screen, neumf_tui.tui.runs_screen",
+        "import neumf_tui.tui.app, neumf_tui.tui.keys; neumf_tui.tui.keys.known_bindings()",
         "torch pandas typer neumf_tui.training neumf_tui.ranking",
     ),
     ("import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo", "torch textual typer"),
     ("import neumf_tui.runs.reader, neumf_tui.runs.checkpoint, neumf_tui.runs.store", "torch textual pandas typer"),
     ("import neumf_tui.training.loop, neumf_tui.training.worker", "textual typer"),
     ("import neumf_tui.ranking.report, neumf_tui.ranking.load", "textual typer neumf_tui.training"),
-    ("import neumf_tui.ranking.users", "torch"),
+    (
+        "import neumf_tui.ranking.users, neumf_tui.ranking.journey, neumf_tui.ranking.failures, neumf_tui.ranking.compare_all",
+        "torch textual typer",
+    ),
+    ("import neumf_tui.data.titles, neumf_tui.sheet", "torch textual typer pyarrow rapidfuzz"),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui import __version__
-from neumf_tui.cli import compare, control, export, failures, film, look, person, setup, train
+from neumf_tui.cli import compare, control, export, failures, film, look, person, recommend, setup, train
 from neumf_tui.errors import NeumfTuiError
 
 app = typer.Typer(
@@ -54,6 +54,8 @@ for _command, _example in (
     (person.near_miss, "near-miss 196"),
     (film.similar, "similar Alien"),
     (film.film, "film Alien"),
+    (recommend.recommend, 'recommend --likes "Alien; Blade Runner; Brazil" --save anna'),
+    (recommend.guests, "guests"),
     (compare.compare, "compare quiet-otter-07@2 quiet-otter-07@10 --user 196"),
     (failures.failures, "failures quiet-otter-07 --cohorts"),
     (export.export, "export quiet-otter-07 --what top-k --format parquet"),

@@ -109,8 +109,8 @@ class Ranker:
             int(settings["embedding_size"]),
             tuple(settings["mlp_layers"]),
         )
-        with torch.device("meta"):  # no memory and no draws for weights that are about to be replaced
-            self.model = NeuMF(config)
+        # Not on the meta device, which would save the draws but takes 0.9 s of imports when first used.
+        self.model = NeuMF(config)
         weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if not name.startswith("adam.")}
         try:
             self.model.load_state_dict(weights, assign=True)
@@ -174,6 +174,8 @@ class Ranker:
         candidate = np.ones(self.dataset.num_items, dtype=bool)
         candidate[person.history] = False
         items = np.flatnonzero(candidate)
+        if not len(items):
+            raise RunError(f"{person.label} has seen all {self.dataset.num_items:,} films: none is left to rank; choose another")
         gmf, mlp = gmf[items], mlp[items]
         values = {"score": gmf + mlp, "gmf": gmf, "mlp": mlp}
         held = np.flatnonzero(items == person.heldout)

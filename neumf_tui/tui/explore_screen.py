@@ -1,5 +1,6 @@
 """The explore screen: pick a person, see the ranked films, why they stand so, and where the held-out one landed."""
 
+import gc
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,15 @@ class Opened:
 
     ranker: "Ranker"
     users: "Users"
-    ranking: "UserRanking | None"
+    why: "Why | None"
+    """Of the first film of the person that was chosen when this was asked."""
+
+
+def ranked(ranker: "Ranker", who: "Who", by: str) -> "Why":
+    """A person's ranking, in a thread, with why the film on top of it is there: drawn at one go with it."""
+    from neumf_tui.ranking.why import why
+
+    return why(ranker, ranker.rank(who, by), 0)
 
 
 class ExploreScreen(AskingScreen):
@@ -151,7 +160,10 @@ class ExploreScreen(AskingScreen):
         self.query_one("#users", Table).columns[0] = Column("id", width)
         if self._first is not None:
             self.who = self.users.dataset.user_index(self._first)
+        elif len(self.list.order):
+            self.who = self.list.who(0)
         self._show_list(self.who)
+        self._show_untold()
         self._open_model(self._which)
 
     def _open_model(self, which: str | None) -> None:
@@ -165,11 +177,14 @@ class ExploreScreen(AskingScreen):
             ranker = Ranker(self.folder, self.home, which, users.dataset)
             # A living trainer writes more ranks.
             now = users if rank_epochs(self.folder) == users.epochs else load_users(self.folder, self.home)
-            return Opened(ranker, now, None if who is None else ranker.rank(who, by))
+            return Opened(ranker, now, None if who is None else ranked(ranker, who, by))
 
         self.ask("model", lambda _: open_model(), self._take_model)
 
     def _take_model(self, opened: Opened) -> None:
+        if self.ranker is None:
+            # What is there by now, PyTorch above all, stays: looking through it for garbage took 0.15 s every few key presses.
+            gc.freeze()
         self.ranker, self.users = opened.ranker, opened.users
         self.epoch = opened.ranker.epoch
         self._draw_head()
@@ -178,8 +193,8 @@ class ExploreScreen(AskingScreen):
                 screen.take_ranker(opened.ranker)  # it was opened before the model was there
         self.list.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
         self._show_list(self.who)
-        if opened.ranking is not None and opened.ranking.person.who == self.who and opened.ranking.by == self.by:
-            self._take_ranking(opened.ranking)
+        if opened.why is not None and opened.why.ranking.person.who == self.who and opened.why.ranking.by == self.by:
+            self._take_ranking(opened.why)
         else:
             self._ask_ranking()
 
@@ -238,6 +253,7 @@ class ExploreScreen(AskingScreen):
         self.query_one(WhyPane).clear()
         for pane in self.query(PersonPane):
             pane.clear()
+        self._stale = set()
 
     @on(Table.Highlighted, "#users")
     def choose(self, event: Table.Highlighted) -> None:
@@ -248,10 +264,15 @@ class ExploreScreen(AskingScreen):
             return
         self.who = who
         if self.ranker is None:
-            self._draw_story()  # what the tape knows
-            self._show_history()
+            self._show_untold()
         else:
             self._ask_ranking()
+
+    def _show_untold(self) -> None:
+        """What is known of a person before the model is there: the tape's rank, and the history."""
+        self._draw_story()
+        self._stale = {"history"}
+        self._fill_tab()
 
     def choose_who(self, who: "Who") -> None:
         """Go to a person, ending a search that hides them."""
@@ -265,40 +286,48 @@ class ExploreScreen(AskingScreen):
     def _ask_ranking(self) -> None:
         ranker, who, by = self.ranker, self.who, self.by
         if ranker is not None and who is not None:
-            self.ask("rank", lambda _: ranker.rank(who, by), self._take_ranking)
+            self.ask("rank", lambda _: ranked(ranker, who, by), self._take_ranking)
 
-    def _take_ranking(self, ranking: "UserRanking") -> None:
+    def _take_ranking(self, first: "Why") -> None:
+        ranking = first.ranking
         if self.users is None or ranking.person.who != self.who:
             return  # the person went while an epoch was being opened; their own answer comes
-        self.ranking = ranking
-        self.query_one(WhyPane).clear()
-        self.query_one(RankingTable).show_ranking(ranking, self.users.dataset)
-        self._draw_story()
-        self._draw_tab_names()
-        self._show_history()
-        self._stale = {"nearest", "epochs", "near-miss"}
-        for name in self._stale:
-            self.query_one(f"#{name} PersonPane", PersonPane).clear()
-        self._fill_tab()
-
-    def _show_history(self) -> None:
-        if self.users is not None and self.who is not None:
-            self.query_one(HistoryPane).show_history(self.users, self.who)
+        with self.app.batch_update():
+            self.ranking = ranking
+            self.drop("why")
+            self.query_one(WhyPane).show(first, self.users.dataset)
+            self.query_one(RankingTable).show_ranking(ranking, self.users.dataset)
+            self._draw_story()
+            self._draw_tab_names()
+            for pane in self.query(PersonPane):
+                if pane.NAME not in self._stale:
+                    pane.clear()
+                    self._stale.add(pane.NAME)
+            self._fill_tab()
 
     @on(TabbedContent.TabActivated)
     def _fill_tab(self) -> None:
         """Fill the tab in front, if it does not show this person yet."""
         name = self.query_one(TabbedContent).active
-        if name in self._stale and self.ranker and self.users and self.ranking:
-            self._stale.discard(name)
+        if name not in self._stale or self.users is None or self.who is None:
+            return
+        if name == "history":
+            self.query_one(HistoryPane).show_history(self.users, self.ranking.person.who if self.ranking else self.who)
+        elif self.ranker and self.ranking:
             self.query_one(f"#{name} PersonPane", PersonPane).show_person(self.ranker, self.users, self.ranking)
+        else:
+            return
+        self._stale.discard(name)
 
     @on(Table.Highlighted, "#ranking-table")
     def explain(self, event: Table.Highlighted) -> None:
         ranker, ranking, users = self.ranker, self.ranking, self.users
         if ranker is None or ranking is None or users is None or event.row >= len(ranking.items):
             return
-        row = event.row
+        row, shown = event.row, self.query_one(WhyPane).why
+        if shown is not None and shown.ranking is ranking and shown.row == row:
+            self.drop("why")
+            return
 
         def explained() -> "Why":
             from neumf_tui.ranking.why import why
@@ -328,13 +357,15 @@ class ExploreScreen(AskingScreen):
         seen = int(users.history_sizes[who]) if isinstance(who, int) else len(who.item_ids)
         pane.border_title = Text(f"{clean(name)} ── {seen:,} watched")
         rank = float(self.list.ranks[who]) if isinstance(who, int) else float("nan")
-        box.update(story(users, who, self.ranking, rank, max(20, box.size.width - 2)))
+        box.update(story(users, who, self.ranking, rank, max(20, box.size.width - 2)), layout=False)
 
     def _draw_tab_names(self) -> None:
         """The first tab says what its list is ordered by."""
         raw = " raw" if self.query_one(RankingTable).raw else ""
         by = "ranking" if self.by == "score" else f"by {ORDER_NAMES[self.by]}"
-        self.query_one(TabbedContent).get_tab("ranking").label = f"1 {by}{raw}"
+        tab, name = self.query_one(TabbedContent).get_tab("ranking"), f"1 {by}{raw}"
+        if str(tab.label) != name:  # it lays the screen out anew
+            tab.label = name
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_story)
@@ -464,14 +495,12 @@ class ExploreScreen(AskingScreen):
     def _go_to_film(self, item: int | None) -> None:
         if item is None or self.ranking is None:
             return
-        for name, table, items in (
-            ("ranking", self.query_one(RankingTable), self.ranking.items),
-            ("history", self.query_one("#history-table", Table), self.query_one(HistoryPane).items),
-        ):
+        for name, items in (("ranking", self.ranking.items), ("history", self.ranking.person.history[::-1])):
             rows = (items == item).nonzero()[0]
             if len(rows):
                 self.action_tab(name)
-                table.show_in_middle(int(rows[0]))
+                self._fill_tab()
+                self.query_one(f"#{name}-table", Table).show_in_middle(int(rows[0]))
 
     def action_failures(self) -> None:
         if self.users is not None:

@@ -30,6 +30,8 @@ NEAREST = 50
 class PersonPane(Vertical):
     """A tab that is filled when it is in front, and emptied when its person goes."""
 
+    NAME: ClassVar[str]
+    """Of its tab."""
     FOCUS: ClassVar[str]
     """The table that gets the keys."""
     sheet: "Callable[[], Sheet] | None" = None
@@ -49,7 +51,7 @@ class PersonPane(Vertical):
 
 
 class HistoryPane(PersonPane):
-    FOCUS = "#history-table"
+    NAME, FOCUS = "history", "#history-table"
 
     def compose(self) -> ComposeResult:
         yield Table(
@@ -98,7 +100,7 @@ def _day(seconds: int) -> str:
 class NearestPane(PersonPane):
     """Users by GMF vector and by MLP vector, side by side."""
 
-    FOCUS = "#nearest-gmf"
+    NAME, FOCUS = "nearest", "#nearest-gmf"
 
     def compose(self) -> ComposeResult:
         columns = (
@@ -153,7 +155,7 @@ class NearestPane(PersonPane):
 class JourneyPane(PersonPane):
     """The held-out film's rank over all epochs; below it, on demand, the loss."""
 
-    FOCUS = "#journey-table"
+    NAME, FOCUS = "epochs", "#journey-table"
 
     def __init__(self) -> None:
         super().__init__()
@@ -241,7 +243,7 @@ class JourneyPane(PersonPane):
 class NearMissPane(PersonPane):
     """What stands between the held-out film and the top 50, and what each film of the history does to that."""
 
-    FOCUS = "#near-miss-table"
+    NAME, FOCUS = "near-miss", "#near-miss-table"
 
     def compose(self) -> ComposeResult:
         yield Static(id="near-miss-head")

@@ -37,7 +37,7 @@ class WhyPane(Static):
 
     def clear(self) -> None:
         self.why = None
-        self.update("")
+        self.update("", layout=False)
         self.border_title = "why"
 
     def on_resize(self) -> None:
@@ -70,4 +70,4 @@ class WhyPane(Static):
             text.append(
                 "\nthe films named carry the factor most in this history; the MLP part mixes everything and is one number", muted
             )
-        self.update(text)
+        self.update(text, layout=False)

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from neumf_tui.text import clean
 
@@ -94,7 +95,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def show_rows(self, count: int, cells: Cells, cursor: int = 0, marked: int = -1) -> None:
         """Show `count` rows whose texts `cells(row)` gives, one for each column; `marked` stands out."""
         self._count, self._cells, self._marked = count, cells, marked
-        self.virtual_size = Size(self.scrollable_content_region.width, count + 1)
+        self._fit_scrollbar()
         cursor = max(0, min(cursor, count - 1))
         if self.cursor == cursor:
             self._put_in_sight()
@@ -102,6 +103,18 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
                 self.post_message(self.Highlighted(self, cursor))
         self.cursor = cursor
         self.refresh()
+
+    def _fit_scrollbar(self) -> None:
+        size = Size(self.scrollable_content_region.width, self._count + 1)
+        height = self.container_size.height
+        if height and (self.virtual_size.height > height) == (size.height > height):
+            # The bar stays, or stays away: without a new layout of the screen, which takes as long as all else of a list.
+            self.set_reactive(Widget.virtual_size, size)
+            if self.show_vertical_scrollbar:
+                self.vertical_scrollbar.window_virtual_size = size.height
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+        else:
+            self.virtual_size = size
 
     @property
     def row_count(self) -> int:
@@ -123,13 +136,13 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         if height <= 0:
             return
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
         elif self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False)
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
 
     def show_in_middle(self, row: int) -> None:
         """Put the cursor on `row`, with rows around it in sight."""
-        self.scroll_to(y=max(0, row - self.size.height // 2), animate=False)
+        self.scroll_to(y=max(0, row - self.size.height // 2), animate=False, immediate=True)
         self.cursor = row
 
     def action_move(self, by: int) -> None:

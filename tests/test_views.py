@@ -1,0 +1,98 @@
+"""A picture of each of the explorer's views at three widths, of weights whose scores are exact on every processor."""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_tui import settle
+from textual.pilot import Pilot
+
+from neumf_tui.tui.app import NeumfApp
+
+pytestmark = pytest.mark.skipif(version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8")
+SIZES = [(80, 24), (120, 40), (200, 50)]
+EARLY, LATE = 5, 10
+"""Epochs with a checkpoint."""
+SEARCH = ["slash", *"sim-196", "enter"]
+VIEWS: dict[str, list[str]] = {
+    "ranking": ["h"],
+    "by-mlp-raw": ["b", "b", "c"],
+    "details": ["1", "d", "down"],
+    "earlier-epoch": ["left", "h"],
+    "history": ["2"],
+    "nearest": ["3"],
+    "epochs": ["4", "l"],
+    "near-miss": ["5"],
+    "film": ["1", "down", "enter"],
+    "film-users": ["1", "down", "enter", "2"],
+    "find-film": ["t", *"space"],
+    "failures": ["F"],
+    "cohorts": ["F", "2"],
+    "catalogue": ["F", "3"],
+    "choose-model": ["x"],
+    "compare": ["x", "enter"],
+    "compare-all": ["x", "enter", "2"],
+    "guest": ["f", *"alien", "enter", *"blade", "enter", *"terminator", "enter"],
+}
+"""Keys to each view from the explore screen at user sim-196."""
+
+
+@pytest.fixture(scope="session")
+def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with two checkpoints of weights in eighths and quarters: every score is a sum that float32 holds exactly."""
+    import torch
+
+    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.ranking.evaluate import Evaluator
+    from neumf_tui.runs.checkpoint import Progress
+    from neumf_tui.runs.reader import read_info
+    from neumf_tui.runs.writer import RunWriter
+    from neumf_tui.settings import make_settings
+    from neumf_tui.training.trainer import Trainer
+
+    home = tmp_path_factory.mktemp("exact") / "home"
+    shutil.copytree(trained_home, home)
+    folder = home / "runs" / "trained"
+    for file in (folder / "checkpoints").iterdir():
+        file.unlink()
+    data = load_dataset(read_info(folder).dataset.fingerprint, "demo", home)
+    trainer = Trainer(data, make_settings("d2l", {}), torch.device("cpu"))
+    draw = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, weight in trainer.model.named_parameters():
+            parts = 8 if name.startswith(("user", "item")) else 4
+            weight.copy_(torch.randint(-4, 5, weight.shape, generator=draw) / parts)
+        # So that a held-out film is found now and then: its vector is near its user's.
+        held = torch.from_numpy(np.array(data.split.heldout))
+        trainer.model.item_gmf.weight[held[::3]] = trainer.model.user_gmf.weight[::3] * torch.sign(
+            trainer.model.head.weight[0, :10]
+        )
+    evaluator, late = Evaluator(data, torch.device("cpu")), {}
+    for epoch in (LATE, EARLY):
+        trainer.save(folder, Progress(epoch=epoch))
+        late[epoch] = evaluator.ranks(trainer.model)
+        with torch.no_grad():
+            trainer.model.item_gmf.weight[::2] *= -0.5
+    with RunWriter(folder) as writer:
+        for epoch in range(1, LATE + 1):
+            writer.ranks(epoch, late.get(epoch, np.minimum(late[LATE] * (LATE + 1 - epoch), 900)))
+    (folder / "checkpoints" / "last").write_text(f"{LATE:05}.safetensors")
+    (folder / "checkpoints" / "best").write_text(f"{LATE:05}.safetensors")
+    return home
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
+@pytest.mark.parametrize("view", VIEWS)
+def test_picture_of(exact_home: Path, view: str, size: tuple[int, int], snap_compare, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+    async def go_there(pilot: "Pilot[None]") -> None:
+        await settle(pilot)
+        for key in [*SEARCH, *VIEWS[view]]:
+            await pilot.press(key)
+            await settle(pilot)
+
+    assert snap_compare(NeumfApp(exact_home / "runs" / "trained", exact_home, "explore"), terminal_size=size, run_before=go_there)
