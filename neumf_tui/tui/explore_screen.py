@@ -129,7 +129,7 @@ class ExploreScreen(AskingScreen):
                         yield NearestPane()
                     with TabPane("4 epochs", id="epochs"):
                         yield JourneyPane()
-                    with TabPane("5 near miss", id="near-miss"):
+                    with TabPane("5 miss", id="near-miss"):
                         yield NearMissPane()
         if self.info.dataset.simulated:
             yield Static("simulated viewers: the built-in demo set", id="explore-notice")

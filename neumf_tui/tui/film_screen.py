@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
-from neumf_tui.ranking.users import film_title
+from neumf_tui.data.titles import film_title
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import clean, rank_text

@@ -296,12 +296,13 @@ class NearMissPane(PersonPane):
         else:
             text.append(f"{abs(found.score):.3f} {'above' if found.score >= 0 else 'below'} ")
             text.append(clean(catalogue.titles[found.item]), "bold")
-            text.append(f", at 50: {abs(found.deviations):.2f} standard deviations of this user's scores")
-        text.append("\none film left out at a time, by fold-in: the user is fitted anew, nothing is trained")
+            text.append(f" at 50, {abs(found.deviations):.2f} σ of the scores")
+        text.append("\none film left out at a time, by fold-in; nothing trained")
         if left is not None:
             done, total = len(left.items), left.total
-            text.append(f"\nwith the whole history: rank {rank_text(left.base)} by fold-in")
-            text.append(f" · {done} of {total} films" if done < total else f" · {total} films")
+            text.append(f"\nall {total} films: rank {rank_text(left.base)} by fold-in")
+            if done < total:
+                text.append(f" · {done} tried")
             order = order_of(left)
 
             def cells(row: int) -> list[str]:

@@ -34,14 +34,18 @@ def story(users: "Users", who: "Who", ranking: "UserRanking | None", rank: float
     text.append(title, "bold")
     tape = [float(r) for r in users.tape[:, who]]
     if len(tape) > 1:
-        text.append(f"  epochs {sparkline(tape, last, 20)} {journey(tape)}")
+        way = journey(tape)
+        room = min(20, width - text.cell_len - len(way) - 10)
+        line = f"{sparkline(tape, last, room)} " if room >= 5 else ""
+        text.append(f"  epochs {line}{way}")
     text.append("\n")
     text.append(ruler(shown if known else None, last, width) + "\n")
     if known:
         hit = shown <= CUTOFF
-        text.append(f"rank {rank_text(shown)} of {last:,} · ")
-        text.append("hit ✓" if hit else "miss ✗", "bold green" if hit else "bold red")
-        if ranks:
-            text.append(f" · GMF alone {rank_text(ranks['gmf'])}, MLP alone {rank_text(ranks['mlp'])}")
-        text.append(f" · popularity {rank_text(users.popularity_rank(who))}")
+        figures = Text(f"rank {rank_text(shown)} of {last:,} · ")
+        figures.append("hit ✓" if hit else "miss ✗", "bold green" if hit else "bold red")
+        others = {"GMF alone": ranks.get("gmf"), "MLP alone": ranks.get("mlp"), "popularity": users.popularity_rank(who)}
+        told = "".join(f" · {name} {rank_text(value)}" for name, value in others.items() if value is not None)
+        short = told.replace(" alone", "").replace("popularity", "pop.")
+        text.append(figures.append(told if figures.cell_len + len(told) <= width else short))
     return text
