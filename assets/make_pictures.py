@@ -18,6 +18,9 @@ from rich.text import Text
 
 ASSETS = Path(__file__).parent
 SIZE = (120, 38)
+USER = "sim-141"
+"""Whom the explorer's pictures show."""
+PICKS = ("a l i e n enter", "b l a d e enter", "s o l a r i s enter")
 PINS = ("sim-021", "sim-107", "sim-141", "sim-529", "sim-603")
 
 
@@ -30,14 +33,15 @@ def command(home: Path, *args: str) -> str:
     return done.stdout
 
 
-async def picture(folder: Path | None, home: Path, screen: str, keys: list[str], name: str) -> None:
+async def picture(folder: Path | None, home: Path, screen: str, keys: list[str], name: str, user: str | None = None) -> None:
     from neumf_tui.tui.app import NeumfApp
 
-    app = NeumfApp(folder, home, screen)
+    app = NeumfApp(folder, home, screen, user_id=user)
     async with app.run_test(size=SIZE) as pilot:
         for key in ["", *keys]:
             if key:
-                await pilot.press(key)
+                # Several keys in one string, separated by blanks, are pressed without a pause.
+                await pilot.press(*key.split())
             await app.workers.wait_for_complete()
             await pilot.pause(0.7)
         await pilot.pause(1.5)
@@ -83,7 +87,18 @@ def main() -> None:
         typed("runs")
         transcript(lines, "remote.svg")
         command(home, "train", "--dataset", "demo", "--name", "calm-ibis-44", "--plain")
-        asyncio.run(picture(runs / "calm-ibis-44", home, "explore", ["down", "down", "down", "n", "h"], "explore.svg"))
+
+        def explore(keys: list[str], name: str) -> None:
+            asyncio.run(picture(runs / "calm-ibis-44", home, "explore", keys, name, USER))
+
+        explore(["h"], "explore.svg")
+        explore(["4", "left", "left"], "epochs.svg")
+        explore(["5"], "near-miss.svg")
+        explore(["x", "slash s w i f t enter", "enter"], "compare.svg")
+        explore(["x", "slash s w i f t enter", "enter", "2"], "compare-all.svg")
+        explore(["F", "2"], "failures.svg")
+        explore(["t", "b l a d e space r u n n e r", "enter", "enter"], "film.svg")
+        explore(["f", *PICKS, "tab", "tab"], "guest.svg")
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ METRIC_KEYS = {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}
 def independent_metrics(home: Path, run: str) -> tuple[dict[str, float], dict[str, float]]:
     """Metrics from nothing but what `rank --json --top all` prints of each user, beside those of `evaluate --json`."""
     from neumf_tui.ranking.load import Ranker
-    from neumf_tui.ranking.report import evaluation, ranking_object
+    from neumf_tui.ranking.report import evaluation, ranking_sheet
 
     ranker = Ranker(home / "runs" / run, home)
     hits, aucs, mrr, ndcg, hits10 = [], [], [], [], []
-    for user in ranker.dataset.user_ids:
-        shown = json.loads(json.dumps(ranking_object(ranker, user, None)))
+    for user in range(ranker.dataset.num_users):
+        shown = json.loads(json.dumps(ranking_sheet(ranker, ranker.rank(user)).object))
         if shown["heldout"] is None:
             continue
         score = np.array([item["score"] for item in shown["items"]])
@@ -83,7 +83,8 @@ def test_rank_in_its_three_forms(cli: Cli, trained: Path) -> None:
     shown = json.loads(cli("rank", "sim-007", "--json", "--top", "5").stdout)
     assert len(shown["items"]) == 5
     assert shown["items"][0].keys() == {
-        "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "seen_by", "heldout",
+        "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred", "gmf_centred", "mlp_centred",
+        "seen_by", "heldout",
     }  # fmt: skip
     for item in shown["items"]:
         assert math.isclose(item["gmf"] + item["mlp"], item["score"], rel_tol=1e-5, abs_tol=1e-6)
