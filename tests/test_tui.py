@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from neumf_tui.runs.reader import read_status
 from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.asking import AskingScreen
 from neumf_tui.tui.explore_screen import ExploreScreen
 from neumf_tui.tui.leave_dialog import LeaveDialog
 from neumf_tui.tui.train_screen import TrainScreen
@@ -21,10 +22,15 @@ SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
 
 
 async def settle(pilot: "Pilot[None]") -> None:
-    """Wait until every worker is done and what it posted is drawn."""
-    for _ in range(6):
+    """Wait until every worker is done, what it posted is drawn, and no question is left that it gave rise to."""
+    still = 0
+    for _ in range(100):
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
+        asking = any(isinstance(screen, AskingScreen) and screen._asker.busy for screen in pilot.app.screen_stack)
+        still = 0 if asking or any(worker.is_running for worker in pilot.app.workers) else still + 1
+        if still == 4:
+            return
 
 
 def text_of(app: NeumfApp, selector: str) -> str:

@@ -55,6 +55,11 @@ class Asker:
         """Nobody waits for an answer of this kind any more."""
         self._asked.pop(kind, None)
 
+    @property
+    def busy(self) -> bool:
+        """Whether any question is being answered."""
+        return bool(self._busy)
+
     def waiting(self, kind: str) -> bool:
         return kind in self._asked and kind in self._busy
 
@@ -128,6 +133,11 @@ class AskingScreen(Screen[None]):
 
     def drop(self, kind: str) -> None:
         self._asker.drop(kind)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any question is being answered."""
+        return bool(self._busy)
 
     def waiting(self, kind: str) -> bool:
         return self._asker.waiting(kind)

@@ -239,6 +239,8 @@ class ExploreScreen(AskingScreen):
         order, table = self.list.order, self.query_one("#users", Table)
         row = self.list.row_of(who)
         table.show_rows(len(order), self.list.cells, cursor=row or 0)
+        if row:
+            self.call_after_refresh(table.centre)  # once its size is known
         self.query_one("#users-pane").border_title = f"users · {SORTS[self.list.sort]} · {len(order):,}"
         if not len(order):
             self._show_nobody("nobody matches")

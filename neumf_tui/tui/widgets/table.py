@@ -142,8 +142,12 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show_in_middle(self, row: int) -> None:
         """Put the cursor on `row`, with rows around it in sight."""
-        self.scroll_to(y=max(0, row - self.size.height // 2), animate=False, immediate=True)
         self.cursor = row
+        self.centre()
+
+    def centre(self) -> None:
+        """Scroll so that there are rows around the cursor on both sides."""
+        self.scroll_to(y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True)
 
     def action_move(self, by: int) -> None:
         self.cursor += by
