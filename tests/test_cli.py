@@ -29,7 +29,7 @@ def independent_metrics(home: Path, run: str) -> tuple[dict[str, float], dict[st
     ranker = Ranker(home / "runs" / run, home)
     hits, aucs, mrr, ndcg, hits10 = [], [], [], [], []
     for user in range(ranker.dataset.num_users):
-        shown = json.loads(json.dumps(ranking_sheet(ranker, ranker.rank(user)).object))
+        shown = ranking_sheet(ranker, ranker.rank(user)).object
         if shown["heldout"] is None:
             continue
         score = np.array([item["score"] for item in shown["items"]])

@@ -58,7 +58,7 @@ def test_a_user_scores_the_same_bits_alone_and_in_the_whole() -> None:
 def test_initial_weights() -> None:
     model = NeuMF(CONFIG, torch.Generator().manual_seed(0))
     assert abs(float(model.item_mlp.weight.detach().std()) - 0.01) < 3e-4
-    assert abs(float(model.mlp[0].weight.std()) - 0.01) < 2e-3  # type: ignore[union-attr, arg-type]
+    assert abs(float(model.mlp[0].weight.detach().std()) - 0.01) < 2e-3  # type: ignore[union-attr, arg-type]
     assert 0.01 < float(model.mlp[0].bias.abs().max()) <= 12**-0.5  # type: ignore[union-attr, operator, arg-type]
 
 

@@ -1,6 +1,5 @@
 """Fold-in: user embeddings for a history that no user of the training has, with everything else of a model frozen."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.model.neumf import INIT_STD, NeuMF
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.runs.events import CUTOFF
 
 # Chosen on ML-100K (preset d2l, seed 0, trained with and without the leak of held-out items) on the 743 users whom
 # `check(seed=0)` does not take. Geometric mean of the held-out film's rank, without the leak, for histories of all, 10, 3 and
@@ -198,34 +194,3 @@ def _one_thread() -> Iterator[None]:
 def _row(vectors: Vectors, number: int) -> Tensor:
     row = number if len(vectors.gmf) > 1 else 0
     return torch.from_numpy(np.concatenate([vectors.gmf[row], vectors.mlp[row]]))
-
-
-def check(
-    model: NeuMF, dataset: Dataset, *, weight_decay: float, count: int = 200, seed: int = 0, fit_seeds: int = 5
-) -> dict[str, float | list[float]]:
-    """Fold trained users in from their own history, and rank their held-out items with both pairs of embeddings.
-
-    `count` users who have a held-out item, drawn by `seed`; each folded in with seeds 0 to `fit_seeds` − 1.
-    """
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(np.asarray(dataset.split.heldout) >= 0))[:count]
-    evaluator = Evaluator(dataset, torch.device("cpu"))
-    trained = evaluator.ranks(model)[users]
-    fold_in, folded = FoldIn(model, weight_decay=weight_decay), copy.deepcopy(model)
-    medians, hits, log_correlations = [], [], []
-    for fit_seed in range(fit_seeds):
-        vectors = fold_in.fit([dataset.history(user) for user in users], fit_seed)
-        with torch.no_grad():
-            folded.user_gmf.weight[users] = torch.from_numpy(vectors.gmf)
-            folded.user_mlp.weight[users] = torch.from_numpy(vectors.mlp)
-        ranks = evaluator.ranks(folded)[users]
-        medians.append(float(np.median(ranks)))
-        hits.append(float(np.mean(ranks <= CUTOFF)))
-        log_correlations.append(float(np.corrcoef(np.log(trained), np.log(ranks))[0, 1]))
-    return {
-        "users": len(users),
-        "median_trained": float(np.median(trained)),
-        "median_folded": medians,
-        "hit@50_trained": float(np.mean(trained <= CUTOFF)),
-        "hit@50_folded": hits,
-        "log_rank_correlation": log_correlations,
-    }
