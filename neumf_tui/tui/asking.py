@@ -134,11 +134,6 @@ class AskingScreen(Screen[None]):
     def drop(self, kind: str) -> None:
         self._asker.drop(kind)
 
-    @property
-    def busy(self) -> bool:
-        """Whether any question is being answered."""
-        return bool(self._busy)
-
     def waiting(self, kind: str) -> bool:
         return self._asker.waiting(kind)
 
