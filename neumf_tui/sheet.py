@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,10 @@ class Sheet:
 
     @property
     def stem(self) -> str:
-        """The name as a file can have it, whatever an id in it holds."""
-        return "".join(c if c.isalnum() or c in "-_." else "_" for c in self.name)[:100]
+        """Run, epoch and name as a file can have them, whatever an id in it holds."""
+        model = [str(self.about[key]) for key in ("run", "epoch") if key in self.about]
+        whole = "-".join([*model, self.name])
+        return "".join(c if c.isalnum() or c in "-_." else "_" for c in whole)[:150]
 
     @property
     def object(self) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
         return f"{path}: is there already; give another name"
     if not path.parent.is_dir():
         return f"{path.parent}: no such folder; make it, or name another"
+    if not os.access(path.parent, os.W_OK):
+        return f"{path.parent}: this folder cannot be written; name another"
     return ""
 
 

@@ -267,12 +267,14 @@ async def test_copy_and_write(
         await pilot.press("y")
         await settle(pilot)
         copied = (own_home / "clipboard.txt").read_text().splitlines()
-        assert copied[0].split("\t")[:4] == ["dataset", "user", "rank", "item_id"] and len(copied) >= 200
+        assert copied[0].split("\t")[:4] == ["dataset", "user", "rank", "item_id"]
+        assert len(copied) == 1 + len(explorer(app).ranking.items), "all of it in the file"  # type: ignore[union-attr]
+        assert any("the first 200 of" in note.message for note in app._notifications)
         for name in ("a.csv", "a.json", "a.parquet", "a.svg"):
             await pilot.press("w")
             await settle(pilot)
             line = app.screen.query_one(Input)
-            assert line.value == str(tmp_path / "user-sim-107-ranking.csv")
+            assert line.value == str(tmp_path / "trained-10-user-sim-107-ranking.csv")
             line.value = str(tmp_path / name)
             await pilot.press("enter")
             await settle(pilot)
@@ -316,3 +318,79 @@ async def test_a_damaged_checkpoint_is_told_and_the_screen_goes_on(trained: Path
 def test_sides_of_the_bar() -> None:
     assert side(1, 4) == "████" and side(0.5, 4) == "██" and side(0.1, 4) == "▌" and side(0, 4) == ""
     assert side(0.6, 4, left=True) == "▐██" and side(-0.6, 4) == "▒▒▒" and side(-9, 4) == "▒▒▒▒"
+
+
+async def test_what_is_asked_while_a_model_opens_is_of_that_model(trained: Path, own_home: Path) -> None:
+    from neumf_tui.tui.compare_dialog import CompareDialog
+    from neumf_tui.tui.guest_screen import GuestScreen
+
+    app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        screen = explorer(app)
+        screen.action_epoch(-1)
+        screen.action_epoch(-1)
+        screen.action_compare()
+        await settle(pilot)
+        assert isinstance(app.screen, CompareDialog) and app.screen.epoch == 8
+        await pilot.press("escape")
+        screen.action_best()
+        screen.action_guest()
+        await settle(pilot)
+        assert isinstance(app.screen, GuestScreen) and app.screen.ranker.epoch == screen.epoch
+
+
+async def test_escape_ends_what_was_begun_and_never_the_program(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        screen = explorer(app)
+        await pilot.press("slash", *"zzzz", "enter", "escape")
+        await settle(pilot)
+        assert screen.users is not None and screen.users.dataset.user_ids[screen.user] == "sim-107", "back where the search began"
+        await pilot.press("F")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.screen is screen
+        await pilot.press("escape", "escape")
+        assert app.is_running and app.screen is screen
+
+
+async def test_the_first_newest_and_best_epochs_have_keys(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        screen = explorer(app)
+        for key, epoch in (
+            ("shift+left", 1),
+            ("shift+right", 10),
+            ("B", int((trained / "checkpoints" / "best").read_text()[:5])),
+        ):
+            await pilot.press(key)
+            await settle(pilot)
+            assert screen.epoch == epoch and f"epoch {epoch}" in text_of(app, "#run-head")
+
+
+async def test_guests_who_cannot_be_used_are_told(trained: Path, own_home: Path) -> None:
+    (own_home / "guests").mkdir()
+    (own_home / "guests" / "broken.json").write_text("{")
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert any("broken.json: cannot be read" in note.message for note in app._notifications)
+
+
+async def test_a_row_is_hit_where_it_is_drawn_and_the_chosen_epoch_is_in_sight(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        screen = explorer(app)
+        await pilot.click("#users", offset=(3, 4))
+        await settle(pilot)
+        users = screen.query_one("#users", Table)
+        assert users.cursor == users.scroll_offset.y + 3
+        await pilot.press("4", "left")
+        await settle(pilot)
+        table = screen.query_one("#journey-table", Table)
+        assert table.scroll_offset.y <= table.cursor == 8 < table.scroll_offset.y + table.size.height - 1

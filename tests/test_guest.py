@@ -484,7 +484,7 @@ async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:
         await settle(pilot)
     out, _ = command("guests", "--home", str(own_home))
     assert all(clean(line) == line for line in out.splitlines()) and "hostile" in out
-    assert guests_of(own_home, ranker.dataset)[0].item_ids == tuple(
+    assert guests_of(own_home, ranker.dataset)[0][0].item_ids == tuple(
         ranker.dataset.catalogue.item_ids[item] for item in screen.picks.items
     )
 
@@ -593,7 +593,7 @@ async def test_a_damaged_guest_is_one_message(trained: Path, own_home: Path, ins
     result = inside("rank", "--guest", "anna")
     assert result.returncode == 4 and result.stdout == "" and len(result.stderr.splitlines()) == 1, result.stderr
     assert "anna" in result.stderr
-    assert guests_of(own_home, load_users(trained, own_home).dataset) == [], "and it is in no list of the explore screen"
+    assert guests_of(own_home, load_users(trained, own_home).dataset)[0] == [], "and it is in no list of the explore screen"
     (listed,) = json.loads(command("guests", "--json")[0])
     assert listed["guest"] == "anna" and (listed["problem"] or listed["item_ids"] == ["no such film"])
     command("guests", "--delete", "anna")
@@ -604,7 +604,7 @@ def test_a_guest_of_another_dataset_is_refused(trained: Path, own_home: Path, ra
     save_guest(guest_of(ranker, 3, name="anna"), replace(ranker.dataset, name="ml-100k"), own_home)
     result = inside("rank", "--guest", "anna")
     assert result.returncode == 4 and "was made with ml-100k" in result.stderr
-    assert guests_of(own_home, ranker.dataset) == []
+    assert guests_of(own_home, ranker.dataset)[0] == []
 
 
 def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, cli: Cli) -> None:
@@ -620,3 +620,9 @@ def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, cli: Cli) -> None:
         love.append(ranks["Postino, Il"])
     assert space[0] <= 50 and space[1] > 3 * space[0]
     assert love[1] <= 50 and love[0] > 3 * love[1]
+
+
+def test_a_guest_that_cannot_be_written_is_one_sentence(trained: Path, own_home: Path, inside: Cli) -> None:
+    (own_home / "guests").write_text("in the way")
+    done = inside("recommend", "--likes", "Alien; Blade Runner; Fargo", "--save", "anna")
+    assert done.returncode == 1 and "anna.json: cannot be written" in done.stderr and "Traceback" not in done.stderr

@@ -17,6 +17,7 @@ from neumf_tui.data.registry import prepared_dir
 from neumf_tui.ranking.load import Ranker
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.dialogs import ConfirmDialog
 from neumf_tui.tui.explore_screen import ExploreScreen
 from neumf_tui.tui.keys import known_bindings
 from neumf_tui.tui.ranking_table import RankingTable
@@ -24,7 +25,7 @@ from neumf_tui.tui.ranking_table import RankingTable
 KEYS, FEW = 500, 120
 """Keys of each slow test, and of the one that always runs."""
 SIZES = [(60, 20), (80, 24), (120, 40)]
-LEAVING = {"q", "escape", "backspace"}
+LEAVING = {"q"}
 """Keys that leave a screen: not pressed on the explore screen itself, where they would end the app."""
 BARRED = {"ctrl+z", "f1", "question_mark", "ctrl+q", "ctrl+b", "ctrl+l"}
 """Suspends, opens Textual's own help, changes the terminal: not of the explorer."""
@@ -88,7 +89,8 @@ async def play(folder: Path, home: Path, size: tuple[int, int], seed: int, count
         await mash(pilot, app, seed, count)
         for _ in range(12):
             if not isinstance(app.screen, ExploreScreen):
-                await pilot.press("escape")
+                # Picks that are not saved are asked about.
+                await pilot.press("y" if isinstance(app.screen, ConfirmDialog) else "escape")
                 await settle(pilot)
         screen = app.screen
         assert isinstance(screen, ExploreScreen)

@@ -26,15 +26,16 @@ def compare(
     user: Annotated[str | None, typer.Option("--user", help="One user's lists, by id; all users' ranks if left out.")] = None,
     guest: GuestOption = None,
     top: Annotated[
-        str, typer.Option(metavar="K", help="Places to show, or 'all'; of all users the K greatest wins and losses.")
-    ] = "10",
+        str | None,
+        typer.Option(metavar="K", help="Places, or users by their win, or 'all'. [default: 10; all users with --json and --csv]"),
+    ] = None,
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
 ) -> None:
     """Two models, A and B: one person's lists side by side, or hits won and lost over all users and whether chance would do."""
     form = form_of(json, csv)
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
+    if top not in (None, "all") and not (top.isdecimal() and int(top) > 0):
         raise UsageError(f"--top {top}: expected a whole number from 1, or 'all'")
     if user is not None and guest is not None:
         raise UsageError("--user and --guest: choose one")
@@ -42,8 +43,11 @@ def compare(
 
     (run_a, which_a), (run_b, which_b) = split_spec(a), split_spec(b)
     folders = run_folder(home, run_a), run_folder(home, run_b)
-    count = None if top == "all" else int(top)
-    if user is None and guest is None:
+    everybody = user is None and guest is None
+    # A table is to be looked at; what a program reads of all users is whole.
+    shown = top or ("all" if everybody and form != "table" else "10")
+    count = None if shown == "all" else int(shown)
+    if everybody:
         _all_users(home_of(home), folders, (which_a, which_b), count, form)
     else:
         _one_person(home_of(home), folders, (which_a, which_b), user, guest, count, form)
@@ -62,7 +66,8 @@ def _all_users(
     about = one.info.dataset
     dataset = load_dataset(about.fingerprint, about.name, home, about.source)
     found = compare_all(dataset, one, other)
-    if not print_sheet(compare_all_sheet(dataset, found), form):
+    shown = None if top is None else ordered(found, "biggest win")[:top]
+    if not print_sheet(compare_all_sheet(dataset, found, shown), form):
         return
     print_line(f"A {one.label}  B {other.label}  {dataset.label}  {len(found.users):,} users")
     for line in (*all_words(found), verdict(found), CAVEAT):

@@ -60,7 +60,7 @@ def recommend(
     ranking = ranker.rank(guest)
     if save is not None:
         save_guest(guest, data, ranker.home)
-        say(f"saved: `neumf-tui rank --guest {save}`")
+        say(f"saved: `neumf-tui rank --guest {save} --run {ranker.info.name}`")
     print_ranking(guest_sheet(ranker, ranking, None if top == "all" else int(top)), form, raw)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from neumf_tui.errors import RunError
+from neumf_tui.errors import NeumfTuiError, RunError
 from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.store import check_name
 
@@ -50,15 +50,19 @@ class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
-    """Write the guest under its name, in place of an older one; its file. Raises UsageError for a name no file can have."""
+    """Write the guest under its name, in place of an older one; its file. Raises UsageError for a name no file can have,
+    NeumfTuiError where it cannot be written.
+    """
     check_name(guest.name, "guest")
     catalogue = dataset.catalogue
     titles = [catalogue.titles[item] for item in guest.history(dataset)]
-    folder = home / "guests"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{guest.name}.json"
+    path = home / "guests" / f"{guest.name}.json"
     content = msgspec.json.encode(GuestFile(dataset.name, list(guest.item_ids), titles, guest.seed))
-    replace_bytes(path, msgspec.json.format(content, indent=2) + b"\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_bytes(path, msgspec.json.format(content, indent=2) + b"\n")
+    except OSError as error:
+        raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error}); mend that, and save again") from error
     return path
 
 
@@ -94,18 +98,18 @@ def _file_of(home: Path, name: str) -> Path:
     return home / "guests" / f"{name}.json"
 
 
-def guests_of(home: Path, dataset: "Dataset") -> list[Guest]:
-    """The guests who were made with this dataset; files that cannot be read are passed over here and told by `load_guest`."""
-    found = []
+def guests_of(home: Path, dataset: "Dataset") -> tuple[list[Guest], list[str]]:
+    """The guests who were made with this dataset, and what is wrong with the files of those who cannot be used."""
+    found, problems = [], []
     for name in guest_names(home):
         try:
             guest, made_with = load_guest(home, name)
-            guest.history(dataset)
-        except RunError:
-            continue
-        if made_with == dataset.name:
-            found.append(guest)
-    return found
+            if made_with == dataset.name:
+                guest.history(dataset)
+                found.append(guest)
+        except RunError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def delete_guest(home: Path, name: str) -> None:

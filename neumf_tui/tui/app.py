@@ -292,17 +292,24 @@ class NeumfApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """To the terminal's clipboard if it obeys, which it does not tell, and to a file in any case."""
+        self._copy(text, text, "")
+
+    def offer(self, text: str, whole: str, rows: int, total: int) -> None:
+        """The same for a long list: `text` with `rows` of it to the terminal, the `whole` with all `total` to the file."""
+        self._copy(text, whole, f" ({rows:,} rows)" if rows == total else f" (the first {rows:,} of {total:,} rows)")
+
+    def _copy(self, text: str, whole: str, part: str) -> None:
         self._clipboard = text
         if self._driver is not None and not self.is_headless:
             self._driver.write(clipboard_sequences(text, os.environ))
         path = self.home / "clipboard.txt"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text + "\n", encoding="utf-8")
+            path.write_text(whole.rstrip("\n") + "\n", encoding="utf-8")
         except OSError as error:
             self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
         else:
-            self.notify(f"Written to {path}, and offered to the terminal's clipboard.", markup=False)
+            self.notify(f"Written to {path}, and offered to the terminal's clipboard{part}.", markup=False)
 
     # Signals.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -15,11 +15,14 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.sheet import ENDINGS, Sheet, check_target, write_sheet
 from neumf_tui.tui.dialogs import AskDialog
 
+if TYPE_CHECKING:
+    from neumf_tui.tui.app import NeumfApp
+
 Cancelled = Callable[[], bool]
 """Whether nobody waits for the answer any more; long work asks it now and then and returns whatever it has."""
 T = TypeVar("T")
 COPY_ROWS = 200
-"""Rows that `y` copies: what terminals take by OSC 52 is limited, a file holds any number."""
+"""Rows that `y` offers to the terminal: what it takes by OSC 52 is limited. The file beside has all."""
 
 
 @dataclass(eq=False)
@@ -142,10 +145,17 @@ class AskingScreen(Screen[None]):
     def action_copy(self) -> None:
         if make := self.sheet_maker():
 
-            def copy(sheet: Sheet) -> None:
-                self.app.copy_to_clipboard(sheet.text("\t", COPY_ROWS))
+            def texts() -> tuple[Sheet, str]:
+                sheet = make()
+                return sheet, sheet.text("\t")
 
-            self.ask("copy", lambda _: make(), copy)
+            def copy(made: tuple[Sheet, str]) -> None:
+                sheet, whole = made
+                cast("NeumfApp", self.app).offer(
+                    sheet.text("\t", COPY_ROWS), whole, min(COPY_ROWS, len(sheet.rows)), len(sheet.rows)
+                )
+
+            self.ask("copy", lambda _: texts(), copy)
 
     def action_write(self) -> None:
         make = self.sheet_maker()
@@ -192,8 +202,10 @@ class AskingScreen(Screen[None]):
             pass
         elif self.maximized is not None:
             self.minimize()
-        else:
+        elif len(self.app.screen_stack) > 2:
             self.action_leave()
+        else:
+            self.notify("Nothing to end here; q leaves.", timeout=3)
 
     def action_leave(self) -> None:
         if len(self.app.screen_stack) > 2:

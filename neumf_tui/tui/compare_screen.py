@@ -62,6 +62,8 @@ class CompareScreen(AskingScreen):
         self.order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         """Rows of `all` as the table has them."""
         self.sort = 0
+        self._from_all = False
+        """Whether the person was opened from the table of all users."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="run-head")
@@ -240,6 +242,13 @@ class CompareScreen(AskingScreen):
     def action_tab(self, name: str) -> None:
         self.query_one(TabbedContent).active = name
 
+    def end_aside(self) -> bool:
+        back = self._from_all and self.in_front == "person"
+        self._from_all = False
+        if back:
+            self.action_tab("all")
+        return back
+
     @on(TabbedContent.TabActivated)
     def _focus_list(self) -> None:
         self.query_one("#list-a" if self.in_front == "person" else "#users-table", Table).focus()
@@ -258,6 +267,7 @@ class CompareScreen(AskingScreen):
             if self.all is not None and row < len(self.order):
                 self.choose_who(int(self.all.users[self.order[row]]))
                 self.action_tab("person")
+                self._from_all = True
             return
         found, table = self.person, self._list_in_front()
         if found is None or self.b is None or self.users_b is None:

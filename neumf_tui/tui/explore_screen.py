@@ -14,7 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
-from neumf_tui.runs.checkpoint import checkpoint_epochs
+from neumf_tui.errors import RunError
+from neumf_tui.runs.checkpoint import checkpoint_epochs, find_checkpoint
 from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen
@@ -71,17 +72,20 @@ class ExploreScreen(AskingScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "guest", "New user", tooltip="Pick films, and see at once what the model makes of it", id="explore.guest"),
-        Binding("F", "failures", "Who is failed", tooltip="All users: whom the model serves badly", id="explore.failures"),
+        Binding("f", "guest", "New user", tooltip="Pick films; on a guest: go on with them", id="explore.guest"),
+        Binding("F", "failures", "Failed", tooltip="All users: whom the model serves badly", id="explore.failures"),
         Binding("x", "compare", "Compare", tooltip="Another epoch or run beside this one", id="explore.compare"),
         Binding("slash", "search", "Search", key_display="/", tooltip="People by id or held-out title", id="explore.search"),
         Binding("n", "miss(1)", "Miss", tooltip="Next user whose film is outside the top 50", id="explore.next-miss"),
         Binding("N", "miss(-1)", "Previous miss", show=False, tooltip="The miss before", id="explore.previous-miss"),
-        Binding("h", "heldout", "Held-out", tooltip="Go to the held-out film in the list", id="explore.heldout"),
+        Binding("h", "heldout", "Held-out", show=False, tooltip="Go to the held-out film in the list", id="explore.heldout"),
         Binding("right", "epoch(1)", "Epoch", key_display="←→", tooltip="The model an epoch later", id="explore.later"),
         Binding("left", "epoch(-1)", "Epoch before", show=False, tooltip="The model an epoch earlier", id="explore.earlier"),
-        Binding("b", "order", "By part", tooltip="Order by score, by GMF alone, by MLP alone", id="explore.order"),
-        Binding("o", "sort", "Sort", tooltip="Another order of the people", id="explore.sort"),
+        Binding("shift+right", "epoch(1, True)", "Newest epoch", show=False, tooltip="The newest epoch", id="explore.newest"),
+        Binding("shift+left", "epoch(-1, True)", "First epoch", show=False, tooltip="The first epoch", id="explore.first"),
+        Binding("B", "best", "Best epoch", show=False, tooltip="The epoch with the best Hit@50", id="explore.best"),
+        Binding("b", "order", "By part", show=False, tooltip="Order by score, by GMF alone, by MLP alone", id="explore.order"),
+        Binding("o", "sort", "Sort", show=False, tooltip="Another order of the people", id="explore.sort"),
         Binding("enter", "open", "Film", show=False, tooltip="What is like the film, and who gets it", id="explore.open"),
         Binding("t", "find", "Find film", show=False, tooltip="Go to a film by its title", id="explore.find"),
         Binding("d", "why", "Details", show=False, tooltip="Why the film under the cursor stands there", id="explore.why"),
@@ -108,6 +112,9 @@ class ExploreScreen(AskingScreen):
         self.by, self.epoch = "score", 0
         self.list = UserList()
         self._first, self._which = user_id, which
+        self._then: Callable[[], None] | None = None
+        """What was asked for while a model was being opened."""
+        self._before_search: Who | None = None
         self._stale: set[str] = set()
         """Tabs that do not show this person and epoch yet."""
 
@@ -145,26 +152,32 @@ class ExploreScreen(AskingScreen):
         self.ask("import", lambda _: __import__("neumf_tui.ranking.load"), lambda _: None)
         self.ask("users", lambda _: self._read_users(), self._take_users)
 
-    def _read_users(self) -> "tuple[Users, list[Guest]]":
+    def _read_users(self) -> "tuple[Users, list[Guest], list[str]]":
         from neumf_tui.ranking.guests import guests_of
         from neumf_tui.ranking.users import load_users
 
         users = load_users(self.folder, self.home)
-        return users, guests_of(self.home, users.dataset)
+        return users, *guests_of(self.home, users.dataset)
 
-    def _take_users(self, read: "tuple[Users, list[Guest]]") -> None:
-        self.users, guests = read
-        self.list.take(self.users, guests)
-        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
-        width = min(16, max(2, *map(len, self.users.dataset.user_ids)))
-        self.query_one("#users", Table).columns[0] = Column("id", width)
+    def _take_users(self, read: "tuple[Users, list[Guest], list[str]]") -> None:
+        self.users, guests, problems = read
+        self._take_guests(guests)
+        for problem in problems:
+            self.notify(clean(problem), severity="warning", markup=False, timeout=10)
         if self._first is not None:
             self.who = self.users.dataset.user_index(self._first)
-        elif len(self.list.order):
-            self.who = self.list.who(0)
+        elif len(self.list.order) > len(guests):
+            self.who = self.list.who(len(guests))
         self._show_list(self.who)
         self._show_untold()
         self._open_model(self._which)
+
+    def _take_guests(self, guests: "list[Guest]") -> None:
+        assert self.users is not None
+        self.list.take(self.users, guests, self.users.ranks_at(self.epoch) if self.ranker else None)
+        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
+        width = min(16, max(2, *map(len, self.users.dataset.user_ids), *(len(guest.name) + 1 for guest in guests)))
+        self.query_one("#users", Table).columns[0] = Column("id", width)
 
     def _open_model(self, which: str | None) -> None:
         users, who, by = self.users, self.who, self.by
@@ -197,6 +210,17 @@ class ExploreScreen(AskingScreen):
             self._take_ranking(opened.why)
         else:
             self._ask_ranking()
+        if self._then is not None:
+            then, self._then = self._then, None
+            then()
+
+    def _once_open(self, action: Callable[[], None]) -> bool:
+        """Whether the model that is meant is open; if it is still being opened, `action` is done when it is."""
+        if self.ranker is not None and self.ranker.epoch == self.epoch:
+            return True
+        if self.waiting("model") or self.ranker is None:
+            self._then = action
+        return False
 
     def show_problem(self, text: str) -> None:
         if self.ranker is None:
@@ -216,12 +240,12 @@ class ExploreScreen(AskingScreen):
         def read() -> "list[Guest]":
             from neumf_tui.ranking.guests import guests_of
 
-            return guests_of(self.home, users.dataset)
+            return guests_of(self.home, users.dataset)[0]
 
         def take(guests: "list[Guest]") -> None:
             if self.users is not None and guests != list(self.list.guests):
                 gone = self.who is not None and not isinstance(self.who, int) and self.who not in guests
-                self.list.take(self.users, guests, self.list.ranks)
+                self._take_guests(guests)
                 named = next((guest for guest in guests if gone and guest.name == getattr(self.who, "name", "")), None)
                 self._show_list(named or self.who)
 
@@ -241,7 +265,8 @@ class ExploreScreen(AskingScreen):
         table.show_rows(len(order), self.list.cells, cursor=row or 0)
         if row:
             self.call_after_refresh(table.centre)  # once its size is known
-        self.query_one("#users-pane").border_title = f"users · {SORTS[self.list.sort]} · {len(order):,}"
+        users = "" if self.has_class("-narrow") else "users · "
+        self.query_one("#users-pane").border_title = f"{users}{SORTS[self.list.sort]} · {len(order):,}"
         if not len(order):
             self._show_nobody("nobody matches")
 
@@ -342,7 +367,10 @@ class ExploreScreen(AskingScreen):
 
     def _draw_head(self, state: str = "") -> None:
         info = self.info
-        state = state or f"epoch {self.epoch}" + ("" if self.ranker and self.ranker.epoch == self.epoch else " …")
+        if not state:
+            newest = max(checkpoint_epochs(self.folder), default=self.epoch)
+            opening = "" if self.ranker and self.ranker.epoch == self.epoch else " …"
+            state = f"epoch {self.epoch} of {newest}{opening}" if newest != self.epoch else f"epoch {self.epoch}{opening}"
         text = Text.assemble(
             ("neumf-tui", "bold"), " ▸ explore  ", (clean(info.name), "bold"),
             f"  {info.dataset.label}  {info.preset}  {state}",
@@ -427,6 +455,8 @@ class ExploreScreen(AskingScreen):
         self._draw_tab_names()
 
     def action_why(self) -> None:
+        if self.query_one(TabbedContent).active != "ranking":
+            self.action_tab("ranking")
         shown = self.query_one(WhyPane).size.height > 0
         self.set_class(shown, "-hide-why")
         self.set_class(not shown, "-show-why")
@@ -435,18 +465,26 @@ class ExploreScreen(AskingScreen):
         self.action_tab("epochs")
         self.query_one(JourneyPane).toggle_loss()
 
-    def action_epoch(self, step: int) -> None:
-        """The next epoch in that direction with a checkpoint."""
+    def action_epoch(self, step: int, far: bool = False) -> None:
+        """The next epoch in that direction with a checkpoint, or the first or newest there is."""
         epochs = checkpoint_epochs(self.folder)
         beyond = [epoch for epoch in epochs if (epoch - self.epoch) * step > 0]
-        if self.ranker is None or not beyond:
-            return
-        self._go_to_epoch(min(beyond) if step > 0 else max(beyond))
+        if self.ranker is not None and beyond:
+            self._go_to_epoch(max(beyond) if (step > 0) == far else min(beyond))
 
     def _go_to_epoch(self, epoch: int) -> None:
         self.epoch = epoch
         self._draw_head()
         self._open_model(str(epoch))
+
+    def action_best(self) -> None:
+        """The epoch with the best Hit@50."""
+        try:
+            best = int(find_checkpoint(self.folder, "best").stem.partition("-")[0])
+        except RunError as error:
+            self.show_problem(str(error))
+        else:
+            self._go_to_epoch(best)
 
     @on(Table.Chosen, "#journey-table")
     def choose_epoch(self, event: Table.Chosen) -> None:
@@ -510,7 +548,7 @@ class ExploreScreen(AskingScreen):
             self.app.push_screen(FailuresScreen(self.ranker, self.users, epoch))
 
     def action_guest(self) -> None:
-        if self.users is not None and self.ranker is not None:
+        if self._once_open(self.action_guest) and self.users is not None and self.ranker is not None:
             from neumf_tui.tui.guest_screen import GuestScreen
 
             guest = None if isinstance(self.who, int) else self.who
@@ -518,7 +556,7 @@ class ExploreScreen(AskingScreen):
 
     def action_compare(self) -> None:
         ranker, users, who = self.ranker, self.users, self.who
-        if ranker is None or users is None or who is None:
+        if not self._once_open(self.action_compare) or ranker is None or users is None or who is None:
             return
         from neumf_tui.tui.compare_dialog import CompareDialog
         from neumf_tui.tui.compare_screen import CompareScreen
@@ -533,6 +571,8 @@ class ExploreScreen(AskingScreen):
 
     def action_search(self) -> None:
         search = self.query_one("#search", Input)
+        if self.who is not None:
+            self._before_search = self.who
         search.add_class("-shown")
         search.focus()
 
@@ -547,7 +587,7 @@ class ExploreScreen(AskingScreen):
 
     def _end_search(self) -> None:
         """All people again, with the cursor where it was."""
-        search, who = self.query_one("#search", Input), self.who
+        search, who = self.query_one("#search", Input), self.who if self.who is not None else self._before_search
         with self.prevent(Input.Changed):
             search.value = ""
         search.remove_class("-shown")

@@ -222,7 +222,7 @@ class GuestScreen(AskingScreen):
         if not count or self.picks == self.kept:
             super().action_leave()
             return
-        question = f"{films(count)} picked and not saved. Leave all the same?"
+        question = f"These {films(count)} are not saved as they stand. Leave all the same?"
         # Outside this function `super` must be told of whom.
         leave = super().action_leave
         self.app.push_screen(ConfirmDialog(question, "leave"), lambda sure: leave() if sure else None)
@@ -264,7 +264,7 @@ class GuestScreen(AskingScreen):
 
         def saved(_: None) -> None:
             self.name_kept, self.kept = name, picks
-            self.notify(f"Saved. Elsewhere: neumf-tui rank --guest {name}", markup=False)
+            self.notify(f"Saved. Elsewhere: neumf-tui rank --guest {name} --run {ranker.info.name}", markup=False)
             self._take_picks()
 
         self.ask("guest", lambda _: save(), saved)

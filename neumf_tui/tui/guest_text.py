@@ -33,8 +33,9 @@ def story(shown: Listed, before: Listed | None, num_users: int) -> Text:
         )
     text = Text.assemble((f"{count} picked", "bold"), f" · folded in, the rest frozen · seed {picks.seed}\n")
     if count < STEADY:
-        text.append(f"{STEADY} or more are steadier · ", "bold")
+        text.append(f"{STEADY} or more are steadier", "bold")
     if before is not None:
+        text.append(" · " if count < STEADY else "")
         seed = f", seed {before.picks.seed}" if before.picks.seed != picks.seed and before.picks.items else ""
         text.append(f"{entered(shown.ranking, before.ranking)} new in the top 50 · ▲▼ since {whose(before.picks)}{seed}")
     return text

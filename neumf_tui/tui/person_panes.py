@@ -163,6 +163,7 @@ class JourneyPane(PersonPane):
         self.epoch = 0
 
     def compose(self) -> ComposeResult:
+        yield Static("nothing is held out, and so there is no rank to follow", id="journey-none")
         yield CurveChart(id="journey-rank")
         yield CurveChart(id="journey-loss")
         yield Table(
@@ -201,9 +202,9 @@ class JourneyPane(PersonPane):
 
         who = ranking.person.who
         if not isinstance(who, int) or ranking.heldout < 0:
-            self.clear()
-            self.query_one("#journey-rank").border_subtitle = "nothing is held out"
+            self.add_class("-none")
             return
+        self.remove_class("-none")
 
         def show(found: "tuple[Journey, Sheet]") -> None:
             way, sheet = found
@@ -300,7 +301,8 @@ class NearMissPane(PersonPane):
         text.append("\none film left out at a time, by fold-in; nothing trained")
         if left is not None:
             done, total = len(left.items), left.total
-            text.append(f"\nall {total} films: rank {rank_text(left.base)} by fold-in")
+            trained = rank_text(ranking.heldout_ranks["score"])
+            text.append(f"\nall {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained")
             if done < total:
                 text.append(f" · {done} tried")
             order = order_of(left)

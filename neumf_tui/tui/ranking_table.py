@@ -59,7 +59,7 @@ class RankingTable(Table):
             for end in (part.max(initial=mean), part.min(initial=mean))
         ]
         self._longest = max(map(abs, ends)) or 1.0
-        self.scroll_to(y=0, animate=False, immediate=True)
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
         self.show_rows(len(ranking.items), self._cells_of, marked=ranking.heldout)
 
     def clear(self) -> None:

@@ -56,7 +56,7 @@ class WhyPane(Static):
         self.border_title = Text(f"why #{rank_text(float(ranking.ranks[why.row]))} {clean(titles[why.item])}")
         text = Text.assemble(
             ("score ", muted), (f"{score:+.3f}", "bold"), (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
-            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down), ("  above this user's mean, exactly", muted),
+            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down), ("  above this user's mean", muted),
         )  # fmt: skip
         longest = max((abs(factor.effect) for factor in why.factors), default=0.0) or 1.0
         room = max(1, self.size.height - 1)
@@ -67,7 +67,5 @@ class WhyPane(Static):
             text.append(f"{side(factor.effect / longest, _BAR):<{_BAR}} ", style)
             text.append(" · ".join(clean(titles[item]) for item, _ in factor.carriers) or "no film of the history pulls that way")
         if len(why.factors) < room:
-            text.append(
-                "\nthe films named carry the factor most in this history; the MLP part mixes everything and is one number", muted
-            )
+            text.append("\nby each factor the films of the history that carry it; the MLP is one number", muted)
         self.update(text, layout=False)

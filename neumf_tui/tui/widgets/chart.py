@@ -314,7 +314,7 @@ class _LogTicks(NumericAxisFormatter):
         return super().get_ticks(min_, max_, 5)
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        return [f"{10**tick:.3g}" for tick in ticks]
+        return [f"{10**tick:,.0f}" if tick >= 3 else f"{10**tick:.3g}" for tick in ticks]
 
 
 def _nearest(x: Floats, value: float) -> int:

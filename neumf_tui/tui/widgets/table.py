@@ -136,9 +136,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         if height <= 0:
             return
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor, animate=False, immediate=True, force=True)
         elif self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True, force=True)
 
     def show_in_middle(self, row: int) -> None:
         """Put the cursor on `row`, with rows around it in sight."""
@@ -147,7 +147,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def centre(self) -> None:
         """Scroll so that there are rows around the cursor on both sides."""
-        self.scroll_to(y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True)
+        self.scroll_to(y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True, force=True)
 
     def action_move(self, by: int) -> None:
         self.cursor += by
