@@ -1,7 +1,6 @@
 """The explore screen: pick a person, see the ranked films, why they stand so, and where the held-out one landed."""
 
 import gc
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import checkpoint_epochs, find_checkpoint
@@ -20,12 +19,13 @@ from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen
 from neumf_tui.tui.failures_screen import FailuresScreen
+from neumf_tui.tui.people_pane import PeoplePane
 from neumf_tui.tui.person_panes import HistoryPane, JourneyPane, NearestPane, NearMissPane, PersonPane
 from neumf_tui.tui.ranking_table import RankingTable
 from neumf_tui.tui.story import story
-from neumf_tui.tui.user_list import SORTS, UserList
+from neumf_tui.tui.user_list import UserList
 from neumf_tui.tui.why_pane import WhyPane
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from neumf_tui.ranking.guests import Guest
@@ -35,13 +35,6 @@ if TYPE_CHECKING:
     from neumf_tui.sheet import Sheet
     from neumf_tui.tui.app import NeumfApp
 
-USER_COLUMNS = (
-    Column("id", 7),
-    Column("seen", 4, right=True, drop=1),
-    Column("held-out", 8, flex=True, drop=0),
-    Column("rank", 5, right=True),
-    Column("", 1),
-)
 TABS = ("ranking", "history", "nearest", "epochs", "near-miss")
 ORDERS = ("score", "gmf", "mlp")
 ORDER_NAMES = {"score": "score", "gmf": "GMF alone", "mlp": "MLP alone"}
@@ -107,23 +100,17 @@ class ExploreScreen(AskingScreen):
         self.ranker: Ranker | None = None
         self.ranking: UserRanking | None = None
         """What is shown on the right."""
-        self.who: Who | None = None
-        """The person chosen on the left."""
         self.by, self.epoch = "score", 0
-        self.list = UserList()
         self._first, self._which = user_id, which
         self._then: Callable[[], None] | None = None
         """What was asked for while a model was being opened."""
-        self._before_search: Who | None = None
         self._stale: set[str] = set()
         """Tabs that do not show this person and epoch yet."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="run-head")
         with Horizontal(id="explore-body"):
-            with Vertical(id="users-pane"):
-                yield Table(USER_COLUMNS, id="users")
-                yield Input(placeholder="id or held-out title", id="search", compact=True)
+            yield PeoplePane()
             with Vertical(id="user-pane"):
                 yield Static(id="story")
                 with TabbedContent(id="user-tabs"):
@@ -147,7 +134,7 @@ class ExploreScreen(AskingScreen):
     def on_mount(self) -> None:
         self._draw_head("loading")
         self.query_one("#user-tabs Tabs").can_focus = False
-        self.query_one("#users", Table).focus()
+        self.people.table.focus()
         # Two seconds of import: begun at once, while the users are read.
         self.ask("import", lambda _: __import__("neumf_tui.ranking.load"), lambda _: None)
         self.ask("users", lambda _: self._read_users(), self._take_users)
@@ -161,23 +148,17 @@ class ExploreScreen(AskingScreen):
 
     def _take_users(self, read: "tuple[Users, list[Guest], list[str]]") -> None:
         self.users, guests, problems = read
-        self._take_guests(guests)
+        people = self.people
+        people.take(self.users, guests, self.users.ranks)
         for problem in problems:
             self.notify(clean(problem), severity="warning", markup=False, timeout=10)
         if self._first is not None:
-            self.who = self.users.dataset.user_index(self._first)
-        elif len(self.list.order) > len(guests):
-            self.who = self.list.who(len(guests))
-        self._show_list(self.who)
+            people.who = self.users.dataset.user_index(self._first)
+        elif len(people.list.order) > len(guests):
+            people.who = people.list.who(len(guests))
+        people.show(people.who)
         self._show_untold()
         self._open_model(self._which)
-
-    def _take_guests(self, guests: "list[Guest]") -> None:
-        assert self.users is not None
-        self.list.take(self.users, guests, self.users.ranks_at(self.epoch) if self.ranker else None)
-        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
-        width = min(16, max(2, *map(len, self.users.dataset.user_ids), *(len(guest.name) + 1 for guest in guests)))
-        self.query_one("#users", Table).columns[0] = Column("id", width)
 
     def _open_model(self, which: str | None) -> None:
         users, who, by = self.users, self.who, self.by
@@ -204,9 +185,10 @@ class ExploreScreen(AskingScreen):
         for screen in self.app.screen_stack:
             if isinstance(screen, FailuresScreen):
                 screen.take_ranker(opened.ranker)  # it was opened before the model was there
-        self.list.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
-        self._show_list(self.who)
+        self.people.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
+        self.people.show(self.who)
         if opened.why is not None and opened.why.ranking.person.who == self.who and opened.why.ranking.by == self.by:
+            self.drop("rank")  # one that was asked of the model before
             self._take_ranking(opened.why)
         else:
             self._ask_ranking()
@@ -228,7 +210,7 @@ class ExploreScreen(AskingScreen):
             self._draw_head("failed")
         else:
             super().show_problem(clean(text))
-            self.epoch = self.ranker.epoch
+            self.epoch, self._then = self.ranker.epoch, None
             self._draw_head()
 
     def on_screen_resume(self) -> None:
@@ -245,33 +227,34 @@ class ExploreScreen(AskingScreen):
         def take(guests: "list[Guest]") -> None:
             if self.users is not None and guests != list(self.list.guests):
                 gone = self.who is not None and not isinstance(self.who, int) and self.who not in guests
-                self._take_guests(guests)
+                self.people.take(self.users, guests, self.list.ranks)
                 named = next((guest for guest in guests if gone and guest.name == getattr(self.who, "name", "")), None)
-                self._show_list(named or self.who)
+                self.people.show(named or self.who)
 
         self.ask("guests", lambda _: read(), take)
 
     # People.
 
     @property
+    def people(self) -> PeoplePane:
+        return self.query_one(PeoplePane)
+
+    @property
+    def list(self) -> UserList:
+        return self.people.list
+
+    @property
+    def who(self) -> "Who | None":
+        """The person chosen on the left."""
+        return self.people.who
+
+    @property
     def user(self) -> int:
         """User index chosen on the left, or -1."""
         return self.who if isinstance(self.who, int) else -1
 
-    def _show_list(self, who: "Who | None") -> None:
-        """Draw the people, with the cursor on `who` if they are still there."""
-        order, table = self.list.order, self.query_one("#users", Table)
-        row = self.list.row_of(who)
-        table.show_rows(len(order), self.list.cells, cursor=row or 0)
-        if row:
-            self.call_after_refresh(table.centre)  # once its size is known
-        users = "" if self.has_class("-narrow") else "users · "
-        self.query_one("#users-pane").border_title = f"{users}{SORTS[self.list.sort]} · {len(order):,}"
-        if not len(order):
-            self._show_nobody("nobody matches")
-
     def _show_nobody(self, text: str) -> None:
-        self.who, self.ranking = None, None
+        self.ranking = None
         for kind in ("rank", "why"):
             self.drop(kind)
         self.query_one("#user-pane").border_title = ""
@@ -282,15 +265,13 @@ class ExploreScreen(AskingScreen):
             pane.clear()
         self._stale = set()
 
-    @on(Table.Highlighted, "#users")
-    def choose(self, event: Table.Highlighted) -> None:
-        if self.users is None or event.row >= len(self.list.order):
-            return
-        who = self.list.who(event.row)
-        if who == self.who:
-            return
-        self.who = who
-        if self.ranker is None:
+    @on(PeoplePane.Picked)
+    def choose(self, event: PeoplePane.Picked) -> None:
+        if event.who != self.who:
+            return  # another was chosen since; their own message comes
+        if event.who is None:
+            self._show_nobody("nobody matches")
+        elif self.ranker is None:
             self._show_untold()
         else:
             self._ask_ranking()
@@ -302,13 +283,7 @@ class ExploreScreen(AskingScreen):
         self._fill_tab()
 
     def choose_who(self, who: "Who") -> None:
-        """Go to a person, ending a search that hides them."""
-        row = self.list.row_of(who)
-        if row is None:
-            self._end_search()
-            row = self.list.row_of(who)
-        if row is not None:
-            self.query_one("#users", Table).show_in_middle(row)
+        self.people.go_to(who)
 
     def _ask_ranking(self) -> None:
         ranker, who, by = self.ranker, self.who, self.by
@@ -430,19 +405,14 @@ class ExploreScreen(AskingScreen):
         self.query_one(focus).focus()
 
     def action_miss(self, step: int) -> None:
-        row = self.list.next_miss(self.query_one("#users", Table).cursor, step)
-        if row is None:
+        if not self.people.go_to_miss(step):
             self.notify("No miss in this list.")
-        else:
-            self.query_one("#users", Table).cursor = row
 
     def action_random(self) -> None:
-        if len(self.list.order):
-            self.query_one("#users", Table).cursor = random.randrange(len(self.list.order))
+        self.people.go_anywhere()
 
     def action_sort(self) -> None:
-        self.list.next_sort()
-        self._show_list(self.who)
+        self.people.next_sort()
 
     def action_order(self) -> None:
         self.by = ORDERS[(ORDERS.index(self.by) + 1) % len(ORDERS)]
@@ -570,33 +540,10 @@ class ExploreScreen(AskingScreen):
     # Search.
 
     def action_search(self) -> None:
-        search = self.query_one("#search", Input)
-        if self.who is not None:
-            self._before_search = self.who
-        search.add_class("-shown")
-        search.focus()
-
-    @on(Input.Changed, "#search")
-    def search_users(self, event: Input.Changed) -> None:
-        self.list.search(event.value)
-        self._show_list(self.who)
-
-    @on(Input.Submitted, "#search")
-    def submit_search(self) -> None:
-        self.query_one("#users", Table).focus()
-
-    def _end_search(self) -> None:
-        """All people again, with the cursor where it was."""
-        search, who = self.query_one("#search", Input), self.who if self.who is not None else self._before_search
-        with self.prevent(Input.Changed):
-            search.value = ""
-        search.remove_class("-shown")
-        self.list.search("")
-        self._show_list(who)
-        self.query_one("#users", Table).focus()
+        self.people.begin_search()
 
     def end_aside(self) -> bool:
-        searching = self.query_one("#search", Input).has_class("-shown")
+        searching = self.people.searching
         if searching:
-            self._end_search()
+            self.people.end_search()
         return searching
