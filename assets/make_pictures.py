@@ -93,9 +93,8 @@ def main() -> None:
 
         explore(["h"], "explore.svg")
         explore(["4", "left", "left"], "epochs.svg")
-        explore(["5"], "near-miss.svg")
-        explore(["x", "slash s w i f t enter", "enter"], "compare.svg")
-        explore(["x", "slash s w i f t enter", "enter", "2"], "compare-all.svg")
+        explore(["x", "slash s w i f t enter"], "compare.svg")
+        explore(["x", "slash s w i f t enter", "2"], "compare-all.svg")
         explore(["F", "2"], "failures.svg")
         explore(["t", "b l a d e space r u n n e r", "enter", "enter"], "film.svg")
         explore(["f", *PICKS, "tab", "tab"], "guest.svg")

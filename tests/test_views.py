@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from test_tui import settle
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from neumf_tui.tui.app import NeumfApp
 
@@ -94,6 +95,8 @@ def test_picture_of(exact_home: Path, view: str, size: tuple[int, int], snap_com
             await pilot.press(key)
             if len(key) > 1 or key in "12345":
                 await settle(pilot)
+        for line in pilot.app.screen.query(Input):
+            line.cursor_blink = False
         await settle(pilot)
 
     app = NeumfApp(exact_home / "runs" / "trained", exact_home, "explore", user_id="sim-196")

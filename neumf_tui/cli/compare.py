@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.options import Csv, GuestOption, Home, Json, form_of, home_of, run_folder, run_names
+from neumf_tui.cli.options import Csv, GuestOption, Home, Json, form_of, home_of, rows_of, run_folder, run_names
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,18 +35,15 @@ def compare(
 ) -> None:
     """Two models, A and B: one person's lists side by side, or hits won and lost over all users and whether chance would do."""
     form = form_of(json, csv)
-    if top not in (None, "all") and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number from 1, or 'all'")
+    everybody = user is None and guest is None
+    # A table is to be looked at; what a program reads of all users is whole.
+    count = rows_of(top or ("all" if everybody and form != "table" else "10"), "rows")
     if user is not None and guest is not None:
         raise UsageError("--user and --guest: choose one")
     from neumf_tui.runs.store import split_spec
 
     (run_a, which_a), (run_b, which_b) = split_spec(a), split_spec(b)
     folders = run_folder(home, run_a), run_folder(home, run_b)
-    everybody = user is None and guest is None
-    # A table is to be looked at; what a program reads of all users is whole.
-    shown = top or ("all" if everybody and form != "table" else "10")
-    count = None if shown == "all" else int(shown)
     if everybody:
         _all_users(home_of(home), folders, (which_a, which_b), count, form)
     else:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, form_of, home_of, run_folder
+from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, form_of, home_of, rows_of, run_folder
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def failures(
     Without --users, --cohorts or --catalogue: users and cohorts. With --json one object with the keys asked for.
     """
     form = form_of(json, csv)
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number of rows from 1, or 'all'")
+    rows = rows_of(top, "rows")
     if not (users or cohorts or catalogue):
         users, cohorts = True, form != "csv"
     if form == "csv" and users + cohorts + catalogue > 1:
@@ -48,7 +47,6 @@ def failures(
 
     if by not in ranking.ORDERS:
         raise UsageError(f"--by {by}: expected one of {', '.join(ranking.ORDERS)}")
-    rows = None if top == "all" else int(top)
     found = load_users(folder, home_of(home))
     failed = ranking.failures_at(found, ranking.tape_epoch(found, folder, epoch))
     sheets: list[Sheet] = []

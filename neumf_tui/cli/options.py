@@ -48,6 +48,23 @@ LowBandwidth = Annotated[
 ]
 
 
+Raw = Annotated[bool, typer.Option("--raw", help="In the table: scores as the model has them, not less their means.")]
+TopFilms = Annotated[str, typer.Option("--top", metavar="K", help="Films to show, or 'all'.")]
+
+
+def rows_of(top: str, what: str = "films") -> int | None:
+    """What `--top` says, None for 'all'; raises UsageError for what is neither that nor a whole number from 1."""
+    if top != "all" and not (top.isdecimal() and int(top) > 0):
+        raise UsageError(f"--top {top}: expected a whole number of {what} from 1, or 'all'")
+    return None if top == "all" else int(top)
+
+
+def check_rows(rows: int | None, num_items: int) -> None:
+    """Raises UsageError for more films than the catalogue has."""
+    if rows is not None and rows > num_items:
+        raise UsageError(f"--top {rows}: the catalogue has {num_items:,} items; give fewer, or 'all'")
+
+
 def form_of(json: bool, csv: bool) -> str:
     """`json`, `csv` or `table`; raises UsageError for two at once."""
     if json and csv:

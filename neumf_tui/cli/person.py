@@ -5,7 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, GuestOption, Home, Json, RunOption, form_of, home_of, run_folder
+from neumf_tui.cli.options import (
+    Csv,
+    Epoch,
+    GuestOption,
+    Home,
+    Json,
+    Raw,
+    RunOption,
+    TopFilms,
+    check_rows,
+    form_of,
+    home_of,
+    rows_of,
+    run_folder,
+)
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -55,27 +69,25 @@ def rank(
     run: RunOption = None,
     epoch: Epoch = None,
     by: Annotated[str, typer.Option(metavar="score|gmf|mlp", help="Order by the score, or by one part of it alone.")] = "score",
-    raw: Annotated[bool, typer.Option("--raw", help="In the table: scores as the model has them, not less their means.")] = False,
-    top: Annotated[str, typer.Option(metavar="K", help="Films to show, or 'all'.")] = "10",
+    raw: Raw = False,
+    top: TopFilms = "10",
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
 ) -> None:
     """One person's ranked films and where the held-out one landed."""
     form = form_of(json, csv)
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number of films from 1, or 'all'")
+    rows = rows_of(top)
     if by not in ("score", "gmf", "mlp"):
         raise UsageError(f"--by {by}: expected score, gmf or mlp")
     if (user is None) == (guest is None):
         raise UsageError("name one person: a user's id, or a guest with --guest NAME")
     ranker = open_ranker(home, run, epoch)
-    if top != "all" and int(top) > ranker.dataset.num_items:
-        raise UsageError(f"--top {top}: the catalogue has {ranker.dataset.num_items:,} items; give fewer, or 'all'")
+    check_rows(rows, ranker.dataset.num_items)
     from neumf_tui.ranking.report import print_ranking, ranking_sheet
 
     ranking = ranker.rank(who_is(ranker, user, guest), by)
-    print_ranking(ranking_sheet(ranker, ranking, None if top == "all" else int(top)), form, raw)
+    print_ranking(ranking_sheet(ranker, ranking, rows), form, raw)
 
 
 def why(

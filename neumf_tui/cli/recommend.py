@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, RunOption, form_of, home_of
-from neumf_tui.cli.person import open_ranker
+from neumf_tui.cli.options import Csv, Epoch, Home, Json, Raw, RunOption, TopFilms, check_rows, form_of, home_of, rows_of
+from neumf_tui.cli.person import item_of, open_ranker
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -27,16 +27,15 @@ def recommend(
     seed: Annotated[int, typer.Option(min=0, help="Of the films drawn for comparison.")] = 0,
     run: RunOption = None,
     epoch: Epoch = None,
-    raw: Annotated[bool, typer.Option("--raw", help="In the table: scores as the model has them, not less their means.")] = False,
-    top: Annotated[str, typer.Option(metavar="K", help="Films to show, or 'all'.")] = "10",
+    raw: Raw = False,
+    top: TopFilms = "10",
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
 ) -> None:
     """The ranked films for somebody who likes these: a pair of embeddings fitted to them, everything else frozen."""
     form = form_of(json, csv)
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number of films from 1, or 'all'")
+    rows = rows_of(top)
     films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
     if not films:
         raise UsageError("--likes: expected at least one film, such as --likes 'Alien; Blade Runner'")
@@ -46,8 +45,7 @@ def recommend(
         _check_free(home_of(home), save, replace)
     ranker = open_ranker(home, run, epoch)
     data = ranker.dataset
-    if top != "all" and int(top) > data.num_items:
-        raise UsageError(f"--top {top}: the catalogue has {data.num_items:,} items; give fewer, or 'all'")
+    check_rows(rows, data.num_items)
     from neumf_tui.output import say
     from neumf_tui.ranking.guests import Guest, save_guest
     from neumf_tui.ranking.newcomer import UNSAVED, guest_sheet
@@ -61,7 +59,7 @@ def recommend(
     if save is not None:
         save_guest(guest, data, ranker.home)
         say(f"saved: `neumf-tui rank --guest {save} --run {ranker.info.name}`")
-    print_ranking(guest_sheet(ranker, ranking, None if top == "all" else int(top)), form, raw)
+    print_ranking(guest_sheet(ranker, ranking, rows), form, raw)
 
 
 def _check_free(home: Path, name: str, replace: bool) -> None:
@@ -74,21 +72,15 @@ def _check_free(home: Path, name: str, replace: bool) -> None:
 
 
 def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
-    """Item indices; stderr says what each film was taken as. The titles are made ready for search once for all of them."""
-    from neumf_tui.data.titles import Titles, film_title
-    from neumf_tui.output import say
+    """Item indices; stderr says what each film was taken as."""
+    from neumf_tui.data.titles import film_title
 
-    titles = Titles(dataset)
     named: dict[int, str] = {}
     for film in films:
-        found = titles.look_up(film)
-        if found.note:
-            say(found.note)
-        if found.item in named:
-            raise UsageError(
-                f"--likes: {named[found.item]!r} and {film!r} are both {film_title(dataset, found.item)!r}; name each film once"
-            )
-        named[found.item] = film
+        item = item_of(dataset, film)
+        if item in named:
+            raise UsageError(f"--likes: {named[item]!r} and {film!r} are both {film_title(dataset, item)!r}; name each film once")
+        named[item] = film
     return list(named)
 
 
