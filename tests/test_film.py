@@ -151,7 +151,7 @@ def test_reach_against_each_users_ranking_and_numpy(ranker: Ranker) -> None:
         # Scores that differ by less than float32 can tell may stand either way.
         least, most = 1 + (scores > scores[item] + 1e-5).sum(), (scores > scores[item] - 1e-5).sum()
         assert least <= found.ranks[user] <= most
-    assert found.ranks[0] == ranker.rank(0).heldout_rank, "the held-out film is a candidate"
+    assert found.ranks[0] == ranker.rank(0).heldout_ranks["score"], "the held-out film is a candidate"
     known = found.ranks[~np.isnan(found.ranks)]
     assert found.median == np.median(known) and found.within(50) == (known <= 50).sum() > 0
     assert sum(b.count for b in found.spread()) == len(known) == len(found.best)

@@ -149,14 +149,6 @@ def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> N
     np.testing.assert_array_equal(fold_in.fit([history], start=whole, steps=0).mlp, whole.mlp)
 
 
-def test_cancelled_keeps_what_is_done(ranker: Ranker, fold_in: FoldIn) -> None:
-    histories = [ranker.dataset.history(user) for user in range(6)]
-    answers = iter([False, False, True])
-    some = fold_in.fit(histories, cancelled=lambda: next(answers))
-    np.testing.assert_array_equal(some.gmf, fold_in.fit(histories[:2]).gmf)
-    assert fold_in.fit(histories, cancelled=lambda: True).mlp.shape == (0, 10)
-
-
 def test_histories_that_cannot_be_folded_in(ranker: Ranker, fold_in: FoldIn) -> None:
     with pytest.raises(UsageError, match="empty history"):
         fold_in.fit([np.array([], dtype=np.int64)])

@@ -38,6 +38,10 @@ FILMS: list[tuple[str, int | None, int]] = [  # title, year, users who have it i
 ]
 
 
+def find(titles: Titles, wanted: str) -> int:
+    return titles.look_up(wanted).item
+
+
 def of(films: list[tuple[str, int | None, int]]) -> Dataset:
     """One user a row of seen-by, and one more interaction each to hold out: a film of its own at the end."""
     pairs = [(user, item) for item, (_, _, seen) in enumerate(films) for user in range(seen)]
@@ -149,7 +153,7 @@ def test_nothing_like_it_finds_nothing_and_no_more_than_asked_for(titles: Titles
 def test_one_film_by_id_or_title(titles: Titles, wanted: str, film: str) -> None:
     found = titles.look_up(wanted)
     assert film_title(titles.dataset, found.item) == film
-    assert titles.find(wanted) == found.item
+    assert find(titles, wanted) == found.item
     assert bool(found.note) == (wanted == "5")
 
 
@@ -167,26 +171,26 @@ def test_what_could_be_several_films_names_them(titles: Titles) -> None:
     with pytest.raises(
         RunError, match=r"'Psycho' is more than one film: Psycho \(1960\) \[id 11\], Psycho \(1998\) \[id 12\]; give"
     ):
-        titles.find("Psycho")
+        find(titles, "Psycho")
     with pytest.raises(RunError, match=r"Twins \(1988\) \[id 13\], Twins \(1988\) \[id 14\]"):
-        titles.find("Twins (1988)")
+        find(titles, "Twins (1988)")
     with pytest.raises(RunError, match=r"'pyscho' may be any of Psycho \(1960\) \[id 11\], Psycho \(1998\)"):
-        titles.find("pyscho")
+        find(titles, "pyscho")
     with pytest.raises(RunError, match=r"'the' is in \d titles, the most seen: Enter the Matrix"):
-        titles.find("the")
+        find(titles, "the")
 
 
 @pytest.mark.parametrize("wanted", ["rocky 6", "Alien (1980)", "qqqqzzzz", "'\x1b[31m"])
 def test_what_is_not_there_names_the_nearest_five(titles: Titles, wanted: str) -> None:
     with pytest.raises(RunError, match=r"no film .* in planted; nearest: ") as caught:
-        titles.find(wanted)
+        find(titles, wanted)
     assert str(caught.value).count("[id ") == 5 and "\x1b" not in str(caught.value)
     assert {"rocky 6": "Rocky 5", "Alien (1980)": "Alien"}.get(wanted, "") in str(caught.value).split(",")[0]
 
 
 def test_an_empty_name_is_refused(titles: Titles) -> None:
     with pytest.raises(RunError, match="empty title"):
-        titles.find("  ")
+        find(titles, "  ")
 
 
 STRANGE = [
@@ -217,10 +221,10 @@ def test_hostile_titles_are_found_and_harm_nothing() -> None:
             titles.look_up(query)
         except RunError as error:
             assert len(str(error)) < 1000 and str(error).isprintable()
-    assert titles.find("Plain") == HOSTILE.index("Plain")
+    assert find(titles, "Plain") == HOSTILE.index("Plain")
     assert titles.search("!!!")[0] == len(HOSTILE) + STRANGE.index("!!!")
-    assert titles.find("bold bold") == 0
-    assert titles.find("שלום abc") == 3
+    assert find(titles, "bold bold") == 0
+    assert find(titles, "שלום abc") == 3
 
 
 def test_ml100k(ml100k: Path) -> None:

@@ -43,7 +43,7 @@ def test_ranking_and_parts(shared: tuple[Ranker, PlainModel], user: int) -> None
         possible = sum(values[item] > values[held] - 1e-5 for item in items) - 1
         assert 1 + certain <= ranking.heldout_ranks[part] <= 1 + possible
         by = ranker.rank(user, part)
-        assert by.heldout_rank == ranking.heldout_ranks[part]
+        assert by.ranks[by.heldout] == ranking.heldout_ranks[part]
         assert by.heldout_ranks == ranking.heldout_ranks
         assert (np.diff({"score": by.scores, "gmf": by.gmf, "mlp": by.mlp}[part]) <= 0).all()
     means = (gmf[items].mean(), mlp[items].mean())
@@ -60,7 +60,7 @@ def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, PlainM
         then, tape = ranker.at(epoch), read_ranks(ranker.folder, epoch)
         assert then.epoch == epoch
         for user in (3, 77, 640):
-            assert then.rank(user).heldout_rank == tape[user]
+            assert then.rank(user).heldout_ranks["score"] == tape[user]
     with pytest.raises(RunError, match="no checkpoint after epoch 99; there are 1 to 10, `best` and `last`"):
         ranker.at(99)
 
@@ -145,7 +145,7 @@ def test_commands_print_the_same_numbers(trained: Path, inside: Cli) -> None:
     assert [row["item_id"] for row in said["items"]] == [ranker.dataset.catalogue.item_ids[i] for i in ranking.items]
     # Another process may use another number of threads, and so sum in another order.
     np.testing.assert_allclose([row["mlp"] for row in said["items"]], ranking.mlp, rtol=1e-5, atol=1e-6)
-    assert said["by"] == "mlp" and said["heldout"]["rank_by_mlp"] == ranking.heldout_rank and said["guest"] is None
+    assert said["by"] == "mlp" and said["heldout"]["rank_by_mlp"] == ranking.heldout_ranks["mlp"] and said["guest"] is None
     rows = list(csv.DictReader(io.StringIO(inside("rank", "sim-021", "--by", "mlp", "--csv").stdout)))
     assert [float(row["mlp"]) for row in rows] == [row["mlp"] for row in said["items"][:10]]
     assert rows[0]["dataset"] == "demo (simulated)" and rows[0]["user"] == "sim-021"

@@ -232,10 +232,6 @@ class Titles:
 
     # One film, named on a command line.
 
-    def find(self, wanted: str) -> int:
-        """Item index of the one film that `wanted` names; rules and errors as of `look_up`."""
-        return self.look_up(wanted).item
-
     def look_up(self, wanted: str) -> Found:
         """The one film that `wanted` names, and what to tell of it.
 
@@ -246,7 +242,7 @@ class Titles:
         """
         if not wanted.strip():
             raise RunError("an empty title: give a film's id or title")
-        if (item := self._ids.get(wanted.strip())) is not None:
+        if (item := self.dataset.item_rows.get(wanted.strip())) is not None:
             return Found(item, self._note_on_id(item, wanted.strip()))
         for level in self._exact_levels(wanted):
             if len(level) > 1:
@@ -255,10 +251,6 @@ class Titles:
                 return Found(level[0], "")
         found = self._near(wanted)
         return Found(found, clean(f"{_quoted(wanted)} taken as {film_title(self.dataset, found)}"))
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {item_id: item for item, item_id in enumerate(self.dataset.catalogue.item_ids)}
 
     def _note_on_id(self, item: int, item_id: str) -> str:
         titled = [other for other in self._titled(item_id) if other != item]

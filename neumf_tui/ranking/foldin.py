@@ -1,6 +1,6 @@
 """Fold-in: user embeddings for a history that no user of the training has, with everything else of a model frozen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -94,10 +94,9 @@ class FoldIn:
         seed: int = 0,
         start: Vectors | None = None,
         steps: int | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
         spared: NDArray[np.int64] | None = None,
     ) -> Vectors:
-        """Embeddings of n histories (item indices, each at most once); fewer rows, the first ones, once `cancelled()` is true.
+        """Embeddings of n histories (item indices, each at most once).
 
         `start` has n rows or one for all; then fewer steps are needed. `spared` items are never drawn as negatives:
         when films are left out of a history in turn, pass the whole history, else some of them are not only left out but
@@ -111,8 +110,6 @@ class FoldIn:
         fitted = [self.centre.new_empty(0, 2 * self.embedding_size)]
         with _one_thread():
             for number, history in enumerate(histories):
-                if cancelled():
-                    break
                 begin = self.centre if start is None else _row(start, number)
                 items = torch.from_numpy(np.concatenate([history, self._negatives(history, order, spared)]))
                 fitted.append(self._newton(items, len(history), begin, steps)[None])

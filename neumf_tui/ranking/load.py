@@ -72,10 +72,6 @@ class UserRanking:
     def user(self) -> Who:
         return self.person.who
 
-    @property
-    def heldout_rank(self) -> float | None:
-        return float(self.ranks[self.heldout]) if self.heldout >= 0 else None
-
     def centred(self, row: int) -> tuple[float, float, float]:
         """Score, GMF and MLP part of the item at `row`, each less its mean over the candidates."""
         gmf, mlp = float(self.gmf[row]) - self.gmf_mean, float(self.mlp[row]) - self.mlp_mean

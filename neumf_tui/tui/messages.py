@@ -10,7 +10,6 @@ from neumf_tui.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from neumf_tui.host import HostReading
-    from neumf_tui.ranking.load import Ranker, UserRanking
     from neumf_tui.ranking.users import Users
     from neumf_tui.tui.race import Race
     from neumf_tui.tui.run_list import RunRow
@@ -71,17 +70,3 @@ class UsersLoaded(Message):
     """The list of users is there; the model is still being loaded."""
 
     users: "Users"
-
-
-@dataclass
-class ModelLoaded(Message):
-    """From now on users can be ranked."""
-
-    ranker: "Ranker"
-
-
-@dataclass
-class UserRanked(Message):
-    """One user's ranking; stale if another user was chosen meanwhile."""
-
-    ranking: "UserRanking"
