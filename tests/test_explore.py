@@ -328,6 +328,12 @@ async def test_what_is_asked_while_a_model_opens_is_of_that_model(trained: Path,
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         screen = explorer(app)
+        screen.people.go_to_miss(1)
+        screen.people._pick(Table.Highlighted(screen.people.table, screen.people.table.cursor))
+        screen.action_heldout()
+        await settle(pilot)
+        assert screen.ranking is not None and screen.ranking.person.who == screen.user
+        assert screen.query_one(RankingTable).cursor == screen.ranking.heldout >= 50
         screen.action_epoch(-1)
         screen.action_epoch(-1)
         screen.action_compare()

@@ -104,6 +104,8 @@ class ExploreScreen(AskingScreen):
         self._first, self._which = user_id, which
         self._then: Callable[[], None] | None = None
         """What was asked for while a model was being opened."""
+        self._to_heldout = False
+        """Whether the held-out film was asked for before the person's list was there."""
         self._stale: set[str] = set()
         """Tabs that do not show this person and epoch yet."""
 
@@ -306,6 +308,8 @@ class ExploreScreen(AskingScreen):
                     pane.clear()
                     self._stale.add(pane.NAME)
             self._fill_tab()
+        if self._to_heldout:
+            self.action_heldout()
 
     @on(TabbedContent.TabActivated)
     def _fill_tab(self) -> None:
@@ -395,7 +399,8 @@ class ExploreScreen(AskingScreen):
     # Keys.
 
     def action_heldout(self) -> None:
-        if self.ranking and self.ranking.heldout >= 0:
+        self._to_heldout = self.ranking is None or self.ranking.person.who != self.who  # then once their list is there
+        if not self._to_heldout and self.ranking and self.ranking.heldout >= 0:
             self.action_tab("ranking")
             self.query_one(RankingTable).show_in_middle(self.ranking.heldout)
 
