@@ -400,3 +400,31 @@ async def test_a_row_is_hit_where_it_is_drawn_and_the_chosen_epoch_is_in_sight(t
         await settle(pilot)
         table = screen.query_one("#journey-table", Table)
         assert table.scroll_offset.y <= table.cursor == 8 < table.scroll_offset.y + table.size.height - 1
+
+
+async def test_every_view_is_in_the_palette_and_under_the_mouse(trained: Path, own_home: Path) -> None:
+    from neumf_tui.tui.failures_screen import FailuresScreen
+    from neumf_tui.tui.film_screen import FilmScreen
+
+    app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        screen = explorer(app)
+        listed = {command.title.removeprefix("explore: ") for command in app.get_system_commands(screen)}
+        assert listed >= {
+            "New user", "Failed", "Compare", "Ranking", "History", "Nearest users", "Epochs", "Near miss", "Film", "Find film",
+            "Details", "By part", "Epoch", "Best epoch", "Search", "Sort", "Copy", "Write",
+        }  # fmt: skip
+        for tab in ("history", "nearest", "epochs", "near-miss", "ranking"):
+            await pilot.click(f"#--content-tab-{tab}")
+            await settle(pilot)
+            assert screen.query_one(TabbedContent).active == tab
+        assert screen.ranking is not None
+        await pilot.click("#ranking-table", offset=(20, 3), times=2)
+        await settle(pilot)
+        assert isinstance(app.screen, FilmScreen) and app.screen.item == screen.ranking.items[2]
+        await pilot.press("escape")
+        (failed,) = [key for key in screen.query("FooterKey") if getattr(key, "description", "") == "Failed"]
+        await pilot.click(failed)
+        await settle(pilot)
+        assert isinstance(app.screen, FailuresScreen)
