@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.errors import RunError
+from neumf_tui.ranking.everyone import candidate_scores, chunk_numbers
 from neumf_tui.ranking.load import Ranker
 from neumf_tui.ranking.stats import gini
 from neumf_tui.runs.events import CUTOFF
@@ -90,26 +90,18 @@ def make_catalogue(
     A sample is of whole chunks of the scorer, which are of one user, or of a few who are neighbours in the dataset. `progress`
     gets the chunks done and their number. None if `cancelled`. Raises RunError where a score is not a number.
     """
-    scorer, dataset = ranker.scorer, ranker.dataset
-    chunks, most = scorer.num_chunks(), max(1, max_pairs // (scorer.chunk_users * dataset.num_items))
-    whole = chunks <= most
-    numbers = np.arange(chunks) if whole else np.sort(np.random.default_rng(seed).choice(chunks, most, replace=False))
+    dataset = ranker.dataset
+    numbers = chunk_numbers(ranker.scorer, max_pairs, seed)
+    whole = len(numbers) == ranker.scorer.num_chunks()
     counts = torch.zeros(dataset.num_items, dtype=torch.int64)
     chosen = np.zeros(dataset.num_users, dtype=bool)
-    for done, number in enumerate(numbers.tolist()):
+    for done, number in enumerate(numbers):
         if cancelled():
             return None
         progress(done, len(numbers))
-        start, stop = number * scorer.chunk_users, min((number + 1) * scorer.chunk_users, dataset.num_users)
-        gmf, mlp = scorer.chunk(number)
-        scores = gmf.add_(mlp)
-        if not bool(scores.isfinite().all()):
-            raise RunError(f"{ranker.folder}: a score is not a number; train the run again")
-        pairs = slice(int(dataset.offsets[start]), int(dataset.offsets[stop]))
-        users = torch.from_numpy(np.array(dataset.split.users[pairs])) - start
-        scores[users, torch.from_numpy(np.array(dataset.split.items[pairs]))] = -torch.inf
+        start, scores = candidate_scores(ranker, number, -torch.inf)
         counts += in_top(scores).sum(0)
-        chosen[start:stop] = True
+        chosen[start : start + len(scores)] = True
     return Catalogue(
         ranker.label,
         {"run": ranker.info.name, "dataset": dataset.label, "epoch": ranker.epoch},

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from neumf_tui.errors import NeumfTuiError, UsageError
 from neumf_tui.ranking.users import Users
 from neumf_tui.runs.files import replace_with
+
+if TYPE_CHECKING:
+    from neumf_tui.ranking.load import Ranker
 
 WHAT = ("ranks", "top-k", "embeddings")
 FORMATS = ("csv", "parquet", "npz")
@@ -66,7 +69,7 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
     }
 
 
-def _chunks(ranker: Any) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+def _chunks(ranker: "Ranker") -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
     """First user index of each chunk with the GMF and MLP parts of its users."""
     scorer = ranker.scorer
     for number in range(scorer.num_chunks()):

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.errors import RunError
 from neumf_tui.ranking.evaluate import num_candidates
+from neumf_tui.ranking.everyone import candidate_scores, chunk_numbers
 from neumf_tui.ranking.load import Ranker
 from neumf_tui.ranking.report import film_keys
 from neumf_tui.ranking.spread import Bin, spread
@@ -69,22 +69,14 @@ def reach(
 
     Where `cancelled`, the result has those asked until then. Raises RunError where a score is not a number.
     """
-    data, scorer = ranker.dataset, ranker.scorer
-    users, items, offsets = data.split.users, data.split.items, data.offsets
+    data = ranker.dataset
     asked = np.zeros(data.num_users, dtype=bool)
     ranks = np.full(data.num_users, np.nan, dtype=np.float32)
-    for number in _chunks(scorer.num_chunks(), scorer.chunk_users * data.num_items, most_pairs, seed):
+    for number in chunk_numbers(ranker.scorer, most_pairs, seed):
         if cancelled():
             break
-        start = number * scorer.chunk_users
-        gmf, mlp = scorer.chunk(number)
-        scores = gmf.add_(mlp)
-        if bool(scores.isnan().any()):
-            raise RunError(f"{ranker.folder}: a score is not a number; train the run again")
-        pairs = slice(int(offsets[start]), int(offsets[min(start + len(scores), data.num_users)]))
-        rows, seen = np.array(users[pairs]) - start, np.array(items[pairs])
-        # The history leaves the race: NaN is neither higher than nor equal to anything.
-        scores[torch.from_numpy(rows), torch.from_numpy(seen)] = torch.nan
+        # NaN is neither higher than nor equal to anything.
+        start, scores = candidate_scores(ranker, number, torch.nan)
         target = scores[:, item, None]
         rank = 1 + (scores > target).sum(1).float() + ((scores == target).sum(1) - 1).float() / 2
         rank[target[:, 0].isnan()] = torch.nan
@@ -93,14 +85,6 @@ def reach(
     there = np.flatnonzero(~np.isnan(ranks))
     best = there[np.argsort(ranks[there], kind="stable")]
     return Reach(item, asked, ranks, best, int(num_candidates(data).max()))
-
-
-def _chunks(count: int, pairs: int, most_pairs: int | None, seed: int) -> list[int]:
-    """Numbers of the chunks to score, ascending: all `count`, or a sample of them, `pairs` pairs each, but at least one."""
-    allowed = count if most_pairs is None else max(1, most_pairs // pairs)
-    if count <= allowed:
-        return list(range(count))
-    return sorted(np.random.default_rng(seed).choice(count, allowed, replace=False).tolist())
 
 
 def film_sheet(ranker: Ranker, found: Reach, count: int | None = None) -> Sheet:
