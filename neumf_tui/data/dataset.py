@@ -71,6 +71,21 @@ class Dataset:
         return np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
     @cached_property
+    def validation(self) -> NDArray[np.int64]:
+        """Shape (num_users,): each user's latest training item, for choosing epochs and settings; -1 where it is the only one."""
+        found = np.full(self.num_users, -1, dtype=np.int64)
+        users = np.flatnonzero(np.diff(self.offsets) > 1)
+        found[users] = self.split.items[self.offsets[users + 1] - 1]
+        return found
+
+    @cached_property
+    def learned(self) -> NDArray[np.bool_]:
+        """Shape (pairs,): the training pairs that are no validation item."""
+        keep = np.ones(self.num_train, dtype=bool)
+        keep[self.offsets[1:][self.validation >= 0] - 1] = False
+        return keep
+
+    @cached_property
     def seen_by(self) -> NDArray[np.int64]:
         """Shape (num_items,): users with the item in their history."""
         return np.bincount(self.split.items, minlength=self.num_items).astype(np.int64)

@@ -19,19 +19,33 @@ def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
 
 
 class Evaluator:
-    """Ranks held-out items; holds on `device` what does not change from one evaluation to the next."""
+    """Ranks each user's held-out item, or their validation item; holds on `device` what does not change between evaluations.
 
-    def __init__(self, dataset: Dataset, device: torch.device) -> None:
-        if not (np.asarray(dataset.split.heldout) >= 0).any():
-            raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
+    For the validation item the history is what comes before it, so it is a candidate, and the held-out item, of which
+    nobody knows then, is one as well.
+    """
+
+    def __init__(self, dataset: Dataset, device: torch.device, *, validation: bool = False) -> None:
+        """Raises DatasetError where no user has such an item."""
+        targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
+        if not (targets >= 0).any():
+            kind, least = ("kept for validation", "three") if validation else ("held out", "two")
+            raise DatasetError(f"{dataset.label}: no user has {least} interactions, so nothing can be {kind}")
         self.dataset = dataset
-        self.candidates = num_candidates(dataset)
-        self.heldout = torch.as_tensor(np.array(dataset.split.heldout), device=device)
-        self.users = torch.as_tensor(np.array(dataset.split.users), device=device)
-        self.items = torch.as_tensor(np.array(dataset.split.items), device=device)
+        self.validation = validation
+        keep = dataset.learned if validation else slice(None)
+        users, items = np.array(dataset.split.users)[keep], np.array(dataset.split.items)[keep]
+        sizes = np.bincount(users, minlength=dataset.num_users)
+        self.candidates: NDArray[np.int64] = dataset.num_items - sizes
+        """Items outside each user's history, shape (num_users,)."""
+        self.offsets = np.concatenate(([0], np.cumsum(sizes)))
+        self.seen_by: NDArray[np.int64] = np.bincount(items, minlength=dataset.num_items)
+        """Shape (num_items,): users with the item in that history."""
+        self.targets = torch.as_tensor(np.array(targets), device=device)
+        self.users, self.items = torch.as_tensor(users, device=device), torch.as_tensor(items, device=device)
 
     def ranks(self, model: NeuMF) -> NDArray[np.float32]:
-        """Rank of each user's held-out item, shape (num_users,), NaN where none is held out.
+        """Rank of each user's item, shape (num_users,), NaN where there is none.
 
         Raises NeumfTuiError when a score is not a number.
         """
@@ -41,25 +55,27 @@ class Evaluator:
             gmf, mlp = scorer.chunk(number)
             return gmf.add_(mlp)
 
-        return self._ranks(scores, scorer.num_chunks(), scorer.chunk_users)
+        return self.ranks_by(scores, scorer.num_chunks(), scorer.chunk_users)
 
     def popularity_ranks(self) -> NDArray[np.float32]:
         """The same for the model that scores every item by the number of users who have it in training."""
-        seen = torch.as_tensor(self.dataset.seen_by, device=self.heldout.device).float()
+        seen = torch.as_tensor(self.seen_by, device=self.targets.device).float()
         size = max(1, (1 << 20) // self.dataset.num_items)
         count = -(-self.dataset.num_users // size)
         total = self.dataset.num_users
-        return self._ranks(lambda number: seen.repeat(min(size, total - number * size), 1), count, size)
+        return self.ranks_by(lambda number: seen.repeat(min(size, total - number * size), 1), count, size)
 
     @torch.inference_mode()
-    def _ranks(self, scores_of: Callable[[int], Tensor], count: int, size: int) -> NDArray[np.float32]:
-        offsets = self.dataset.offsets
+    def ranks_by(self, scores_of: Callable[[int], Tensor], count: int, size: int) -> NDArray[np.float32]:
+        """The same for any model: `scores_of(number)` gives float32 scores (users, num_items) of the `number`-th `size` users,
+        `count` times, and may be overwritten."""
+        offsets = self.offsets
         num_users = self.dataset.num_users
-        ranks = torch.full((num_users,), torch.nan, dtype=torch.float32, device=self.heldout.device)
+        ranks = torch.full((num_users,), torch.nan, dtype=torch.float32, device=self.targets.device)
         for number in range(count):
             start, stop = number * size, min((number + 1) * size, num_users)
             scores = scores_of(number)
-            held = self.heldout[start:stop]
+            held = self.targets[start:stop]
             target = scores.gather(1, held.clamp(min=0)[:, None])
             # The history leaves the race: NaN is neither higher than nor equal to anything.
             nan_before = scores.isnan().any()
