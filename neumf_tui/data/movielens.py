@@ -136,6 +136,6 @@ def _read_items(path: Path) -> Catalogue:
 
 
 def split_year(title: str) -> tuple[str, int | None]:
-    """`Kolya (1996)` as (`Kolya`, 1996); a title without a year keeps all its text."""
-    match = re.fullmatch(r"(.*\S)\s*\((\d{4})\)\s*", title, flags=re.DOTALL)
+    """`Kolya (1996)` as (`Kolya`, 1996), of a series its first year; a title without a year keeps all its text."""
+    match = re.fullmatch(r"(.*\S)\s*\((\d{4})(?:[-–](?:\d{4})?)?\)\s*", title, flags=re.DOTALL)
     return (match[1], int(match[2])) if match else (title, None)

@@ -1,18 +1,19 @@
-"""Which dataset is meant and where it lies: `--data-dir`, NEUMF_TUI_DATA, `<home>/datasets`, download."""
+"""The datasets that can be trained on, opened by name or folder; prepared once, and kept under `<home>`."""
 
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neumf_tui.data import dataset as prepared
 from neumf_tui.data import fetch
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.find import at_hand, env_dir, find_source, originals, prepared_dir
+from neumf_tui.data.forms import EXPECTED, Source, sources_below, sources_in
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.home import datasets_dir
 
-NAMES = ("auto", "ml-100k", "demo")
 Talk = Callable[[str], None]
 
 
@@ -26,35 +27,34 @@ class Known:
     available: bool
 
 
-def prepared_dir(home: Path) -> Path:
-    return datasets_dir(home) / "prepared"
-
-
 def open_dataset(name: str, data_dir: Path | None, home: Path, talk: Talk, report: fetch.Progress) -> Dataset:
-    """The dataset `name` (`auto`, `ml-100k`, `demo`), prepared and cached under `home`.
+    """The dataset `name` (`auto`, `ml-100k`, `demo`, or what a folder gives), prepared and cached under `home`.
 
-    `talk` gets lines for a person, `report` the bytes of a download. Raises DatasetError; for `auto` only an
+    `talk` gets lines for a person, `report` the bytes of a download. Raises DatasetError or UsageError; for `auto` only an
     unreachable download leads to the demo set, never a folder that was named and does not hold the data.
     """
-    if name not in NAMES:
-        raise UsageError(f"--dataset {name}: expected one of {', '.join(NAMES)}")
     if name == "demo":
         if data_dir is not None:
-            raise UsageError("--data-dir goes with ml-100k or auto: the demo set is built in; leave one of them out")
+            raise UsageError("--data-dir goes with every dataset but demo, which is built in: leave one of them out")
         return _demo(home)
-    folder = _find_ml100k(data_dir, home)
-    if folder is None:
-        try:
-            folder = _download(home, talk, report)
-        except fetch.NoNetwork as error:
-            if name == "ml-100k":
-                raise DatasetError(
-                    f"ml-100k is not on this machine and {error}; download {fetch.URL} elsewhere, put the zip into "
-                    f"{datasets_dir(home)}, or unpack it and name the folder with --data-dir"
-                ) from error
-            notice = f"demo data: {error}; simulated viewers instead of ml-100k (or give its folder with --data-dir)"
-            return prepared.with_notice(_demo(home), notice)
-    return _ml100k(folder, home)
+    if source := find_source(name, data_dir, home):
+        if data_dir is None:
+            talk(f"{source.name} from {source.folder}")
+        return _opened(source, home)
+    if name not in ("auto", "ml-100k"):
+        known = ", ".join(dict.fromkeys(["auto", *(row.name for row in known_datasets(home))]))
+        raise UsageError(f"--dataset {name}: expected one of {known}; a folder of your own is named with --data-dir")
+    try:
+        folder = _download(home, talk, report)
+    except fetch.NoNetwork as error:
+        if name == "ml-100k":
+            raise DatasetError(
+                f"ml-100k is not on this machine and {error}; download {fetch.URL} elsewhere, put the zip into "
+                f"{datasets_dir(home)}, or unpack it and name the folder with --data-dir"
+            ) from error
+        notice = f"demo data: {error}; simulated viewers instead of ml-100k (or give a dataset's folder with --data-dir)"
+        return prepared.with_notice(_demo(home), notice)
+    return _opened(sources_in(folder)[0], home)
 
 
 def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> Dataset:
@@ -64,46 +64,28 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
     if not (folder / fingerprint).exists():
         if name == "demo":
             _demo(home)
-        else:
-            original = Path(source) if source and (Path(source) / "u.data").exists() else _find_ml100k(None, home)
-            if original is None or _ml100k(original, home).fingerprint != fingerprint:
-                raise DatasetError(
-                    f"{folder / fingerprint}: this prepared dataset is not there, nor are the files it was made of "
-                    f"({source or name}); let NEUMF_TUI_DATA name the folder with u.data"
-                )
-    return prepared.load(folder, fingerprint)
+        elif not any(_opened(found, home).fingerprint == fingerprint for found in originals(name, home, source)):
+            raise DatasetError(
+                f"{folder / fingerprint}: this prepared dataset is not there, nor are the files it was made of "
+                f"({source or name}); let NEUMF_TUI_DATA name where they are now: {EXPECTED}"
+            )
+    # The same data in a folder of another name is prepared under the same fingerprint.
+    return replace(prepared.load(folder, fingerprint), name=name)
 
 
 def known_datasets(home: Path) -> list[Known]:
     """What can be trained on, without downloading anything."""
     try:
-        folder = _find_ml100k(None, home)
+        source = find_source("ml-100k", None, home)
     except DatasetError as error:
         ml100k = Known("ml-100k", str(error), False)
     else:
-        ml100k = Known("ml-100k", str(folder) if folder else "fetched from GroupLens when first used", folder is not None)
-    return [ml100k, Known("demo", "built in: real films, simulated viewers", True)]
-
-
-def _find_ml100k(data_dir: Path | None, home: Path) -> Path | None:
-    """The folder with u.data; raises for a named folder without it."""
-    named = [("--data-dir", data_dir), ("NEUMF_TUI_DATA", os.environ.get("NEUMF_TUI_DATA"))]
-    for origin, value in named:
-        if value is None or value == "":
-            continue
-        parent = Path(value).expanduser()
-        for folder in (parent, parent / "ml-100k"):
-            if (folder / "u.data").exists():
-                return folder.absolute()
-        problem = "holds no u.data, neither itself nor in ml-100k/" if parent.is_dir() else "is not a folder"
-        raise DatasetError(
-            f"{origin} {parent}: {problem}; expected MovieLens 100K's original files (u.data, u.item); name their folder"
-        )
-    folder = datasets_dir(home) / "ml-100k"
-    archive = datasets_dir(home) / "ml-100k.zip"
-    if not (folder / "u.data").exists() and archive.exists():
-        fetch.unpack(archive, folder)
-    return folder if (folder / "u.data").exists() else None
+        where = str(source.folder) if source else "fetched from GroupLens when first used"
+        ml100k = Known("ml-100k", where, source is not None)
+    folder = env_dir()
+    found = [*(sources_in(folder) + sources_below(folder) if folder else []), *at_hand(home)]
+    others = dict.fromkeys(Known(one.name, str(one.folder), True) for one in found if one.name != "ml-100k")
+    return [ml100k, *others, Known("demo", "built in: real films, simulated viewers", True)]
 
 
 def _download(home: Path, talk: Talk, report: fetch.Progress) -> Path:
@@ -116,27 +98,18 @@ def _download(home: Path, talk: Talk, report: fetch.Progress) -> Path:
 
 
 def _demo(home: Path) -> Dataset:
-    def make() -> Dataset:
-        from neumf_tui.data.demo import make_demo
-
-        return make_demo()
+    from neumf_tui.data.demo import SOURCE, make_demo
 
     here = Path(__file__).parent
-    return _cached(home, [here / "demo.py", here / "demo_films.tsv"], make)
+    return _cached(home, SOURCE, [here / "demo.py", here / "demo_films.tsv"], make_demo)
 
 
-def _ml100k(folder: Path, home: Path) -> Dataset:
-    def read() -> Dataset:
-        # pandas takes 0.3 s to import: only when there is something to parse.
-        from neumf_tui.data.movielens import read_ml100k
-
-        return read_ml100k(folder)
-
-    return _cached(home, [folder / "u.data", folder / "u.item"], read)
+def _opened(source: Source, home: Path) -> Dataset:
+    return _cached(home, str(source.folder), source.files, source.read)
 
 
-def _cached(home: Path, files: list[Path], make: Callable[[], Dataset]) -> Dataset:
-    """What `make` returns, kept under `home` until one of `files` changes."""
+def _cached(home: Path, source: str, files: list[Path], make: Callable[[], Dataset]) -> Dataset:
+    """What `make` returns from `source`, kept under `home` until one of `files` changes."""
     key = hashlib.sha256()
     for file in files:
         try:
@@ -147,9 +120,12 @@ def _cached(home: Path, files: list[Path], make: Callable[[], Dataset]) -> Datas
     pointer = prepared_dir(home) / "sources" / key.hexdigest()
     if pointer.exists():
         try:
-            return prepared.load(prepared_dir(home), pointer.read_text("ascii"))
+            kept = prepared.load(prepared_dir(home), pointer.read_text("ascii"))
         except DatasetError:
             pass  # damaged or removed: make it anew
+        else:
+            if kept.source == source:  # else it is the same data by other files, whose titles may be others
+                return kept
     made = make()
     prepared.save(made, prepared_dir(home))
     pointer.parent.mkdir(exist_ok=True)
