@@ -148,7 +148,20 @@ def ml100k_run(home: Path, data_dir: Path | None) -> str:
     name = "ml-100k"
     if not (home / "runs" / name).exists():
         data = ["--data-dir", str(data_dir)] if data_dir else []
-        command = [*PROGRAM, "train", "--plain", "--dataset", "ml-100k", "--home", str(home), "--name", name, *data]
+        command = [
+            *PROGRAM,
+            "train",
+            "--preset",
+            "d2l",
+            "--plain",
+            "--dataset",
+            "ml-100k",
+            "--home",
+            str(home),
+            "--name",
+            name,
+            *data,
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return name
 

@@ -47,7 +47,7 @@ def main() -> None:
         torch.set_num_threads(own_threads)
         begun = time.perf_counter()
         for batch in trainer.batches(epoch):
-            trainer.step(*batch)
+            trainer.step(batch)
         timed("train", begun)
         begun = time.perf_counter()
         metrics = metrics_from_ranks(evaluator.ranks(trainer.model), evaluator.candidates)

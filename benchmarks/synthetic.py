@@ -19,7 +19,8 @@ from neumf_tui.data.dataset import Catalogue, Dataset, prepare, save
 from neumf_tui.data.registry import prepared_dir
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import runs_dir
-from neumf_tui.model.neumf import NeuMF, NeuMFConfig
+from neumf_tui.model.config import NeuMFConfig
+from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.evaluate import num_candidates
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs import events

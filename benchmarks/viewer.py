@@ -68,7 +68,20 @@ class Viewer:
 def speeds(home: Path, name: str, options: argparse.Namespace, watched: bool) -> list[float]:
     """Examples a second of each epoch of a fresh run."""
     data = ["--dataset", "ml-100k", "--data-dir", str(options.data_dir)] if options.data_dir else ["--dataset", "demo"]
-    command = [*PROGRAM, "train", "--detach", "--home", str(home), "--name", name, "--epochs", str(options.epochs), *data]
+    command = [
+        *PROGRAM,
+        "train",
+        "--preset",
+        "d2l",
+        "--detach",
+        "--home",
+        str(home),
+        "--name",
+        name,
+        "--epochs",
+        str(options.epochs),
+        *data,
+    ]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     folder = home / "runs" / name
     viewer = Viewer(home, name) if watched else None

@@ -97,6 +97,8 @@ def trained_home(shared_home: Path) -> Path:
     """A home with one finished run `trained` of preset d2l on the demo set."""
     result = run_cli(
         "train",
+        "--preset",
+        "d2l",
         "--dataset",
         "demo",
         "--home",

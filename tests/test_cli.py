@@ -55,7 +55,7 @@ def test_metrics_agree_with_an_independent_computation(trained: Path) -> None:
 
 @pytest.mark.slow
 def test_the_same_on_ml100k(cli: Cli, own_home: Path, ml100k: Path) -> None:
-    result = cli("train", "--data-dir", str(ml100k), "--dataset", "ml-100k", "--json", "--name", "real")
+    result = cli("train", "--preset", "d2l", "--data-dir", str(ml100k), "--dataset", "ml-100k", "--json", "--name", "real")
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     plain, evaluated = independent_metrics(own_home, "real")
@@ -64,7 +64,9 @@ def test_the_same_on_ml100k(cli: Cli, own_home: Path, ml100k: Path) -> None:
 
 
 def test_train_json(cli: Cli, own_home: Path) -> None:
-    result = cli("train", "--dataset", "demo", "--json", "--epochs", "2", "--eval-every", "2", "--mlp-layers", "8,4")
+    result = cli(
+        "train", "--preset", "d2l", "--dataset", "demo", "--json", "--epochs", "2", "--eval-every", "2", "--mlp-layers", "8,4"
+    )
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary.keys() == TRAIN_KEYS

@@ -33,7 +33,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 def live(cli: Cli, own_home: Path) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours."""
     result = cli(
-        "train", "--dataset", "demo", "--epochs", "100000", "--threads", "1", "--name", "live", "--pin", "sim-007", "--detach"
+        "train",
+        "--preset",
+        "d2l",
+        "--dataset",
+        "demo",
+        "--epochs",
+        "100000",
+        "--threads",
+        "1",
+        "--name",
+        "live",
+        "--pin",
+        "sim-007",
+        "--detach",
     )
     assert result.returncode == 0, result.stderr
     assert "attach live" in result.stderr
@@ -83,7 +96,20 @@ def test_a_lost_prepared_dataset_is_made_anew_or_missed_before_the_start(
     import shutil
 
     assert (
-        cli("train", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "1", "--plain", "--name", "real").returncode
+        cli(
+            "train",
+            "--preset",
+            "d2l",
+            "--dataset",
+            "ml-100k",
+            "--data-dir",
+            str(ml100k),
+            "--epochs",
+            "1",
+            "--plain",
+            "--name",
+            "real",
+        ).returncode
         == 0
     )
     shutil.rmtree(own_home / "datasets" / "prepared")
@@ -159,7 +185,9 @@ def test_extend_a_living_run_down_to_an_end_and_an_ended_one_further(cli: Cli, l
     # 15 epochs in two pieces are the same as in one.
     more = cli("train", "--resume", "live", "--epochs", str(near + 2), "--plain")
     assert more.returncode == 0, more.stderr
-    whole = cli("train", "--dataset", "demo", "--epochs", str(near + 2), "--threads", "1", "--name", "whole", "--plain")
+    whole = cli(
+        "train", "--preset", "d2l", "--dataset", "demo", "--epochs", str(near + 2), "--threads", "1", "--name", "whole", "--plain"
+    )
     assert whole.returncode == 0
     other = live.parent / "whole"
     assert rank_epochs(live) == rank_epochs(other)
@@ -251,7 +279,7 @@ def test_nobody_answers(own_home: Path) -> None:
 def test_on_finish_tells_of_the_end_and_of_a_crash(cli: Cli, own_home: Path, tmp_path: Path) -> None:
     out = tmp_path / "told"
     command = f"echo $NEUMF_TUI_RUN $NEUMF_TUI_STATE $NEUMF_TUI_EPOCH/$NEUMF_TUI_EPOCHS $NEUMF_TUI_HIT50 >> {out}; exit 3"
-    args = ("train", "--dataset", "demo", "--threads", "1", "--on-finish", command)
+    args = ("train", "--preset", "d2l", "--dataset", "demo", "--threads", "1", "--on-finish", command)
     done = cli(*args, "--epochs", "1", "--name", "short", "--plain")
     assert done.returncode == 0, "the command's failure is harmless"
     facts = json.loads(cli("status", "short", "--json").stdout)

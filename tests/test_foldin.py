@@ -14,7 +14,8 @@ from torch import Tensor
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.model.neumf import INIT_STD, NeuMF, NeuMFConfig
+from neumf_tui.model.config import NeuMFConfig
+from neumf_tui.model.neumf import INIT_STD, NeuMF
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.foldin import NEGATIVES, PRIOR, FoldIn, Vectors
 from neumf_tui.ranking.load import Ranker
@@ -184,7 +185,7 @@ def test_a_newcomer_with_a_planted_taste_gets_their_own_half_on_top(picks: int) 
     trainer = Trainer(checkerboard(size), make_settings("d2l", {"epochs": 60, "batch_size": 64}), torch.device("cpu"))
     for epoch in range(1, 61):
         for batch in trainer.batches(epoch):
-            trainer.step(*batch)
+            trainer.step(batch)
     fold_in = FoldIn(trainer.model, weight_decay=WEIGHT_DECAY)
     for half in (0, 1):
         history = np.arange(half, size, 2)[2 : 2 + picks]
@@ -246,7 +247,21 @@ def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker) -> N
 @pytest.mark.parametrize("leak", ["--exclude-heldout", "--no-exclude-heldout"])
 def test_trained_users_of_ml100k_rank_as_when_trained(cli: Cli, ml100k: Path, own_home: Path, leak: str) -> None:
     """Also without the leak, which a fold-in does not have: it may draw the held-out film as a negative."""
-    result = cli("train", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--name", "run", "--plain", "--threads", "1", leak)
+    result = cli(
+        "train",
+        "--preset",
+        "d2l",
+        "--dataset",
+        "ml-100k",
+        "--data-dir",
+        str(ml100k),
+        "--name",
+        "run",
+        "--plain",
+        "--threads",
+        "1",
+        leak,
+    )
     assert result.returncode == 0, result.stderr
     ranker = Ranker(own_home / "runs" / "run", own_home)
     found = check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY)

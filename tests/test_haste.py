@@ -133,6 +133,19 @@ async def test_haste_on_ml100k(
     ml100k: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = run_cli("train", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "3", "--name", "real", "--plain")
+    done = run_cli(
+        "train",
+        "--preset",
+        "d2l",
+        "--dataset",
+        "ml-100k",
+        "--data-dir",
+        str(ml100k),
+        "--epochs",
+        "3",
+        "--name",
+        "real",
+        "--plain",
+    )
     assert done.returncode == 0, done.stderr
     await play(own_home / "runs" / "real", own_home, size, size[1])

@@ -9,7 +9,8 @@ import torch
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.model.neumf import NeuMF, NeuMFConfig
+from neumf_tui.model.config import NeuMFConfig
+from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.evaluate import Evaluator, num_candidates
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks, wilson_interval
 from neumf_tui.settings import make_settings
@@ -90,7 +91,7 @@ def test_a_planted_checkerboard_is_learned() -> None:
     trainer = Trainer(data, settings, torch.device("cpu"))
     for epoch in range(1, 61):
         for batch in trainer.batches(epoch):
-            trainer.step(*batch)
+            trainer.step(batch)
     ranks = Evaluator(data, torch.device("cpu")).ranks(trainer.model)
     # Two of a user's 20 own items are unseen (one held out, one never watched); the other 20 candidates are of the other half.
     assert (ranks <= 2).mean() >= 0.95

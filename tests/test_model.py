@@ -5,8 +5,9 @@ import math
 import numpy as np
 import torch
 
+from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import bpr_loss
-from neumf_tui.model.neumf import NeuMF, NeuMFConfig
+from neumf_tui.model.neumf import NeuMF
 from neumf_tui.model.sampler import NegativeSampler
 from neumf_tui.ranking.scoring import Scorer
 

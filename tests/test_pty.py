@@ -353,7 +353,7 @@ def shell(command: str, **options: object) -> Terminal:
 
 
 def test_without_a_terminal_train_goes_on_in_plain_lines(trained: Path, tmp_path: Path) -> None:
-    train = "neumf-tui train --dataset demo --epochs 1 --threads 1 --name"
+    train = "neumf-tui train --preset d2l --dataset demo --epochs 1 --threads 1 --name"
     out, log = tmp_path / "out", tmp_path / "log"
     with (
         shell(f"{train} a 2>{log}") as no_stderr,
@@ -443,6 +443,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours; its run."""
     home = tmp_path_factory.mktemp("live-home")
     args = (
+        "--preset",
+        "d2l",
         "--dataset",
         "demo",
         "--epochs",

@@ -126,7 +126,7 @@ def test_a_guest_of_another_dataset_is_refused(trained: Path, own_home: Path, ra
 
 def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, cli: Cli) -> None:
     """Who likes one kind of film is given more of it, and is given the other kind by liking that."""
-    args = ("--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "6", "--plain", "--threads", "1")
+    args = ("--preset", "d2l", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "6", "--plain", "--threads", "1")
     result = cli("train", *args, "--home", str(own_home), "--name", "real")
     assert result.returncode == 0, result.stderr
     space, love = [], []

@@ -29,7 +29,7 @@ from neumf_tui.tui.widgets.table import Table
 @pytest.fixture
 def live(cli: Cli, own_home: Path) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours."""
-    args = ("--dataset", "demo", "--epochs", "100000", "--threads", "1", "--name", "live")
+    args = ("--preset", "d2l", "--dataset", "demo", "--epochs", "100000", "--threads", "1", "--name", "live")
     assert cli("train", *args, "--detach").returncode == 0
     folder = own_home / "runs" / "live"
     wait_for(lambda: bool(read_snapshot(folder).evaluations))

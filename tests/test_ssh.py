@@ -23,7 +23,7 @@ from neumf_tui.runs.reader import is_locked, rank_epochs, read_ranks, read_snaps
 
 BREAKS = 10
 EPOCHS = 350
-SETTINGS = ("--dataset", "demo", "--epochs", str(EPOCHS), "--threads", "1", "--seed", "3")
+SETTINGS = ("--preset", "d2l", "--dataset", "demo", "--epochs", str(EPOCHS), "--threads", "1", "--seed", "3")
 
 
 def _free_port() -> int:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from neumf_tui.training.loop import Loop
+    from neumf_tui.training.trainer import Batch
 
-ARGS = ("--dataset", "demo", "--plain", "--epochs", "3", "--threads", "1")
+ARGS = ("--preset", "d2l", "--dataset", "demo", "--plain", "--epochs", "3", "--threads", "1")
 
 
 def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
@@ -146,10 +147,10 @@ def stop_after(loop: "Loop", steps: int) -> None:
     step = loop.trainer.step
     countdown = iter(range(steps - 1, -1, -1))
 
-    def counted(users: "Tensor", items: "Tensor") -> "Tensor":
+    def counted(batch: "Batch") -> "Tensor":
         if next(countdown) == 0:
             loop.orders.stop_reason, loop._looked = "test", 0.0
-        return step(users, items)
+        return step(batch)
 
     loop.trainer.step = counted  # type: ignore[method-assign]
 

@@ -5,43 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, LowBandwidth, home_of, run_folder, run_names
 from neumf_tui.cli.show import show
 from neumf_tui.errors import UsageError
 
 
-def _layers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--mlp-layers {text}: expected widths separated by commas, such as 32,16,8") from None
-
-
+@settings_flags
 def train(
     dataset: Annotated[str, typer.Option(help="auto, ml-100k or demo; auto takes ml-100k if it can be had.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Folder with u.data, or its parent.")] = None,
-    preset: Annotated[str, typer.Option(help="Named settings; d2l are those of Dive into Deep Learning's notebook.")] = "d2l",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training pairs.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Training pairs a step.")] = None,
-    embedding_size: Annotated[int | None, typer.Option(help="Factors of each embedding table.")] = None,
-    mlp_layers: Annotated[str | None, typer.Option(help="Widths of the MLP's layers, such as 32,16,8.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="L2 penalty in Adam.")] = None,
-    negatives: Annotated[int | None, typer.Option(help="Negatives for each training pair.")] = None,
-    exclude_heldout: Annotated[
-        bool | None,
-        typer.Option(
-            "--exclude-heldout/--no-exclude-heldout",
-            help="Keep held-out items out of the negatives. Leaks: it flatters Hit@50; d2l does it.",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Start of every random draw.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    eval_every: Annotated[int | None, typer.Option(help="Epochs between evaluations and checkpoints.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l.  [default: tuned]")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; 0 for one a core, and one alone for small batches.")] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -58,21 +34,18 @@ def train(
     low_bandwidth: LowBandwidth = None,
     json: Json = False,
     home: Home = None,
+    *,
+    changes: dict[str, Any],
 ) -> None:
     """Train a model and watch it. The training goes on when the screen or the connection ends."""
     from neumf_tui.output import print_json, say
     from neumf_tui.runs.launch import launch_trainer
     from neumf_tui.runs.plain import train_plainly
     from neumf_tui.runs.summary import print_summary, status_object, train_summary
-    from neumf_tui.settings import make_settings
+    from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
     from neumf_tui.start import new_run
     from neumf_tui.terminal import why_no_screen
 
-    changes: dict[str, Any] = {
-        "epochs": epochs, "batch_size": batch_size, "embedding_size": embedding_size, "mlp_layers": _layers(mlp_layers),
-        "learning_rate": learning_rate, "weight_decay": weight_decay, "negatives": negatives,
-        "exclude_heldout": exclude_heldout, "seed": seed, "device": device, "eval_every": eval_every, "threads": threads,
-    }  # fmt: skip
     if detach and plain:
         raise UsageError("--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run in plain lines")
     attached = not (plain or json or detach)
@@ -83,14 +56,23 @@ def train(
         read_config()  # a mistake in it is told before a run is made
     living = False
     if resume is None:
-        folder = new_run(home_of(home), dataset, data_dir, name, preset, make_settings(preset, changes), tuple(pin or ()))
+        settings = make_settings(preset or DEFAULT_PRESET, changes, config)
+        named = config.stem if config else preset or DEFAULT_PRESET
+        folder = new_run(home_of(home), dataset, data_dir, name, named, settings, tuple(pin or ()))
     else:
-        given = [k for k, v in changes.items() if v is not None and k != "epochs"]
-        given += [k for k, v in {"name": name, "data_dir": data_dir, "pin": pin}.items() if v]
-        if given or dataset != "auto" or preset != "d2l":
-            flags = ", ".join("--" + key.replace("_", "-") for key in given) or "--dataset and --preset"
+        others = {
+            "name": name,
+            "dataset": dataset != "auto",
+            "data_dir": data_dir,
+            "preset": preset,
+            "config": config,
+            "pin": pin,
+        }
+        given = [key for key in changes if key != "epochs"] + [key for key, value in others.items() if value]
+        if given:
+            flags = ", ".join(map(flag_of, given))
             raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
-        folder, living = _resumed(run_folder(home, resume), home, epochs, on_finish)
+        folder, living = _resumed(run_folder(home, resume), home, changes.get("epochs"), on_finish)
 
     if detach:
         if not living:
@@ -105,7 +87,7 @@ def train(
             say(f"{why_plain}: going on as with --plain")
         say(f"run {folder.name} in {folder}")
         if living:
-            say(f"it is in training and goes on to epoch {epochs}; neumf-tui logs {folder.name} -f follows it")
+            say(f"it is in training and goes on to epoch {changes['epochs']}; neumf-tui logs {folder.name} -f follows it")
             raise typer.Exit
         code = train_plainly(folder, on_finish)
         summary = train_summary(folder)

@@ -29,8 +29,11 @@ class Evaluator:
         """Raises DatasetError where no user has such an item."""
         targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
         if not (targets >= 0).any():
-            kind, least = ("kept for validation", "three") if validation else ("held out", "two")
-            raise DatasetError(f"{dataset.label}: no user has {least} interactions, so nothing can be {kind}")
+            if validation:
+                raise DatasetError(
+                    f"{dataset.label}: no user has three interactions to keep one for validation; add --no-validation"
+                )
+            raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
         self.dataset = dataset
         self.validation = validation
         keep = dataset.learned if validation else slice(None)
@@ -43,13 +46,15 @@ class Evaluator:
         """Shape (num_items,): users with the item in that history."""
         self.targets = torch.as_tensor(np.array(targets), device=device)
         self.users, self.items = torch.as_tensor(users, device=device), torch.as_tensor(items, device=device)
+        self.starts = torch.as_tensor(self.offsets[:-1], device=device)
+        self.sizes = torch.as_tensor(sizes, device=device)
 
     def ranks(self, model: NeuMF) -> NDArray[np.float32]:
         """Rank of each user's item, shape (num_users,), NaN where there is none.
 
         Raises NeumfTuiError when a score is not a number.
         """
-        scorer = Scorer(model)
+        scorer = Scorer(model.settled(self.items, self.starts, self.sizes))
 
         def scores(number: int) -> Tensor:
             gmf, mlp = scorer.chunk(number)

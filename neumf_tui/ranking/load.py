@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
 from neumf_tui.errors import RunError
-from neumf_tui.model.neumf import NeuMF, NeuMFConfig
+from neumf_tui.model.config import NeuMFConfig
+from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.guests import Guest
 from neumf_tui.ranking.scoring import Scorer
 from neumf_tui.runs.checkpoint import find_checkpoint, load_checkpoint
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import read_info
+from neumf_tui.settings import check
 
 if TYPE_CHECKING:
     from neumf_tui.ranking.foldin import FoldIn
@@ -98,21 +100,22 @@ class Ranker:
         path = find_checkpoint(folder, which)
         tensors, checkpoint = load_checkpoint(path, self.dataset.fingerprint)
         self.epoch = checkpoint.progress.epoch
-        settings = self.info.settings
-        config = NeuMFConfig(
-            self.dataset.num_users,
-            self.dataset.num_items,
-            int(settings["embedding_size"]),
-            tuple(settings["mlp_layers"]),
-        )
+        settings = check(self.info.settings)
         # Not on the meta device, which would save the draws but takes 0.9 s of imports when first used.
-        self.model = NeuMF(config)
+        self.trained = NeuMF(NeuMFConfig.of(settings, self.dataset.num_users, self.dataset.num_items))
         weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if not name.startswith("adam.")}
         try:
-            self.model.load_state_dict(weights, assign=True)
+            self.trained.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             raise RunError(f"{path}: of another model than run.json says ({error}); open its own run") from error
-        self.model.requires_grad_(False)
+        self.trained.requires_grad_(False)
+        """The model as its checkpoint has it."""
+        if self.epoch < settings.pretrain:
+            self.trained.fuse(settings.alpha)
+        history = torch.from_numpy(np.array(self.dataset.split.items))
+        offsets = torch.from_numpy(self.dataset.offsets)
+        self.model = self.trained.settled(history, offsets[:-1], offsets.diff())
+        """The same, with every user's history in their vectors: what ranks is plain NeuMF."""
         self.scorer = Scorer(self.model)
         self._fold_in: FoldIn | None = None
         self._guest: Person | None = None

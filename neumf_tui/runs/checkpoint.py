@@ -39,7 +39,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     """Of the dataset."""
     progress: Progress
-    shape: dict[str, int | list[int]]
+    shape: dict[str, bool | int | float | str | list[int]]
     """NeuMFConfig as a dict."""
 
 

@@ -89,6 +89,7 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     step: int
     steps: int
     popularity: dict[str, float]
+    popularity_validation: dict[str, float] | None = None
     versions: dict[str, str] = {}
     gpu: str = ""
     """UUID of the CUDA device."""
@@ -121,6 +122,8 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     interval: tuple[float, float]
     """95 % confidence interval of Hit@50."""
     seconds: float
+    validation: dict[str, float] | None = None
+    """Metrics of the validation items, which choose the best epoch; None where the run keeps none."""
     entered: int = 0
     """Users whose held-out item came into the top 50 since the evaluation before."""
     left: int = 0

@@ -108,9 +108,12 @@ def rank_epochs(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in (folder / "ranks").glob("[0-9]*.npy"))
 
 
-def read_ranks(folder: Path, epoch: int) -> NDArray[np.float32]:
-    """Ranks of all users' held-out items after `epoch`, shape (num_users,); raises RunError."""
-    path = folder / "ranks" / f"{epoch:05}.npy"
+def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.float32]:
+    """Ranks of all users' held-out items (tape `validation`: validation items) after `epoch`, shape (num_users,).
+
+    Raises RunError.
+    """
+    path = folder / tape / f"{epoch:05}.npy"
     try:
         ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError) as error:

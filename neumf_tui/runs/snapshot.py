@@ -48,8 +48,15 @@ class Snapshot:
 
     @property
     def best(self) -> Evaluated | None:
-        """The evaluation with the highest Hit@50, the earliest if equal."""
-        return max(self.evaluations, key=lambda e: (e.metrics["hit@50"], -e.epoch), default=None)
+        """The evaluation with the highest Hit@50, the earliest if equal: of the validation items, or, in a run without any, of
+        the held-out items themselves."""
+        return max(self.evaluations, key=lambda e: ((e.validation or e.metrics)["hit@50"], -e.epoch), default=None)
+
+    @property
+    def reported(self) -> Evaluated | None:
+        """The evaluation whose figures stand for the run: the best by validation, or, without any, the last."""
+        last = self.evaluations[-1] if self.evaluations else None
+        return self.best if last and last.validation else last
 
     def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Seconds of training at unix `times`: pauses and the time between two trainers do not count."""
@@ -92,7 +99,8 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 evaluations.append(event)
                 m = event.metrics
                 loss = f"loss {epochs[-1].loss:.4f}  " if epochs else ""
-                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}"))
+                valid = f"  validation {event.validation['hit@50']:.4f}" if event.validation else ""
+                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}{valid}"))
             case Checkpointed():
                 after = replace(after, checkpoint=event)
                 if event.step:

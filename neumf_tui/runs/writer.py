@@ -87,11 +87,12 @@ class RunWriter:
     def status(self, status: Status) -> None:
         write_status(self.folder, status)
 
-    def ranks(self, epoch: int, ranks: NDArray[np.float32]) -> None:
-        """Add to the rank tape: float32 (num_users,), NaN where nothing is held out."""
+    def ranks(self, epoch: int, ranks: NDArray[np.float32], tape: str = "ranks") -> None:
+        """Add to the rank tape: float32 (num_users,), NaN where nothing is held out; `validation` is the validation items'."""
 
         def write(path: Path) -> None:
             with path.open("wb") as file:
                 np.save(file, ranks)
 
-        replace_with(self.folder / "ranks" / f"{epoch:05}.npy", write)
+        (self.folder / tape).mkdir(exist_ok=True)
+        replace_with(self.folder / tape / f"{epoch:05}.npy", write)

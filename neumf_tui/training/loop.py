@@ -12,7 +12,7 @@ from neumf_tui import __version__
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
+from neumf_tui.ranking.metrics import Metrics, hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
 from neumf_tui.runs.reader import rank_epochs, read_ranks
@@ -46,11 +46,14 @@ class Loop:
         self.settings = settings
         self.trainer = Trainer(dataset, settings, device)
         self.evaluator = Evaluator(dataset, device)
+        self.validator = Evaluator(dataset, device, validation=True) if settings.validation else None
         self.orders = Orders(writer, dataset.user_ids)
         self.progress = Progress()
         self._state = "running"
         self._hits: dict[int, float] = {}
-        """Hit@50 of every epoch on the rank tape."""
+        """Hit@50 of every epoch evaluated, of the validation items where there are any: what `best` goes by."""
+        self.early_stop = ""
+        """Not empty: training ended before its last epoch, for this reason."""
         self._ranks: NDArray[np.float32] | None = None
         """Of the evaluation before."""
         self._losses: list[Tensor] = []
@@ -73,6 +76,18 @@ class Loop:
                 self.checkpoint()
                 if self.orders.stop_reason and epoch < self.orders.epochs:
                     raise Stop
+                if self._stale():
+                    return
+
+    def _stale(self) -> bool:
+        """Whether validation has not bettered for as long as `early_stop` allows."""
+        patience, best = self.settings.early_stop, self._best()
+        if not patience or best is None or self.progress.epoch >= self.orders.epochs:
+            return False
+        since = sum(epoch > best for epoch in self._hits)
+        if since >= patience and self.progress.epoch > self.settings.pretrain:
+            self.early_stop = f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
+        return bool(self.early_stop)
 
     def _start(self) -> None:
         popularity = self.evaluator.popularity_ranks()
@@ -84,6 +99,7 @@ class Loop:
                 step=self.progress.step,
                 steps=self.trainer.steps,
                 popularity=metrics_from_ranks(popularity, self.evaluator.candidates),
+                popularity_validation=self._validation_metrics(self.validator.popularity_ranks()) if self.validator else None,
                 versions={"neumf-tui": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
                 gpu=self._gpu(),
             )
@@ -109,9 +125,10 @@ class Loop:
         """The steps of one epoch, from wherever the last checkpoint left it."""
         number, begun = self.progress.epoch + 1, time.perf_counter()
         first, before = self.progress.step, self.progress.train_seconds
+        self.trainer.planned = self.orders.epochs
         for batch in self.trainer.batches(number, first):
-            self._losses.append(self.trainer.step(*batch))
-            self._sizes.append(len(batch[0]) * self.settings.negatives)
+            self._losses.append(self.trainer.step(batch))
+            self._sizes.append(len(batch) * self.trainer.terms)
             now = time.perf_counter()
             if now - self._flushed >= FLUSH_SECONDS:
                 self._flush()
@@ -127,7 +144,7 @@ class Loop:
             events.Epoch(
                 t=time.time(),
                 epoch=number,
-                loss=self.progress.loss_sum / (pairs * self.settings.negatives),
+                loss=self.progress.loss_sum / (pairs * self.trainer.terms),
                 examples_per_second=done / seconds,
                 seconds=seconds,
             )
@@ -212,20 +229,28 @@ class Loop:
     def _evaluate(self) -> None:
         begun = time.perf_counter()
         epoch = self.progress.epoch
-        ranks = self.evaluator.ranks(self.trainer.model)
+        model = self.trainer.scored(epoch)
+        ranks = self.evaluator.ranks(model)
         metrics = metrics_from_ranks(ranks, self.evaluator.candidates)
+        deciding, validation = ranks, None
+        if self.validator:
+            deciding = self.validator.ranks(model)
+            validation = self._validation_metrics(deciding)
         seconds = time.perf_counter() - begun
         entered = left = 0
         if self._ranks is not None:
             before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
             entered, left = int((after & ~before).sum()), int((before & ~after).sum())
+        if self.validator:
+            self.writer.ranks(epoch, deciding, "validation")
         self.writer.ranks(epoch, ranks)
-        self._ranks, self._hits[epoch] = ranks, _hit_rate(ranks)
+        self._ranks, self._hits[epoch] = ranks, _hit_rate(deciding)
         self.writer.event(
             events.Evaluated(
                 t=time.time(),
                 epoch=epoch,
                 metrics=metrics,
+                validation=validation,
                 interval=hit_interval(ranks),
                 seconds=seconds,
                 entered=entered,
@@ -235,7 +260,7 @@ class Loop:
         self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
 
     def checkpoint(self) -> None:
-        """Save where the run stands; `best` follows the highest Hit@50."""
+        """Save where the run stands; `best` follows the highest Hit@50 on validation."""
         path = self.trainer.save(self.writer.folder, self.timed())
         self._point_best()
         self.writer.event(events.Checkpointed(t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name))
@@ -246,13 +271,21 @@ class Loop:
         for epoch in rank_epochs(self.writer.folder):
             if epoch <= self.progress.epoch:
                 self._ranks = read_ranks(self.writer.folder, epoch)
-                self._hits[epoch] = _hit_rate(self._ranks)
+                self._hits[epoch] = _hit_rate(
+                    read_ranks(self.writer.folder, epoch, "validation") if self.validator else self._ranks
+                )
 
     def _point_best(self) -> None:
         """By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale."""
-        if self._hits:
-            best = max(self._hits, key=lambda epoch: (self._hits[epoch], -epoch))
+        if (best := self._best()) is not None:
             point(self.writer.folder, "best", file_name(Progress(epoch=best)))
+
+    def _best(self) -> int | None:
+        return max(self._hits, key=lambda epoch: (self._hits[epoch], -epoch), default=None)
+
+    def _validation_metrics(self, ranks: NDArray[np.float32]) -> Metrics:
+        assert self.validator
+        return metrics_from_ranks(ranks, self.validator.candidates)
 
     def timed(self) -> Progress:
         """Progress with the time the run has taken until now, earlier stretches included."""

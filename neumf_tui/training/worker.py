@@ -72,18 +72,19 @@ def _train(writer: RunWriter) -> tuple[str, str, int]:
         state = "finished"
     except Stop:
         state = "stopped"
+    reason = loop.orders.stop_reason if state == "stopped" else loop.early_stop
     spent = loop.timed()
     writer.event(
         events.Finished(
             t=time.time(),
             state=state,
-            reason=loop.orders.stop_reason if state == "stopped" else "",
+            reason=reason,
             train_seconds=spent.train_seconds,
             evaluate_seconds=spent.evaluate_seconds,
             total_seconds=spent.total_seconds,
         )
     )
-    return state, loop.orders.stop_reason if state == "stopped" else "", 0
+    return state, reason, 0
 
 
 if __name__ == "__main__":
