@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.ranking.load import Ranker, Who
 
+WHY_FILMS = 15
+"""Films of the history that `why` shows one by one."""
 User = Annotated[str, typer.Argument(help="A user's id, as in the dataset.")]
 
 
@@ -99,7 +101,7 @@ def why(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """Why a film stands where it does: both parts of its score, and the GMF part factor by factor."""
+    """Why a film stands where it does: both parts of its score, and the GMF part factor by factor or film by film."""
     form = form_of(json, csv)
     ranker = open_ranker(home, run, epoch)
     data = ranker.dataset
@@ -124,6 +126,15 @@ def why(
         f"score {about['score_centred']:+.3f} = GMF {about['gmf_centred']:+.3f} + MLP {about['mlp_centred']:+.3f}, "
         "less the means over this user's candidates"
     )
+    if about["films"]:
+        print_line("the GMF part is the sum of what each film of the history adds, exactly; the MLP part cannot be taken apart")
+        shares = [("(what is this person's own)", about["own"]), *((film["title"], film["effect"]) for film in about["films"])]
+        shares.sort(key=lambda share: -abs(share[1]))
+        rows = [(f"{effect:+.3f}", title) for title, effect in shares[:WHY_FILMS]]
+        if rest := shares[WHY_FILMS:]:
+            rows.append((f"{sum(effect for _, effect in rest):+.3f}", f"{len(rest)} more together"))
+        print_table(("effect", "film of the history"), rows, numbers=("effect",))
+        return
     print_line("the GMF part is the sum of these factors, exactly; the MLP part cannot be taken apart")
     print_table(
         ("factor", "effect", "films of the history that carry it most"),

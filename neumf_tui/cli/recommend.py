@@ -33,7 +33,7 @@ def recommend(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """The ranked films for somebody who likes these: a pair of embeddings fitted to them, everything else frozen."""
+    """The ranked films for somebody who likes these: a pair of vectors made from them, everything else frozen."""
     form = form_of(json, csv)
     rows = rows_of(top)
     films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
@@ -54,6 +54,10 @@ def recommend(
     items = _items_of(data, films)
     if len(items) < STEADY:
         say(f"{len(items)} film{'s' if len(items) > 1 else ''}: {STEADY} or more make the list steadier")
+    if seed and ranker.by_history:
+        say(
+            f"--seed {seed}: {ranker.info.name} makes a person's vectors of their films and draws nothing: it makes no difference"
+        )
     guest = Guest(save or UNSAVED, tuple(data.catalogue.item_ids[item] for item in items), seed)
     ranking = ranker.rank(guest)
     if save is not None:

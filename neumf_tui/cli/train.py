@@ -13,8 +13,15 @@ from neumf_tui.errors import UsageError
 
 @settings_flags
 def train(
-    dataset: Annotated[str, typer.Option(help="auto, ml-100k or demo; auto takes ml-100k if it can be had.")] = "auto",
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with u.data, or its parent.")] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="auto, ml-100k, demo, or the name of a dataset's folder; auto takes what --data-dir holds, else ml-100k."
+        ),
+    ] = "auto",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with u.data and u.item, or ratings.csv and movies.csv; or its parent.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l.  [default: tuned]")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,

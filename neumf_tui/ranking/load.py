@@ -21,6 +21,7 @@ from neumf_tui.runs.reader import read_info
 from neumf_tui.settings import check
 
 if TYPE_CHECKING:
+    from neumf_tui.ranking.by_history import ByHistory
     from neumf_tui.ranking.foldin import FoldIn
 
 PARTS = ("score", "gmf", "mlp")
@@ -117,7 +118,7 @@ class Ranker:
         self.model = self.trained.settled(history, offsets[:-1], offsets.diff())
         """The same, with every user's history in their vectors: what ranks is plain NeuMF."""
         self.scorer = Scorer(self.model)
-        self._fold_in: FoldIn | None = None
+        self._fold_in: FoldIn | ByHistory | None = None
         self._guest: Person | None = None
 
     def at(self, epoch: int) -> "Ranker":
@@ -130,13 +131,31 @@ class Ranker:
         return f"{self.info.name}@{self.epoch}"
 
     @property
-    def fold_in(self) -> "FoldIn":
-        """Fits newcomers to this model."""
+    def fold_in(self) -> "FoldIn | ByHistory":
+        """Gives newcomers their vectors."""
         if self._fold_in is None:
-            from neumf_tui.ranking.foldin import FoldIn
-
-            self._fold_in = FoldIn(self.model, weight_decay=float(self.info.settings["weight_decay"]))
+            self._fold_in = self._make_fold_in()
         return self._fold_in
+
+    def _make_fold_in(self) -> "FoldIn | ByHistory":
+        from neumf_tui.ranking import by_history, foldin
+
+        if self.by_history:
+            return by_history.ByHistory(self.trained)
+        return foldin.FoldIn(self.model, weight_decay=float(self.info.settings["weight_decay"]))
+
+    @property
+    def by_history(self) -> bool:
+        """Whether users' vectors are made of their films: then nothing is fitted to a person, and nothing drawn."""
+        return self.trained.config.history > 0
+
+    def refit(self, who: Who) -> "FoldIn | ByHistory":
+        """What gives `who` vectors for another history than their own."""
+        if self.by_history and not isinstance(who, Guest):
+            from neumf_tui.ranking.by_history import ByHistory
+
+            return ByHistory(self.trained, who)
+        return self.fold_in
 
     def person(self, who: Who) -> Person:
         """A trained user, or a guest folded in. Raises RunError for a guest with films that are not in this catalogue."""

@@ -13,6 +13,8 @@ from neumf_tui.ranking.report import about_ranking, film_keys
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.sheet import Sheet
 
+BY_FOLD_IN = "fold-in: user embeddings fitted anew without the film, all else frozen; not a training without it"
+BY_HISTORY = "user vectors computed again from the history without the film, all else frozen; not a training without it"
 BATCH = 32
 """Histories folded in between two results."""
 
@@ -35,7 +37,8 @@ class LeftOut:
     """What leaving out films of the history does to the held-out film's rank. Everything by fold-in, nothing trained again."""
 
     base: float
-    """Rank after folding in the whole history: this is what the others are compared with, not the trained rank."""
+    """Rank after folding in the whole history: this is what the others are compared with, not the trained rank. (Of a model
+    whose users' vectors are made of their histories, the two are one.)"""
     items: NDArray[np.int64]
     """Films left out so far, in the order of the history."""
     ranks: NDArray[np.float32]
@@ -63,7 +66,8 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     history, held = person.history, int(ranking.items[ranking.heldout])
     if len(history) < 2:
         raise RunError(f"{person.label} has one film in the history: without it there is nothing to fold in; choose another user")
-    whole = ranker.fold_in.fit([history])
+    fold_in = ranker.refit(person.who)
+    whole = fold_in.fit([history])
     candidate = np.ones(ranker.dataset.num_items, dtype=bool)
     candidate[history] = False
 
@@ -81,7 +85,7 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     yield LeftOut(base, history[:0], known, len(history))
     for first in range(0, len(history), BATCH):
         without = [np.delete(history, row) for row in range(first, min(first + BATCH, len(history)))]
-        fitted = ranker.fold_in.fit(without, start=whole, spared=history)
+        fitted = fold_in.fit(without, start=whole, spared=history)
         known = np.concatenate([known, ranks(fitted.gmf, fitted.mlp)])
         yield LeftOut(base, history[: len(known)], known, len(history))
 
@@ -93,7 +97,7 @@ def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left: LeftOut | None) 
         "margin": None
         if found is None
         else {"score": found.score, "deviations": found.deviations, "at_50": film_keys(ranker.dataset, found.item)},
-        "method": "fold-in: user embeddings fitted anew without the film, all else frozen; not a training without it",
+        "method": BY_HISTORY if ranker.by_history else BY_FOLD_IN,
         "rank_by_fold_in": left.base if left else None,
     }
     rows = []

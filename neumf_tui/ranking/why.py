@@ -1,4 +1,5 @@
-"""Why a film stands where it does, as far as the model can be taken apart exactly: the GMF part, factor by factor.
+"""Why a film stands where it does, as far as the model can be taken apart exactly: the GMF part, factor by factor and, where
+users' vectors are sums over their histories, film by film.
 
 The head is linear, so a score is the sum of GMF and MLP part, and the GMF part the sum over factors k of h_k·p_k·q_k (He et al.
 2017, equation 9, with h of the fused head). The layers of the MLP mix everything: its part is one number.
@@ -37,6 +38,10 @@ class Why:
     """Position of the film in `ranking`."""
     factors: tuple[Factor, ...]
     """Strongest effect first."""
+    films: tuple[tuple[int, float], ...] = ()
+    """Where users' vectors are made of their histories: items, and what each adds to the centred GMF part, strongest first."""
+    own: float = 0.0
+    """What the user's own vector adds beside them; with the films it sums to the centred GMF part."""
 
     @property
     def item(self) -> int:
@@ -58,7 +63,20 @@ def why(ranker: Ranker, ranking: UserRanking, row: int) -> Why:
         # A film that pulls the other way does not carry the factor in this direction.
         carriers = tuple((int(person.history[b]), float(carried[b, k])) for b in best if sign * carried[b, k] > 0)
         factors.append(Factor(k + 1, float(effects[k]), carriers))
-    return Why(ranking, row, tuple(factors))
+    films, own = _by_film(ranker, ranking, ranker.scorer.head_gmf.numpy() * (table[ranking.items[row]] - mean))
+    return Why(ranking, row, tuple(factors), films, own)
+
+
+def _by_film(ranker: Ranker, ranking: UserRanking, values: NDArray[np.float64]) -> tuple[tuple[tuple[int, float], ...], float]:
+    if not ranker.by_history:
+        return (), 0.0
+    from neumf_tui.ranking.by_history import film_shares
+
+    person = ranking.person
+    shares = film_shares(ranker.trained, person.history, values)
+    order = np.argsort(-np.abs(shares), kind="stable")
+    films = tuple((int(person.history[k]), float(shares[k])) for k in order if shares[k])
+    return films, float(person.gmf.astype(np.float64) @ values - shares.sum())
 
 
 def why_sheet(ranker: Ranker, who: Who, item: int) -> Sheet:
@@ -80,6 +98,8 @@ def sheet_of(ranker: Ranker, found: Why) -> Sheet:
         "score_centred": score,
         "gmf_centred": gmf,
         "mlp_centred": mlp,
+        "own": found.own if found.films else None,
+        "films": [film_keys(ranker.dataset, item) | {"effect": effect} for item, effect in found.films],
     }
     rows = [
         {

@@ -195,6 +195,8 @@ class GuestScreen(AskingScreen):
         """Greyed in the footer where there is nothing to do."""
         if action == "step":
             return self.past.can(cast("int", parameters[0])) or None
+        if action == "draw" and self.ranker.by_history:
+            return False  # nothing is drawn
         if action in ("draw", "save"):
             return bool(self.picks.items) or None
         return (bool(self.name_kept) or None) if action == "delete" else True
@@ -337,6 +339,6 @@ class GuestScreen(AskingScreen):
             return
         pane.border_title = f"ranking for {films(len(shown.picks.items))}" if shown.picks.items else "nobody yet"
         if shown.picks == self.picks:
-            box.update(story(shown, self._before, self.ranker.dataset.num_users))
+            box.update(story(shown, self._before, self.ranker.dataset.num_users, not self.ranker.by_history))
         else:
             box.update(behind(shown, self.picks, self.waiting("list")))

@@ -23,15 +23,19 @@ class Listed:
     ranking: "UserRanking"
 
 
-def story(shown: Listed, before: Listed | None, num_users: int) -> Text:
-    """Two lines; `before` is the list that moves are told against. What matters most stands first, for narrow screens."""
+def story(shown: Listed, before: Listed | None, num_users: int, drawn: bool) -> Text:
+    """Two lines; `before` is the list that moves are told against, `drawn` whether negatives were.
+
+    What matters most stands first, for narrow screens.
+    """
     picks, count = shown.picks, len(shown.picks.items)
     if not count:
         return Text.assemble(
             f"the mean of all {num_users:,} users’ vectors, for now\n",
             (f"pick {STEADY} or more films, here or on the left", "bold"),
         )
-    text = Text.assemble((f"{count} picked", "bold"), f" · folded in, the rest frozen · seed {picks.seed}\n")
+    how = f"folded in, the rest frozen · seed {picks.seed}" if drawn else "their vectors, the latest counts most"
+    text = Text.assemble((f"{count} picked", "bold"), f" · {how}\n")
     if count < STEADY:
         text.append(f"{STEADY} or more are steadier", "bold")
     if before is not None:

@@ -58,8 +58,12 @@ class WhyPane(Static):
             ("score ", muted), (f"{score:+.3f}", "bold"), (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
             (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down), ("  above this user's mean", muted),
         )  # fmt: skip
-        longest = max((abs(factor.effect) for factor in why.factors), default=0.0) or 1.0
         room = max(1, self.size.height - 1)
+        if why.films:
+            self._by_film(text, why, data, room)
+            self.update(text, layout=False)
+            return
+        longest = max((abs(factor.effect) for factor in why.factors), default=0.0) or 1.0
         for factor in why.factors[:room]:
             style = up if factor.effect >= 0 else down
             text.append(f"\nGMF {factor.number:>2} ", muted)
@@ -69,3 +73,20 @@ class WhyPane(Static):
         if len(why.factors) < room:
             text.append("\nby each factor the films of the history that carry it; the MLP is one number", muted)
         self.update(text, layout=False)
+
+    def _by_film(self, text: Text, why: "Why", data: "Dataset", room: int) -> None:
+        """One line a film of the history: what it adds to the GMF part."""
+        up = self.get_component_rich_style("why--up", partial=True)
+        down = self.get_component_rich_style("why--down", partial=True)
+        muted = self.get_component_rich_style("why--muted", partial=True)
+        films = [(clean(data.catalogue.titles[item]), effect) for item, effect in why.films]
+        shares = sorted([("(what is this person's own)", why.own), *films], key=lambda share: -abs(share[1]))
+        longest = abs(shares[0][1]) or 1.0
+        for title, effect in shares[:room]:
+            style = up if effect >= 0 else down
+            text.append("\nGMF ", muted)
+            text.append(f"{effect:+7.3f} ", style)
+            text.append(f"{side(effect / longest, _BAR):<{_BAR}} ", style)
+            text.append(title)
+        if len(shares) < room:
+            text.append("\nthese add up to the GMF part, exactly; the MLP is one number", muted)
