@@ -19,7 +19,9 @@ CASES = [
     ("import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo", "torch textual typer"),
     ("import neumf_tui.runs.reader, neumf_tui.runs.checkpoint, neumf_tui.runs.store", "torch textual pandas typer"),
     ("import neumf_tui.training.loop, neumf_tui.training.worker", "textual typer"),
-    ("import neumf_tui.ranking.report, neumf_tui.ranking.load", "textual typer neumf_tui.training"),
+    ("import neumf_tui.ranking.report, neumf_tui.ranking.load", "textual typer neumf_tui.training neumf_tui.baselines"),
+    ("import neumf_tui.baselines.compute, neumf_tui.baselines.registry", "textual typer implicit neumf_tui.training"),
+    ("import neumf_tui.runs.baselines, neumf_tui.runs.baselines_text", "torch textual pandas typer scipy"),
     (
         "import neumf_tui.ranking.users, neumf_tui.ranking.journey, neumf_tui.ranking.failures, neumf_tui.ranking.compare_all",
         "torch textual typer",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui import __version__
-from neumf_tui.cli import compare, control, export, failures, film, look, person, recommend, setup, train
+from neumf_tui.cli import baselines, compare, control, export, failures, film, look, person, recommend, setup, train
 from neumf_tui.errors import NeumfTuiError
 
 app = typer.Typer(
@@ -60,6 +60,7 @@ for _command, _example in (
     (failures.failures, "failures quiet-otter-07 --cohorts"),
     (export.export, "export quiet-otter-07 --what top-k --format parquet"),
     (look.evaluate, "evaluate quiet-otter-07 --json"),
+    (baselines.baselines, "baselines --dataset ml-100k"),
     (look.datasets, "datasets"),
     (setup.doctor, "doctor --json"),
     (setup.config, "config"),

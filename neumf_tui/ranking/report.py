@@ -1,15 +1,22 @@
 """The text twins of the explore screen: one user's ranking, and a run's metrics."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.output import print_line, print_sheet, print_table
+from neumf_tui.errors import RunError
+from neumf_tui.output import print_line, print_sheet, print_table, say
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.load import PARTS, Ranker, UserRanking
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
+from neumf_tui.ranking.stats import hit_difference_interval
+from neumf_tui.runs.baselines import read_kept, read_kept_ranks, row_of
+from neumf_tui.runs.baselines_text import metric_cells, print_in_parts
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import rank_text
@@ -152,7 +159,31 @@ def evaluation(folder: Path, home: Path) -> dict[str, Any]:
         "hit@50_ci": list(hit_interval(ranks)),
         "num_users": int((~torch.from_numpy(ranks).isnan()).sum()),
         "protocol": ranker.info.protocol,
+        "baselines": _baselines_beside(ranker, ranks),
     }
+
+
+def _baselines_beside(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Kept baselines, best first, each with Hit@50 of the run less its own and the paired 95 % interval of that."""
+    dataset = ranker.dataset
+    kept, problems = read_kept(ranker.home, dataset.fingerprint)
+    rows = []
+    held = ~np.isnan(ranks)
+    hits = ranks[held] <= CUTOFF
+    for result in kept:
+        row = row_of(result) | dict.fromkeys(("difference", "difference_low", "difference_high"))
+        try:
+            theirs = read_kept_ranks(ranker.home, dataset.fingerprint, result.name, dataset.num_users)[held] <= CUTOFF
+        except RunError as error:
+            problems.append(str(error))
+        else:
+            won, lost = int((hits & ~theirs).sum()), int((~hits & theirs).sum())
+            low, high = hit_difference_interval(won, lost, len(hits) - won - lost)
+            row |= {"difference": (won - lost) / len(hits), "difference_low": low, "difference_high": high}
+        rows.append(row)
+    for problem in problems:
+        say(f"warning: {problem}")
+    return rows
 
 
 def print_evaluation(result: dict[str, Any]) -> None:
@@ -164,5 +195,28 @@ def print_evaluation(result: dict[str, Any]) -> None:
         numbers=("model", "popularity"),
     )
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
+    _print_baselines(result)
     for key, value in result["protocol"].items():
         print(f"{key}: {value}")
+
+
+def _print_baselines(result: dict[str, Any]) -> None:
+    """The run and below it the kept baselines, or how to get some."""
+    rows = result["baselines"]
+    if not rows:
+        name = result["dataset"].removesuffix(" (simulated)")
+        print_line(
+            f"baselines: none kept; `neumf-tui baselines --dataset {shlex.quote(name)}` computes them (--data-dir as for train)"
+        )
+        return
+    run = {"baseline": result["run"], "hit@50_low": result["hit@50_ci"][0], "hit@50_high": result["hit@50_ci"][1]}
+    less = "run less it"
+    table = [(row["baseline"], *metric_cells(row), _difference(row)) for row in (run | result["metrics"], *rows)]
+    print_in_parts((less,), table, (less,))
+    print(f"{less}: 95 % interval of the difference in Hit@50 over the same users (paired bootstrap)")
+
+
+def _difference(row: dict[str, Any]) -> str:
+    if row.get("difference") is None:
+        return "–"
+    return f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}".replace("-", "−")

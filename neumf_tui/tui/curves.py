@@ -1,13 +1,14 @@
 """Plots of one run or several, over epochs, steps or time, from what has been read of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from neumf_tui.runs.baselines import KeptBaseline
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.snapshot import Snapshot
-from neumf_tui.text import clock, si
+from neumf_tui.text import clean, clock, si
 from neumf_tui.tui.widgets.chart import Curve, Floats, Plot, Smoother
 
 AXES = ("epoch", "step", "time")
@@ -87,8 +88,9 @@ def loss_plot(runs: Sequence[RunSeries], axis: str, smooth: bool) -> Plot:
     return _plot(runs, axis, curves)
 
 
-def metric_plot(runs: Sequence[RunSeries], axis: str, key: str) -> Plot:
-    """Hit@50 or AUC of each evaluation, with the best marked; popularity's where all runs have the same data."""
+def metric_plot(runs: Sequence[RunSeries], axis: str, key: str, baselines: Sequence[KeptBaseline] = ()) -> Plot:
+    """Hit@50 or AUC of each evaluation, with the best marked; popularity's where all runs have the same data, and what the
+    held-out items get from `baselines`."""
     curves = []
     for run in runs:
         values = np.array([e.metrics[key] for e in run.snapshot.evaluations])
@@ -102,7 +104,8 @@ def metric_plot(runs: Sequence[RunSeries], axis: str, key: str) -> Plot:
         lines.append(("chance", 0.5))
     low = min((value for c in curves for value in c.y.tolist()), default=1.0)
     bounds = (min(AUC_RANGE[0], low - 0.02), AUC_RANGE[1]) if key == "auc" else None
-    return _plot(runs, axis, curves, lines, bounds)
+    levels = [(clean(one.name), one.heldout.metrics[key]) for one in baselines]
+    return replace(_plot(runs, axis, curves, lines, bounds), levels=levels)
 
 
 def _plot(

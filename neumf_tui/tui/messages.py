@@ -11,6 +11,7 @@ from neumf_tui.runs.snapshot import Snapshot
 if TYPE_CHECKING:
     from neumf_tui.host import HostReading
     from neumf_tui.ranking.users import Users
+    from neumf_tui.runs.baselines import KeptBaseline
     from neumf_tui.tui.race import Race
     from neumf_tui.tui.run_list import RunRow
 
@@ -24,6 +25,13 @@ class RunRead(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunRead)
+
+
+@dataclass
+class BaselinesRead(Message):
+    """Results of baselines were kept or replaced, or were there from the beginning."""
+
+    kept: "list[KeptBaseline]"
 
 
 @dataclass

@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs import requests
+from neumf_tui.runs.baselines import KeptBaseline, KeptReader, strongest
 from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.log import last_output, log_line
 from neumf_tui.runs.reader import EventTail, read_info, read_status
@@ -25,7 +26,7 @@ from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.leave_dialog import LeaveDialog
-from neumf_tui.tui.messages import Done, HostRead, RaceRead, ReadFailed, RunRead
+from neumf_tui.tui.messages import BaselinesRead, Done, HostRead, RaceRead, ReadFailed, RunRead
 from neumf_tui.tui.race import Race, RaceReader
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.race_table import RaceTable
@@ -42,6 +43,8 @@ LOG_SECONDS = 2.0
 """Time between two additions to the log: each scrolls it, and a log that scrolls twice a second cannot be read anyway."""
 OUTPUT_LINES = 12
 """Lines of the trainer's own output that are shown when it has failed or crashed."""
+BASELINES = 3
+"""Kept baselines drawn in the charts, beside popularity: with more the names have no room."""
 PANES = ("charts", "race", "host", "log")
 """Panes by the number of their key."""
 
@@ -87,10 +90,12 @@ class TrainScreen(ChartScreen):
         self.series = RunSeries(self.info)
         self.status = Status(state="starting", pid=0)
         self.race = Race()
+        self.baselines: list[KeptBaseline] = []
         self.pins: tuple[str, ...] | None = None
         """Pins of this window alone, where there is no trainer to keep them."""
         self._tail = EventTail(folder / "events.jsonl")
         self._races = RaceReader(folder, self.info, home)
+        self._kept = KeptReader(home, self.info.dataset.fingerprint)
         self._raced: tuple[int, tuple[str, ...]] = (-1, ())
         self._host: HostReader | None = None
         self._reading = self._reading_host = False
@@ -166,6 +171,8 @@ class TrainScreen(ChartScreen):
     @work(thread=True, group="read", exit_on_error=False)
     def read(self) -> None:
         try:
+            if (kept := self._kept.read()) is not None:
+                self.post_message(BaselinesRead(strongest(kept, BASELINES)))
             status = read_status(self.folder)  # before the events, so that a final state has them all
             events = self._tail.read()
             before = Snapshot() if self._tail.restarted else self.snapshot
@@ -264,6 +271,13 @@ class TrainScreen(ChartScreen):
             self._app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
         self._told = state
 
+    @on(BaselinesRead)
+    def show_baselines(self, message: BaselinesRead) -> None:
+        if self.baselines != message.kept:
+            self.baselines = message.kept
+            if self.snapshot.started:  # else what has been read of the run follows at once, and is drawn with it
+                self.draw_charts()
+
     @on(RaceRead)
     def show_race(self, message: RaceRead) -> None:
         self.race = message.race
@@ -327,7 +341,7 @@ class TrainScreen(ChartScreen):
             value = f"{title} {evaluations[-1].metrics[key]:.3f}" if evaluations else title
             # The narrow layout has no lower border; what stands there goes up.
             chart.border_title = f"{value}  {subtitle}" if narrow and subtitle else value
-            chart.show(metric_plot(runs, self.axis, key), subtitle)
+            chart.show(metric_plot(runs, self.axis, key, self.baselines), subtitle)
 
     def _draw_epoch(self) -> None:
         panel = self.query_one("#epoch", Static)

@@ -11,6 +11,8 @@ from textual import events, on
 from textual.binding import Binding, BindingType
 from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
 
+from neumf_tui.tui.widgets.level_names import Area, place_names
+
 Floats = NDArray[np.float64]
 COLOURS = 6
 """Series with a colour of their own; the next one begins again."""
@@ -44,6 +46,8 @@ class Plot:
     x_text: Callable[[float], str] = "{:.10g}".format
     """A value of x in words."""
     y_digits: int = 4
+    levels: Sequence[tuple[str, float]] = ()
+    """Dotted horizontal lines. Where there are any, names stand on these and on `lines`."""
 
 
 class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
@@ -119,6 +123,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         for _, height in plot.lines:
             if height > 0 or not self.log_y:
                 self._line(np.array([left, right]), np.array([height, height]), "chart--line")
+        self._draw_levels()
         for curve in plot.curves:
             style = "chart--faint" if curve.faint else f"chart--series-{curve.colour % COLOURS}"
             inside = (curve.x >= left) & (curve.x <= right) & np.isfinite(curve.y)
@@ -130,12 +135,30 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
                 self._mark(curve.x[curve.best], curve.y[curve.best], "●", f"chart--series-{curve.colour % COLOURS}")
         self._draw_reading()
 
+    def _draw_levels(self) -> None:
+        """Dotted lines, and the names of all lines where no curve is."""
+        plot, canvas = self._plot, self.query_one("#plot").size
+        # Without the frame around it.
+        area = Area(self._x_min, self._x_max, self._y_min, self._y_max, canvas.width - 2, canvas.height - 2)
+        if not plot.levels or area.width < 1 or area.height < 1:
+            return
+        style = self._style("chart--line")
+        dots = np.array([area.x(column) for column in range(0, area.width, 2)])
+        named = [(name, float(self._heights(np.array([y]))[0])) for name, y in (*plot.levels, *plot.lines)]
+        for _, height in named[: len(plot.levels)]:
+            if math.isfinite(height):
+                self.scatter(dots, np.full(len(dots), height), hires_mode=HiResMode.BRAILLE, marker_style=style)
+        curves = [(curve.x, self._heights(curve.y)) for curve in plot.curves]
+        for column, height, name in place_names([one for one in named if math.isfinite(one[1])], curves, area):
+            for place, letter in enumerate(name, column):
+                self.scatter([area.x(place)], [height], marker=letter, marker_style=style)
+
     def _y_limits(self, left: float, right: float) -> tuple[float, float]:
         """Limits with a little room around all that is drawn between `left` and `right`."""
         plot = self._plot
         if plot.y_range and not self.log_y:
             return plot.y_range
-        parts = [np.array([height for _, height in plot.lines])] if plot.lines else []
+        parts = [np.array([height for _, height in (*plot.lines, *plot.levels)])]
         parts += [c.y[(c.x >= left) & (c.x <= right)] for c in plot.curves]
         values = self._heights(np.concatenate([np.empty(0), *parts]))
         values = values[np.isfinite(values)]

@@ -1,0 +1,82 @@
+"""The baselines by name, and the settings that each may choose from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from neumf_tui import __version__
+from neumf_tui.baselines import factor_models, item_models
+from neumf_tui.baselines.item_models import Scores
+from neumf_tui.errors import UsageError
+
+Choice = dict[str, float | int]
+_VERSION = 1
+"""One more wherever a change here or in the models changes figures."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model to compare with. Of its `choices` the one with the highest Hit@50 on the validation items is taken."""
+
+    name: str
+    title: str
+    fit: Callable[..., Scores]
+    """Called with Histories and a choice as keywords."""
+    choices: tuple[Choice, ...] = ({},)
+    pair_bytes: int = 0
+    """Memory that fitting takes, bytes for each pair of items."""
+    by_package: bool = False
+    """Whether it needs `implicit`."""
+
+    @property
+    def recipe(self) -> str:
+        """All that decides its figures beside the data and the package."""
+        return json.dumps({"baselines": _VERSION, "neumf-tui": __version__, "choices": self.choices})
+
+
+# The choices lie around what is best on the validation items of MovieLens 100K.
+BASELINES = (
+    Baseline("popularity", "popularity", item_models.popularity),
+    Baseline("item-knn", "item kNN, all neighbours", item_models.item_knn, pair_bytes=24),
+    Baseline(
+        "item-knn-k",
+        "item kNN, k nearest neighbours",
+        item_models.item_knn,
+        tuple({"neighbours": k} for k in (20, 50, 100, 200)),
+        pair_bytes=24,
+    ),
+    Baseline("ease", "EASE", item_models.ease, tuple({"l2": l2} for l2 in (100, 300, 1000)), pair_bytes=36),
+    Baseline(
+        "ease-recent",
+        "EASE, recent history counts more",
+        item_models.ease_recent,
+        tuple({"l2": l2, "decay": d, "floor": f} for l2 in (300, 1000) for d in (3, 5, 10) for f in (0.02, 0.05)),
+        pair_bytes=36,
+    ),
+    Baseline(
+        "als",
+        "ALS",
+        factor_models.als,
+        tuple({"factors": factors, "l2": l2} for factors in (32, 64) for l2 in (3, 10, 30)),
+        by_package=True,
+    ),
+    Baseline(
+        "bpr",
+        "BPR",
+        factor_models.bpr,
+        tuple({"factors": 32, "iterations": n} for n in (50, 100, 200)),
+        by_package=True,
+    ),
+)
+NAMES = tuple(baseline.name for baseline in BASELINES)
+
+
+def named(text: str | None) -> tuple[Baseline, ...]:
+    """The baselines that `text` names, separated by commas, in their order here; all for None. Raises UsageError."""
+    if text is None:
+        return BASELINES
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in wanted if name not in NAMES]
+    if unknown or not wanted:
+        raise UsageError(f"--only {', '.join(unknown) or text!r}: expected some of {', '.join(NAMES)}, separated by commas")
+    return tuple(baseline for baseline in BASELINES if baseline.name in wanted)

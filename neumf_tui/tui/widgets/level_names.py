@@ -1,0 +1,79 @@
+"""Where the names of a chart's horizontal lines have room beside its curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_SAMPLES = 4
+"""Places looked at in each cell's width: a curve is no steeper than that shows."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """What a chart shows, and the cells it has for it: at least one each way."""
+
+    left: float
+    right: float
+    low: float
+    high: float
+    width: int
+    height: int
+
+    def row(self, y: float) -> int:
+        """Cell row of a height, 0 at the top; outside the area below 0 or from `height` on."""
+        return int(np.floor((self.high - y) / (self.high - self.low) * self.height))
+
+    def x(self, column: int) -> float:
+        """The middle of a cell."""
+        return self.left + (column + 0.5) / self.width * (self.right - self.left)
+
+
+def place_names(
+    levels: Sequence[tuple[str, float]], curves: Sequence[tuple[Floats, Floats]], area: Area
+) -> list[tuple[int, float, str]]:
+    """(column, height, name) for each name that hides no curve; the names of lines in one row stand together.
+
+    curves: x and y of each, x ascending. At the left end if there is room, where a curve will not come any more, else at the
+    right, else in the middle; a name without room is left out.
+    """
+    taken = _cells(curves, area)
+    rows: dict[int, list[tuple[str, float]]] = {}
+    for name, height in sorted(levels, key=lambda level: -level[1]):
+        rows.setdefault(area.row(height), []).append((name, height))
+    placed = []
+    for row, here in rows.items():
+        text = ", ".join(name for name, _ in here)
+        room = area.width - len(text)
+        if not 0 <= row < area.height or room < 2:
+            continue
+        for column in (1, room - 1, room // 2):
+            if not taken[row, max(0, column - 1) : column + len(text) + 1].any():
+                placed.append((column, here[0][1], text))
+                break
+    return placed
+
+
+def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bool_]:
+    """Cells that a curve goes through, shape (height, width)."""
+    taken = np.zeros((area.height, area.width), dtype=bool)
+    for x, y in curves:
+        good = np.isfinite(y)
+        if not good.any():
+            continue
+        x, y = x[good], y[good]
+        seen = np.linspace(area.left, area.right, _SAMPLES * area.width + 1)
+        inside = (seen >= x[0]) & (seen <= x[-1])
+        # The points themselves as well: a curve of one point, or one that has only begun, lies between the samples.
+        seen = np.concatenate([seen[inside], x[(x >= area.left) & (x <= area.right)]])
+        seen.sort()
+        columns = ((seen - area.left) / (area.right - area.left) * area.width).astype(int).clip(0, area.width - 1)
+        heights = np.interp(seen, x, y)
+        rows = np.clip((area.high - heights) / (area.high - area.low) * area.height, 0, area.height - 1).astype(int)
+        for column in np.unique(columns).tolist():
+            here = np.flatnonzero(columns == column)
+            span = rows[here[0] : here[-1] + 2]  # with the next one, so that a steep piece has no gap
+            taken[span.min() : span.max() + 1, column] = True
+    return taken
