@@ -60,7 +60,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hard_negatives: Positive = 1
     """Of so many drawn, the one that the model scores highest becomes the negative (Zhang et al. 2013); 1 takes what comes."""
     dropout: Share = 0.0
-    """Share of the users' vectors' entries and of the MLP's hidden units set to 0 in a training step."""
+    """Share of the entries of users' vectors set to 0 in a training step, the rest scaled up to keep the mean."""
+    mlp_dropout: Share = 0.0
+    """The same for the MLP's hidden units."""
     embedding_weight_decay: AtLeastZero | None = None
     """`weight_decay` of the embedding tables alone; none given: the same."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"

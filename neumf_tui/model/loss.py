@@ -26,7 +26,8 @@ def bce_loss(positive: Tensor, negative: Tensor) -> Tensor:
 def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
     """−Σ log(e^positive / (e^positive + Σ e^negative)): softmax over the positive and its negatives.
 
-    With `log_expected` taken off the negatives' scores this estimates the softmax over all items (Bengio and Senécal 2008).
+    With log(m · chance of one draw) taken off each negative's score, Σ e^negative estimates the sum over all items that can be
+    drawn (Bengio and Senécal 2008): `NegativeSampler.log_share` has those chances.
     """
     return (torch.logsumexp(torch.cat([positive, negative]), 0) - positive[0]).sum()
 

@@ -1,6 +1,7 @@
 """NeuMF (He et al. 2017): a GMF path and an MLP path, fused by one linear head."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,18 +13,6 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.history import Histories, Window
 
 INIT_STD = 0.01
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Sets a share of what it is called on to 0 and scales the rest, by a generator of its own: a step can be done again."""
-
-    share: float
-    generator: torch.Generator
-
-    def __call__(self, values: Tensor) -> Tensor:
-        mask = torch.empty_like(values).bernoulli_(1 - self.share, generator=self.generator)
-        return values * mask.div_(1 - self.share)
 
 
 class UserVectors(NamedTuple):
@@ -95,10 +84,11 @@ class NeuMF(nn.Module):
         past = window.sums(self.history_gmf.weight), window.sums(self.history_mlp.weight)
         return UserVectors(gmf + past[0], mlp + past[1])
 
-    def parts(self, vectors: UserVectors, items: Tensor, drop: Dropout | None = None) -> tuple[Tensor, Tensor]:
+    def parts(self, vectors: UserVectors, items: Tensor, masks: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
         """GMF and MLP part of the scores of m items for each of n users, both float32 (m, n).
 
-        `items`: int64 (m, n), or (m,) where the items are the same for all. `drop` falls on the hidden units.
+        `items`: int64 (m, n), or (m,) where the items are the same for all. `masks`, one (width, n) a layer, are
+        multiplied with the hidden units: dropout, the same for all items of a user.
         """
         head, d = self.head.weight[0], self.config.embedding_size
         m, n = len(items), len(vectors.gmf)
@@ -121,9 +111,10 @@ class NeuMF(nn.Module):
         else:
             pairs = torch.cat([vectors.mlp.repeat(m, 1), _rows(self.item_mlp, flat)], dim=1).T
             hidden = torch.addmm(first.bias[:, None], first.weight, pairs)
-        hidden = _dropped(F.relu(hidden), drop)
-        for layer in layers:
-            hidden = _dropped(F.relu(torch.addmm(layer.bias[:, None], layer.weight, hidden)), drop)
+        hidden = F.relu(hidden)
+        for number, layer in enumerate(layers):
+            hidden = F.relu(torch.addmm(layer.bias[:, None], layer.weight, _masked(hidden, masks, number)))
+        hidden = _masked(hidden, masks, len(layers))
         return gmf, (head[d:] @ hidden).view(m, n)
 
     def forward(self, users: Tensor, items: Tensor, window: Window | None = None) -> Tensor:
@@ -178,8 +169,12 @@ class NeuMF(nn.Module):
         return other
 
 
-def _dropped(values: Tensor, drop: Dropout | None) -> Tensor:
-    return drop(values) if drop else values
+def _masked(hidden: Tensor, masks: Sequence[Tensor], layer: int) -> Tensor:
+    """`hidden` (width, m·n) times the layer's mask (width, n)."""
+    if not masks:
+        return hidden
+    mask = masks[layer]
+    return (hidden.view(len(mask), -1, mask.shape[1]) * mask[:, None]).view(len(mask), -1)
 
 
 def _rows(table: nn.Embedding, indices: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, RunError
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import LOSSES
-from neumf_tui.model.neumf import Dropout, NeuMF, UserVectors
+from neumf_tui.model.neumf import NeuMF, UserVectors
 from neumf_tui.model.sampler import NegativeSampler, Seen
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
@@ -158,12 +158,28 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.settings.clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+            self._clip(apart=batch.epoch <= self.settings.pretrain)
         self.optimizer.step()
         if self.settings.pretrain == batch.epoch and batch.step == self.steps - 1:
             self.model.fuse(self.settings.alpha)
             self._forget()  # what it knew of two models is of no use for the one
         return loss.detach()
+
+    def _clip(self, *, apart: bool) -> None:
+        """Bound the gradient's norm; where GMF and MLP learn `apart`, that of each, as if the other were not there."""
+        if not apart:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+            return
+        head, d = self.model.head.weight.grad, self.model.config.embedding_size
+        assert head is not None
+        paths = {"gmf": [head[:, :d]], "mlp": [head[:, d:]]}
+        for name, parameter in self.model.named_parameters():
+            if parameter.grad is not None and parameter is not self.model.head.weight:
+                paths["gmf" if "gmf" in name else "mlp"].append(parameter.grad)
+        for gradients in paths.values():
+            norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+            for gradient in gradients:
+                gradient.mul_((self.settings.clip / (norm + 1e-6)).clamp(max=1))
 
     def _share_of_rate(self, batch: Batch) -> float:
         done = ((batch.epoch - 1) * self.steps + batch.step) / (self.planned * self.steps)
@@ -173,15 +189,14 @@ class Trainer:
         settings, users, positives = self.settings, self.users[batch.rows], self.items[batch.rows]
         window = self.histories.window(self.starts[users], self.places[batch.rows]) if self.histories else None
         vectors = self.model.user_vectors(users, window)
-        drop = None
-        if settings.dropout:
-            drop = Dropout(settings.dropout, stream(settings.seed, batch.epoch, batch.step, device=self.device))
-            vectors = UserVectors(drop(vectors.gmf), drop(vectors.mlp))
+        on_users, on_hidden = self._dropout_masks(batch)
+        if on_users:
+            vectors = UserVectors(vectors.gmf * on_users[0], vectors.mlp * on_users[1])
         if self.seen is not None:
-            of_positives = self.model.parts(vectors, positives[None], drop)
-            of_negatives = self.model.parts(vectors, batch.negatives, drop)
+            of_positives = self.model.parts(vectors, positives[None], on_hidden)
+            of_negatives = self.model.parts(vectors, batch.negatives, on_hidden)
         else:
-            both = self.model.parts(vectors, torch.cat([positives[None], batch.negatives]), drop)
+            both = self.model.parts(vectors, torch.cat([positives[None], batch.negatives]), on_hidden)
             of_positives, of_negatives = (both[0][:1], both[1][:1]), (both[0][1:], both[1][1:])
         if batch.epoch <= settings.pretrain:
             # Two models that share no weight: one loss of both is each one's own.
@@ -191,19 +206,42 @@ class Trainer:
             )
         return self._loss(of_positives[0] + of_positives[1], of_negatives[0] + of_negatives[1], batch, users)
 
+    def _dropout_masks(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        """Masks of both user vectors, (b, embedding_size), and of each hidden layer, (width, b); none without dropout.
+
+        By a stream of the step's own, so that it can be done again. A pair's positive and negatives meet the same masks: what
+        differs between them is then never the draw.
+        """
+        settings, count = self.settings, len(batch)
+        if not settings.dropout and not settings.mlp_dropout:
+            return [], []
+        generator = stream(settings.seed, batch.epoch, batch.step, device=self.device)
+
+        def mask(rows: int, columns: int, share: float) -> Tensor:
+            kept = torch.empty(rows, columns, device=self.device).bernoulli_(1 - share, generator=generator)
+            return kept.div_(1 - share)
+
+        on_users = [mask(count, settings.embedding_size, settings.dropout) for _ in range(2)] if settings.dropout else []
+        widths = settings.mlp_layers if settings.mlp_dropout else ()
+        return on_users, [mask(width, count, settings.mlp_dropout) for width in widths]
+
     def _loss(self, positive: Tensor, negative: Tensor, batch: Batch, users: Tensor) -> Tensor:
         """Of scores (1, b) and (n, b), with the negatives that count."""
         settings = self.settings
+        if self.seen is not None:
+            negative = negative.masked_fill(self.seen.of(users, batch.negatives), -torch.inf)
+        scores = negative
         if settings.loss == "softmax" and settings.sampler != "uniform":
             if self.seen is not None:
                 chance = self.sampler.log_share(batch.negatives)[:, None]
             else:
                 chance = self.sampler.log_share(batch.negatives, users.expand_as(batch.negatives))
-            negative = negative - chance - math.log(len(negative))  # logQ: what is drawn more often counts for less
-        if self.seen is not None:
-            negative = negative.masked_fill(self.seen.of(users, batch.negatives), -torch.inf)
+            # logQ: what is drawn more often counts for less
+            negative = negative - chance - math.log(len(negative) // settings.hard_negatives)
         if settings.hard_negatives > 1:
-            negative = negative.view(settings.negatives, settings.hard_negatives, -1).amax(1)
+            groups = -1, settings.hard_negatives, len(users)
+            best = scores.view(groups).argmax(1, keepdim=True)  # to the model, not to logQ
+            negative = negative.view(groups).gather(1, best)[:, 0]
         return self.loss(positive, negative)
 
     def scored(self, epoch: int) -> NeuMF:
