@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import clean
@@ -44,3 +45,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
     console.print(table)
+
+
+def print_metrics(result: Mapping[str, Any]) -> None:
+    """A model's `metrics` beside those of its `validation` items, where it has any, and of `popularity` alone."""
+    columns = {"held out": result["metrics"], "validation": result["validation"], "popularity": result["popularity"]}
+    shown = {name: figures for name, figures in columns.items() if figures is not None}
+    rows = [(key, *(f"{figures[key]:.4f}" for figures in shown.values())) for key in result["metrics"]]
+    print_table(("metric", *shown), rows, numbers=tuple(shown))

@@ -7,22 +7,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
 from neumf_tui.output import say
 from neumf_tui.runs.events import DatasetRef, RunInfo
+from neumf_tui.runs.protocol import PROTOCOL as PROTOCOL
+from neumf_tui.runs.protocol import make_protocol
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.store import new_run_name
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
-
-PROTOCOL = {
-    "split": "leave-one-out, latest interaction of each user; equal timestamps: first in file order",
-    "candidates": "every item not in the user's training history",
-    "ties": "rank = 1 + scored higher + equal / 2",
-}
 
 
 def new_run(
@@ -39,16 +37,28 @@ def new_run(
     folder = runs_dir(home) / name
     if folder.exists():
         raise RunError(f"{folder}: a run of this name exists; choose another --name, or --resume it")
+    return make_run(home, open_data(dataset, data_dir, home), name, preset, settings, pins)
+
+
+def open_data(dataset: str, data_dir: Path | None, home: Path) -> Dataset:
+    """Open a dataset, telling of it on stderr; raises DatasetError or UsageError."""
     data = open_dataset(dataset, data_dir, home, say, _DownloadLine())
     for notice in data.notices:
         say(f"{data.label}: {notice}")
+    return data
+
+
+def make_run(home: Path, data: Dataset, name: str, preset: str, settings: Settings, pins: tuple[str, ...] = ()) -> Path:
+    """Lay out a run directory of this name for a dataset that is open; its path. Raises RunError."""
+    folder = runs_dir(home) / name
     for user in pins:
         data.user_index(user)
+    config = msgspec.to_builtins(settings)
     info = RunInfo(
         name=name,
         created=time.time(),
         preset=preset,
-        settings=msgspec.to_builtins(settings),
+        settings=config,
         dataset=DatasetRef(
             name=data.name,
             simulated=data.simulated,
@@ -60,7 +70,7 @@ def new_run(
             notices=data.notices,
         ),
         home=str(home),
-        protocol=PROTOCOL | {"exclude_heldout": settings.exclude_heldout},
+        protocol=make_protocol(config, _num_candidates(data)),
         pins=pins,
         host=platform.node(),
         versions={package: version(package) for package in ("neumf-tui", "torch", "numpy", "pandas")}
@@ -68,6 +78,12 @@ def new_run(
     )
     create_run(folder, info)
     return folder
+
+
+def _num_candidates(data: Dataset) -> tuple[int, int] | None:
+    """The fewest and the most candidates of any user with a held-out item; None where there is no such user."""
+    counts = (data.num_items - np.diff(data.offsets))[np.asarray(data.split.heldout) >= 0]
+    return (int(counts.min()), int(counts.max())) if len(counts) else None
 
 
 def check_data(folder: Path, home: Path) -> None:

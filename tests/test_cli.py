@@ -17,6 +17,10 @@ from test_data import HOSTILE, small, write_ml
 TRAIN_KEYS = {
     "run", "run_dir", "dataset", "num_users", "num_items", "num_train", "preset", "config", "epochs", "train_loss", "metrics",
     "popularity", "hit@50_ci", "protocol", "seconds", "examples_per_second", "device", "seed", "state",
+    "reason", "metrics_epoch", "chosen_by", "last", "validation", "popularity_validation",
+}  # fmt: skip
+PROTOCOL_KEYS = {
+    "split", "candidates", "ties", "num_candidates", "exclude_heldout", "negatives", "validation", "chosen_by", "seed",
 }  # fmt: skip
 METRIC_KEYS = {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}
 
@@ -73,7 +77,8 @@ def test_train_json(cli: Cli, own_home: Path) -> None:
     assert summary["metrics"].keys() == summary["popularity"].keys() == METRIC_KEYS
     assert summary["config"]["mlp_layers"] == [8, 4] and summary["state"] == "finished"
     assert summary["dataset"] == "demo (simulated)"
-    assert summary["protocol"].keys() == {"split", "candidates", "ties", "exclude_heldout"}
+    assert summary["protocol"].keys() == PROTOCOL_KEYS
+    assert (summary["metrics_epoch"], summary["chosen_by"], summary["validation"]) == (2, "last epoch", None)
     low, high = summary["hit@50_ci"]
     assert low < summary["metrics"]["hit@50"] < high
     lines = result.stderr.splitlines()

@@ -505,15 +505,17 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
     lists = make_catalogue(Ranker(trained, own_home))
     assert lists is not None
     sheet = catalogue_sheet(lists).object
-    assert whole["catalogue"] == {key: value for key, value in sheet.items() if key not in ("run", "dataset", "epoch")}
+    assert whole["catalogue"] == {
+        key: value for key, value in sheet.items() if key not in ("run", "dataset", "epoch", "protocol")
+    }
     assert sum(part["count"] for part in whole["spread"]) == whole["num_users"] == 700
     hits = [row["rank"] <= 50 for row in whole["users"]]
     assert whole["hit@50"] == pytest.approx(sum(hits) / 700) and whole["num_below_popularity"] == sum(
         row["gain"] < 0 for row in whole["users"]
     )
     assert set(json.loads(ask("trained", "--json", "--epoch", "2"))) == {
-        "run", "dataset", "epoch", "num_users", "hit@50", "hit@50_ci", "popularity_hit@50", "median_rank", "num_below_popularity",
-        "by", "spread", "users", "cohorts",
+        "run", "dataset", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci", "popularity_hit@50", "median_rank",
+        "num_below_popularity", "by", "spread", "users", "cohorts",
     }  # fmt: skip
     table = ask("trained", "--csv", "--top", "3").splitlines()
     assert table[0].startswith("dataset,user,rank,") and len(table) == 4

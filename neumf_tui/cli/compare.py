@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str,
-    typer.Argument(help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ the newest evaluated.", autocompletion=run_names),
+    typer.Argument(help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ as `--epoch` of `rank`.", autocompletion=run_names),
 ]
 MOVERS = 5
 """Titles named as the biggest movers."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from neumf_tui.sheet import Sheet
 
 _BAR_WIDTH = 60
+COMMON = ("run", "dataset", "epoch", "protocol")
+"""Said once for all parts of the object."""
 
 
 def failures(
@@ -82,7 +84,7 @@ def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
     result: dict[str, Any] = summary(failed)
     for sheet in sheets:
         if sheet.key == "never":
-            result["catalogue"] = {key: value for key, value in sheet.object.items() if key not in ("run", "dataset", "epoch")}
+            result["catalogue"] = {key: value for key, value in sheet.object.items() if key not in COMMON}
             continue
         if sheet.key == "users":
             result["by"] = sheet.about["by"]

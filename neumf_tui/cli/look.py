@@ -35,13 +35,13 @@ def explore(
     raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth, user, epoch))
 
 
-def evaluate(run: Run = None, json: Json = False, home: Home = None) -> None:
-    """Rank every held-out item again with the run's newest checkpoint and print the metrics."""
+def evaluate(run: Run = None, epoch: Epoch = None, json: Json = False, home: Home = None) -> None:
+    """Rank every held-out item again with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     from neumf_tui.output import print_json
     from neumf_tui.ranking.report import evaluation, print_evaluation
 
-    result = evaluation(folder, home_of(home))
+    result = evaluation(folder, home_of(home), epoch)
     print_json(result) if json else print_evaluation(result)
 
 

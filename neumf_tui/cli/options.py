@@ -34,7 +34,11 @@ RunOption = Annotated[
 ]
 Epoch = Annotated[
     str | None,
-    typer.Option("--epoch", metavar="N|best|last", help="The model as it stood after this epoch. [default: the newest]"),
+    typer.Option(
+        "--epoch",
+        metavar="N|best|last",
+        help="The model as it stood after this epoch. [default: best by validation, once the run has ended; else the newest]",
+    ),
 ]
 GuestOption = Annotated[str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")]

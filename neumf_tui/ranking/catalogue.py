@@ -13,6 +13,7 @@ from neumf_tui.ranking.everyone import candidate_scores, chunk_numbers
 from neumf_tui.ranking.load import Ranker
 from neumf_tui.ranking.stats import gini
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Sheet
 
 MAX_PAIRS = 300_000_000
@@ -104,7 +105,7 @@ def make_catalogue(
         chosen[start : start + len(scores)] = True
     return Catalogue(
         ranker.label,
-        {"run": ranker.info.name, "dataset": dataset.label, "epoch": ranker.epoch},
+        {"run": ranker.info.name, "dataset": dataset.label, "epoch": ranker.epoch, "protocol": protocol_of(ranker.info)},
         dataset,
         int(chosen.sum()),
         None if whole else seed,

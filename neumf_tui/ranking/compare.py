@@ -15,6 +15,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import UsageError
 from neumf_tui.ranking.guests import Guest
 from neumf_tui.runs.events import CUTOFF, RunInfo
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.reader import read_info
 from neumf_tui.sheet import Row, Sheet
 from neumf_tui.text import rank_text
@@ -214,6 +215,8 @@ def about_models(label_a: str, label_b: str, info_a: RunInfo, info_b: RunInfo) -
         "other_epoch": int(label_b.rpartition("@")[2]),
         "a": label_a,
         "b": label_b,
+        "protocol": protocol_of(info_a),
+        "other_protocol": protocol_of(info_b),
     }
 
 

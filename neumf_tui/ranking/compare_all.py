@@ -11,7 +11,7 @@ from neumf_tui.errors import RunError
 from neumf_tui.ranking.compare import about_models, check_same_dataset, signed
 from neumf_tui.ranking.stats import hit_difference_interval, mcnemar, mean_difference_interval
 from neumf_tui.ranking.users import film_title
-from neumf_tui.runs.checkpoint import find_checkpoint
+from neumf_tui.runs.checkpoint import find_checkpoint, usual_checkpoint
 from neumf_tui.runs.events import CUTOFF, RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
 from neumf_tui.sheet import Sheet
@@ -37,11 +37,12 @@ class Taped:
 
 
 def read_taped(folder: Path, which: str | None) -> Taped:
-    """Ranks after epoch `which`, a number, `best` or `last`; None: the newest. Raises RunError where none were written."""
+    """Ranks after epoch `which`, a number, `best` or `last`; None: as of `usual_checkpoint`. Raises RunError without them."""
     info, epochs = read_info(folder), rank_epochs(folder)
+    which = usual_checkpoint(folder) if which is None else which
     if which == "best":
         which = find_checkpoint(folder, which).stem
-    if which is None or which == "last":
+    if which == "last":
         which = str(epochs[-1]) if epochs else "1"
     if not which.isdecimal() or int(which) not in epochs:
         there = f"there are ranks of {epochs[0]} to {epochs[-1]}" if epochs else "none was evaluated yet"

@@ -16,8 +16,9 @@ from neumf_tui.ranking.metrics import wilson_interval
 from neumf_tui.ranking.spread import Bin, spread
 from neumf_tui.ranking.stats import Interval, mean_difference_interval, quartile_groups
 from neumf_tui.ranking.users import Users
-from neumf_tui.runs.checkpoint import find_checkpoint
+from neumf_tui.runs.checkpoint import find_checkpoint, usual_checkpoint
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import rank_text
 
@@ -63,10 +64,11 @@ def popularity_ranks(dataset: Dataset) -> NDArray[np.float32]:
 
 
 def tape_epoch(users: Users, folder: Path, which: str | None) -> int:
-    """The evaluated epoch that `which` names: a number, `best`, or `last`, which None means too. Raises RunError."""
+    """The evaluated epoch that `which` names: a number, `best` or `last`; None: as of `usual_checkpoint`. Raises RunError."""
     if not users.epochs:
         raise RunError(f"{folder}: no evaluation yet; wait for the first one")
-    if which is None or which == "last":
+    which = usual_checkpoint(folder) if which is None else which
+    if which == "last":
         return users.epochs[-1]
     number = find_checkpoint(folder, which).stem if which == "best" else which
     if number.isdecimal() and int(number) in users.epochs:
@@ -253,6 +255,7 @@ def summary(failures: Failures) -> dict[str, Any]:
         "run": failures.users.info.name,
         "dataset": failures.dataset.label,
         "epoch": failures.epoch,
+        "protocol": protocol_of(failures.users.info),
         "num_users": len(users),
     }
     if not len(users):

@@ -13,6 +13,7 @@ from neumf_tui.ranking.load import Ranker
 from neumf_tui.ranking.report import film_keys
 from neumf_tui.ranking.spread import Bin, spread
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Sheet
 
 MOST_PAIRS = 100_000_000
@@ -99,6 +100,7 @@ def film_sheet(ranker: Ranker, found: Reach, count: int | None = None) -> Sheet:
         "run": ranker.info.name,
         "dataset": data.label,
         "epoch": ranker.epoch,
+        "protocol": protocol_of(ranker.info),
         **film_keys(data, item),
         "genres": data.catalogue.genres[item],
         "num_users": data.num_users,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.ranking.users import Users, film_title
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.sheet import Sheet
 
@@ -38,6 +39,7 @@ def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
     about = {
         "run": users.info.name,
         "dataset": users.dataset.label,
+        "protocol": protocol_of(users.info),
         "user": users.dataset.user_ids[user],
         "heldout": {"item_id": users.dataset.catalogue.item_ids[item], "title": film_title(users.dataset, item)}
         if item >= 0

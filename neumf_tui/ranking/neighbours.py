@@ -11,6 +11,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
 from neumf_tui.ranking.load import Ranker, Who
 from neumf_tui.ranking.report import film_keys
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Row, Sheet
 
 KINDS = ("gmf", "mlp")
@@ -145,7 +146,12 @@ def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
 
 
 def _about(ranker: Ranker) -> dict[str, Any]:
-    return {"run": ranker.info.name, "dataset": ranker.dataset.label, "epoch": ranker.epoch}
+    return {
+        "run": ranker.info.name,
+        "dataset": ranker.dataset.label,
+        "epoch": ranker.epoch,
+        "protocol": protocol_of(ranker.info),
+    }
 
 
 def _sheet(

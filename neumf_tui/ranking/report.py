@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
-from neumf_tui.output import print_line, print_sheet, print_table, say
+from neumf_tui.output import print_line, print_metrics, print_sheet, print_table, say
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.load import PARTS, Ranker, UserRanking
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.ranking.stats import hit_difference_interval
 from neumf_tui.runs.baselines import read_kept, read_kept_ranks, row_of
 from neumf_tui.runs.baselines_text import metric_cells, print_in_parts
+from neumf_tui.runs.checkpoint import standing
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import rank_text
 
@@ -40,6 +42,7 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
+        "protocol": protocol_of(ranker.info),
         "user": ranker.dataset.user_ids[who] if isinstance(who, int) else None,
         "guest": None if isinstance(who, int) else who.name,
         "history_size": len(ranking.person.history),
@@ -145,20 +148,29 @@ def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
     )
 
 
-def evaluation(folder: Path, home: Path) -> dict[str, Any]:
-    """What `evaluate --json` prints, computed anew from the newest evaluated checkpoint."""
-    ranker = Ranker(folder, home)
+def evaluation(folder: Path, home: Path, which: str | None = None) -> dict[str, Any]:
+    """What `evaluate --json` prints, computed anew from the checkpoint `which`, as of `Ranker`."""
+    ranker = Ranker(folder, home, which)
     evaluator = Evaluator(ranker.dataset, torch.device("cpu"))
     ranks = evaluator.ranks(ranker.model)
+    validation = popularity_validation = None
+    if ranker.info.settings.get("validation"):
+        validator = Evaluator(ranker.dataset, torch.device("cpu"), validation=True)
+        # The model as trained: in the settled one the validation items are part of the histories.
+        validation = metrics_from_ranks(validator.ranks(ranker.trained), validator.candidates)
+        popularity_validation = metrics_from_ranks(validator.popularity_ranks(), validator.candidates)
     return {
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
+        "standing": standing(folder, ranker.epoch),
         "metrics": metrics_from_ranks(ranks, evaluator.candidates),
-        "popularity": metrics_from_ranks(evaluator.popularity_ranks(), evaluator.candidates),
         "hit@50_ci": list(hit_interval(ranks)),
+        "validation": validation,
+        "popularity": metrics_from_ranks(evaluator.popularity_ranks(), evaluator.candidates),
+        "popularity_validation": popularity_validation,
         "num_users": int((~torch.from_numpy(ranks).isnan()).sum()),
-        "protocol": ranker.info.protocol,
+        "protocol": protocol_of(ranker.info),
         "baselines": _baselines_beside(ranker, ranks),
     }
 
@@ -188,16 +200,13 @@ def _baselines_beside(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[s
 
 def print_evaluation(result: dict[str, Any]) -> None:
     low, high = result["hit@50_ci"]
-    print(f"run {result['run']}  {result['dataset']}  epoch {result['epoch']}  {result['num_users']:,} users")
-    print_table(
-        ("metric", "model", "popularity"),
-        [(key, f"{value:.4f}", f"{result['popularity'][key]:.4f}") for key, value in result["metrics"].items()],
-        numbers=("model", "popularity"),
-    )
+    which = f" ({result['standing']})" if result["standing"] else ""
+    print(f"run {result['run']}  {result['dataset']}  epoch {result['epoch']}{which}  {result['num_users']:,} users")
+    print_metrics(result)
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     _print_baselines(result)
     for key, value in result["protocol"].items():
-        print(f"{key}: {value}")
+        print(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def _print_baselines(result: dict[str, Any]) -> None:

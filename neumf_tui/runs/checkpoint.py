@@ -14,7 +14,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
+from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.files import replace_bytes, replace_with
+from neumf_tui.runs.reader import read_info, read_status
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -95,9 +97,17 @@ def checkpoint_epochs(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors"))
 
 
+def usual_checkpoint(folder: Path) -> str:
+    """Which checkpoint is meant where none is named: `best` of a run that has ended and has validation to choose by, else
+    `last`: that of a living run moves on, and a best by held-out items flatters. Raises RunError."""
+    chosen = read_info(folder).settings.get("validation") and (folder / "checkpoints" / "best").exists()
+    return "best" if chosen and read_status(folder).state in FINAL_STATES else "last"
+
+
 def find_checkpoint(folder: Path, which: str | None) -> Path:
-    """The checkpoint after epoch `which`, a number, `best` or `last`; None: the newest with ranks. Raises RunError."""
-    if which is None or which == "last":
+    """The checkpoint after epoch `which`, a number, `best` or `last`; None: as of `usual_checkpoint`. Raises RunError."""
+    which = usual_checkpoint(folder) if which is None else which
+    if which == "last":
         return evaluated_checkpoint(folder)
     if which == "best":
         try:
@@ -109,6 +119,22 @@ def find_checkpoint(folder: Path, which: str | None) -> Path:
         some = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs)) or "none yet"
         raise RunError(f"{folder.name}: no checkpoint after epoch {which}; there are {some}, `best` and `last`")
     return folder / "checkpoints" / f"{int(which):05}.safetensors"
+
+
+def best_epoch(folder: Path) -> int | None:
+    """The epoch that `best` names; None where nothing was evaluated yet."""
+    try:
+        stem = find_checkpoint(folder, "best").stem
+    except RunError:
+        return None
+    return int(stem) if stem.isdecimal() else None
+
+
+def standing(folder: Path, epoch: int) -> str:
+    """What an epoch is among those of its run: `best by validation`, `highest held-out Hit@50`, `last`, or nothing of these."""
+    if epoch == best_epoch(folder):
+        return "best by validation" if read_info(folder).settings.get("validation") else "highest held-out Hit@50"
+    return "last" if epoch == max(checkpoint_epochs(folder), default=None) else ""
 
 
 def _newest(folder: Path, pattern: str) -> Path | None:

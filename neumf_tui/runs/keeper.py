@@ -23,7 +23,8 @@ def facts(folder: Path) -> dict[str, str]:
     keys = {
         "RUN": "run", "RUN_DIR": "run_dir", "STATE": "state", "REASON": "reason", "DATASET": "dataset", "PRESET": "preset",
         "EPOCH": "epoch", "EPOCHS": "epochs", "HIT50": "hit@50", "AUC": "auc", "BEST_HIT50": "best_hit@50",
-        "BEST_EPOCH": "best_epoch", "SECONDS": "seconds",
+        "BEST_EPOCH": "best_epoch", "VALIDATION_HIT50": "validation_hit@50", "BEST_VALIDATION_HIT50": "best_validation_hit@50",
+        "SECONDS": "seconds",
     }  # fmt: skip
     return {f"NEUMF_TUI_{name}": "" if status[key] is None else str(status[key]) for name, key in keys.items()}
 

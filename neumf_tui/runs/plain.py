@@ -63,13 +63,16 @@ def _line(event: AnyEvent, epochs: int, eval_every: int, loss: float) -> str:
     match event:
         case Started():
             begun = f", from epoch {event.epoch + 1}, step {event.step + 1}" if event.epoch or event.step else ""
-            return f"training on {event.device}{begun}; popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
+            popular = f"popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
+            valid = f", validation {event.popularity_validation['hit@50']:.4f}" if event.popularity_validation else ""
+            return f"training on {event.device}{begun}; {popular}{valid}"
         case Epoch() if event.epoch % eval_every and event.epoch < epochs:
             return f"epoch {event.epoch}/{epochs}  loss {loss:.4f}"
         case Evaluated():
             m = event.metrics
+            valid = f"  validation {event.validation['hit@50']:.4f}" if event.validation else ""
             return (
-                f"epoch {event.epoch}/{epochs}  loss {loss:.4f}  Hit@50 {m['hit@50']:.4f}  Hit@10 {m['hit@10']:.4f}"
+                f"epoch {event.epoch}/{epochs}  loss {loss:.4f}  Hit@50 {m['hit@50']:.4f}{valid}  Hit@10 {m['hit@10']:.4f}"
                 f"  NDCG@10 {m['ndcg@10']:.4f}  MRR {m['mrr']:.4f}  AUC {m['auc']:.4f}"
             )
         case Requested():

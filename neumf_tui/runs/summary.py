@@ -6,18 +6,21 @@ from typing import Any
 
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
-from neumf_tui.output import print_json, print_table, say
-from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
+from neumf_tui.output import print_json, print_line, print_metrics, print_table, say
+from neumf_tui.runs.events import FINAL_STATES, Evaluated, RunInfo, Status
+from neumf_tui.runs.protocol import BY_VALIDATION, is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.store import run_folders
 from neumf_tui.text import clock
 
+BEST_NOTE = "best: held-out Hit@50 at the epoch that validation chose; without validation its highest, which flatters"
+
 
 def train_summary(folder: Path) -> dict[str, Any]:
     """What `train --json` prints; figures that the run never reached are None."""
     info, status, snapshot = read_info(folder), read_status(folder), read_snapshot(folder)
-    last = snapshot.evaluations[-1] if snapshot.evaluations else None
+    reported, last = snapshot.reported, snapshot.evaluations[-1] if snapshot.evaluations else None
     epoch = snapshot.epochs[-1] if snapshot.epochs else None
     finished = snapshot.finished
     train = finished.train_seconds if finished else 0.0
@@ -33,10 +36,15 @@ def train_summary(folder: Path) -> dict[str, Any]:
         "config": info.settings,
         "epochs": epoch.epoch if epoch else 0,
         "train_loss": epoch.loss if epoch else None,
-        "metrics": last.metrics if last else None,
+        "metrics": reported.metrics if reported else None,
+        "hit@50_ci": list(reported.interval) if reported else None,
+        "validation": reported.validation if reported else None,
+        "metrics_epoch": reported.epoch if reported else None,
+        "chosen_by": _chosen_by(reported),
+        "last": {"epoch": last.epoch, "metrics": last.metrics} if last else None,
         "popularity": snapshot.started.popularity if snapshot.started else None,
-        "hit@50_ci": list(last.interval) if last else None,
-        "protocol": info.protocol,
+        "popularity_validation": snapshot.started.popularity_validation if snapshot.started else None,
+        "protocol": protocol_of(info),
         "seconds": {
             "train": train,
             "evaluate": finished.evaluate_seconds if finished else 0.0,
@@ -46,7 +54,13 @@ def train_summary(folder: Path) -> dict[str, Any]:
         "device": status.device,
         "seed": info.settings["seed"],
         "state": status.state,
+        "reason": status.reason,
     }
+
+
+def _chosen_by(reported: Evaluated | None) -> str | None:
+    """What says that this evaluation stands for the run."""
+    return (BY_VALIDATION if reported.validation else "last epoch") if reported else None
 
 
 def status_object(folder: Path) -> dict[str, Any]:
@@ -75,11 +89,17 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "hit@50": last.metrics["hit@50"] if last else None,
         "hit@50_ci": list(last.interval) if last else None,
         "auc": last.metrics["auc"] if last else None,
-        "best_hit@50": best.metrics["hit@50"] if best else None,
+        "validation_hit@50": last.validation["hit@50"] if last and last.validation else None,
         "best_epoch": best.epoch if best else None,
+        "best_chosen_by": (BY_VALIDATION if best.validation else "held-out items") if best else None,
+        "best_hit@50": best.metrics["hit@50"] if best else None,
+        "best_hit@50_ci": list(best.interval) if best else None,
+        "best_auc": best.metrics["auc"] if best else None,
+        "best_validation_hit@50": best.validation["hit@50"] if best and best.validation else None,
         "popularity_hit@50": snapshot.started.popularity["hit@50"] if snapshot.started else None,
         "checkpoint": snapshot.checkpoint.file if snapshot.checkpoint else None,
         "pinned": list(info.pins if snapshot.pinned is None else snapshot.pinned),
+        "protocol": protocol_of(info),
         "created": info.created,
     }
 
@@ -93,11 +113,8 @@ def card_lines(facts: dict[str, Any]) -> list[str]:
         + (f": {facts['reason']}" if facts["reason"] else ""),
     ]
     if facts["best_epoch"] is not None:
-        half = (facts["hit@50_ci"][1] - facts["hit@50_ci"][0]) / 2
-        lines.append(
-            f"  Hit@50   {facts['hit@50']:.4f} ±{half:.3f}, best {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, "
-            f"popularity {facts['popularity_hit@50']:.4f}   AUC {facts['auc']:.4f}"
-        )
+        lines.append(f"  Hit@50   {_hit_words(facts)}, popularity {facts['popularity_hit@50']:.4f}")
+        lines.append(f"  protocol {protocol_line(facts['protocol'])}")
     lines.append(f"  files    {facts['run_dir']}")
     name = facts["run"]
     after = {
@@ -113,21 +130,41 @@ def card_lines(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _hit_words(facts: dict[str, Any]) -> str:
+    """Hit@50 and AUC that stand for a run, and why these."""
+    if facts["best_validation_hit@50"] is None:
+        return (
+            f"{facts['hit@50']:.4f} ±{_half(facts['hit@50_ci']):.3f}, AUC {facts['auc']:.4f}; "
+            f"highest {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, chosen on the held-out items: flatters"
+        )
+    return (
+        f"{facts['best_hit@50']:.4f} ±{_half(facts['best_hit@50_ci']):.3f}, AUC {facts['best_auc']:.4f}, at epoch "
+        f"{facts['best_epoch']}, best by validation (there {facts['best_validation_hit@50']:.4f})"
+    )
+
+
+def _half(interval: list[float]) -> float:
+    return (interval[1] - interval[0]) / 2
+
+
 def print_summary(summary: dict[str, Any]) -> None:
     """The summary of a training run for people, on stdout."""
     print(f"run {summary['run']}  {summary['dataset']}  {summary['preset']}  {summary['state']}  epoch {summary['epochs']}")
-    metrics, popularity = summary["metrics"], summary["popularity"]
-    if metrics is None:
+    if summary["reason"]:
+        print_line(summary["reason"])
+    if summary["metrics"] is None:
         print("no evaluation yet")
         return
-    print_table(
-        ("metric", "model", "popularity"),
-        [(key, f"{value:.4f}", f"{popularity[key]:.4f}") for key, value in metrics.items()],
-        numbers=("model", "popularity"),
-    )
+    print_metrics(summary)
+    protocol = summary["protocol"]
+    if summary["validation"] is None:
+        print(f"after epoch {summary['metrics_epoch']}, the last; without validation nothing chooses one (--validation)")
+    else:
+        print(f"after epoch {summary['metrics_epoch']} of {summary['epochs']}, the best by validation Hit@50")
     low, high = summary["hit@50_ci"]
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
-    if summary["protocol"]["exclude_heldout"]:
+    print(f"protocol: {protocol_line(protocol)}, seed {summary['seed']}")
+    if is_flattered(protocol):
         print("note: held-out items were kept out of the negatives, which flatters Hit@50 (--no-exclude-heldout)")
     print(f"look at it: neumf-tui explore {summary['run']}")
 
@@ -145,7 +182,9 @@ def print_runs(home: Path, as_json: bool) -> None:
     elif not rows:
         say(f"no runs in {runs_dir(home)}; start one with `neumf-tui train`")
     else:
-        header = ("run", "state", "dataset", "preset", "epoch", "hit@50", "best", "auc", "device", "begun")
+        header = (
+            "run", "state", "dataset", "preset", "epoch", "hit@50", "best", "@", "validation", "best auc", "device", "begun",
+        )  # fmt: skip
         print_table(
             header,
             [
@@ -157,14 +196,17 @@ def print_runs(home: Path, as_json: bool) -> None:
                     f"{row['epoch']}/{row['epochs']}",
                     _figure(row["hit@50"]),
                     _figure(row["best_hit@50"]),
-                    _figure(row["auc"]),
+                    str(row["best_epoch"] or ""),
+                    _figure(row["best_validation_hit@50"]),
+                    _figure(row["best_auc"]),
                     row["device"],
                     time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"])),
                 )
                 for row in rows
             ],
-            numbers=("epoch", "hit@50", "best", "auc"),
+            numbers=("epoch", "hit@50", "best", "@", "validation", "best auc"),
         )
+        say(BEST_NOTE)
 
 
 def _figure(value: float | None) -> str:
