@@ -1,0 +1,127 @@
+"""The study's file: Optuna's SQLite storage under `<home>/tune`, open in one process at a time, and what it says of trials."""
+
+import fcntl
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import optuna
+
+from neumf_tui.errors import RunError, UsageError
+from neumf_tui.home import runs_dir
+from neumf_tui.runs.store import NAME_LENGTH, check_name
+from neumf_tui.search.plan import Plan
+
+_PLAN, _RECORD, _TARGET = "plan", "record", "target"
+"""Names of the attributes under which a study or a trial keeps them."""
+
+
+TrialEnd = Literal["done", "pruned", "failed", "stopped"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A trial that has ended."""
+
+    trial: int
+    """From 0, as Optuna counts."""
+    run: str
+    state: TrialEnd
+    """`stopped`: by the end of the search, which begins it again as another trial."""
+    validation: float | None
+    """Highest validation Hit@50 of the run; None where it was never evaluated."""
+    epoch: int | None
+    """The epoch of that."""
+    epochs: int
+    """Whole epochs done."""
+    seconds: float
+    reason: str
+    """Why, where it is not done."""
+    searched: dict[str, Any]
+    """Values of the settings that were searched."""
+
+
+def study_file(home: Path, name: str) -> Path:
+    return home / "tune" / f"{name}.db"
+
+
+def preset_file(home: Path, name: str) -> Path:
+    return home / "tune" / f"{name}.toml"
+
+
+def run_name(study: str, trial: int) -> str:
+    return f"{study}-{trial:04}"
+
+
+def check_study_name(home: Path, name: str) -> None:
+    """Raises UsageError for a name that no file or run can have, RunError where runs of an earlier study are in the way."""
+    check_name(name, "study")
+    if len(run_name(name, 0)) > NAME_LENGTH:
+        raise UsageError(
+            f"study name {name!r}: at most {NAME_LENGTH - 5} letters, since its runs are named {run_name(name, 0)!r}"
+        )
+    if not study_file(home, name).exists() and (runs_dir(home) / run_name(name, 0)).exists():
+        raise RunError(f"run {run_name(name, 0)} is of an earlier study of this name; choose another --study, or delete its runs")
+
+
+@contextmanager
+def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
+    """The study of this name, new where there is none, held against a second search. Raises RunError."""
+    file = study_file(home, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"study {name} is being searched by another process; wait for it, or choose another --study") from None
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.filterwarnings("ignore", module="optuna")
+        try:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+            study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        except Exception as error:  # SQLAlchemy, Alembic and Optuna each have their own
+            problem = str(error).splitlines()[0]
+            raise RunError(f"{file}: not a study that this program can read ({problem}); choose another --study") from error
+        try:
+            yield study
+        finally:
+            storage.engine.dispose()
+
+
+def read_plan(study: optuna.Study) -> Plan | None:
+    """None for a study that has just been made. Raises RunError."""
+    plain = study.user_attrs.get(_PLAN)
+    if plain is None:
+        return None
+    try:
+        return msgspec.convert(plain, Plan)
+    except msgspec.ValidationError as error:
+        raise RunError(
+            f"study {study.study_name} is of another version of the program ({error}); choose another --study"
+        ) from error
+
+
+def write_plan(study: optuna.Study, plan: Plan) -> None:
+    study.set_user_attr(_PLAN, msgspec.to_builtins(plan))
+
+
+def read_target(study: optuna.Study) -> int | None:
+    """Trials that the study is to have; None: as many as the time allows."""
+    target = study.user_attrs.get(_TARGET)
+    return int(target) if target is not None else None
+
+
+def write_target(study: optuna.Study, target: int | None) -> None:
+    study.set_user_attr(_TARGET, target)
+
+
+def write_record(trial: optuna.Trial, record: Record) -> None:
+    trial.set_user_attr(_RECORD, msgspec.to_builtins(record))
+
+
+def read_records(study: optuna.Study) -> list[Record]:
+    """The trials that have ended, in order."""
+    trials = study.get_trials(deepcopy=False)
+    return [msgspec.convert(t.user_attrs[_RECORD], Record) for t in trials if t.state.is_finished() and _RECORD in t.user_attrs]
