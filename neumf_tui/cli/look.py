@@ -35,13 +35,29 @@ def explore(
     raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth, user, epoch))
 
 
-def evaluate(run: Run = None, epoch: Epoch = None, json: Json = False, home: Home = None) -> None:
+def evaluate(
+    run: Run = None,
+    epoch: Epoch = None,
+    sampled: Annotated[
+        bool,
+        typer.Option(
+            "--sampled", help="Also HR@10 and NDCG@10 among sampled negatives, to compare with older papers; they mislead."
+        ),
+    ] = False,
+    sampled_negatives: Annotated[
+        int | None,
+        typer.Option(min=1, help="Negatives of each user in that; implies --sampled. [default: 99]", show_default=False),
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
     """Rank every held-out item again with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     from neumf_tui.output import print_json
     from neumf_tui.ranking.report import evaluation, print_evaluation
+    from neumf_tui.ranking.sampled import NEGATIVES
 
-    result = evaluation(folder, home_of(home), epoch)
+    result = evaluation(folder, home_of(home), epoch, sampled_negatives or (NEGATIVES if sampled else None))
     print_json(result) if json else print_evaluation(result)
 
 

@@ -14,6 +14,7 @@ from neumf_tui.output import print_line, print_metrics, print_sheet, print_table
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.load import PARTS, Ranker, UserRanking
 from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
+from neumf_tui.ranking.sampled import print_sampled, sampled_metrics, sampled_object
 from neumf_tui.ranking.stats import hit_difference_interval
 from neumf_tui.runs.baselines import read_kept, read_kept_ranks, row_of
 from neumf_tui.runs.baselines_text import metric_cells, print_in_parts
@@ -148,8 +149,8 @@ def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
     )
 
 
-def evaluation(folder: Path, home: Path, which: str | None = None) -> dict[str, Any]:
-    """What `evaluate --json` prints, computed anew from the checkpoint `which`, as of `Ranker`."""
+def evaluation(folder: Path, home: Path, which: str | None = None, sampled: int | None = None) -> dict[str, Any]:
+    """What `evaluate --json` prints, computed anew from the checkpoint `which`, as of `Ranker`; `sampled`: how many negatives."""
     ranker = Ranker(folder, home, which)
     evaluator = Evaluator(ranker.dataset, torch.device("cpu"))
     ranks = evaluator.ranks(ranker.model)
@@ -171,6 +172,7 @@ def evaluation(folder: Path, home: Path, which: str | None = None) -> dict[str, 
         "popularity_validation": popularity_validation,
         "num_users": int((~torch.from_numpy(ranks).isnan()).sum()),
         "protocol": protocol_of(ranker.info),
+        "sampled": sampled_object(sampled_metrics(ranks, evaluator.candidates, sampled)) if sampled else None,
         "baselines": _baselines_beside(ranker, ranks),
     }
 
@@ -205,6 +207,8 @@ def print_evaluation(result: dict[str, Any]) -> None:
     print_metrics(result)
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     _print_baselines(result)
+    if result["sampled"]:
+        print_sampled(result["sampled"], result["metrics"])
     for key, value in result["protocol"].items():
         print(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
 
