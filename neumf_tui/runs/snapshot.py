@@ -99,7 +99,7 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 evaluations.append(event)
                 m = event.metrics
                 loss = f"loss {epochs[-1].loss:.4f}  " if epochs else ""
-                valid = f"  validation {event.validation['hit@50']:.4f}" if event.validation else ""
+                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
                 log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}{valid}"))
             case Checkpointed():
                 after = replace(after, checkpoint=event)

@@ -9,6 +9,7 @@ from neumf_tui.runs.baselines import KeptBaseline
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, si
+from neumf_tui.tui.chart_text import marked
 from neumf_tui.tui.widgets.chart import Curve, Floats, Plot, Smoother
 
 AXES = ("epoch", "step", "time")
@@ -89,13 +90,19 @@ def loss_plot(runs: Sequence[RunSeries], axis: str, smooth: bool) -> Plot:
 
 
 def metric_plot(runs: Sequence[RunSeries], axis: str, key: str, baselines: Sequence[KeptBaseline] = ()) -> Plot:
-    """Hit@50 or AUC of each evaluation, with the best marked; popularity's where all runs have the same data, and what the
-    held-out items get from `baselines`."""
+    """Hit@50 or AUC of the held-out items at each evaluation, with the one that counts marked, and of a single run's validation
+    items; popularity's where all runs have the same data, and what the held-out items get from `baselines`."""
     curves = []
     for run in runs:
-        values = np.array([e.metrics[key] for e in run.snapshot.evaluations])
-        best = int(values.argmax()) if len(values) else -1
-        curves.append(Curve(run.x_of_evaluations(axis), values, run.info.name, run.colour, best=best))
+        evaluations, x = run.snapshot.evaluations, run.x_of_evaluations(axis)
+        alone = len(runs) == 1 and any(e.validation for e in evaluations)
+        found = marked(run.snapshot, key)
+        best = evaluations.index(found) if found else -1
+        values = np.array([e.metrics[key] for e in evaluations])
+        curves.append(Curve(x, values, "held out" if alone else run.info.name, run.colour, best=best))
+        if alone:
+            valid = np.array([e.validation[key] if e.validation else np.nan for e in evaluations])
+            curves.append(Curve(x, valid, "validation", dashed=True))
     lines = []
     started = [run.snapshot.started for run in runs if run.snapshot.started]
     if started and len({run.info.dataset.fingerprint for run in runs}) == 1:

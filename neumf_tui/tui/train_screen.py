@@ -21,12 +21,13 @@ from neumf_tui.runs.reader import EventTail, read_info, read_status
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.text import clean
-from neumf_tui.tui import train_text
+from neumf_tui.tui import chart_text, train_text
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.leave_dialog import LeaveDialog
 from neumf_tui.tui.messages import BaselinesRead, Done, HostRead, RaceRead, ReadFailed, RunRead
+from neumf_tui.tui.overview import overview
 from neumf_tui.tui.race import Race, RaceReader
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.race_table import RaceTable
@@ -106,6 +107,8 @@ class TrainScreen(ChartScreen):
         self._log_width = 0
         self._told = ""
         self._leave_at_end = False
+        self._troubled = False
+        """Whether the notice says what went wrong."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -114,7 +117,7 @@ class TrainScreen(ChartScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="head")
         with Horizontal(id="body"):
-            with VerticalScroll(id="overview", can_focus=False):
+            with VerticalScroll(id="overview"):
                 yield Static(id="overview-text")
             with VerticalScroll(id="main", can_focus=False):
                 with Horizontal(id="charts"):
@@ -139,7 +142,7 @@ class TrainScreen(ChartScreen):
         }  # fmt: skip
         for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
-        self._show_notice(train_text.standing_notice(self.info))
+        self._show_standing_notice()
         self.query_one("#log").can_focus = False
         self._draw()
         self._draw_overview()
@@ -222,8 +225,16 @@ class TrainScreen(ChartScreen):
 
     # What the workers post.
 
-    def _show_notice(self, text: str) -> None:
-        self.query_one("#notice", Static).update(Text(clean(text)))
+    def _show_notice(self, text: str, quiet: bool = False) -> None:
+        self._troubled = True
+        notice = self.query_one("#notice", Static)
+        notice.set_class(quiet, "-quiet")
+        notice.update(Text(clean(text)))
+
+    def _show_standing_notice(self) -> None:
+        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
+        self._show_notice(text, quiet=not careful)
+        self._troubled = False
 
     @on(ReadFailed)
     def show_failure(self, message: ReadFailed) -> None:
@@ -260,14 +271,15 @@ class TrainScreen(ChartScreen):
         self.call_after_refresh(self.refresh_bindings)
         state = self.status.state
         if before == "damaged":
-            self._show_notice(train_text.standing_notice(self.info))
+            self._show_standing_notice()
         if before != state and self._host is not None:
             self._host.close()
             self._host = None  # another trainer has another process
         lived = before in ("running", "paused") or (before == "starting" and self._told)
         if lived and state in FINAL_STATES:
-            best = self.snapshot.best
-            figure = f", best Hit@50 {best.metrics['hit@50']:.4f}" if best else ""
+            found = self.snapshot.reported
+            figure = f", Hit@50 {found.metrics['hit@50']:.4f}" if found else ""
+            figure += f" at epoch {found.epoch}, best by validation" if found and found.validation else ""
             self._app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
         self._told = state
 
@@ -317,6 +329,7 @@ class TrainScreen(ChartScreen):
         self.query_one("#head", Static).update(head)
         line = self.query_one("#progress", Static)
         line.set_class(self.status.state in ("failed", "crashed"), "-failed")
+        line.set_class(self.status.state == "finished" and bool(self.status.reason), "-early")
         line.update(train_text.progress(self.info, self.status, self.snapshot, self.query_one("#main").size.width))
 
     def draw_charts(self) -> None:
@@ -329,19 +342,11 @@ class TrainScreen(ChartScreen):
         loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
         for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
-            evaluations = snapshot.evaluations
-            best = max(evaluations, key=lambda e: (e.metrics[key], -e.epoch), default=None)
-            subtitle = ""
-            if best:
-                half = (best.interval[1] - best.interval[0]) / 2
-                margin = f" ±{half:.3f}" if key == "hit@50" else ""
-                subtitle = f"best ● {best.metrics[key]:.3f}{margin} @ {best.epoch}"
-                if narrow:
-                    subtitle = f"● {best.metrics[key]:.3f} @ {best.epoch}"
-            value = f"{title} {evaluations[-1].metrics[key]:.3f}" if evaluations else title
-            # The narrow layout has no lower border; what stands there goes up.
-            chart.border_title = f"{value}  {subtitle}" if narrow and subtitle else value
-            chart.show(metric_plot(runs, self.axis, key, self.baselines), subtitle)
+            # The narrow layout has no lower border; what stands there goes up. The other has corners.
+            width = chart.outer_size.width - (2 if narrow else 5)
+            text = chart_text.both if narrow else chart_text.upper
+            chart.border_title = text(snapshot, key, title, width)
+            chart.show(metric_plot(runs, self.axis, key, self.baselines), chart_text.lower(snapshot, key, width))
 
     def _draw_epoch(self) -> None:
         panel = self.query_one("#epoch", Static)
@@ -349,7 +354,7 @@ class TrainScreen(ChartScreen):
 
     def _draw_overview(self) -> None:
         if self.query_one("#overview").display:
-            self.query_one("#overview-text", Static).update(train_text.overview(self.info, self.snapshot))
+            self.query_one("#overview-text", Static).update(overview(self.info, self.snapshot))
 
     def _write_log(self) -> None:
         log = self.query_one("#log", RichLog)
@@ -371,6 +376,8 @@ class TrainScreen(ChartScreen):
 
     def on_resize(self) -> None:
         self._lines_at = 0.0
+        if not self._troubled:
+            self._show_standing_notice()
         self.call_after_refresh(self._wrap_log_anew)
         self.call_after_refresh(self._draw)
 
@@ -507,11 +514,19 @@ class TrainScreen(ChartScreen):
     def action_side(self, side: str) -> None:
         if side == "overview":
             self.toggle_class("-show-overview" if self.app.size.width < 160 else "-hide-overview")
+            self.call_after_refresh(self._look_into_overview)
         elif not self.has_class("-narrow"):
             self.toggle_class("-hide-side")
         else:
             self.action_pane("host")
         self.call_after_refresh(self._draw)
+
+    def _look_into_overview(self) -> None:
+        """The panel has the arrow keys while it is all that is shown, and the charts have their new width."""
+        overview = self.query_one("#overview")
+        if overview.display and not self.query_one("#main").display:
+            overview.focus()
+        self._wrap_log_anew()
 
     def action_copy(self) -> None:
         from neumf_tui.runs.summary import card_lines, run_facts

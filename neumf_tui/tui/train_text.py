@@ -1,16 +1,14 @@
 """The train screen's lines and panels as text; pure, from what has been read of a run."""
 
-import time
-
 from rich.text import Text
 
 from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
+from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, rank_text, si
 from neumf_tui.tui.race import Race, Runner
 
 STATE_STYLES = {"running": "green", "starting": "cyan", "paused": "yellow", "finished": "green", "stopped": "yellow"}
-METRICS = (("hit@10", "Hit@10"), ("hit@50", "Hit@50"), ("ndcg@10", "NDCG@10"), ("mrr", "MRR"), ("auc", "AUC"))
 
 
 def head(info: RunInfo, name: str, status: Status, snapshot: Snapshot, link: str, width: int) -> Text:
@@ -27,15 +25,14 @@ def head(info: RunInfo, name: str, status: Status, snapshot: Snapshot, link: str
     return left + state
 
 
-def standing_notice(info: RunInfo) -> str:
-    """What stands on the screen for as long as it is open."""
-    texts = []
+def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
+    """What stands on the screen for as long as it is open, in about `width` cells: of the data, and the protocol; and whether
+    the figures are to be read with care."""
+    simulated, protocol = "", protocol_of(info)
     if info.dataset.simulated:
         fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
-        texts.append(clean(fallback[0]) if fallback else "simulated viewers")
-    if info.settings.get("exclude_heldout"):
-        texts.append("Hit@50 flattered: held-out items are never negatives")
-    return " · ".join(texts)
+        simulated = clean(fallback[0]) if fallback else "simulated viewers"
+    return protocol_line(protocol, width, simulated), bool(simulated) or is_flattered(protocol)
 
 
 def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
@@ -52,6 +49,8 @@ def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> T
     total = per_epoch * epochs
     share = min(1.0, done / total) if total else 1.0
     epoch = min(epochs, done // per_epoch + 1)
+    if status.state == "finished" and status.reason:
+        return Text(f"epoch {status.epoch}/{epochs}  {clean(status.reason)}")
     size = max(6, min(24, width - 76))
     filled = round(share * size)
     bar = Text.assemble(("━" * filled, "bold"), ("━" * (size - filled), "dim"))
@@ -89,33 +88,3 @@ def _moved(runner: Runner, width: int) -> str:
     title = Text(clean(runner.title))
     title.truncate(max(4, width - len(change)), overflow="ellipsis", pad=True)
     return title.plain + change
-
-
-def overview(info: RunInfo, snapshot: Snapshot) -> Text:
-    """Metrics beside popularity's, settings, protocol, versions."""
-    text = Text()
-    if snapshot.evaluations and snapshot.started:
-        last, popularity = snapshot.evaluations[-1], snapshot.started.popularity
-        text.append(f"{'epoch ' + str(last.epoch):<11}{'model':>8}{'popular':>9}\n", "dim")
-        for key, title in METRICS:
-            text.append(f"{title:<11}")
-            text.append(f"{last.metrics[key]:>8.4f}", "bold")
-            text.append(f"{popularity[key]:>9.4f}\n")
-        text.append(f"Hit@50 95 % {last.interval[0]:.3f} to {last.interval[1]:.3f}\n\n", "dim")
-    text.append("settings\n", "bold")
-    for name, value in info.settings.items():
-        shown = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        text.append(f"{clean(name):<16} {clean(shown)}\n")
-    if snapshot.planned:
-        text.append(f"{'extended to':<16} {snapshot.planned} epochs\n")
-    text.append("\ndata\n", "bold")
-    data = info.dataset
-    text.append(f"{data.num_users:,} users  {data.num_items:,} items\n{data.num_train:,} training pairs\n")
-    text.append("\nprotocol\n", "bold")
-    for name, value in info.protocol.items():
-        text.append(f"{clean(name)}: {clean(str(value))}\n")
-    text.append("\nhost\n", "bold")
-    text.append(f"{clean(info.host)}\nbegun {time.strftime('%Y-%m-%d %H:%M', time.localtime(info.created))}\n")
-    versions = info.versions | (snapshot.started.versions if snapshot.started else {})
-    text.append("  ".join(f"{clean(name)} {clean(version)}" for name, version in versions.items()))
-    return text

@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 COLOURS = 6
 """Series with a colour of their own; the next one begins again."""
 
+DASH, GAP = 3, 1
+"""Cells from one dash to the next, and those between them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -28,6 +31,8 @@ class Curve:
     colour: int = 0
     faint: bool = False
     """Drawn behind, and not read from: the raw loss behind the smoothed one."""
+    dashed: bool = False
+    """Drawn in dashes, and below the others: the same figure of other items."""
     best: int = -1
     """Index of the point marked ●, or -1."""
 
@@ -55,7 +60,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"chart--series-{number}" for number in range(COLOURS)),
-        "chart--faint", "chart--line", "chart--cursor",
+        "chart--faint", "chart--dashed", "chart--line", "chart--cursor",
     }  # fmt: skip
     DEFAULT_CSS = """
     CurveChart {
@@ -66,6 +71,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         & > .chart--series-4 { color: $text-accent; }
         & > .chart--series-5 { color: $text-secondary; }
         & > .chart--faint { color: $primary-muted; }
+        & > .chart--dashed { color: $text-secondary; }
         & > .chart--line { color: $text-muted; }
         & > .chart--cursor { color: $foreground; }
         & > .plot--axis { color: $foreground-darken-3; }
@@ -124,12 +130,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             if height > 0 or not self.log_y:
                 self._line(np.array([left, right]), np.array([height, height]), "chart--line")
         self._draw_levels()
-        for curve in plot.curves:
+        for curve in sorted(plot.curves, key=lambda curve: not curve.dashed):
             style = "chart--faint" if curve.faint else f"chart--series-{curve.colour % COLOURS}"
             inside = (curve.x >= left) & (curve.x <= right) & np.isfinite(curve.y)
             x, y = curve.x[inside], curve.y[inside]
             # Two dots a cell: more points than that cannot be seen.
-            self._line(*thinned(x, y, 2 * max(10, self.size.width - 8)), style)
+            x, y = thinned(x, y, 2 * max(10, self.size.width - 8))
+            if curve.dashed:
+                self._dashes(x, y)
+            else:
+                self._line(x, y, style)
         for curve in plot.curves:
             if 0 <= curve.best < len(curve.x) and left <= curve.x[curve.best] <= right:
                 self._mark(curve.x[curve.best], curve.y[curve.best], "●", f"chart--series-{curve.colour % COLOURS}")
@@ -184,6 +194,20 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             self.plot(x[good], y[good], line_style=self._style(style), hires_mode=HiResMode.BRAILLE)
         elif good.any():
             self._mark(float(x[good][0]), float(y[good][0]), "·", style, plain=True)
+
+    def _dashes(self, x: Floats, y: Floats) -> None:
+        """Dashes that stay where they are when the curve grows; a curve too short for one is a dot."""
+        cell = (self._x_max - self._x_min) / max(1, self.query_one("#plot").size.width - 2)
+        if len(x) < 2:
+            self._line(x, y, "chart--dashed")
+            return
+        first, last = (math.floor((end - self._x_min) / (DASH * cell)) for end in (x[0], x[-1]))
+        for number in range(first, last + 1):
+            start = self._x_min + number * DASH * cell
+            ends = np.clip([start, start + (DASH - GAP) * cell], x[0], x[-1])
+            if ends[0] < ends[1]:
+                at = np.concatenate([ends[:1], x[(x > ends[0]) & (x < ends[1])], ends[1:]])
+                self._line(at, np.interp(at, x, y), "chart--dashed")
 
     def _mark(self, x: float, y: float, marker: str, style: str, plain: bool = False) -> None:
         height = y if plain else float(self._heights(np.array([y]))[0])
