@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from neumf_tui import __version__
-from neumf_tui.cli import baselines, compare, control, export, failures, film, look, person, recommend, setup, train
+from neumf_tui.cli import (
+    baselines,
+    check_leak,
+    compare,
+    control,
+    export,
+    failures,
+    film,
+    look,
+    person,
+    recommend,
+    setup,
+    train,
+    tune,
+)
 from neumf_tui.errors import NeumfTuiError
 
 app = typer.Typer(
@@ -60,7 +74,9 @@ for _command, _example in (
     (failures.failures, "failures quiet-otter-07 --cohorts"),
     (export.export, "export quiet-otter-07 --what top-k --format parquet"),
     (look.evaluate, "evaluate quiet-otter-07 --json"),
+    (tune.tune, "tune --trials 30 --study films"),
     (baselines.baselines, "baselines --dataset ml-100k"),
+    (check_leak.check_leak, "check-leak --preset d2l"),
     (look.datasets, "datasets"),
     (setup.doctor, "doctor --json"),
     (setup.config, "config"),
