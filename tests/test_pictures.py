@@ -95,6 +95,6 @@ def test_picture_of_two_runs_compared(own_home: Path, size: tuple[int, int], hel
         assert [series.info.name for series in screen.compared] == ["newer", "older"]
         assert screen.query_one(RunTable).states == ["running", "finished"]
         legend = text_of(pilot.app, "#legend")
-        assert "newer best Hit@50 0.3000, AUC 0.8500 @ 2" in legend and "older best Hit@50 0.4000" in legend
+        assert "newer Hit@50 0.3000, AUC 0.8500 @ 2, highest: flatters" in legend and "older Hit@50 0.4000" in legend
 
     assert snap_compare(NeumfApp(None, own_home, "runs"), terminal_size=size, run_before=look)

@@ -300,7 +300,7 @@ def test_the_last_word_is_a_card_in_the_scrollback(running: Path) -> None:
             terminal.caught_up()
             said = terminal.main_text.replace("\n", "")
             assert terminal.modes == LEFT and termios.tcgetattr(terminal.master) == terminal.modes_before
-            for part in ("golden", "running", "epoch 3 of 4", "best 0.3500", str(running), "neumf-tui attach golden"):
+            for part in ("golden", "running", "epoch 3 of 4", "highest 0.3500", str(running), "neumf-tui attach golden"):
                 assert part in said, said
 
 
@@ -322,7 +322,7 @@ def test_the_end_of_a_watched_run_is_told(own_home: Path) -> None:
             assert "golden finished" not in terminal.stream and bells(terminal.stream) == 0
         run.finish()
         for terminal, env in zip(terminals, envs, strict=True):
-            terminal.wait_text("● finished", "best Hit@50")
+            terminal.wait_text("● finished", ", Hit@50 0.")
             sent = terminal.stream
             assert sent.count("\x1b]9;golden finished: epoch") == 1 and bells(sent) == 1
             assert ("\x1bPtmux;\x1b\x1b]9;" in sent) == ("TMUX" in env)

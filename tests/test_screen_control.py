@@ -180,7 +180,7 @@ async def test_a_notice_when_a_watched_run_ends_not_for_one_that_had(own_home: P
             (folder / "status.json").write_bytes((own_home / "runs" / "other" / "status.json").read_bytes())
             screen_of(pilot).request_read()
             await settle(pilot)
-    assert told == ["golden finished: epoch 3, best Hit@50 0.3500"]
+    assert told == ["golden finished: epoch 3, Hit@50 0.3500"]
 
 
 async def test_axes_scales_smoothing_and_reading(own_home: Path) -> None:
@@ -331,7 +331,7 @@ async def test_copying_writes_a_file(own_home: Path) -> None:
         await pilot.press("Y")
         await pilot.pause()
     copied = (own_home / "clipboard.txt").read_text()
-    assert "golden" in copied and "best 0.3500 at epoch 3" in copied
+    assert "golden" in copied and "highest 0.3500 at epoch 3, chosen on the held-out items: flatters" in copied
 
 
 async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> None:

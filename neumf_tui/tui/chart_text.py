@@ -89,6 +89,18 @@ def both(snapshot: Snapshot, key: str, title: str, width: int) -> str:
     )
 
 
+def legend(snapshot: Snapshot, flattered: bool) -> str:
+    """A run among others: the figures that count, and what chose them; `flattered` where its negatives leak."""
+    best = snapshot.best
+    if best is None:
+        return ""
+    figures = f" Hit@50 {best.metrics['hit@50']:.4f}, AUC {best.metrics['auc']:.4f} @ {best.epoch}"
+    if not best.validation:
+        return f"{figures}, highest: flatters"
+    leaks = ", but negatives flatter" if flattered else ""
+    return f"{figures}, best by validation {best.validation['hit@50']:.4f}{leaks}"
+
+
 def _margin(found: Evaluated, key: str) -> str:
     """Half the interval of Hit@50."""
     return f" ±{(found.interval[1] - found.interval[0]) / 2:.3f}" if key == "hit@50" else ""

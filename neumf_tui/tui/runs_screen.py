@@ -15,9 +15,11 @@ from textual.worker import Worker, WorkerState
 from neumf_tui.errors import NeumfTuiError, UsageError
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.filter import unknown_fields
+from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
+from neumf_tui.tui import chart_text
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
@@ -35,14 +37,15 @@ COLUMNS = (
     Column("", 1),
     Column("run", 14, flex=True),
     Column("state", 8),
-    Column("dataset", 16, drop=4),
-    Column("preset", 6, drop=6),
-    Column("epoch", 9, right=True, drop=2),
+    Column("dataset", 16, drop=5),
+    Column("preset", 6, drop=7),
+    Column("epoch", 9, right=True, drop=3),
     Column("best Hit@50", 11, right=True),
-    Column("@", 4, right=True, drop=5),
+    Column("@", 4, right=True, drop=6),
+    Column("valid.", 6, right=True, drop=2),
     Column("AUC", 6, right=True, drop=1),
-    Column("device", 7, drop=7),
-    Column("age", 6, right=True, drop=3),
+    Column("device", 7, drop=8),
+    Column("age", 6, right=True, drop=4),
 )
 
 
@@ -112,6 +115,7 @@ class RunsScreen(ChartScreen):
     def on_mount(self) -> None:
         for name, title in (("hit", "Hit@50"), ("auc", "AUC"), ("loss", "loss"), ("runs-pane", "runs")):
             self.query_one(f"#{name}").border_title = title
+        self.query_one("#runs-pane").border_subtitle = "best: by validation (valid.); without it the highest, which flatters"
         self.query_one(RunTable).focus()
         self._draw_head()
         self.request_read()
@@ -132,7 +136,17 @@ class RunsScreen(ChartScreen):
     @on(ReadFailed)
     def show_failure(self, message: ReadFailed) -> None:
         self._reading = False
-        self.query_one("#runs-notice", Static).update(Text(clean(message.text)))
+        self._show_notice(message.text)
+
+    def _show_notice(self, text: str, quiet: bool = False) -> None:
+        notice = self.query_one("#runs-notice", Static)
+        notice.set_class(quiet, "-quiet")
+        notice.update(Text(clean(text)))
+
+    def _protocol(self) -> str:
+        """Of the run under the cursor."""
+        info = self.chosen.info if self.chosen else None
+        return protocol_line(protocol_of(info), self.app.size.width - 2) if info else ""
 
     @on(Worker.StateChanged)
     def show_fault(self, event: Worker.StateChanged) -> None:
@@ -201,6 +215,7 @@ class RunsScreen(ChartScreen):
             f"{facts['epoch']}/{facts['epochs']}",
             f"{best.metrics['hit@50']:.4f}" if best else "–",
             str(best.epoch) if best else "",
+            f"{best.validation['hit@50']:.4f}" if best and best.validation else "–",
             f"{best.metrics['auc']:.4f}" if best else "–",
             facts["device"],
             run.age,
@@ -232,7 +247,7 @@ class RunsScreen(ChartScreen):
         runs = self.compared
         chosen = self.chosen
         said = "" if chosen is None else chosen.problem or chosen.status.reason
-        self.query_one("#runs-notice", Static).update(Text(clean(said)))
+        self._show_notice(said or self._protocol(), quiet=not said)
         drawn = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if drawn == self._drawn:
             return
@@ -246,11 +261,8 @@ class RunsScreen(ChartScreen):
 
     def _legend(self, run: RunSeries) -> Text:
         """A run's colour, name and best values."""
-        best = run.snapshot.best
         text = Text.assemble(("● ", self._colour(run.colour)), (clean(run.info.name), "bold"))
-        if best:
-            text.append(f" best Hit@50 {best.metrics['hit@50']:.4f}, AUC {best.metrics['auc']:.4f} @ {best.epoch}")
-        return text
+        return text.append(chart_text.legend(run.snapshot, is_flattered(protocol_of(run.info))))
 
     def refresh_bindings_if_changed(self) -> None:
         """The footer is drawn again only where another set of keys works now."""
