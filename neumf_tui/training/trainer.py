@@ -215,7 +215,8 @@ class Trainer:
         settings, count = self.settings, len(batch)
         if not settings.dropout and not settings.mlp_dropout:
             return [], []
-        generator = stream(settings.seed, batch.epoch, batch.step, device=self.device)
+        # From 1 on: a SeedSequence pads with zeros, so that a step 0 would have the stream of its epoch.
+        generator = stream(settings.seed, batch.epoch, batch.step + 1, device=self.device)
 
         def mask(rows: int, columns: int, share: float) -> Tensor:
             kept = torch.empty(rows, columns, device=self.device).bernoulli_(1 - share, generator=generator)
