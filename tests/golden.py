@@ -9,6 +9,7 @@ from neumf_tui.data.dataset import Catalogue, prepare, save
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import datasets_dir
 from neumf_tui.runs import events
+from neumf_tui.runs.protocol import make_protocol
 from neumf_tui.runs.reader import read_status
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import make_settings
@@ -46,18 +47,23 @@ def make_data(home: Path) -> str:
     return data.fingerprint
 
 
-def make_info(name: str, home: Path, *, simulated: bool = False, with_data: bool = False) -> events.RunInfo:
+def make_info(
+    name: str, home: Path, *, simulated: bool = False, with_data: bool = False, validation: bool = False
+) -> events.RunInfo:
+    """With `validation`: a run whose negatives do not leak; without: one that is older than the protocol's words."""
+    changes = {"epochs": 4, "validation": validation, "exclude_heldout": not validation}
+    settings = msgspec.to_builtins(make_settings("d2l", changes))
     return events.RunInfo(
         name=name,
         created=T0,
         preset="d2l",
-        settings=msgspec.to_builtins(make_settings("d2l", {"epochs": 4})),
+        settings=settings,
         dataset=events.DatasetRef(
             name="demo" if simulated else "ml-100k", simulated=simulated, source="here",
             fingerprint=make_data(home) if with_data else "f" * 64, num_users=5, num_items=100, num_train=400,
         ),
         home=str(home),
-        protocol={"exclude_heldout": True},
+        protocol=make_protocol(settings, (96, 99)) if validation else {"exclude_heldout": True},
         host="host",
         versions={},
     )  # fmt: skip
@@ -72,17 +78,22 @@ def make_run(
     simulated: bool = False,
     with_data: bool = False,
     lift: float = 0,
+    validation: tuple[float, ...] = (),
 ) -> Path:
     """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart.
 
-    `lift` raises its Hit@50 and its loss, for a second run beside a first.
+    `lift` raises its Hit@50 and its loss, for a second run beside a first. `validation`: Hit@50 of the validation items after
+    each epoch, in a run that has some.
     """
     folder = home / "runs" / name
-    create_run(folder, make_info(name, home, simulated=simulated, with_data=with_data))
+    create_run(folder, make_info(name, home, simulated=simulated, with_data=with_data, validation=bool(validation)))
     if state == "starting":
         return folder
     with RunWriter(folder) as writer:
-        writer.event(events.Started(t=T0, device="cpu ×1", epoch=0, step=0, steps=10, popularity=POPULARITY))
+        popular = POPULARITY | {"hit@50": 0.22} if validation else None
+        writer.event(
+            events.Started(t=T0, device="cpu ×1", epoch=0, step=0, steps=10, popularity=POPULARITY, popularity_validation=popular)
+        )
         for epoch in range(1, epochs + 1):
             steps = list(range(10 * epoch - 9, 10 * epoch + 1))
             losses = [0.7 / (1 + step / 10) + lift for step in steps]
@@ -90,10 +101,11 @@ def make_run(
             writer.event(events.Epoch(t=T0 + epoch, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5))
             rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
             writer.ranks(epoch, rank)
+            valid = METRICS | {"hit@50": validation[epoch - 1], "auc": 0.88} if validation else None
             writer.event(
                 events.Evaluated(
                     t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + lift + epoch / 20}, interval=(0.27, 0.34),
-                    seconds=0.1, entered=3, left=1,
+                    seconds=0.1, entered=3, left=1, validation=valid,
                 )
             )  # fmt: skip
             writer.event(events.Checkpointed(t=T0 + epoch, epoch=epoch, step=0, file=f"{epoch:05}.safetensors"))

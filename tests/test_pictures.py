@@ -72,6 +72,25 @@ def test_picture_of_a_run(own_home: Path, state: str, size: tuple[int, int], hel
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_picture_of_a_run_with_validation(
+    own_home: Path, size: tuple[int, int], held: ExitStack, monkeypatch, snap_compare
+) -> None:  # type: ignore[no-untyped-def]
+    folder = make_run(own_home, "running", with_data=True, validation=(0.28, 0.36, 0.33))
+    held.enter_context(RunWriter(folder))
+    monkeypatch.setattr("time.time", lambda: T0 + 5.0)
+
+    async def look(pilot: "Pilot[None]") -> None:
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(pilot.app, NeumfApp) and isinstance(screen, TrainScreen)
+        screen.request_host()
+        await settle(pilot)
+        assert "● 0.300" in str(screen.query_one("#hit").border_subtitle), "the second epoch, which validation chose"
+
+    assert snap_compare(NeumfApp(folder, own_home, "train"), terminal_size=size, run_before=look)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_picture_of_no_runs(own_home: Path, size: tuple[int, int], snap_compare) -> None:  # type: ignore[no-untyped-def]
     async def look(pilot: "Pilot[None]") -> None:
         await settle(pilot)
