@@ -70,7 +70,7 @@ class Job:
     def name(self) -> str:
         """Of its run and its record."""
         words = [self.preset, *("".join(filter(str.isalnum, flag)) for flag in flags(self.changes)), f"seed{self.seed}"]
-        return "-".join(words) if self.preset else f"baseline-{self.row.name}"
+        return "-".join(words) if self.preset else f"baseline-{self.row.name}-seed{self.seed or 0}"
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class Bench:
         if job.preset:
             what = msgspec.to_builtins(make_settings(job.preset, job.changes | {"seed": job.seed}))
         else:
-            what = next(baseline.recipe for baseline in BASELINES if baseline.name == job.row.name)
+            what = next(baseline.recipe(job.seed or 0) for baseline in BASELINES if baseline.name == job.row.name)
         asked = {"what": what, "data": self.data.fingerprint, "cores": cores(), "versions": versions()}
         return msgspec.json.decode(msgspec.json.encode(asked), type=dict[str, Any])  # as it will be read
 
@@ -156,11 +156,11 @@ class Bench:
         return run, {}
 
     def _fit(self, job: Job) -> tuple[Run, dict[str, Any]]:
-        _, spent = self._command("baselines", "--only", job.row.name, "--again")
+        _, spent = self._command("baselines", "--only", job.row.name, "--again", "--seed", str(job.seed or 0))
         result = read_one(self.home, self.data.fingerprint, job.row.name)
         assert result is not None  # the command has just written it
         run = Run(
-            seed=None, heldout=result.heldout.metrics, interval=result.heldout.interval, validation=result.validation.metrics,
+            seed=job.seed, heldout=result.heldout.metrics, interval=result.heldout.interval, validation=result.validation.metrics,
             epoch=None, seconds=Seconds(work=result.seconds, **spent),
         )  # fmt: skip
         return run, result.settings
@@ -179,8 +179,9 @@ class Bench:
 
 def measure(bench: Bench, wanted: list[tuple[Row, str]], seeds: list[int]) -> list[Row]:
     """The rows with their runs. Seeds take turns, so that a machine that slows down slows down all rows."""
-    jobs = [Job(row, "", None) for row, preset in wanted if not preset]
-    jobs += [Job(row, preset, seed) for seed in seeds for row, preset in wanted if preset]
+    seeded = {baseline.name for baseline in BASELINES if baseline.by_package}
+    jobs = [Job(row, "", None) for row, preset in wanted if not preset and row.name not in seeded]
+    jobs += [Job(row, preset, seed) for seed in seeds for row, preset in wanted if preset or row.name in seeded]
     runs: dict[str, list[Record]] = {row.name: [] for row, _ in wanted}
     for number, job in enumerate(jobs, 1):
         record = bench.kept(job)

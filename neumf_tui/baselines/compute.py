@@ -70,8 +70,8 @@ class Fold:
 class Baselines:
     """Baselines on one dataset, each computed or read from what `home` keeps."""
 
-    def __init__(self, dataset: Dataset, home: Path, report: Report) -> None:
-        self.dataset, self.home, self._report = dataset, home, report
+    def __init__(self, dataset: Dataset, home: Path, report: Report, seed: int = 0) -> None:
+        self.dataset, self.home, self._report, self.seed = dataset, home, report, seed
 
     @cached_property
     def _validation(self) -> Fold:
@@ -107,7 +107,7 @@ class Baselines:
             found = read_one(self.home, self.dataset.fingerprint, baseline.name)
         except RunError as error:
             return None, str(error)
-        if found is None or found.recipe != baseline.recipe:
+        if found is None or found.recipe != baseline.recipe(self.seed):
             return None, ""
         other = baseline.by_package and factor_models.installed_version() not in (None, found.package)
         return (None if other else found), ""
@@ -129,15 +129,16 @@ class Baselines:
         best: Figures | None = None
         settings = baseline.choices[0]
         fits = len(baseline.choices) + 1
+        seed = {"seed": self.seed} if baseline.by_package else {}
         for number, choice in enumerate(baseline.choices):
             self._report(baseline, number, fits)
-            figures = tuning.figures(tuning.ranks(baseline.fit(tuning.histories, **choice)))
+            figures = tuning.figures(tuning.ranks(baseline.fit(tuning.histories, **choice, **seed)))
             if best is None or figures.metrics["hit@50"] > best.metrics["hit@50"]:
                 best, settings = figures, choice
         assert best is not None  # no baseline is without a choice
         self._report(baseline, fits - 1, fits)
         begun = time.perf_counter()
-        ranks = fold.ranks(baseline.fit(fold.histories, **settings))
+        ranks = fold.ranks(baseline.fit(fold.histories, **settings, **seed))
         seconds = time.perf_counter() - begun
         result = KeptBaseline(
             name=baseline.name,
@@ -147,7 +148,7 @@ class Baselines:
             heldout=fold.figures(ranks),
             validation=best,
             seconds=seconds,
-            recipe=baseline.recipe,
+            recipe=baseline.recipe(self.seed),
             package=(factor_models.installed_version() or "") if baseline.by_package else "",
             computed=time.time(),
         )

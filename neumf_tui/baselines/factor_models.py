@@ -33,21 +33,31 @@ def why_missing() -> str:
     return ""
 
 
-def als(histories: Histories, factors: int, l2: float) -> Scores:
+def als(histories: Histories, factors: int, l2: float, seed: int = 0) -> Scores:
     """Weighted matrix factorisation by alternating least squares (Hu, Koren and Volinsky 2008); 15 rounds, alpha 1."""
-    return _factors("als", "AlternatingLeastSquares", histories, factors=factors, regularization=l2, iterations=15, alpha=1.0)
-
-
-def bpr(histories: Histories, factors: int, iterations: int) -> Scores:
-    """Matrix factorisation by BPR (Rendle et al. 2009); learning rate 0.006, regularisation 0.001."""
     return _factors(
-        "bpr", "BayesianPersonalizedRanking", histories, factors=factors, regularization=0.001, learning_rate=0.006,
-        iterations=iterations, num_threads=1,  # more would write into the same vectors unordered: never the same result twice
-    )  # fmt: skip
+        "als",
+        "AlternatingLeastSquares",
+        histories,
+        random_state=seed,
+        factors=factors,
+        regularization=l2,
+        iterations=15,
+        alpha=1.0,
+    )
+
+
+def bpr(histories: Histories, factors: int, iterations: int, seed: int = 0) -> Scores:
+    """Matrix factorisation by BPR (Rendle et al. 2009); learning rate 0.006, regularisation 0.001."""
+    # More threads would write into the same vectors unordered: never the same result twice.
+    rates = {"regularization": 0.001, "learning_rate": 0.006, "num_threads": 1}
+    return _factors(
+        "bpr", "BayesianPersonalizedRanking", histories, random_state=seed, factors=factors, iterations=iterations, **rates
+    )
 
 
 def _factors(module: str, kind: str, histories: Histories, **settings: Any) -> Scores:
-    """Scores of a model of `implicit`, fitted on the CPU from seed 0. Raises NeumfTuiError where it cannot be fitted."""
+    """Scores of a model of `implicit`, fitted on the CPU. Raises NeumfTuiError where it cannot be fitted."""
     from implicit.recommender_base import ModelFitError
     from threadpoolctl import threadpool_limits
 
@@ -55,7 +65,7 @@ def _factors(module: str, kind: str, histories: Histories, **settings: Any) -> S
     matrix.sort_indices()  # BPR searches them for what a user has
     # It brings threads of its own, which those of a BLAS would slow down many times over.
     with threadpool_limits(1, "blas"):
-        model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(random_state=0, use_gpu=False, **settings)
+        model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(use_gpu=False, **settings)
         try:
             model.fit(matrix, show_progress=False)
         except ModelFitError as error:

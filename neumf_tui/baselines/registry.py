@@ -26,12 +26,12 @@ class Baseline:
     pair_bytes: int = 0
     """Memory that fitting takes, bytes for each pair of items."""
     by_package: bool = False
-    """Whether it needs `implicit`."""
+    """Whether it needs `implicit`, which begins from a seed; the others have one solution."""
 
-    @property
-    def recipe(self) -> str:
+    def recipe(self, seed: int) -> str:
         """All that decides its figures beside the data and the package."""
-        return json.dumps({"baselines": _VERSION, "neumf-tui": __version__, "choices": self.choices})
+        about = {"baselines": _VERSION, "neumf-tui": __version__, "choices": self.choices}
+        return json.dumps(about | ({"seed": seed} if self.by_package else {}))
 
 
 # The choices lie around what is best on the validation items of MovieLens 100K.

@@ -23,6 +23,7 @@ def baselines(
         str | None,
         typer.Option(metavar="NAME,NAME", help="Some of popularity, item-knn, item-knn-k, ease, ease-recent, als, bpr."),
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Where als and bpr begin; the others have one solution.")] = 0,
     again: Annotated[bool, typer.Option("--again", help="Compute anew what is kept from before.")] = False,
     json: Json = False,
     csv: Csv = False,
@@ -45,7 +46,7 @@ def baselines(
         say(f"{data.label}: {notice}")
     outcomes = []
     with _progress() as report:
-        for outcome in Baselines(data, home_of(home), report).outcomes(wanted, again=again, strict=only is not None):
+        for outcome in Baselines(data, home_of(home), report, seed).outcomes(wanted, again=again, strict=only is not None):
             outcomes.append(outcome)
             if outcome.note:
                 say(f"computed anew: {outcome.note}" if outcome.result else f"left out: {outcome.note}")
