@@ -256,8 +256,8 @@ def _notes(results: Results, rows: list[Row]) -> list[str]:
     if any(row.kind == "baseline" for row in rows):
         chosen = "; ".join(f"{row.title}: {_settings(row.settings)}" for row in rows if row.kind == "baseline" and row.settings)
         lines.append(
-            "Baselines other than ALS and BPR have one solution and no seed. Their first time is of one fit and its ranking, their "
-            f"second includes Python's start and the choice of settings ({chosen or 'none to choose'})."
+            "Of the baselines, ALS and BPR alone begin from a seed. Their first time is of one fit and its ranking, their second "
+            f"includes Python's start and the choice of settings ({chosen or 'none to choose'})."
         )
     others = sum(run.seconds.others for run in runs) / sum(run.seconds.process for run in runs)
     busy = "nothing else running" if others < 0.05 else f"other programs taking {others:.1f} of them"

@@ -1,6 +1,7 @@
 """The settings of a training run, and where they come from: presets, a file of the user's own, flags."""
 
 import difflib
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -107,7 +108,12 @@ def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None
     values: dict[str, Any] = tomllib.loads(text)
     if file is not None:
         values |= _read_file(file, values)
-    return check(values | {key: value for key, value in changes.items() if value is not None})
+    try:
+        return check(values | {key: value for key, value in changes.items() if value is not None})
+    except UsageError as error:
+        if file is None:
+            raise
+        raise UsageError(f"{error} (settings: --config {file})") from error
 
 
 def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +141,8 @@ def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
 
 def _line(text: str, name: str) -> int:
     """The line, from 1, on which `name` is set."""
-    lines = (number for number, line in enumerate(text.splitlines(), 1) if line.split("=")[0].strip().strip("\"'") == name)
-    return next(lines, 1)
+    set_here = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}\b")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if set_here.match(line)), 1)
 
 
 def check(values: dict[str, Any]) -> Settings:

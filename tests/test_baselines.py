@@ -243,7 +243,7 @@ def wide() -> Dataset:
     return dataset(triples, 5, 120)
 
 
-def favourite(histories: Histories, item: int) -> item_models.Scores:
+def favourite(histories: Histories, item: int, seed: int = 0) -> item_models.Scores:
     """One item above all others, by index."""
     scores = np.arange(histories.num_items, dtype=float)
     scores[item] = 1e6

@@ -36,7 +36,8 @@ class NegativeSampler:
             self.free_weight = self.free
             self.keys = users * (num_items + 1) + items - place
             return
-        self.weights = (weights.double() / weights.double().sum() * _TOTAL_WEIGHT).round().long().clamp(min=1)
+        precise = weights.cpu().double()
+        self.weights = (precise / precise.sum() * _TOTAL_WEIGHT).round().long().clamp(min=1).to(users.device)
         self.ends = torch.cumsum(self.weights, 0)
         self.total = int(self.ends[-1])
         sums = torch.cumsum(torch.cat([self.weights.new_zeros(1), self.weights[items]]), 0)
@@ -72,11 +73,13 @@ class NegativeSampler:
     def _below(self, bound: Tensor, generator: torch.Generator) -> Tensor:
         """Whole numbers from 0 to `bound` − 1, each alike."""
         # float64 keeps every item of a catalogue below 2**53 reachable; float32 would skip some past 2**24.
-        uniform = torch.rand(bound.shape, generator=generator, device=bound.device, dtype=self._float())
+        uniform = torch.rand(bound.shape, generator=generator, device=bound.device, dtype=precision(bound.device))
         return torch.minimum((uniform * bound).long(), bound - 1)
 
-    def _float(self) -> torch.dtype:
-        return torch.float32 if self.keys.device.type == "mps" else torch.float64  # MPS has no float64
+
+def precision(device: torch.device) -> torch.dtype:
+    """The finest floating point type there is on a device."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class Seen:

@@ -84,8 +84,9 @@ class Loop:
         patience, best = self.settings.early_stop, self._best()
         if not patience or best is None or self.progress.epoch >= self.orders.epochs:
             return False
-        since = sum(epoch > best for epoch in self._hits)
-        if since >= patience and self.progress.epoch > self.settings.pretrain:
+        # The fused model has all its patience before it: what GMF and MLP did apart does not count.
+        since = sum(epoch > max(best, self.settings.pretrain) for epoch in self._hits)
+        if since >= patience:
             self.early_stop = f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
         return bool(self.early_stop)
 

@@ -16,7 +16,7 @@ from neumf_tui.errors import DatasetError, RunError
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import LOSSES
 from neumf_tui.model.neumf import NeuMF, UserVectors
-from neumf_tui.model.sampler import NegativeSampler, Seen
+from neumf_tui.model.sampler import NegativeSampler, Seen, precision
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
 
@@ -80,7 +80,7 @@ class Trainer:
         shape = dataset.num_users, dataset.num_items
         weights = None
         if settings.sampler == "popularity":
-            weights = (torch.bincount(items, minlength=dataset.num_items) + 1).double() ** settings.sampler_power
+            weights = (torch.bincount(items, minlength=dataset.num_items).cpu() + 1).double() ** settings.sampler_power
         self.sampler = NegativeSampler(excluded_users, excluded_items, *shape, weights)
         self.seen = Seen(excluded_users, excluded_items, *shape) if settings.shared_negatives else None
         usable = self.sampler.free[users] > 0
@@ -95,7 +95,8 @@ class Trainer:
         self.draw = None
         if settings.recency:
             back = counts[self.users] - 1 - self.places
-            self.draw = torch.cumsum(torch.exp(-back.double() / settings.recency) + RECENCY_FLOOR, 0)
+            weight = torch.exp(-back.to(precision(device)) / settings.recency) + RECENCY_FLOOR
+            self.draw = torch.cumsum(weight, 0)
         self.histories = self.model.histories(self.all_items) if config.history else None
 
     def _make_optimizer(self) -> torch.optim.Adam:
@@ -137,7 +138,7 @@ class Trainer:
         if self.draw is None:
             order = torch.randperm(pairs, generator=generator, device=self.device)
         else:
-            drawn = torch.rand(pairs, generator=generator, device=self.device, dtype=torch.float64) * self.draw[-1]
+            drawn = torch.rand(pairs, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
             order = torch.searchsorted(self.draw, drawn, right=True).clamp(max=pairs - 1)
         count = self.settings.negatives * self.settings.hard_negatives
         if self.settings.shared_negatives:
