@@ -208,7 +208,11 @@ def test_a_search_from_its_flags_to_a_run_with_what_it_found(tune: Cli, inside: 
     assert f"trial {best['trial']}, run {best['run']}" in text and f"{best['validation_hit@50']:.4f}" in text
     assert "held-out items were never looked at" in text
     beside = {line.split(" = ")[0]: line.split("# ")[1] for line in text.splitlines() if " = " in line and line[0] != "#"}
-    assert beside["learning_rate"] == "searched" and beside["dropout"] == "given" and beside["batch_size"] == "d2l"
+    assert (
+        beside["learning_rate"] in ("searched; 0.01 in d2l", "searched; as in d2l")
+        and beside["mlp_layers"] == "searched; 10,10,10 in d2l"
+    )
+    assert beside["dropout"] == "given" and beside["batch_size"] == "d2l"
     assert "device" not in beside and beside.keys() == tomllib.loads(text).keys()
 
     words = found["train"].split()

@@ -56,16 +56,15 @@ def tune(
         problem = "is not installed" if error.name == "optuna" else f"cannot be loaded ({error})"
         raise UsageError(f"tune needs the package optuna, which {problem}: pip install 'neumf-tui[tune]'") from error
     from neumf_tui.output import print_json, say
-    from neumf_tui.runs.store import new_run_name
     from neumf_tui.search.begin import begun_study
     from neumf_tui.search.plan import Wishes
     from neumf_tui.search.progress import can_draw, live_watch, plain_watch
     from neumf_tui.search.report import Outcome
     from neumf_tui.search.search import Search
-    from neumf_tui.search.study import check_study_name, read_target, write_target
+    from neumf_tui.search.study import check_study_name, new_study_name, read_target, write_target
 
     where = home_of(home)
-    name = new_run_name(where, None) if study is None else study
+    name = new_study_name(where) if study is None else study
     check_study_name(where, name)
     wishes = Wishes(preset=preset, config=config, changes=changes, space=space, prune=prune)
     with begun_study(where, name, wishes, dataset, data_dir) as (opened, plan, data):
@@ -89,8 +88,8 @@ def tune(
 
 def _print_outcome(outcome: "Outcome") -> None:
     from neumf_tui.output import print_line, print_table
-    from neumf_tui.search.progress import shown
     from neumf_tui.search.report import CAVEAT
+    from neumf_tui.search.space import shown, start
     from neumf_tui.search.state import counts, unchanged
 
     plan = outcome.plan
@@ -105,8 +104,12 @@ def _print_outcome(outcome: "Outcome") -> None:
     if (begun := unchanged(plan, outcome.records)) is not None:
         print_line(f"{plan.preset} itself: {begun.validation:.4f}, trial {begun.trial}")
     print_line(f"({CAVEAT})")
-    origins = {name: origin for name, origin in outcome.origins(best).items() if origin in ("searched", "given")}
-    print_table(("setting", "best", "from"), [(name, shown(getattr(settings, name)), origin) for name, origin in origins.items()])
+    rows = [
+        (name, shown(getattr(settings, name)), shown(start(name, plan.settings)) if origin == "searched" else origin)
+        for name, origin in outcome.origins(best).items()
+        if origin in ("searched", "given")
+    ]
+    print_table(("setting", "best", f"in {plan.preset}"), rows)
     print_line(f"its run: neumf-tui explore {best.run}")
     print_line(f"settings: {outcome.preset_file}")
     print_line(f"train with them: {outcome.train_line}")

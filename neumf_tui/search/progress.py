@@ -16,6 +16,7 @@ from rich.text import Text
 
 from neumf_tui.output import say
 from neumf_tui.search.plan import Plan
+from neumf_tui.search.space import shown
 from neumf_tui.search.state import Running, State, counts, unchanged
 from neumf_tui.search.study import Record
 from neumf_tui.text import clean, clock
@@ -27,13 +28,6 @@ CLOCK_SECONDS = 2.0
 """The same where the clocks alone have moved on."""
 _BARS = "▁▂▃▄▅▆▇█"
 _BAR_STYLES = {"done": "green", "pruned": "yellow"}
-
-
-def shown(value: Any) -> str:
-    """A setting's value."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def settings_text(searched: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ import msgspec
 
 from neumf_tui.runs.files import replace_bytes
 from neumf_tui.search.plan import MACHINE, Plan
+from neumf_tui.search.space import plain, shown, start
 from neumf_tui.search.state import best_of, counts
 from neumf_tui.search.study import Record, preset_file, study_file
 from neumf_tui.settings import Settings, check
+from neumf_tui.text import clean
 
 OBJECTIVE = "validation Hit@50 of the run's best epoch"
 CAVEAT = "the highest of many on the same validation items flatters itself; held-out items were never looked at"
@@ -82,16 +84,22 @@ class Outcome:
             f"# Validation Hit@50 {best.validation:.4f} after epoch {best.epoch} of {settings.epochs}: {CAVEAT}.",
             f"# {self.train_line}",
         ]
-        values = {}
+        values, begun = {}, self.plan.settings
         for name, value in msgspec.to_builtins(settings).items():
             if name in MACHINE and name not in self.plan.given:
                 continue
             origin = origins[name]
             if value is None:  # TOML has no such value
                 value, origin = settings.weight_decay, f"{origin}: as weight_decay"
+            if origin == "searched":
+                before = start(name, begun)
+                origin += (
+                    f"; as in {self.plan.preset}" if plain(value) == plain(before) else f"; {shown(before)} in {self.plan.preset}"
+                )
             values[f"{name} = {json.dumps(value)}"] = origin
         width = max(map(len, values))
-        return "\n".join([*lines, *(f"{text:<{width}}  # {origin}" for text, origin in values.items())]) + "\n"
+        lines += [f"{text:<{width}}  # {origin}" for text, origin in values.items()]
+        return "".join(f"{clean(line)}\n" for line in lines)
 
     @property
     def object(self) -> dict[str, Any]:

@@ -58,12 +58,12 @@ def read_space(file: Path | None, base: Settings) -> Space:
         text = (resources.files("neumf_tui") / "search" / "space.toml").read_text("utf-8")
         return {name: _widened(entry, start(name, base)) for name, entry in _parse(tomllib.loads(text), base, "").items()}
     try:
-        plain = tomllib.loads(file.read_text("utf-8"))
+        table = tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--space {file}: not TOML: {error}; mend that line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--space {file}: cannot be read ({error}); name a TOML file of ranges and choices") from error
-    return _parse(plain, base, f"--space {file}: ")
+    return _parse(table, base, f"--space {file}: ")
 
 
 def narrowed(space: Space, given: Iterable[str], base: Settings) -> Space:
@@ -120,10 +120,22 @@ def decoded(params: Mapping[str, Any], space: Space, base: Settings) -> dict[str
 
 def _decoded(value: Any, entry: Range | Choices, begin: Any) -> Any:
     if isinstance(entry, tuple):
-        return next((list(v) if isinstance(v, list | tuple) else v for v in entry if _encoded(v) == value), value)
+        return next((plain(choice) for choice in entry if _encoded(choice) == value), value)
     if isinstance(value, float) and value != begin:
         return min(max(float(f"{value:.{_DIGITS}g}"), entry.low), entry.high)
     return value
+
+
+def plain(value: Any) -> Any:
+    """A setting's value as JSON and TOML have it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def shown(value: Any) -> str:
+    """A setting's value for people."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _encoded(value: Any) -> Any:
@@ -141,10 +153,10 @@ def _widened(entry: Range | Choices, value: Any) -> Range | Choices:
     return msgspec.structs.replace(entry, low=min(entry.low, value), high=max(entry.high, value))
 
 
-def _parse(plain: dict[str, Any], base: Settings, where: str) -> Space:
-    if not plain:
+def _parse(table: dict[str, Any], base: Settings, where: str) -> Space:
+    if not table:
         raise UsageError(f"{where}nothing to search; a line is such as: dropout = {{ low = 0.0, high = 0.6 }}")
-    return {name: _entry(name, value, base, where) for name, value in plain.items()}
+    return {name: _entry(name, value, base, where) for name, value in table.items()}
 
 
 def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices:

@@ -12,7 +12,7 @@ import optuna
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
-from neumf_tui.runs.store import NAME_LENGTH, check_name
+from neumf_tui.runs.store import NAME_LENGTH, check_name, new_run_name
 from neumf_tui.search.plan import Plan
 
 _PLAN, _RECORD, _TARGET = "plan", "record", "target"
@@ -53,6 +53,13 @@ def preset_file(home: Path, name: str) -> Path:
 
 def run_name(study: str, trial: int) -> str:
     return f"{study}-{trial:04}"
+
+
+def new_study_name(home: Path) -> str:
+    """One that no study and no run has."""
+    while study_file(home, name := new_run_name(home, None)).exists():
+        pass
+    return name
 
 
 def check_study_name(home: Path, name: str) -> None:
