@@ -271,7 +271,7 @@ def test_lower_than_chance_is_another_fault(monkeypatch: pytest.MonkeyPatch) -> 
     found = check(settings(epochs=1), popular(600, 240))
     assert found.verdict == "fault"
     assert [one.verdict for one in found.findings] == ["below", "below", "chance"]
-    assert "Hit@10 and Hit@50 lower than by chance" in _meaning(settings(), found)
+    assert "Hit@10, Hit@50 lower than by chance" in _meaning(settings(), found)
 
 
 def test_command(shared_home: Path, demo: Dataset, inside: Cli) -> None:

@@ -100,10 +100,10 @@ def _meaning(settings: "Settings", result: "LeakCheck") -> str:
         return "no leak found: training does not see the held-out items, and they rank as chance puts them"
     if result.verdict == "fault":
         return (
-            f"no leak, but a fault: {' and '.join(below)} lower than by chance, as where many scores are equal; "
+            f"no leak, but a fault: {', '.join(below)} lower than by chance, as where many scores are equal; "
             "look at the run's loss and scores before you believe its figures"
         )
-    shown = f"{' and '.join(above)} higher than by chance" if above else "less than these figures can show"
+    shown = f"{', '.join(above)} higher than by chance" if above else "less than these figures can show"
     if settings.exclude_heldout:
         return (
             "a leak: exclude_heldout keeps each held-out item out of the negatives, so it is the one candidate never pushed "
@@ -115,7 +115,6 @@ def _meaning(settings: "Settings", result: "LeakCheck") -> str:
 
 def _print_text(sheet: "Sheet") -> None:
     from neumf_tui.output import print_line, print_table
-    from neumf_tui.runs.protocol import protocol_line
 
     about, twins = sheet.about, sheet.about["twins"]
     rounds = f"{about['rounds']} rounds" if about["rounds"] > 1 else "1 round"
@@ -148,7 +147,10 @@ def _print_text(sheet: "Sheet") -> None:
     print_line(
         f"what lifts Hit@50 by less than {least:.3f} may not show in them; --rounds {4 * about['rounds']} sees half of that"
     )
-    print_line(f"protocol: {protocol_line(about['protocol'])}, seed {about['config']['seed']}")
+    low, high = about["protocol"]["num_candidates"]
+    print_line(
+        f"protocol: leave-one-out · full ranking of {low:,}–{high:,} · ties half · last epoch, seed {about['config']['seed']}"
+    )
     print_line(about["meaning"])
 
 
