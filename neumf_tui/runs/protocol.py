@@ -49,7 +49,12 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
     """The protocol in one line of at most `width` cells, as far as it can be shortened; `before` stands first, whole."""
     low, high = protocol["num_candidates"] or (0, 0)
     many = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
-    flattered = ("Hit@50 flattered: held-out items are never negatives", "Hit@50 flattered: held-out never negatives")
+    flattered = (
+        "Hit@50 flattered: held-out items are never negatives",
+        "Hit@50 flattered: held-out never negatives",
+        "Hit@50 flattered",
+        "flattered",
+    )
     # What matters most to a reader is shortened last.
     parts = [
         (9, (before,)),

@@ -14,11 +14,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 
+from neumf_tui.runs.checkpoint import usual_checkpoint
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.asking import AskingScreen
 from neumf_tui.tui.compare_dialog import CompareDialog, Model
 from neumf_tui.tui.compare_lists import mover_lines, show_list, show_users
+from neumf_tui.tui.head_text import marks, with_protocol
 from neumf_tui.tui.widgets.movers import MoverTable
 from neumf_tui.tui.widgets.scatter import RankScatter
 from neumf_tui.tui.widgets.table import Table
@@ -149,13 +152,21 @@ class CompareScreen(AskingScreen):
 
     def _draw_head(self) -> None:
         folder, which = self.other
-        b = self.b.label if self.b else f"{folder.name}@{which or 'last'} …"
-        presets = dict.fromkeys([self.a.info.preset, self.b.info.preset if self.b else self.a.info.preset])
+        b = self.b.label if self.b else f"{folder.name}@{which or usual_checkpoint(folder)} …"
+        infos = [self.a.info, self.b.info if self.b else self.a.info]
+        presets = dict.fromkeys(info.preset for info in infos)
+        protocol_a, protocol_b = (protocol_of(info) for info in infos)
+        mark_a, mark_b = marks(protocol_a, protocol_b)
         text = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ compare  A ", (clean(self.a.label), "bold"), "  B ", (clean(b), "bold"),
+            ("neumf-tui", "bold"), " ▸ compare  A ", (clean(self.a.label), "bold"), mark_a, "  B ", (clean(b), "bold"), mark_b,
             f"  {clean(self.a.dataset.label)}  {clean(' / '.join(presets))}",
         )  # fmt: skip
+        if not mark_a:
+            text = with_protocol(text, protocol_a, self.app.size.width)
         self.query_one("#run-head", Static).update(text)
+
+    def on_resize(self) -> None:
+        self._draw_head()
 
     # One person.
 

@@ -14,7 +14,8 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from neumf_tui.errors import RunError
-from neumf_tui.runs.checkpoint import checkpoint_epochs, find_checkpoint
+from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, find_checkpoint, standing
+from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen
@@ -76,7 +77,7 @@ class ExploreScreen(AskingScreen):
         Binding("left", "epoch(-1)", "Epoch before", show=False, tooltip="The model an epoch earlier", id="explore.earlier"),
         Binding("shift+right", "epoch(1, True)", "Newest epoch", show=False, tooltip="The newest epoch", id="explore.newest"),
         Binding("shift+left", "epoch(-1, True)", "First epoch", show=False, tooltip="The first epoch", id="explore.first"),
-        Binding("B", "best", "Best epoch", show=False, tooltip="The epoch with the best Hit@50", id="explore.best"),
+        Binding("B", "best", "Best epoch", show=False, tooltip="The epoch with the best Hit@50 on validation", id="explore.best"),
         Binding("b", "order", "By part", show=False, tooltip="Order by score, by GMF alone, by MLP alone", id="explore.order"),
         Binding("o", "sort", "Sort", show=False, tooltip="Another order of the people", id="explore.sort"),
         Binding("enter", "open", "Film", show=False, tooltip="What is like the film, and who gets it", id="explore.open"),
@@ -141,17 +142,22 @@ class ExploreScreen(AskingScreen):
         self.ask("import", lambda _: __import__("neumf_tui.ranking.load"), lambda _: None)
         self.ask("users", lambda _: self._read_users(), self._take_users)
 
-    def _read_users(self) -> "tuple[Users, list[Guest], list[str]]":
+    def _read_users(self) -> "tuple[Users, int, list[Guest], list[str]]":
+        """The users and the epoch that the model to be opened is of, and the guests."""
         from neumf_tui.ranking.guests import guests_of
         from neumf_tui.ranking.users import load_users
 
         users = load_users(self.folder, self.home)
-        return users, *guests_of(self.home, users.dataset)
+        try:
+            epoch = int(find_checkpoint(self.folder, self._which).stem.partition("-")[0])
+        except RunError:
+            epoch = max(users.epochs, default=0)  # why there is no model is said when it is to be opened
+        return users, epoch, *guests_of(self.home, users.dataset)
 
-    def _take_users(self, read: "tuple[Users, list[Guest], list[str]]") -> None:
-        self.users, guests, problems = read
+    def _take_users(self, read: "tuple[Users, int, list[Guest], list[str]]") -> None:
+        self.users, self.epoch, guests, problems = read
         people = self.people
-        people.take(self.users, guests, self.users.ranks)
+        people.take(self.users, guests, self.users.ranks_at(self.epoch))
         for problem in problems:
             self.notify(clean(problem), severity="warning", markup=False, timeout=10)
         if self._first is not None:
@@ -346,15 +352,27 @@ class ExploreScreen(AskingScreen):
 
     def _draw_head(self, state: str = "") -> None:
         info = self.info
-        if not state:
-            newest = max(checkpoint_epochs(self.folder), default=self.epoch)
-            opening = "" if self.ranker and self.ranker.epoch == self.epoch else " …"
-            state = f"epoch {self.epoch} of {newest}{opening}" if newest != self.epoch else f"epoch {self.epoch}{opening}"
         text = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ explore  ", (clean(info.name), "bold"),
-            f"  {info.dataset.label}  {info.preset}  {state}",
+            ("neumf-tui", "bold"), " ▸ explore  ", (clean(info.name), "bold"), f"  {info.dataset.label}  {info.preset}  ",
         )  # fmt: skip
+        text.append(state or self._epoch_text(self.app.size.width - 2 - text.cell_len))
         self.query_one("#run-head", Static).update(text)
+
+    def _epoch_text(self, width: int) -> str:
+        """The epoch, and what chose it, in about `width` cells."""
+        newest = max(checkpoint_epochs(self.folder), default=self.epoch)
+        opening = "" if self.ranker and self.ranker.epoch == self.epoch else " …"
+        number = f"epoch {self.epoch} of {newest}" if newest != self.epoch else f"epoch {self.epoch}"
+        what = standing(self.folder, self.epoch)
+        if what in ("", "last"):
+            return number + opening
+        long, short = f"{number} ({what}){opening}", f"{number} ({what.partition(' ')[0]}){opening}"
+        return long if len(long) <= width else short
+
+    def _draw_protocol(self) -> None:
+        pane, protocol = self.query_one("#user-pane"), protocol_of(self.info)
+        pane.set_class(is_flattered(protocol), "-flattered")
+        pane.border_subtitle = protocol_line(protocol, pane.outer_size.width - 5)
 
     def _draw_story(self) -> None:
         users, who = self.users, self.ranking.person.who if self.ranking else self.who
@@ -378,6 +396,7 @@ class ExploreScreen(AskingScreen):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_story)
+        self.call_after_refresh(self._draw_protocol)
 
     # Out of the screen.
 
@@ -453,11 +472,10 @@ class ExploreScreen(AskingScreen):
         self._open_model(str(epoch))
 
     def action_best(self) -> None:
-        """The epoch with the best Hit@50."""
-        try:
-            best = int(find_checkpoint(self.folder, "best").stem.partition("-")[0])
-        except RunError as error:
-            self.show_problem(str(error))
+        """The epoch with the best Hit@50, by validation where there is one."""
+        best = best_epoch(self.folder)
+        if best is None:
+            self.notify("Nothing was evaluated yet.")
         else:
             self._go_to_epoch(best)
 

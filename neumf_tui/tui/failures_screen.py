@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.asking import AskingScreen, Cancelled
 from neumf_tui.tui.failures_tables import COHORT_COLUMNS, FILM_COLUMNS, USER_COLUMNS, JudgedTable
@@ -29,6 +30,7 @@ from neumf_tui.tui.failures_text import (
     verdict,
     width_of,
 )
+from neumf_tui.tui.head_text import with_protocol
 from neumf_tui.tui.widgets.histogram import histogram
 from neumf_tui.tui.widgets.table import Column, Table
 
@@ -92,12 +94,7 @@ class FailuresScreen(AskingScreen):
         self.catalogue: Catalogue | None = None
 
     def compose(self) -> ComposeResult:
-        info = self.users.info
-        head = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ failures  ", (clean(info.name), "bold"),
-            f"  {info.dataset.label}  {info.preset}  epoch {self.epoch}",
-        )  # fmt: skip
-        yield Static(head, id="failures-head")
+        yield Static(id="failures-head")
         yield Static("counting", id="failures-summary", markup=False)
         with TabbedContent(id="failures-tabs"):
             with TabPane("1 users", id="users"), Horizontal():
@@ -336,7 +333,16 @@ class FailuresScreen(AskingScreen):
         self.query_one("#failures-spread", Static).update(text)
 
     def on_resize(self) -> None:
+        self._draw_head()
         self.call_after_refresh(self._draw_side)
+
+    def _draw_head(self) -> None:
+        info = self.users.info
+        head = Text.assemble(
+            ("neumf-tui", "bold"), " ▸ failures  ", (clean(info.name), "bold"),
+            f"  {info.dataset.label}  {info.preset}  epoch {self.epoch}",
+        )  # fmt: skip
+        self.query_one("#failures-head", Static).update(with_protocol(head, protocol_of(info), self.app.size.width))
 
     # Cohorts.
 
