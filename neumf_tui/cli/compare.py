@@ -64,9 +64,11 @@ def _all_users(
     dataset = load_dataset(about.fingerprint, about.name, home, about.source)
     found = compare_all(dataset, one, other)
     shown = None if top is None else ordered(found, "biggest win")[:top]
-    if not print_sheet(compare_all_sheet(dataset, found, shown), form):
+    sheet = compare_all_sheet(dataset, found, shown)
+    if not print_sheet(sheet, form):
         return
     print_line(f"A {one.label}  B {other.label}  {dataset.label}  {len(found.users):,} users")
+    _print_protocols(sheet)
     for line in (*all_words(found), verdict(found), CAVEAT):
         print_line(line)
     for title, sort, won in (("biggest wins of B", "biggest win", True), ("biggest losses of B", "biggest loss", False)):
@@ -77,6 +79,16 @@ def _all_users(
             print_line("")
             print_line(title)
             _print_users(compare_all_sheet(dataset, found, rows))
+
+
+def _print_protocols(sheet: "Sheet") -> None:
+    """One line, or one for each model where they differ."""
+    from neumf_tui.output import print_line
+    from neumf_tui.runs.protocol import protocol_line
+
+    a, b = (protocol_line(sheet.about[key]) for key in ("protocol", "other_protocol"))
+    for line in [f"protocol: {a}"] if a == b else [f"protocol of A: {a}", f"protocol of B: {b}"]:
+        print_line(line)
 
 
 def _print_users(sheet: "Sheet") -> None:
@@ -124,6 +136,7 @@ def _one_person(
         return
     about = sheet.about
     print_line(f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  {about['history_size']} watched")
+    _print_protocols(sheet)
     held = about["heldout"]
     print_line(f"held out: {held['title']}" if held else "nothing held out")
     for line in person_words(found):

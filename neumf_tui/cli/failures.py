@@ -98,11 +98,13 @@ def _print_text(failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]
 
     from neumf_tui.output import print_line, print_table
     from neumf_tui.ranking.failures import summary_text
+    from neumf_tui.runs.protocol import protocol_line, protocol_of
     from neumf_tui.tui.failures_text import SORTS, cohort_cells, figures_text, user_cells
     from neumf_tui.tui.widgets.histogram import histogram
 
     about = failed.users.info
     print_line(f"run {about.name}  {failed.dataset.label}  epoch {failed.epoch}")
+    print_line(f"protocol: {protocol_line(protocol_of(about))}")
     print_line(summary_text(failed))
     for sheet in sheets:
         print()

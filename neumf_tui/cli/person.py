@@ -114,13 +114,14 @@ def why(
             f"{data.catalogue.titles[item]!r} is in the history of user {user}, not among the ranked; name another film"
         )
     from neumf_tui.output import print_line, print_sheet, print_table
+    from neumf_tui.ranking.report import model_line
     from neumf_tui.ranking.why import why_sheet
 
     sheet = why_sheet(ranker, person.who, item)
     if not print_sheet(sheet, form):
         return
     about = sheet.about
-    print_line(f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  user {user}")
+    print_line(f"{model_line(about)}  user {user}")
     print_line(f"{about['film']['title']}: rank {about['rank']:,.0f} of {about['num_candidates']:,}")
     print_line(
         f"score {about['score_centred']:+.3f} = GMF {about['gmf_centred']:+.3f} + MLP {about['mlp_centred']:+.3f}, "
@@ -158,6 +159,8 @@ def near_miss(
     ranker = open_ranker(home, run, epoch)
     from neumf_tui.output import print_line, print_sheet, print_table
     from neumf_tui.ranking.near_miss import leave_out, near_miss_sheet
+    from neumf_tui.ranking.report import model_line
+    from neumf_tui.runs.protocol import protocol_line
     from neumf_tui.text import rank_text
 
     ranking = ranker.rank(ranker.dataset.user_index(user))
@@ -171,7 +174,8 @@ def near_miss(
         return
     about = sheet.about
     held, apart = about["heldout"], about["margin"]
-    print_line(f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  user {user}")
+    print_line(f"{model_line(about)}  user {user}")
+    print_line(f"protocol: {protocol_line(about['protocol'])}")
     print_line(f"held out: {held['title']}, rank {rank_text(held['rank'])} of {about['num_candidates']:,}")
     if apart is None:
         print_line("no more than 50 candidates: every rank is a hit")
@@ -198,6 +202,7 @@ def journey(user: User, run: RunOption = None, json: Json = False, csv: Csv = Fa
     from neumf_tui.output import print_line, print_sheet, print_table
     from neumf_tui.ranking.journey import journey_sheet
     from neumf_tui.ranking.users import load_users
+    from neumf_tui.runs.protocol import protocol_line
     from neumf_tui.runs.reader import read_snapshot
     from neumf_tui.text import rank_text
 
@@ -210,6 +215,7 @@ def journey(user: User, run: RunOption = None, json: Json = False, csv: Csv = Fa
     if about["heldout"] is None:
         print_line("nothing held out: a single interaction")
         return
+    print_line(f"protocol: {protocol_line(about['protocol'])}")
     print_line(f"held out: {about['heldout']['title']}; popularity alone {rank_text(about['popularity_rank'])}")
     print_table(
         ("epoch", "rank", "hit", "loss"),

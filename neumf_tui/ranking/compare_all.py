@@ -13,6 +13,7 @@ from neumf_tui.ranking.stats import hit_difference_interval, mcnemar, mean_diffe
 from neumf_tui.ranking.users import film_title
 from neumf_tui.runs.checkpoint import find_checkpoint, usual_checkpoint
 from neumf_tui.runs.events import CUTOFF, RunInfo
+from neumf_tui.runs.protocol import is_flattered, protocol_of
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
 from neumf_tui.sheet import Sheet
 
@@ -180,6 +181,9 @@ def all_words(comparison: AllComparison) -> list[str]:
         f"AUC {c.auc_a.mean():.4f} → {c.auc_b.mean():.4f}, by {signed(c.auc_difference, 4)} "
         f"(95 % {signed(c.auc_interval[0], 4)} to {signed(c.auc_interval[1], 4)}).",
     ]
+    leaks = [name for name, model in (("A", c.a), ("B", c.b)) if is_flattered(protocol_of(model.info))]
+    if len(leaks) == 1:
+        lines.append(f"{leaks[0]} is flattered: held-out items were never its negatives. The other's could be.")
     if c.left_out:
         lines.append(f"{c.left_out:,} {'user is' if c.left_out == 1 else 'users are'} left out: without a rank in A or in B.")
     return lines

@@ -1,6 +1,7 @@
 """The text twins of the explore screen: one user's ranking, and a run's metrics."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from neumf_tui.runs.baselines import read_kept, read_kept_ranks, row_of
 from neumf_tui.runs.baselines_text import metric_cells, print_in_parts
 from neumf_tui.runs.checkpoint import standing
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.sheet import Sheet
 from neumf_tui.text import rank_text
 
@@ -43,6 +44,7 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
+        "standing": standing(ranker.folder, ranker.epoch),
         "protocol": protocol_of(ranker.info),
         "user": ranker.dataset.user_ids[who] if isinstance(who, int) else None,
         "guest": None if isinstance(who, int) else who.name,
@@ -50,6 +52,12 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
         "num_candidates": len(ranking.items),
         "heldout": _heldout(ranker, ranking),
     }
+
+
+def model_line(about: Mapping[str, Any]) -> str:
+    """Run, dataset and epoch of a sheet of one person, and what chose the epoch."""
+    what = f" ({about['standing']})" if about["standing"] else ""
+    return f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}{what}"
 
 
 def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
@@ -119,7 +127,9 @@ def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
     if not print_sheet(sheet, form):
         return
     whom = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
-    print_line(f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  {whom}  {about['history_size']} watched")
+    print_line(f"{model_line(about)}  {whom}  {about['history_size']} watched")
+    if about["heldout"] is not None:
+        print_line(f"protocol: {protocol_line(about['protocol'])}")
     held = about["heldout"]
     if held is not None:
         verdict = "hit" if held["hit@50"] else "miss"
@@ -202,8 +212,7 @@ def _baselines_beside(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[s
 
 def print_evaluation(result: dict[str, Any]) -> None:
     low, high = result["hit@50_ci"]
-    which = f" ({result['standing']})" if result["standing"] else ""
-    print(f"run {result['run']}  {result['dataset']}  epoch {result['epoch']}{which}  {result['num_users']:,} users")
+    print_line(f"{model_line(result)}  {result['num_users']:,} users")
     print_metrics(result)
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     _print_baselines(result)

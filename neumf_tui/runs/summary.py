@@ -113,7 +113,7 @@ def card_lines(facts: dict[str, Any]) -> list[str]:
         + (f": {facts['reason']}" if facts["reason"] else ""),
     ]
     if facts["best_epoch"] is not None:
-        lines.append(f"  Hit@50   {_hit_words(facts)}, popularity {facts['popularity_hit@50']:.4f}")
+        lines.append(f"  Hit@50   {_hit_words(facts)}")
         lines.append(f"  protocol {protocol_line(facts['protocol'])}")
     lines.append(f"  files    {facts['run_dir']}")
     name = facts["run"]
@@ -132,14 +132,15 @@ def card_lines(facts: dict[str, Any]) -> list[str]:
 
 def _hit_words(facts: dict[str, Any]) -> str:
     """Hit@50 and AUC that stand for a run, and why these."""
+    popular = f"popularity {facts['popularity_hit@50']:.4f}"
     if facts["best_validation_hit@50"] is None:
         return (
-            f"{facts['hit@50']:.4f} ±{_half(facts['hit@50_ci']):.3f}, AUC {facts['auc']:.4f}; "
+            f"{facts['hit@50']:.4f} ±{_half(facts['hit@50_ci']):.3f}, AUC {facts['auc']:.4f}, {popular}; "
             f"highest {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, chosen on the held-out items: flatters"
         )
     return (
-        f"{facts['best_hit@50']:.4f} ±{_half(facts['best_hit@50_ci']):.3f}, AUC {facts['best_auc']:.4f}, at epoch "
-        f"{facts['best_epoch']}, best by validation (there {facts['best_validation_hit@50']:.4f})"
+        f"{facts['best_hit@50']:.4f} ±{_half(facts['best_hit@50_ci']):.3f}, AUC {facts['best_auc']:.4f}, {popular}; "
+        f"epoch {facts['best_epoch']}, best by validation ({facts['best_validation_hit@50']:.4f})"
     )
 
 
