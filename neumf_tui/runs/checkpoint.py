@@ -131,10 +131,13 @@ def best_epoch(folder: Path) -> int | None:
 
 
 def standing(folder: Path, epoch: int) -> str:
-    """What an epoch is among those of its run: `best by validation`, `highest held-out Hit@50`, `last`, or nothing of these."""
-    if epoch == best_epoch(folder):
-        return "best by validation" if read_info(folder).settings.get("validation") else "highest held-out Hit@50"
-    return "last" if epoch == max(checkpoint_epochs(folder), default=None) else ""
+    """What an epoch is among those of its run: `best by validation`, `last`, `highest held-out Hit@50`, or nothing of these."""
+    best, chosen = epoch == best_epoch(folder), read_info(folder).settings.get("validation")
+    if best and chosen:
+        return "best by validation"
+    if epoch == max(checkpoint_epochs(folder), default=None):
+        return "last"
+    return "highest held-out Hit@50" if best else ""
 
 
 def _newest(folder: Path, pattern: str) -> Path | None:
