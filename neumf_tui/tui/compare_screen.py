@@ -157,12 +157,11 @@ class CompareScreen(AskingScreen):
         presets = dict.fromkeys(info.preset for info in infos)
         protocol_a, protocol_b = (protocol_of(info) for info in infos)
         mark_a, mark_b = marks(protocol_a, protocol_b)
-        text = Text.assemble(
+        names = Text.assemble(
             ("neumf-tui", "bold"), " ▸ compare  A ", (clean(self.a.label), "bold"), mark_a, "  B ", (clean(b), "bold"), mark_b,
-            f"  {clean(self.a.dataset.label)}  {clean(' / '.join(presets))}",
         )  # fmt: skip
-        if not mark_a:
-            text = with_protocol(text, protocol_a, self.app.size.width)
+        rest = f"  {clean(self.a.dataset.label)}  {clean(' / '.join(presets))}"
+        text = names + Text(rest) if mark_a else with_protocol(names, rest, protocol_a, self.app.size.width)
         self.query_one("#run-head", Static).update(text)
 
     def on_resize(self) -> None:

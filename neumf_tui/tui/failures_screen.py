@@ -338,11 +338,9 @@ class FailuresScreen(AskingScreen):
 
     def _draw_head(self) -> None:
         info = self.users.info
-        head = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ failures  ", (clean(info.name), "bold"),
-            f"  {info.dataset.label}  {info.preset}  epoch {self.epoch}",
-        )  # fmt: skip
-        self.query_one("#failures-head", Static).update(with_protocol(head, protocol_of(info), self.app.size.width))
+        names = Text.assemble(("neumf-tui", "bold"), " ▸ failures  ", (clean(info.name), "bold"))
+        rest = f"  {info.dataset.label}  {info.preset}  epoch {self.epoch}"
+        self.query_one("#failures-head", Static).update(with_protocol(names, rest, protocol_of(info), self.app.size.width))
 
     # Cohorts.
 

@@ -10,11 +10,15 @@ from neumf_tui.runs.protocol import is_flattered, protocol_line
 WARNING = "yellow"
 
 
-def with_protocol(head: Text, protocol: Mapping[str, Any], width: int) -> Text:
-    """`head` and, as far as `width` cells have room, the protocol."""
-    room = width - 2 - head.cell_len - 2
+def with_protocol(names: Text, rest: str, protocol: Mapping[str, Any], width: int) -> Text:
+    """Program and models, the `rest`, and as far as `width` cells have room the protocol; that the figures are flattered is
+    said before the rest where there is none."""
+    flattered = is_flattered(protocol)
+    room = width - 2 - names.cell_len - len(rest) - 2
     line = protocol_line(protocol, room)
-    return head + Text(f"  {line}", WARNING if is_flattered(protocol) else "dim") if len(line) <= room else head
+    if len(line) <= room:
+        return names + Text(rest) + Text(f"  {line}", WARNING if flattered else "dim")
+    return names + Text("  flattered" if flattered else "", WARNING) + Text(rest)
 
 
 def marks(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Text, Text]:
