@@ -35,10 +35,11 @@ BOTH = [signal.SIGTERM, signal.SIGHUP]
 
 
 class Growing:
-    """A run in training that grows by two points a second in each of three curves; a context manager."""
+    """A run in training that grows by two points a second in each of three curves, five with `validation`; a context manager."""
 
-    def __init__(self, home: Path, name: str = "golden") -> None:
-        info = make_info(name, home)
+    def __init__(self, home: Path, name: str = "golden", validation: bool = False) -> None:
+        info = make_info(name, home, validation=validation)
+        self._validation = validation
         self.folder = home / "runs" / name
         create_run(self.folder, msgspec.structs.replace(info, settings=info.settings | {"epochs": 200}))
         self._writer = RunWriter(self.folder)
@@ -72,7 +73,8 @@ class Growing:
         write(events.Epoch(t=t, epoch=k, loss=loss, examples_per_second=1.2e6 + draw.gauss(0, 1e5), seconds=0.5))
         metrics = METRICS | {"hit@50": hit, "auc": auc}
         counts = {"entered": draw.randrange(40), "left": draw.randrange(40)}
-        write(events.Evaluated(t=t, epoch=k, metrics=metrics, interval=(0.3, 0.4), seconds=0.1, **counts))
+        valid = metrics | {"hit@50": hit + draw.gauss(0.03, 0.004), "auc": auc + 0.02} if self._validation else None
+        write(events.Evaluated(t=t, epoch=k, metrics=metrics, validation=valid, interval=(0.3, 0.4), seconds=0.1, **counts))
         self.epoch = k
         self._status("running")
 
@@ -189,9 +191,10 @@ def refreshes(terminal: Terminal, since: float) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_growing_run_costs_less_than_two_kilobytes_a_second(own_home: Path) -> None:
+@pytest.mark.parametrize("validation", [False, True])
+def test_a_growing_run_costs_less_than_two_kilobytes_a_second(own_home: Path, validation: bool) -> None:
     with (
-        Growing(own_home),
+        Growing(own_home, validation=validation),
         viewer("attach", env={"COLORTERM": "truecolor"}) as deep,
         viewer("attach") as shallow,
         viewer("attach", "--low-bandwidth") as low,
