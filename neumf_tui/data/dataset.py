@@ -6,21 +6,27 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
+from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError, RunError
 
 if TYPE_CHECKING:
     from neumf_tui.data.titles import Titles
 
 _ARRAYS = ("users", "items", "times", "heldout")
+_CHUNK = 1 << 20
+"""Interactions that are digested at once: 8 MiB."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class Dataset:
     notices: tuple[str, ...]
     """What a person should know of this data, e.g. how many duplicates were dropped."""
     fingerprint: str
-    user_ids: list[str]
+    user_ids: Sequence[str]
+    """Decoded one by one when asked for, where the dataset is a prepared one."""
     catalogue: Catalogue
     split: Split
 
@@ -67,6 +74,8 @@ class Dataset:
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """Shape (num_users + 1,): user u's training pairs are rows offsets[u]:offsets[u + 1]."""
+        if self.split.offsets is not None:
+            return self.split.offsets
         counts = np.bincount(self.split.users, minlength=self.num_users)
         return np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
@@ -118,43 +127,54 @@ class Dataset:
 def prepare(
     name: str,
     source: str,
-    user_ids: list[str],
+    user_ids: Sequence[str],
     catalogue: Catalogue,
     interactions: Interactions,
     *,
     simulated: bool = False,
+    report: Report = silent,
 ) -> Dataset:
     """Drop duplicates, split, and fingerprint."""
+    report(Progress("preparing: duplicates", 0, 3))
     unique, dropped = drop_duplicates(interactions)
+    report(Progress("preparing: fingerprint", 1, 3))
+    fingerprint = _fingerprint(user_ids, catalogue, unique)
+    report(Progress("preparing: split", 2, 3))
     split = leave_one_out(unique, len(user_ids))
-    digest = hashlib.sha256(RULE.encode())
-    digest.update("\0".join([*user_ids, "", *catalogue.item_ids]).encode())
-    for array in (unique.users, unique.items, unique.times):
-        digest.update(array.astype("<i8").tobytes())
+    report(Progress("preparing", 3, 3))
     notices = [f"{dropped:,} duplicate interactions: the latest of each kept"] if dropped else []
     if single := int((split.heldout < 0).sum()):
         notices.append(f"{single:,} users with a single interaction are trained on, not evaluated")
     if len(catalogue.item_ids) <= 50:
         notices.append(f"only {len(catalogue.item_ids)} items: Hit@50 is always 1")
-    return Dataset(name, simulated, source, tuple(notices), digest.hexdigest(), user_ids, catalogue, split)
+    return Dataset(name, simulated, source, tuple(notices), fingerprint, user_ids, catalogue, split)
 
 
-def save(dataset: Dataset, folder: Path) -> None:
+def _fingerprint(user_ids: Sequence[str], catalogue: Catalogue, rows: Interactions) -> str:
+    """SHA-256 of the split's rule, the ids, and the interactions as little-endian int64; in hexadecimal."""
+    digest = hashlib.sha256(RULE.encode())
+    digest.update("\0".join([*user_ids, "", *catalogue.item_ids]).encode())
+    for array in (rows.users, rows.items, rows.times):
+        for start in range(0, len(array), _CHUNK):
+            digest.update(array[start : start + _CHUNK].astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def save(dataset: Dataset, folder: Path, report: Report = silent) -> None:
     """Write under `folder/<fingerprint>/`, whole or not at all."""
     target = folder / dataset.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".preparing-", dir=folder))
     try:
-        for key in _ARRAYS:
+        for number, key in enumerate(_ARRAYS):
+            report(Progress("writing", number, len(_ARRAYS)))
             np.save(scratch / f"{key}.npy", getattr(dataset.split, key))
-        about: dict[str, Any] = {
-            "name": dataset.name,
-            "simulated": dataset.simulated,
-            "source": dataset.source,
-            "notices": dataset.notices,
-            "user_ids": dataset.user_ids,
-        } | vars(dataset.catalogue)
+        np.save(scratch / "offsets.npy", dataset.offsets)
+        Strings.of(dataset.user_ids).save(scratch, "user_ids")
+        (scratch / "catalogue.json").write_bytes(msgspec.json.encode(dataset.catalogue))
+        about = {key: getattr(dataset, key) for key in ("name", "simulated", "source", "notices")}
         (scratch / "dataset.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
+        report(Progress("writing", len(_ARRAYS), len(_ARRAYS)))
         if target.exists():
             shutil.rmtree(target)
         os.replace(scratch, target)
@@ -167,29 +187,32 @@ def load(folder: Path, fingerprint: str) -> Dataset:
     where = folder / fingerprint
     try:
         about = json.loads((where / "dataset.json").read_text("utf-8"))
-        arrays = {key: np.load(where / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in _ARRAYS}
-        catalogue = Catalogue(about["item_ids"], about["titles"], about["years"], about["genres"])
+        split = Split(**{key: _mapped(where, key) for key in _ARRAYS})
+        if "user_ids" in about:  # the older form: all but the arrays in one file
+            user_ids: Sequence[str] = about["user_ids"]
+            catalogue = Catalogue(about["item_ids"], about["titles"], about["years"], about["genres"])
+        else:
+            split = replace(split, offsets=np.load(where / "offsets.npy", allow_pickle=False))
+            user_ids = Strings.load(where, "user_ids")
+            catalogue = msgspec.json.decode((where / "catalogue.json").read_bytes(), type=Catalogue)
         return Dataset(
-            about["name"],
-            about["simulated"],
-            about["source"],
-            tuple(about["notices"]),
-            fingerprint,
-            about["user_ids"],
-            catalogue,
-            Split(**arrays),
+            about["name"], about["simulated"], about["source"], tuple(about["notices"]), fingerprint, user_ids, catalogue, split
         )
     except FileNotFoundError as error:
         raise DatasetError(f"{where}: this prepared dataset is not there; give the original files with --data-dir") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise DatasetError(f"{where}: damaged prepared dataset ({error}); delete the folder") from error
+
+
+def _mapped(folder: Path, key: str) -> NDArray[np.int64]:
+    return np.asarray(np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False))
 
 
 def with_notice(dataset: Dataset, notice: str) -> Dataset:
     return replace(dataset, notices=(notice, *dataset.notices))
 
 
-def nearest_ids(wanted: str, ids: list[str], count: int = 5) -> list[str]:
+def nearest_ids(wanted: str, ids: Sequence[str], count: int = 5) -> list[str]:
     """The ids most like `wanted`: by number where all are numbers, else by letters."""
     if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
         return sorted(ids, key=lambda user_id: (abs(int(user_id) - int(wanted)), int(user_id)))[:count]

@@ -1,0 +1,96 @@
+"""Many strings in two arrays, which may be memory-mapped: opened at once, and decoded one by one when asked for."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Strings(Sequence[str]):
+    """An unchangeable list of strings, equal to a list of the same ones."""
+
+    def __init__(self, offsets: NDArray[np.int64], text: NDArray[np.uint8]) -> None:
+        """String k is bytes offsets[k]:offsets[k + 1] of `text`, in UTF-8; `offsets` has shape (strings + 1,)."""
+        self._offsets = offsets
+        self._text = text
+
+    @classmethod
+    def of(cls, strings: Sequence[str]) -> "Strings":
+        if isinstance(strings, Strings):
+            return strings
+        encoded = [string.encode("utf-8") for string in strings]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(one) for one in encoded], out=offsets[1:])
+        return cls(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> "Strings":
+        """Raises OSError or ValueError where what `save` left is missing or damaged."""
+        offsets, text = (
+            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)) for part in ("offsets", "text")
+        )
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text):
+            raise ValueError(f"{name}.offsets.npy does not go with {name}.text.npy")
+        return cls(offsets, text)
+
+    def save(self, folder: Path, name: str) -> None:
+        np.save(folder / f"{name}.offsets.npy", self._offsets)
+        np.save(folder / f"{name}.text.npy", self._text)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        row = range(len(self))[index]  # negative ones too; raises IndexError
+        return self._decoded(int(self._offsets[row]), int(self._offsets[row + 1]))
+
+    def __iter__(self) -> Iterator[str]:
+        offsets = self._offsets.tolist()
+        whole = self._decoded(0, offsets[-1])
+        if len(whole) == offsets[-1]:  # ASCII alone, so that places in it are those of the bytes
+            return (whole[start:stop] for start, stop in pairwise(offsets))
+        return (self._decoded(start, stop) for start, stop in pairwise(offsets))
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Raises ValueError where it is not there."""
+        if isinstance(value, str):
+            wanted = np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
+            rows = np.arange(len(self))[start:stop]
+            rows = rows[np.diff(self._offsets)[rows] == len(wanted)]
+            for place, letter in enumerate(wanted.tolist()):
+                rows = rows[self._text[self._offsets[rows] + place] == letter]
+            if len(rows):
+                return int(rows[0])
+        raise ValueError(f"{value!r} is not there")
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            self.index(value)
+        except ValueError:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment] # as of a list
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(list(self), dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"Strings({self[:3]}, {len(self):,} in all)"
+
+    def _decoded(self, start: int, stop: int) -> str:
+        return self._text[start:stop].tobytes().decode("utf-8")
