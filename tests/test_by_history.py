@@ -20,14 +20,15 @@ WINDOW = 6
 
 
 @pytest.fixture(scope="module")
-def home(shared_home: Path) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a run `recent` of a model with a short history, on the demo set."""
     from conftest import run_cli
 
     args = ("--dataset", "demo", "--preset", "fast", "--epochs", "2", "--history", str(WINDOW), "--plain", "--threads", "1")
-    result = run_cli("train", *args, "--home", str(shared_home), "--name", "recent")
+    folder = tmp_path_factory.mktemp("recent-home")
+    result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
     assert result.returncode == 0, result.stderr
-    return shared_home
+    return folder
 
 
 @pytest.fixture(scope="module")
