@@ -1,7 +1,6 @@
 """Make a run ready to train: settings, dataset, run directory."""
 
 import platform
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +13,7 @@ from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
 from neumf_tui.output import say
+from neumf_tui.progress import ProgressLine
 from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.protocol import PROTOCOL as PROTOCOL
 from neumf_tui.runs.protocol import make_protocol
@@ -42,7 +42,7 @@ def new_run(
 
 def open_data(dataset: str, data_dir: Path | None, home: Path) -> Dataset:
     """Open a dataset, telling of it on stderr; raises DatasetError or UsageError."""
-    data = open_dataset(dataset, data_dir, home, say, _DownloadLine())
+    data = open_dataset(dataset, data_dir, home, say, ProgressLine())
     for notice in data.notices:
         say(f"{data.label}: {notice}")
     return data
@@ -90,24 +90,3 @@ def check_data(folder: Path, home: Path) -> None:
     """See that a run's dataset is there, or can be made anew, before its trainer starts; raises DatasetError."""
     data = read_info(folder).dataset
     load_dataset(data.fingerprint, data.name, home, data.source)
-
-
-class _DownloadLine:
-    """Bytes of a download on one line that is written over, and only on a terminal."""
-
-    def __init__(self) -> None:
-        self.shown = -1
-
-    def __call__(self, received: int) -> None:
-        from neumf_tui.data.fetch import SIZE
-
-        percent = 100 * received // SIZE
-        if percent != self.shown and sys.stderr.isatty():
-            self.shown = percent
-            end = "\n" if received >= SIZE else ""
-            print(
-                f"\r{received / 1e6:.1f} of {SIZE / 1e6:.1f} MB  {percent} %",
-                end=end,
-                file=sys.stderr,
-                flush=True,
-            )

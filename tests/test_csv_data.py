@@ -12,8 +12,9 @@ from test_data import small, write_ml
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.find import prepared_dir
-from neumf_tui.data.movielens_csv import read_movielens_csv
+from neumf_tui.data.readers import read_movielens_csv
 from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
 
 HEADER = "userId,movieId,rating,timestamp"
@@ -108,7 +109,7 @@ def test_the_same_data_written_otherwise_is_the_same(folder: Path, change: Calla
     assert contents(read_movielens_csv(folder, "x")) == contents(first)
 
 
-def test_a_file_read_line_by_line_gives_what_pandas_gives(folder: Path) -> None:
+def test_a_file_read_line_by_line_gives_what_arrow_gives(folder: Path) -> None:
     """Ids that look alike stay apart; fractions of a second tell the order; both ways of reading agree."""
     tail = ["007,1,4,5", "7,2,4,5", "NA,3,4,5.25", "NA,4,4,5.5", "NA,5,4,5.125", "u 1,6,4,5", "u 1,7,4,5"]
     rewrite(folder / "ratings.csv", lambda lines: lines + tail)
@@ -207,7 +208,7 @@ def test_a_bad_line_of_movies_is_named(folder: Path, line: str, says: str) -> No
             b"userId,movieId,rating\n1,2,3\n",
             "ratings.csv, line 1: no column timestamp; expected userId, movieId, rating, timestamp",
         ),
-        (b"user,item,rating,timestamp\n1,2,3,4\n", "no column userId; expected userId, movieId, rating, timestamp, separated by"),
+        (b"who,what,rating,timestamp\n1,2,3,4\n", "no column userId; expected userId, movieId, rating, timestamp or names like"),
         (b"userId;movieId;rating;timestamp\n1;2;3;4\n", "found userId;movieId;rating;timestamp; mend the header"),
         (b"userId,movieId,rating,timestamp,rating\n1,2,3,4,5\n", "line 1: more than one column rating"),
         (b"1,2,3,4\n1,3,3,5\n", "line 1: no column userId"),
@@ -251,11 +252,12 @@ def test_a_folder_gives_its_name_and_is_found_by_it(folder: Path, own_home: Path
 def test_a_folder_that_does_not_hold_what_is_meant_is_refused(folder: Path, own_home: Path, tmp_path: Path) -> None:
     expected = "expected a folder with u.data and u.item, or with ratings.csv and movies.csv"
     (tmp_path / "empty").mkdir()
+    (folder / "notes.txt").touch()
     for named, name, says in (
         (tmp_path / "empty", "auto", "holds no dataset, neither itself nor in a folder of it; "),
         (folder, "ml-100k", "holds no dataset ml-100k, neither itself nor in a folder of it, only small-films (ratings.csv); "),
         (folder, "other", "holds no dataset other, neither"),
-        (folder / "ratings.csv", "auto", "is not a folder; "),
+        (folder / "notes.txt", "auto", "is not a folder or file of data; "),
     ):
         with pytest.raises(DatasetError) as caught:
             open_folder(named, own_home, name)
@@ -286,16 +288,20 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
     def listed() -> dict[str, tuple[bool, str]]:
         return {row["name"]: (row["available"], row["where"]) for row in json.loads(inside("datasets", "--json").stdout)}
 
-    with pytest.raises(UsageError, match=r"--dataset small-films: expected one of auto, ml-100k, demo; .* --data-dir"):
+    with pytest.raises(
+        UsageError, match=r"--dataset small-films: expected one of auto, ml-100k, .*, ml-32m, demo; .* --data-dir"
+    ):
         open_dataset("small-films", None, own_home, quiet, quiet)
-    assert list(listed()) == ["ml-100k", "demo"]
+    assert list(listed()) == [*RELEASES, "demo"]
+    assert listed()["ml-20m"] == (False, "20 million ratings, 2015; fetched from GroupLens, 199 MB when first used")
+    assert listed()["ml-32m"][1].endswith("fetched from GroupLens with --accept-unverified: no hash of it is known")
     in_home = write_csv(own_home / "datasets" / "from-home")
     in_env = write_csv(own_home.parent / "env" / "from-env")
     monkeypatch.setenv("NEUMF_TUI_DATA", str(in_env))
     rewrite(folder / "ratings.csv", lambda lines: lines[:-1])
     open_folder(folder, own_home)
     there = listed()
-    assert list(there) == ["ml-100k", "from-env", "from-home", "small-films", "demo"]
+    assert list(there) == [*RELEASES, "from-env", "from-home", "small-films", "demo"]
     assert there["small-films"] == (True, str(folder)) and there["from-home"] == (True, str(in_home))
     assert not there["ml-100k"][0] and f"NEUMF_TUI_DATA {in_env}: holds no dataset ml-100k" in there["ml-100k"][1]
     said: list[str] = []
@@ -306,7 +312,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
     with pytest.raises(DatasetError, match="holds no dataset small-films"):
         open_dataset("small-films", None, own_home, quiet, quiet)
     (next(prepared_dir(own_home).glob("*/dataset.json"))).write_text("{")
-    assert list(listed()) == ["ml-100k", "from-env", "from-home", "demo"], "a damaged one is passed over"
+    assert list(listed()) == [*RELEASES, "from-env", "from-home", "demo"], "a damaged one is passed over"
 
 
 def test_what_was_prepared_is_what_was_read_until_a_file_changes(folder: Path, own_home: Path) -> None:

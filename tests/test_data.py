@@ -4,15 +4,18 @@ import hashlib
 import socket
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neumf_tui.data import fetch
+from neumf_tui.data import fetch, releases
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.movielens import read_ml100k, split_year
+from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
+from neumf_tui.data.releases import RELEASES
 from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
 from neumf_tui.errors import DatasetError, UsageError
 
@@ -134,6 +137,11 @@ def test_cache_follows_the_files(tmp_path: Path, own_home: Path) -> None:
     assert open_dataset("ml-100k", folder, own_home, print, print).fingerprint != first.fingerprint
 
 
+def known(monkeypatch: pytest.MonkeyPatch, name: str = "ml-100k", **facts: object) -> None:
+    """Let a release be known by other facts."""
+    monkeypatch.setitem(RELEASES, name, replace(RELEASES[name], **facts))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def archive(own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A small ml-100k.zip in the home, known by its true hash."""
@@ -141,9 +149,9 @@ def archive(own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     path = own_home / "datasets" / "ml-100k.zip"
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w") as file:
-        for name in fetch.FILES:
+        for name in RELEASES["ml-100k"].files:
             file.writestr(f"ml-100k/{name}", (folder / name).read_bytes() if (folder / name).exists() else b"")
-    monkeypatch.setattr(fetch, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    known(monkeypatch, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -167,7 +175,7 @@ def test_without_network_auto_falls_back_and_says_why_but_ml100k_does_not(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(fetch, "URL", f"http://127.0.0.1:{port}/ml-100k.zip")
+    monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{port}/")
     said: list[str] = []
     data = open_dataset("auto", None, own_home, said.append, lambda _n: None)
     assert data.simulated and data.label == "demo (simulated)"
@@ -180,10 +188,10 @@ def test_without_network_auto_falls_back_and_says_why_but_ml100k_does_not(
 
 def test_a_silent_server_is_given_up(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(fetch, "URL", f"http://127.0.0.1:{server.getsockname()[1]}/ml-100k.zip")
+        monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.getsockname()[1]}/")
         monkeypatch.setattr(fetch, "SILENCE_LIMIT", 0.3)
         with pytest.raises(fetch.NoNetwork, match=r"sent nothing|cannot be reached"):
-            fetch.fetch(own_home / "datasets", lambda _n: None)
+            fetch.fetch(RELEASES["ml-100k"], own_home / "datasets", silent)
 
 
 def test_a_download_of_wrong_contents_is_not_kept(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,9 +209,9 @@ def test_a_download_of_wrong_contents_is_not_kept(own_home: Path, monkeypatch: p
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.handle_request, daemon=True).start()
-    monkeypatch.setattr(fetch, "URL", f"http://127.0.0.1:{server.server_port}/ml-100k.zip")
+    monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.server_port}/")
     with pytest.raises(fetch.NoNetwork, match="another hash"):
-        fetch.fetch(own_home / "datasets", lambda _n: None)
+        fetch.fetch(RELEASES["ml-100k"], own_home / "datasets", silent)
     server.server_close()
     assert not list((own_home / "datasets").iterdir())
 

@@ -1,13 +1,14 @@
 """Reader of MovieLens 100K's original files: `u.data` (tabs) and `u.item` (pipes, Latin-1)."""
 
-import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.films import split_year as split_year
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import DatasetError
 
@@ -28,12 +29,12 @@ def read_ml100k(folder: Path) -> Dataset:
     ratings = _read_ratings(folder / "u.data")
     catalogue = _read_items(folder / "u.item")
     # Only items somebody saw are candidates: an item without any interaction cannot be learned.
-    raw_users, users = np.unique(ratings["user id"].to_numpy(), return_inverse=True)
-    raw_items, items = np.unique(ratings["item id"].to_numpy(), return_inverse=True)
+    raw_users, users = np.unique(ratings["user id"], return_inverse=True)
+    raw_items, items = np.unique(ratings["item id"], return_inverse=True)
     rows = {item_id: row for row, item_id in enumerate(catalogue.item_ids)}
     missing = [str(i) for i in raw_items if str(i) not in rows]
     if missing:
-        line = int(np.flatnonzero(ratings["item id"].to_numpy() == int(missing[0]))[0]) + 1
+        line = int(np.flatnonzero(ratings["item id"] == int(missing[0]))[0]) + 1
         raise DatasetError(
             f"{folder / 'u.data'}, line {line}: item id {missing[0]} is not in {folder / 'u.item'}; "
             f"expected every item there; {_GET_AGAIN}"
@@ -49,7 +50,7 @@ def read_ml100k(folder: Path) -> Dataset:
             [catalogue.years[k] for k in keep],
             [catalogue.genres[k] for k in keep],
         ),
-        Interactions(users.astype(np.int64), items.astype(np.int64), ratings["timestamp"].to_numpy(dtype=np.int64)),
+        Interactions(users.astype(np.int64), items.astype(np.int64), ratings["timestamp"]),
     )
 
 
@@ -66,23 +67,28 @@ def _read_bytes(path: Path) -> bytes:
     return content
 
 
-def _read_ratings(path: Path) -> pd.DataFrame:
+def _read_ratings(path: Path) -> dict[str, NDArray[Any]]:
+    """Each of COLUMNS, shape (ratings,)."""
+    import pyarrow as pa
+    from pyarrow import csv
+
     content = _read_bytes(path)
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    # pandas takes 1e3 for a whole number and pads short lines: whatever is not plainly four numbers is looked at line by line.
+    # Arrow takes 0x1f for a whole number: whatever is not plainly four numbers is looked at line by line.
     if content.count(b"\t") != 3 * lines or content.translate(None, b"0123456789.\t\r\n"):
         _complain(path, content)
+    kinds = (pa.int64(), pa.int64(), pa.float64(), pa.int64())
     try:
-        return pd.read_csv(
-            io.BytesIO(content),
-            sep="\t",
-            header=None,
-            names=list(COLUMNS),
-            dtype={"user id": "int64", "item id": "int64", "rating": "float64", "timestamp": "int64"},
+        table = csv.read_csv(
+            pa.py_buffer(content),
+            read_options=csv.ReadOptions(column_names=list(COLUMNS), block_size=len(content) + 1),
+            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
+            convert_options=csv.ConvertOptions(column_types=dict(zip(COLUMNS, kinds, strict=True)), null_values=[]),
         )
-    except (ValueError, OverflowError) as error:
+    except pa.ArrowInvalid as error:
         _complain(path, content)
         raise DatasetError(f"{path}: cannot be read ({error}); {_GET_AGAIN}") from error
+    return {name: table[name].to_numpy() for name in COLUMNS}
 
 
 def _complain(path: Path, content: bytes) -> None:
@@ -133,9 +139,3 @@ def _read_items(path: Path) -> Catalogue:
         result.years.append(year)
         result.genres.append([g for g, flag in zip(GENRES, fields[5:], strict=True) if flag == "1"])
     return result
-
-
-def split_year(title: str) -> tuple[str, int | None]:
-    """`Kolya (1996)` as (`Kolya`, 1996), of a series its first year; a title without a year keeps all its text."""
-    match = re.fullmatch(r"(.*\S)\s*\((\d{4})(?:[-–](?:\d{4})?)?\)\s*", title, flags=re.DOTALL)
-    return (match[1], int(match[2])) if match else (title, None)
