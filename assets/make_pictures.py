@@ -71,13 +71,17 @@ def main() -> None:
             lines.append((" ".join(args), shown))
 
         pins = [part for pin in PINS for part in ("--pin", pin)]
-        command(home, "train", "--dataset", "demo", "--epochs", "150", "--name", "gentle-heron-12", "--detach", *pins)
-        time.sleep(6)
+        command(home, "baselines", "--dataset", "demo")
+        command(home, "train", "--dataset", "demo", "--name", "gentle-heron-12", "--detach", *pins)
+        from neumf_tui.runs.reader import read_snapshot
+
+        while len(read_snapshot(runs / "gentle-heron-12").evaluations) < 10:
+            time.sleep(0.1)
         asyncio.run(picture(runs / "gentle-heron-12", home, "train", [], "train.svg"))
         command(home, "stop", "gentle-heron-12")
-        command(home, "train", "--dataset", "demo", "--epochs", "40", "--negatives", "4", "--name", "swift-fox-31", "--plain")
+        command(home, "train", "--dataset", "demo", "--preset", "paper", "--name", "swift-fox-31", "--plain")
         asyncio.run(picture(None, home, "runs", ["space", "down", "space"], "runs.svg"))
-        typed("train", "--dataset", "demo", "--epochs", "5000", "--name", "quiet-otter-07", "--detach")
+        typed("train", "--dataset", "demo", "--preset", "d2l", "--epochs", "5000", "--name", "quiet-otter-07", "--detach")
         time.sleep(5)
         typed("status", "quiet-otter-07")
         typed("pause", "quiet-otter-07")
