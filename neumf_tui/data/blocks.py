@@ -59,9 +59,11 @@ def read_fast(path: Path, layout: Layout, report: Report) -> Rows | None:
 
 def _blocks(file: Any, has_header: bool) -> Iterator[bytes]:
     """Whole lines, about BLOCK bytes at a time."""
-    rest = file.read(BLOCK).removeprefix(codecs.BOM_UTF8)
     if has_header:
-        rest = rest.partition(b"\n")[2]
+        file.readline()
+    rest = file.read(BLOCK)
+    if not has_header:
+        rest = rest.removeprefix(codecs.BOM_UTF8)
     while more := file.read(BLOCK):
         cut = more.rfind(b"\n") + 1
         if cut:
@@ -153,9 +155,7 @@ def _plainly_quoted(block: bytes, separator: str) -> bool:
 
 def _leading_zeros(block: bytes, separator: str) -> bool:
     """Whether a field may begin with a needless zero: 007 is another id than 7, and no number for one that goes by strings."""
-    if block[:1] == b"0":
-        return True
-    letters, mark = np.frombuffer(block, dtype=np.uint8), ord(separator[-1])
+    letters, mark = np.frombuffer(b"\n" + block, dtype=np.uint8), ord(separator[-1])
     for start in range(0, len(letters), _PIECE):
         piece = letters[start : start + _PIECE + 2]
         # Line ends, quotes and most separators are below the point that 0 stands before or after in 0.5 and 3.05.
