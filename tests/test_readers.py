@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from neumf_tui.data import blocks, lines
 from neumf_tui.data import dataset as prepared
+from neumf_tui.data import split as split_module
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.find import prepared_dir
 from neumf_tui.data.layout import Columns, layout_of
@@ -183,7 +184,9 @@ def test_movies_dat_is_utf_8_or_else_latin_1(tmp_path: Path) -> None:
     for encoding in ("utf-8", "latin-1"):
         file.write_bytes("\n".join(f"{n}::Misérables, Les ({y})::Drama" for n, (_, y, _) in FILMS.items()).encode(encoding))
         data = read_movielens_dat(tmp_path, "x")
-        assert set(data.catalogue.titles) == {"Misérables, Les"} and data.catalogue.years == [FILMS[int(film)][1] for film in data.catalogue.item_ids]
+        assert set(data.catalogue.titles) == {"Misérables, Les"} and data.catalogue.years == [
+            FILMS[int(film)][1] for film in data.catalogue.item_ids
+        ]
     for content, says in (
         (b"1::A\n", "line 1: 2 columns"),
         (b"1::A::B\n1::C::D\n", "line 2: item id '1' stands already in line 1"),
@@ -352,10 +355,11 @@ def test_reading_tells_how_far_it_is(tmp_path: Path, own_home: Path, monkeypatch
 # Duplicates and split, against what one would write without a thought for speed.
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_duplicates_and_split_are_as_the_rule_says(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_duplicates_and_split_are_as_the_rule_says(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(seed)
     count = int(draw.integers(1, 60))
+    monkeypatch.setattr(split_module, "_CHUNK", int(draw.choice([1, 5, 1 << 20])))
     far = 2**62 * (seed % 2)  # so that user and time do not fit into one number
     rows = Interactions(
         *(draw.integers(0, 6, count).astype(kind) for kind in (np.int32, np.int32)),
@@ -379,6 +383,14 @@ def test_duplicates_and_split_are_as_the_rule_says(seed: int) -> None:
         part = slice(split.offsets[user], split.offsets[user + 1])
         assert split.items[part].tolist() == [rows.items[row] for row in mine] and set(split.users[part].tolist()) <= {user}
     assert {getattr(split, key).dtype for key in ("users", "items", "times", "heldout")} == {np.dtype(np.int64)}
+
+
+def test_users_whose_numbers_need_more_than_16_bits_are_brought_together() -> None:
+    users = np.array([70_000, 3, 65_536 + 3, 70_000, 3, 0, 65_536 + 3], dtype=np.int32)
+    split = leave_one_out(Interactions(users, np.arange(7), np.array([9, 1, 2, 8, 1, 1, 2])), 80_000)
+    held = np.flatnonzero(split.heldout >= 0)
+    assert dict(zip(held.tolist(), split.heldout[held].tolist(), strict=True)) == {3: 1, 65_539: 2, 70_000: 0}
+    assert list(zip(split.users.tolist(), split.items.tolist(), strict=True)) == [(0, 5), (3, 4), (65_539, 6), (70_000, 3)]
 
 
 # What is kept of a dataset.

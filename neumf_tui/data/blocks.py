@@ -77,12 +77,11 @@ def _blocks(file: Any, has_header: bool) -> Iterator[bytes]:
 
 def _parse(block: bytes, layout: Layout) -> _Part | None:
     """User ids, item ids and times of the lines; None where they may not be right."""
-    lines = block.count(b"\n")
     if b"\0" in block or (layout.quoted and not _plainly_quoted(block, layout.separator)):
         return None
     double = len(layout.separator) == 2  # Arrow knows separators of one letter: between two of them there is an empty column
     if double:
-        each = len(layout.header) - 1
+        lines, each = block.count(b"\n"), len(layout.header) - 1
         separator = layout.separator.encode()
         if block.count(separator) != each * lines or block.count(separator[:1]) != 2 * each * lines:
             return None
@@ -103,10 +102,10 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
         return None
     if len(times) and not (times.min() >= 0 and times.max() < 2**63):  # NaN neither
         return None
-    if times.dtype.kind == "i" and (b"0x" in block or b"0X" in block) and _HEX.search(block):
+    if times.dtype.kind == "i" and (b"x" in block or b"X" in block) and _HEX.search(block):
         return None  # which Arrow takes for a number
     first, second = _ids(user), _ids(item)
-    return None if first is None or second is None else (first, second, times)
+    return None if first is None or second is None else (first, second, _small(times) if times.dtype.kind == "i" else times)
 
 
 def _table(block: bytes, layout: Layout, names: list[str], types: dict[int, pa.DataType]) -> pa.Table | str | None:
@@ -137,16 +136,20 @@ def _table(block: bytes, layout: Layout, names: list[str], types: dict[int, pa.D
 def _ids(column: Any) -> Ids | None:
     """None where an id is empty."""
     if not isinstance(column, pa.DictionaryArray):
-        numbers = column.to_numpy()
-        return numbers.astype(np.int32) if numbers.max(initial=0) < 2**31 else numbers
+        return _small(column.to_numpy())
     return None if pc.index(column.dictionary, "").as_py() >= 0 else column
+
+
+def _small(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    """Numbers from 0 on, in 32 bits where they fit."""
+    return numbers.astype(np.int32) if numbers.max(initial=0) < 2**31 else numbers
 
 
 def _plainly_quoted(block: bytes, separator: str) -> bool:
     """Whether every quote begins or ends a field, and as many do the one as the other: then none is inside a field."""
-    quotes = block.count(b'"')
-    if not quotes:
+    if b'"' not in block:
         return True
+    quotes = block.count(b'"')
     mark = separator.encode()
     first = block.count(mark + b'"') + block.count(b'\n"') + block.startswith(b'"')
     last = block.count(b'"' + mark) + block.count(b'"\n') + block.count(b'"\r\n')

@@ -25,7 +25,7 @@ class Rows:
     users: list[Ids]
     items: list[Ids]
     times: list[NDArray[Any]]
-    """int64 or float64, none negative."""
+    """int32, int64 or float64, none negative."""
     parts: int = 0
     """Parts of a second that times count; 0: to be told by their size."""
 
@@ -85,7 +85,7 @@ def in_order(ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
     return [ids[k] for k in order], places
 
 
-def in_seconds(stretches: list[NDArray[Any]], parts: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, str]:
+def in_seconds(stretches: list[NDArray[Any]], parts: int) -> tuple[NDArray[Any], NDArray[np.int64] | None, str]:
     """Whole unix seconds; the order to take the rows in, None where it is the file's; and the unit's name where it is not the
     second and was told by the size of the numbers.
 
