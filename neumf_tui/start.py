@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.layout import Columns
 from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
@@ -31,18 +32,24 @@ def new_run(
     preset: str,
     settings: Settings,
     pins: tuple[str, ...] = (),
+    columns: str | None = None,
+    accept_unverified: bool = False,
 ) -> Path:
-    """Open the dataset, telling of it on stderr, and lay out a run directory; its path. `pins` are ids of users."""
+    """Open the dataset as `open_data` does, and lay out a run directory; its path. `pins` are ids of users."""
     name = new_run_name(home, name)
     folder = runs_dir(home) / name
     if folder.exists():
         raise RunError(f"{folder}: a run of this name exists; choose another --name, or --resume it")
-    return make_run(home, open_data(dataset, data_dir, home), name, preset, settings, pins)
+    data = open_data(dataset, data_dir, home, columns, accept_unverified)
+    return make_run(home, data, name, preset, settings, pins)
 
 
-def open_data(dataset: str, data_dir: Path | None, home: Path) -> Dataset:
-    """Open a dataset, telling of it on stderr; raises DatasetError or UsageError."""
-    data = open_dataset(dataset, data_dir, home, say, ProgressLine())
+def open_data(
+    dataset: str, data_dir: Path | None, home: Path, columns: str | None = None, accept_unverified: bool = False
+) -> Dataset:
+    """Open a dataset, telling of it on stderr; raises DatasetError or UsageError. `columns` is what `--columns` says."""
+    named = Columns.parse(columns) if columns else None
+    data = open_dataset(dataset, data_dir, home, say, ProgressLine(), columns=named, accept_unverified=accept_unverified)
     for notice in data.notices:
         say(f"{data.label}: {notice}")
     return data

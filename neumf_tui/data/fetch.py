@@ -41,15 +41,15 @@ class _Download:
         import requests
 
         have = self.part.stat().st_size if self.part.exists() else 0
-        asked = {"Range": f"bytes={have}-"} if have else {}
-        with requests.get(url, headers=asked, stream=True, timeout=SILENCE_LIMIT) as answer:
-            if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
-                have = 0 if have != self.release.size else have  # more than there is, unless it is the whole
-            else:
+        if not have or have != self.release.size:
+            asked = {"Range": f"bytes={have}-"} if have else {}
+            with requests.get(url, headers=asked, stream=True, timeout=SILENCE_LIMIT) as answer:
+                if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
+                    self.part.unlink()  # longer than the file is: of another one
+                    self(url, output, _pooch)
+                    return
                 answer.raise_for_status()
-                have = have if answer.status_code == requests.codes.partial_content else 0
-            if not (have and have == self.release.size):
-                self._take(answer, have)
+                self._take(answer, have if answer.status_code == requests.codes.partial_content else 0)
         os.replace(self.part, output)
 
     def _take(self, answer: Any, have: int) -> None:
