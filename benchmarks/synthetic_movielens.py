@@ -113,8 +113,9 @@ def _whole(values: NDArray[np.float64], total: int, least: int, most: int) -> ND
     whole = np.clip(np.rint(values), least, most).astype(np.int64)
     while missing := total - int(whole.sum()):
         free = np.flatnonzero((whole < most) if missing > 0 else (whole > least))
-        chosen = free[-min(abs(missing), len(free)) :]
-        whole[chosen] += np.sign(missing)
+        count = min(abs(missing), len(free))
+        start = (len(free) - count) // 2  # the ends are as the law says
+        whole[free[start : start + count]] += np.sign(missing)
     return whole
 
 
