@@ -394,7 +394,9 @@ def _data(home: Path) -> Check:
     from neumf_tui.data.registry import known_datasets
 
     known = known_datasets(home)
-    return Check("data", "ok", "; ".join(f"{row.name}: {row.where}" for row in known))
+    here = [f"{row.name}: {row.where}" for row in known if row.available]
+    absent = ", ".join(row.name for row in known if not row.available)
+    return Check("data", "ok", "; ".join([*here, f"not here: {absent} (`neumf-tui datasets` says more)"] if absent else here))
 
 
 def _standing(folder: Path) -> Path:

@@ -60,7 +60,9 @@ def at_hand(home: Path) -> list[Source]:
             continue  # damaged: to whom it matters `load` tells so
     # The demo set is from nowhere.
     places = [place for _, place in sorted(earlier, reverse=True) if Path(place).is_absolute()]
-    return list(dict.fromkeys([*sources_below(datasets_dir(home)), *(one for place in places for one in source_of(place))]))
+    return list(
+        dict.fromkeys([*sources_below(datasets_dir(home), tables=True), *(one for place in places for one in source_of(place))])
+    )
 
 
 def originals(name: str, home: Path, source: str) -> list[Source]:

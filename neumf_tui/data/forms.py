@@ -160,13 +160,13 @@ def source_of(text: str) -> list[Source]:
     return sources_in(place, columns) if text else []
 
 
-def sources_below(folder: Path) -> list[Source]:
-    """The datasets in the folders of `folder`, hidden ones apart, by the folders' names; no tables of unknown names."""
+def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
+    """The datasets in the folders of `folder`, hidden ones apart, by the folders' names; `tables` as in `sources_in`."""
     try:
         places = sorted(folder.iterdir())
     except OSError:
         return []
-    return [source for place in places if not place.name.startswith(".") for source in sources_in(place, tables=False)]
+    return [source for place in places if not place.name.startswith(".") for source in sources_in(place, tables=tables)]
 
 
 def _checked(source: Source) -> Source:
