@@ -352,6 +352,15 @@ def test_reading_tells_how_far_it_is(tmp_path: Path, own_home: Path, monkeypatch
         assert last.done == last.total
 
 
+def test_reading_line_by_line_tells_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_STRETCH", 16)
+    said: list[Progress] = []
+    layout = layout_of(as_csv(tmp_path) / "ratings.csv", ",", None)
+    rows = lines.read_by_line(tmp_path / "ratings.csv", layout, said.append)
+    assert [one.done for one in said] == [16, 32, 48, 64, 80] and {one.unit for one in said} == {"lines"} and said[0].total == 81
+    assert coded(rows) == coded(lines.read_by_line(tmp_path / "ratings.csv", layout))
+
+
 # Duplicates and split, against what one would write without a thought for speed.
 
 

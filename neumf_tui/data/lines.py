@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from neumf_tui.data.layout import SPOKEN, Layout, not_utf8, unreadable
+from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.rows import Rows
 from neumf_tui.errors import DatasetError
 
@@ -20,7 +21,7 @@ _STRETCH = 1 << 18
 """Rows that are kept as Python objects before they go into an array."""
 
 
-def read_by_line(path: Path, layout: Layout) -> Rows:
+def read_by_line(path: Path, layout: Layout, report: Report = silent) -> Rows:
     """Any file, quoted or ragged: what is right in it, or DatasetError for the first line that is not."""
     users: dict[str, int] = {}
     items: dict[str, int] = {}
@@ -30,7 +31,12 @@ def read_by_line(path: Path, layout: Layout) -> Rows:
     pairs: tuple[list[int], list[int]] = [], []
     times: list[float] = []
 
+    total, done = _count_lines(path), 0
+
     def put_away() -> None:
+        nonlocal done
+        done += len(times)
+        report(Progress(f"reading {path.name} line by line", min(done, total), total, "lines"))
         for kept, column in zip(codes, pairs, strict=True):
             kept.append(np.array(column, dtype=np.int32))
             column.clear()
@@ -62,6 +68,11 @@ def read_by_line(path: Path, layout: Layout) -> Rows:
         for column, ids in zip(codes, (users, items), strict=True)
     )
     return Rows(first, second, stretches)
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 22), b""))
 
 
 def interactions(path: Path, layout: Layout) -> Iterator[tuple[str, list[str]]]:

@@ -68,7 +68,7 @@ def _named(path: Path, columns: Columns | None) -> str:
 
 
 def _read(path: Path, layout: Layout, report: Report) -> Rows:
-    return read_fast(path, layout, report) or read_by_line(path, layout)
+    return read_fast(path, layout, report) or read_by_line(path, layout, report)
 
 
 def _assembled(
