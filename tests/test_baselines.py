@@ -160,6 +160,7 @@ def test_a_cosine_worked_by_hand(small: Dataset) -> None:
     assert scores[8] == 0
 
 
+@pytest.mark.slow
 def test_item_models_on_the_demo_set(demo: Dataset) -> None:
     histories, _ = plain_fold(demo, False)
     matrix, ours = plain_matrix(histories, demo.num_items), Fold(demo, False).histories
