@@ -4,7 +4,8 @@
 
 FOLDER holds ratings.csv and movies.csv, e.g. of benchmarks/synthetic_movielens.py. Every first reading and every opening is a
 process of its own with a new home, so that nothing is left in memory from the one before; the file itself is read once
-before, and so comes from the cache of the system, not the disk. Other forms are made of the CSV first. Prints medians, least and most.
+before, and so comes from the cache of the system, not the disk. Other forms are made of the CSV first. Prints medians, least and
+most.
 """
 
 import argparse

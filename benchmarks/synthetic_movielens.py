@@ -31,7 +31,7 @@ AFFINITY = 0.6
 _DAY = 86_400
 _BATCH = 1 << 20
 """Lines that are written at once."""
-MANY = 300
+MANY = 400
 """Ratings of a user from which on they are drawn without replacement."""
 ROUNDS = 60
 
@@ -131,8 +131,10 @@ def draw(shape: Shape, random: np.random.Generator) -> Interactions:
     # tickets that are dealt, half of theirs would be doubles.
     many = np.flatnonzero(sizes > MANY)
     for user in many[np.argsort(-sizes[many])].tolist():
-        weights = counts * np.where(of_film == of_user[user], 3.0, 1.0)
-        race = np.divide(random.standard_exponential(shape.rated), weights, out=np.full(shape.rated, np.inf), where=weights > 0)
+        weights = counts.astype(np.float32)
+        weights[of_film == of_user[user]] *= 3
+        drawn = random.standard_exponential(shape.rated, dtype=np.float32)
+        race = np.divide(drawn, weights, out=np.full(shape.rated, np.inf, dtype=np.float32), where=weights > 0)
         taken = np.argpartition(race, sizes[user])[: sizes[user]]
         keys[first[user] : first[user] + sizes[user]] += taken
         counts[taken] -= 1
@@ -169,7 +171,8 @@ def _swap_doubles(keys: NDArray[np.int64], width: int, random: np.random.Generat
         if not len(rows):
             return
         rows = np.repeat(rows, np.clip(len(keys) // (4 * len(rows)), 4, 256))  # the few that are left are offered more
-        partners = np.unique(random.integers(len(keys), size=len(rows)))
+        partners = np.sort(random.integers(len(keys), size=len(rows)))
+        partners = partners[np.diff(partners, prepend=-1) > 0]  # each once
         partners = random.permutation(partners[~double[partners]])
         rows = random.permutation(rows)[: len(partners)]
         change = keys[partners] % width - keys[rows] % width
