@@ -61,18 +61,11 @@ def _blocks(file: Any, has_header: bool) -> Iterator[bytes]:
     """Whole lines, about BLOCK bytes at a time."""
     if has_header:
         file.readline()
-    rest = file.read(BLOCK)
-    if not has_header:
-        rest = rest.removeprefix(codecs.BOM_UTF8)
-    while more := file.read(BLOCK):
-        cut = more.rfind(b"\n") + 1
-        if cut:
-            yield rest + more[:cut]
-            rest = more[cut:]
-        else:
-            rest += more
-    if rest:
-        yield rest if rest.endswith(b"\n") else rest + b"\n"
+    elif file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
+    while block := file.read(BLOCK):
+        block += file.readline()
+        yield block if block.endswith(b"\n") else block + b"\n"
 
 
 def _parse(block: bytes, layout: Layout) -> _Part | None:
@@ -158,7 +151,9 @@ def _plainly_quoted(block: bytes, separator: str) -> bool:
 
 def _leading_zeros(block: bytes, separator: str) -> bool:
     """Whether a field may begin with a needless zero: 007 is another id than 7, and no number for one that goes by strings."""
-    letters, mark = np.frombuffer(b"\n" + block, dtype=np.uint8), ord(separator[-1])
+    letters, mark = np.frombuffer(block, dtype=np.uint8), ord(separator[-1])
+    if letters[0] == ord("0") and letters[1] >= ord("0") and letters[1] != mark:
+        return True
     for start in range(0, len(letters), _PIECE):
         piece = letters[start : start + _PIECE + 2]
         # Line ends, quotes and most separators are below the point that 0 stands before or after in 0.5 and 3.05.
