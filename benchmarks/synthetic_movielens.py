@@ -33,6 +33,8 @@ _BATCH = 1 << 20
 """Lines that are written at once."""
 MANY = 400
 """Ratings of a user from which on they are drawn without replacement."""
+NEXT = 10_000
+"""Most ratings of a user, but for the one who has the most of all."""
 ROUNDS = 60
 
 
@@ -80,24 +82,30 @@ def history_sizes(shape: Shape) -> NDArray[np.int64]:
     most = min(most, shape.rated * 3 // 4)
 
     def sizes(sigma: float) -> NDArray[np.float64]:
-        return np.minimum(least + (median - least) * np.exp(sigma * z), most)
+        drawn = np.minimum(least + (median - least) * np.exp(sigma * z), min(most, NEXT))
+        drawn[-1] = most
+        return drawn
 
     return _whole(sizes(_solve(lambda sigma: sizes(sigma).sum(), shape.ratings, 0.1, 6.0)), shape.ratings, least, most)
 
 
 def film_counts(shape: Shape) -> NDArray[np.int64]:
-    """Ratings of each film, ascending: log-linear between the quartiles, and above the last as steep as their sum needs."""
+    """Ratings of each film, ascending: log-linear between the quartiles; of the upper quarter C/(rank + b)^a, as Zipf and
+    Mandelbrot have it, with the most at rank 1, the quartile at its end, and b such that the sum is right."""
     first, median, third, most = shape.seen
     p = (np.arange(shape.rated) + 0.5) / shape.rated
     most = min(most, shape.users * 9 // 10)
-    below = np.interp(p, [0, 0.25, 0.5, 0.75], np.log(np.maximum([1, first, median, third], 1)))
-    top = np.clip((p - 0.75) / (p[-1] - 0.75), 0, 1)
-    start = max(third, 1.0)
+    upper = int((p > 0.75).sum())
+    lower = np.exp(np.interp(p[: shape.rated - upper], [0, 0.25, 0.5, 0.75], np.log(np.maximum([1, first, median, third], 1))))
+    steepness = np.log(most / max(third, 1))
+    ranks = np.arange(upper, 0, -1)
 
-    def counts(power: float) -> NDArray[np.float64]:
-        return np.maximum(1, np.where(p < 0.75, np.exp(below), start * (most / start) ** top**power))
+    def counts(log_b: float) -> NDArray[np.float64]:
+        b = np.exp(log_b)
+        a = steepness / np.log((upper + b) / (1 + b))
+        return np.concatenate([lower, most * ((1 + b) / (ranks + b)) ** a])
 
-    return _whole(counts(_solve(lambda power: -counts(power).sum(), -shape.ratings, 0.05, 40.0)), shape.ratings, 1, most)
+    return _whole(counts(_solve(lambda log_b: counts(log_b).sum(), shape.ratings, -5, 15)), shape.ratings, 1, most)
 
 
 def _solve(rising: Callable[[float], float], wanted: float, low: float, high: float) -> float:
@@ -135,6 +143,8 @@ def draw(shape: Shape, random: np.random.Generator) -> Interactions:
         weights[of_film == of_user[user]] *= 3
         drawn = random.standard_exponential(shape.rated, dtype=np.float32)
         race = np.divide(drawn, weights, out=np.full(shape.rated, np.inf, dtype=np.float32), where=weights > 0)
+        if np.count_nonzero(weights) < sizes[user]:
+            raise SystemExit(f"no tickets are left for a user with {sizes[user]:,} ratings: this shape is too dense")
         taken = np.argpartition(race, sizes[user])[: sizes[user]]
         keys[first[user] : first[user] + sizes[user]] += taken
         counts[taken] -= 1
