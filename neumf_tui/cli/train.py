@@ -19,9 +19,14 @@ def train(
             help="auto, ml-100k, demo, or the name of a dataset's folder; auto takes what --data-dir holds, else ml-100k."
         ),
     ] = "auto",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with u.data and u.item, or ratings.csv and movies.csv; or its parent.")
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of a dataset, or its parent; or a table, CSV or Parquet.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE=NAME,…", help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME]."),
     ] = None,
+    accept_unverified: Annotated[
+        bool, typer.Option("--accept-unverified", help="Fetch a release of MovieLens whose hash is not known.")
+    ] = False,
     preset: Annotated[str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l.  [default: tuned]")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,
@@ -65,12 +70,15 @@ def train(
     if resume is None:
         settings = make_settings(preset or DEFAULT_PRESET, changes, config)
         named = config.stem if config else preset or DEFAULT_PRESET
-        folder = new_run(home_of(home), dataset, data_dir, name, named, settings, tuple(pin or ()))
+        pins = tuple(pin or ())
+        folder = new_run(home_of(home), dataset, data_dir, name, named, settings, pins, columns, accept_unverified)
     else:
         others = {
             "name": name,
             "dataset": dataset != "auto",
             "data_dir": data_dir,
+            "columns": columns,
+            "accept_unverified": accept_unverified,
             "preset": preset,
             "config": config,
             "pin": pin,
