@@ -37,13 +37,11 @@ def baselines(
     form = form_of(json, csv)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
-    from neumf_tui.data.registry import open_dataset
     from neumf_tui.output import print_sheet, say
+    from neumf_tui.start import open_data
 
     wanted = named(only)
-    data = open_dataset(dataset, data_dir, home_of(home), say, lambda _: None)
-    for notice in data.notices:
-        say(f"{data.label}: {notice}")
+    data = open_data(dataset, data_dir, home_of(home))
     outcomes = []
     with _progress() as report:
         for outcome in Baselines(data, home_of(home), report, seed).outcomes(wanted, again=again, strict=only is not None):

@@ -41,15 +41,13 @@ def check_leak(
 
     Exits with 1 where there is a leak, or where held-out items rank lower than by chance.
     """
-    from neumf_tui.data.registry import open_dataset
-    from neumf_tui.output import print_sheet, say
+    from neumf_tui.output import print_sheet
     from neumf_tui.settings import DEFAULT_PRESET, make_settings
+    from neumf_tui.start import open_data
 
     settings = make_settings(preset or DEFAULT_PRESET, changes, config)
     named = config.stem if config else preset or DEFAULT_PRESET
-    data = open_dataset(dataset, data_dir, home_of(home), say, lambda _: None)
-    for notice in data.notices:
-        say(f"{data.label}: {notice}")
+    data = open_data(dataset, data_dir, home_of(home))
     from neumf_tui.training.leak import check_leak as check
 
     with _progress(rounds, settings.epochs) as report:

@@ -19,7 +19,9 @@ def train(
             help="auto, ml-100k, demo, or the name of a dataset's folder; auto takes what --data-dir holds, else ml-100k."
         ),
     ] = "auto",
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of a dataset, or its parent; or a table, CSV or Parquet.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of any MovieLens release, or its parent; or a file: .inter, .csv, .tsv, .parquet.")
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(metavar="ROLE=NAME,…", help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME]."),
