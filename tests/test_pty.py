@@ -122,7 +122,8 @@ def test_a_signal_ends_the_viewer_at_once_and_the_terminal_is_as_before(running:
             terminal.caught_up()
             assert terminal.modes == LEFT and not terminal.alternate
             assert terminal.stream.rindex("\x1b[?1049l") > terminal.stream.rindex("\x1b[?1049h")
-            assert terminal.stream.count("\x1b[>") == terminal.stream.count("\x1b[<u"), "the keyboard protocol is given back"
+            # On a busy machine twice: by leaving in order, and by force where that took longer than its grace.
+            assert 1 <= terminal.stream.count("\x1b[>") <= terminal.stream.count("\x1b[<u"), "the keyboard protocol is given back"
             assert not fcntl.fcntl(terminal.slave, fcntl.F_GETFL) & os.O_NONBLOCK, "the shell shares it"
             assert not terminal.session() and "Traceback" not in terminal.main_text
         # Where the session has ended with its first process, the kernel has put the modes back.
