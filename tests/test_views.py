@@ -84,9 +84,7 @@ def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 # The widest are for `-m slow`: the whole run has ten minutes.
-@pytest.mark.parametrize(
-    "size", [*SIZES[:2], pytest.param(SIZES[2], marks=pytest.mark.slow)], ids=lambda size: str(size[0])
-)
+@pytest.mark.parametrize("size", [*SIZES[:2], pytest.param(SIZES[2], marks=pytest.mark.slow)], ids=lambda size: str(size[0]))
 @pytest.mark.parametrize("view", VIEWS)
 def test_picture_of(exact_home: Path, view: str, size: tuple[int, int], snap_compare, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("TERM", "xterm-256color")
