@@ -129,17 +129,17 @@ def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
         if name not in Settings.__struct_fields__:
             near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else "`neumf-tui train --help` lists all"
-            raise UsageError(f"--config {path}, line {_line(text, name)}: unknown setting {name!r}; {hint}")
+            raise UsageError(f"--config {path}, line {line_of(text, name)}: unknown setting {name!r}; {hint}")
         try:
             msgspec.convert(below | {name: values[name]}, Settings)
         except msgspec.ValidationError as error:
             problem = str(error).partition(" - at `$.")[0]
-            where = f"--config {path}, line {_line(text, name)}"
+            where = f"--config {path}, line {line_of(text, name)}"
             raise UsageError(f"{where}: {name} = {values[name]!r}: {problem[0].lower() + problem[1:]}; give another") from error
     return values
 
 
-def _line(text: str, name: str) -> int:
+def line_of(text: str, name: str) -> int:
     """The line, from 1, on which `name` is set."""
     set_here = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}\b")
     return next((number for number, line in enumerate(text.splitlines(), 1) if set_here.match(line)), 1)

@@ -9,6 +9,7 @@ import msgspec
 
 from neumf_tui.errors import UsageError
 from neumf_tui.home import config_path
+from neumf_tui.settings import line_of
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,7 +41,7 @@ def read_config() -> Config:
     known = Config.__struct_fields__
     for name in values:
         if name not in known:
-            raise UsageError(f"{path}, line {_line(text, name)}: unknown setting {name!r}{_nearest(name, known)}")
+            raise UsageError(f"{path}, line {line_of(text, name)}: unknown setting {name!r}{_nearest(name, known)}")
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -48,19 +49,11 @@ def read_config() -> Config:
         name = where.rstrip("`").split("[")[0]
         allowed = {"low_bandwidth": "auto, on or off", "notify": "auto, osc9, osc777, both, bell or off"}.get(name, "text")
         raise UsageError(
-            f"{path}, line {_line(text, name)}: {name} = {values.get(name)!r}: {problem}; expected {allowed}"
+            f"{path}, line {line_of(text, name)}: {name} = {values.get(name)!r}: {problem}; expected {allowed}"
         ) from error
     _check_theme(config, path, text)
     _check_keys(config, path, text)
     return config
-
-
-def _line(text: str, name: str) -> int:
-    """The line, from 1, on which `name` is set."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.split("=")[0].strip().strip("\"'[]") == name:
-            return number
-    return 1
 
 
 def _nearest(name: str, known: "tuple[str, ...] | list[str]") -> str:
@@ -73,7 +66,7 @@ def _check_theme(config: Config, path: Path, text: str) -> None:
 
     if config.theme != "auto" and config.theme not in theme_names():
         near = _nearest(config.theme, ["auto", *theme_names()])
-        raise UsageError(f"{path}, line {_line(text, 'theme')}: unknown theme {config.theme!r}{near}")
+        raise UsageError(f"{path}, line {line_of(text, 'theme')}: unknown theme {config.theme!r}{near}")
 
 
 def _check_keys(config: Config, path: Path, text: str) -> None:
@@ -82,9 +75,9 @@ def _check_keys(config: Config, path: Path, text: str) -> None:
     known = known_bindings()
     for name, keys in config.keys.items():
         if name not in known:
-            raise UsageError(f"{path}, line {_line(text, name)}: no key is called {name!r}{_nearest(name, list(known))}")
+            raise UsageError(f"{path}, line {line_of(text, name)}: no key is called {name!r}{_nearest(name, list(known))}")
         if problem := key_problem(keys):
-            raise UsageError(f"{path}, line {_line(text, name)}: {name} = {keys!r}: {problem}")
+            raise UsageError(f"{path}, line {line_of(text, name)}: {name} = {keys!r}: {problem}")
     held: dict[tuple[str, str], str] = {}
     for name, binding in known.items():
         for key in config.keys.get(name, binding.keys).split(","):
@@ -92,7 +85,7 @@ def _check_keys(config: Config, path: Path, text: str) -> None:
                 other = held.setdefault((area, key.strip()), name)
                 if other != name and (name in config.keys or other in config.keys):
                     raise UsageError(
-                        f"{path}, line {_line(text, name if name in config.keys else other)}: {key.strip()!r} is for "
+                        f"{path}, line {line_of(text, name if name in config.keys else other)}: {key.strip()!r} is for "
                         f"{other} and for {name}; give one of them another key"
                     )
 
