@@ -1,9 +1,9 @@
 """The ranking quality of every preset and baseline, and of one preset with one part changed at a time.
 
-    python benchmarks/quality.py [--data-dir FOLDER] [--seeds 0,1,2,3,4] [--keep FOLDER]      measure
-    python benchmarks/quality.py --ablation [--seeds 0,1,2] [--keep FOLDER]                   measure changes of `tuned`
-    python benchmarks/quality.py [--ablation] --draw                                          table and chart
-    python benchmarks/quality.py [--ablation] --readme                                        table into the README
+    python -m benchmarks.quality [--data-dir FOLDER] [--seeds 0,1,2,3,4] [--keep FOLDER]      measure
+    python -m benchmarks.quality --ablation [--seeds 0,1,2] [--keep FOLDER]                   measure changes of `tuned`
+    python -m benchmarks.quality [--ablation] --draw                                          table and chart
+    python -m benchmarks.quality [--ablation] --readme                                        table into the README
 
 Every run is the command that a user would type, in a home of its own, on two cores, one after another: leave the machine alone
 meanwhile, for its times are in the table. Measuring writes benchmarks/results/{quality,ablation}.json; the rest is made of that.
@@ -26,15 +26,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
-from ablation import CHANGES
-from quality_table import CHOOSING, Host, Results, Row, Run, Seconds, flags, markdown, put_between, read_results
 
+from benchmarks.ablation import CHANGES
+from benchmarks.host import busy_seconds, cores, host_facts, say, versions
+from benchmarks.quality_table import CHOOSING, Results, Row, Run, Seconds, flags, markdown, put_between, read_results
 from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError
@@ -136,7 +135,7 @@ class Bench:
             what = msgspec.to_builtins(make_settings(job.preset, job.changes | {"seed": job.seed}))
         else:
             what = next(baseline.recipe(job.seed or 0) for baseline in BASELINES if baseline.name == job.row.name)
-        asked = {"what": what, "data": self.data.fingerprint, "cores": cores(), "versions": versions()}
+        asked = {"what": what, "data": self.data.fingerprint, "cores": cores(), "versions": versions(PACKAGES)}
         return msgspec.json.decode(msgspec.json.encode(asked), type=dict[str, Any])  # as it will be read
 
     def _train(self, job: Job) -> tuple[Run, dict[str, Any]]:
@@ -203,10 +202,6 @@ def progress(job: Job, run: Run) -> str:
     return f"{name:<48} {figures}  {run.seconds.process:.1f} s{busy}"
 
 
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def limit_cores(count: int) -> None:
     """Let this process and all that it starts use `count` cores; raises SystemExit where that cannot be."""
     have = cores()
@@ -216,46 +211,6 @@ def limit_cores(count: int) -> None:
         if not hasattr(os, "sched_setaffinity"):
             raise SystemExit(f"--cores {count}: {platform.system()} cannot hold a process to them; say --cores {have}")
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-
-
-def busy_seconds() -> float:
-    """What all programs have taken so far of the cores that this one may use."""
-    every = psutil.cpu_times(percpu=True)
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(every))
-    return sum(sum(every[core]) - every[core].idle - getattr(every[core], "iowait", 0.0) for core in mine)
-
-
-def versions() -> dict[str, str]:
-    found = {"Python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def host_facts() -> Host:
-    return Host(
-        system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
-        cores=cores(),
-        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        versions=versions(),
-    )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def parts(text: str) -> list[str]:
@@ -291,7 +246,7 @@ def run(options: argparse.Namespace, path: Path) -> None:
             table=path.stem, made=datetime.now(UTC).date().isoformat(), dataset=data.label, fingerprint=data.fingerprint,
             num_users=data.num_users, num_items=data.num_items, num_train=data.num_train,
             num_heldout=int((data.split.heldout >= 0).sum()),
-            protocol=PROTOCOL | {"validation": VALIDATION}, host=host_facts(), rows=rows_done,
+            protocol=PROTOCOL | {"validation": VALIDATION}, host=host_facts(PACKAGES), rows=rows_done,
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_bytes(path, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
@@ -310,7 +265,7 @@ def report(options: argparse.Namespace, path: Path) -> None:
         replace_bytes(path.with_suffix(".md"), table.encode())
         if results.table == "quality":
             try:
-                from quality_chart import draw
+                from benchmarks.quality_chart import draw
             except ImportError as error:
                 raise SystemExit(f"the chart needs matplotlib ({error}): pip install '.[bench]'") from error
             draw(results, path.with_suffix(".svg"))
@@ -322,7 +277,7 @@ def report(options: argparse.Namespace, path: Path) -> None:
         replace_bytes(options.readme, text.encode())
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="ml-100k", help="as for train (default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, help="as for train")
@@ -337,7 +292,7 @@ def main() -> None:
     parser.add_argument(
         "--readme", type=Path, nargs="?", const=ROOT / "README.md", help="do not measure: put the table between its marks there"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     path: Path = options.results / ("ablation.json" if options.ablation else "quality.json")
     try:
         if options.draw or options.readme:

@@ -9,7 +9,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from quality_table import Results, Row, ordered, seconds_text
+
+from benchmarks.quality_table import Results, Row, ordered, seconds_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

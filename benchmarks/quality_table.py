@@ -1,4 +1,4 @@
-"""What benchmarks/quality.py measured: its form as JSON, its means, and the Markdown table made of them."""
+"""What `python -m benchmarks.quality` measured: its form as JSON, its means, and the Markdown table made of them."""
 
 import math
 import statistics
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.host import Host
 from neumf_tui.settings import flag_of
 
 METRICS = {"hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "auc": "AUC"}
@@ -56,17 +57,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     flattered: bool
     """Whether held-out items were kept out of the negatives."""
     runs: list[Run]
-
-
-class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine, as far as times hang on it."""
-
-    system: str
-    processor: str
-    cores: int
-    """That the commands could use."""
-    memory_gib: float
-    versions: dict[str, str]
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +254,7 @@ def _notes(results: Results, rows: list[Row]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in host.versions.items())
     lines.append(
         f"{results.made}, {host.system}, {host.processor}, {host.cores} cores, {busy}; {versions}. "
-        f"`python benchmarks/quality.py{' --ablation' if ablation else ''}` measures; every run is in "
+        f"`python -m benchmarks.quality{' --ablation' if ablation else ''}` measures; every run is in "
         f"`benchmarks/results/{results.table}.json`."
     )
     return [f"- {line}" for line in lines]

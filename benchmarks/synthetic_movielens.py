@@ -225,7 +225,7 @@ def film_ids(shape: Shape, random: np.random.Generator) -> NDArray[np.int64]:
 
 def make_catalogue(ids: list[str], random: np.random.Generator) -> Catalogue:
     """Made-up titles."""
-    from synthetic import make_catalogue as invent
+    from benchmarks.synthetic import make_catalogue as invent
 
     made = invent(len(ids), random)
     titles = [title.strip() or "Untitled" for title in made.titles]

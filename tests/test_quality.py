@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
-import quality
-from ablation import CHANGES
 from conftest import run_cli
-from quality_table import Mean, Results, Row, change, flags, markdown, metric, noise, put_between, read_results
 
+from benchmarks import quality
+from benchmarks.ablation import CHANGES
+from benchmarks.quality_table import Mean, Results, Row, change, flags, markdown, metric, noise, put_between, read_results
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
+
+ROOT = Path(__file__).parents[1]
 
 
 def run(seed: int | None, hit: float, validation: float | None, auc: float = 0.8, epoch: int | None = 3) -> dict[str, Any]:
@@ -184,7 +186,7 @@ def test_what_is_kept_serves_only_the_same_settings(tmp_path: Path, monkeypatch:
 
 def test_the_chart_says_who_and_how_much_and_is_the_same_again(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the chart needs matplotlib, of the extra `bench`")
-    from quality_chart import draw
+    from benchmarks.quality_chart import draw
 
     paths = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for path in paths:
@@ -199,10 +201,10 @@ def test_the_chart_says_who_and_how_much_and_is_the_same_again(tmp_path: Path) -
 def test_measured_as_a_user_would(tmp_path: Path) -> None:
     """A baseline and a preset, by the commands themselves; then from what was kept."""
     call = [
-        sys.executable, quality.__file__, "--dataset", "demo", "--only", "popularity,d2l", "--seeds", "5", "--cores", "1",
+        sys.executable, "-m", "benchmarks.quality", "--dataset", "demo", "--only", "popularity,d2l", "--seeds", "5", "--cores", "1",
         "--keep", str(tmp_path / "kept"), "--results", str(tmp_path),
     ]  # fmt: skip
-    subprocess.run(call, check=True, capture_output=True)
+    subprocess.run(call, check=True, capture_output=True, cwd=ROOT)
     found = read_results(tmp_path / "quality.json")
     assert [(row.name, [run.seed for run in row.runs]) for row in found.rows] == [("popularity", [None]), ("d2l", [5])]
     popularity, d2l = (row.runs[0] for row in found.rows)
@@ -211,6 +213,6 @@ def test_measured_as_a_user_would(tmp_path: Path) -> None:
     assert popularity.heldout == pytest.approx(told["popularity"])
     assert found.rows[1].flattered and 0 < d2l.seconds.work < d2l.seconds.process
     assert str(tmp_path) not in (tmp_path / "quality.json").read_text()
-    again = subprocess.run(call, check=True, capture_output=True, text=True)
+    again = subprocess.run(call, check=True, capture_output=True, text=True, cwd=ROOT)
     assert again.stderr.count("(kept)") == 2
     assert read_results(tmp_path / "quality.json").rows == found.rows

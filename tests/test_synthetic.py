@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import synthetic_movielens as synthetic
 from conftest import quiet
 
+from benchmarks import synthetic_movielens as synthetic
 from neumf_tui.data.registry import open_dataset
 
 SMALL = synthetic.Shape(900, 420, 400, 30_000, (5, 20, 250), (6, 20, 60, 500), (1995, 2015))

@@ -1,0 +1,45 @@
+"""This program's trainer and evaluator as a training run uses them, without its files and screens: preset `d2l`.
+
+    python -m benchmarks.peers.ours FOLDER EPOCHS THREADS
+
+FOLDER is a prepared dataset. Prints JSON. THREADS 0 is what a run takes by itself.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from neumf_tui.data.dataset import load
+from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.ranking.metrics import metrics_from_ranks
+from neumf_tui.settings import make_settings
+from neumf_tui.training.device import set_threads
+from neumf_tui.training.trainer import Trainer
+
+
+def main() -> None:
+    folder, epochs, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    data = load(folder.parent, folder.name)
+    settings = make_settings("d2l", {"epochs": epochs, "threads": threads})
+    set_threads(settings)
+    device = torch.device("cpu")
+    trainer, evaluator = Trainer(data, settings, device), Evaluator(data, device)
+    seconds = {"train": 0.0, "evaluate": 0.0}
+    metrics: dict[str, float] = {}
+    for epoch in range(1, epochs + 1):
+        begun = time.perf_counter()
+        for batch in trainer.batches(epoch):
+            trainer.step(batch)
+        trained = time.perf_counter()
+        metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(epoch)), evaluator.candidates)
+        seconds["train"] += trained - begun
+        seconds["evaluate"] += time.perf_counter() - trained
+    found = {"seconds": seconds, "evaluations": epochs, "hit@50": metrics["hit@50"], "auc": metrics["auc"]}
+    print(json.dumps(found | {"threads": torch.get_num_threads()}))
+
+
+if __name__ == "__main__":
+    main()
