@@ -85,7 +85,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """`auto` takes CUDA if there is one, then Apple's MPS, then the CPU."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
-    """CPU threads; 0 means one a core, and one alone for small batches, which it serves best."""
+    """CPU threads of each process; 0 means one a core, and one alone for small batches, which it serves best."""
+    processes: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 1
+    """Processes that train one model together, each with its share of the users; on CUDA each has a GPU of its own."""
 
 
 def flag_of(name: str) -> str:
@@ -158,6 +160,8 @@ def check(values: dict[str, Any]) -> Settings:
         raise UsageError(f"{flag_of(name)} {values.get(name)}: {problem}; give another {flag_of(name)}") from error
     if settings.early_stop and not settings.validation:
         raise UsageError("--early-stop goes by the validation item, and there is none: add --validation, or leave it out")
+    if settings.processes > 1 and settings.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {settings.device} with --processes {settings.processes}: expected auto, cpu or cuda")
     if settings.pretrain >= settings.epochs:
         raise UsageError(
             f"--pretrain {settings.pretrain}: must be less than --epochs {settings.epochs}, which include it; give more --epochs"

@@ -34,6 +34,7 @@ def new_run(
     pins: tuple[str, ...] = (),
     columns: str | None = None,
     accept_unverified: bool = False,
+    job: str = "",
 ) -> Path:
     """Open the dataset as `open_data` does, and lay out a run directory; its path. `pins` are ids of users."""
     name = new_run_name(home, name)
@@ -41,7 +42,7 @@ def new_run(
     if folder.exists():
         raise RunError(f"{folder}: a run of this name exists; choose another --name, or --resume it")
     data = open_data(dataset, data_dir, home, columns, accept_unverified)
-    return make_run(home, data, name, preset, settings, pins)
+    return make_run(home, data, name, preset, settings, pins, job)
 
 
 def open_data(
@@ -55,7 +56,9 @@ def open_data(
     return data
 
 
-def make_run(home: Path, data: Dataset, name: str, preset: str, settings: Settings, pins: tuple[str, ...] = ()) -> Path:
+def make_run(
+    home: Path, data: Dataset, name: str, preset: str, settings: Settings, pins: tuple[str, ...] = (), job: str = ""
+) -> Path:
     """Lay out a run directory of this name for a dataset that is open; its path. Raises RunError."""
     folder = runs_dir(home) / name
     for user in pins:
@@ -79,6 +82,7 @@ def make_run(home: Path, data: Dataset, name: str, preset: str, settings: Settin
         home=str(home),
         protocol=make_protocol(config, _num_candidates(data)),
         pins=pins,
+        job=job,
         host=platform.node(),
         versions={package: version(package) for package in ("neumf-tui", "torch", "numpy", "pandas")}
         | {"python": platform.python_version()},

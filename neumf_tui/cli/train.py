@@ -38,6 +38,9 @@ def train(
             metavar="RUN", help="Go on with a run from its last checkpoint; with --epochs, to so many.", autocompletion=run_names
         ),
     ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many GPUs of this machine: --device cuda --processes N.")
+    ] = None,
     pin: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user to follow in the rank race; repeatable.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the training and return; `attach` shows it.")] = False,
     on_finish: Annotated[
@@ -52,6 +55,7 @@ def train(
     changes: dict[str, Any],
 ) -> None:
     """Train a model and watch it. The training goes on when the screen or the connection ends."""
+    from neumf_tui.cli.torchrun import choose_run, follow, lead
     from neumf_tui.output import print_json, say
     from neumf_tui.runs.launch import launch_trainer
     from neumf_tui.runs.plain import train_plainly
@@ -59,22 +63,31 @@ def train(
     from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
     from neumf_tui.start import new_run
     from neumf_tui.terminal import why_no_screen
+    from neumf_tui.training.torchrun import member
+
+    part = member()
+    if part and part.rank:
+        raise typer.Exit(follow(part))
+    if gpus is not None:
+        _take_gpus(gpus, changes)
 
     if detach and plain:
         raise UsageError("--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run in plain lines")
-    attached = not (plain or json or detach)
+    attached = not (plain or json or detach or part)
     why_plain = why_no_screen() if attached else ""
     if attached and not why_plain:
         from neumf_tui.tui.config import read_config
 
         read_config()  # a mistake in it is told before a run is made
-    living = False
-    if resume is None:
+    named = config.stem if config else preset or DEFAULT_PRESET
+
+    def make(job: str = "") -> Path:
         settings = make_settings(preset or DEFAULT_PRESET, changes, config)
-        named = config.stem if config else preset or DEFAULT_PRESET
         pins = tuple(pin or ())
-        folder = new_run(home_of(home), dataset, data_dir, name, named, settings, pins, columns, accept_unverified)
-    else:
+        return new_run(home_of(home), dataset, data_dir, name, named, settings, pins, columns, accept_unverified, job)
+
+    kept = {"epochs", "processes"} | ({"device"} if gpus else set())
+    if resume is not None:
         others = {
             "name": name,
             "dataset": dataset != "auto",
@@ -85,11 +98,23 @@ def train(
             "config": config,
             "pin": pin,
         }
-        given = [key for key in changes if key != "epochs"] + [key for key, value in others.items() if value]
+        given = [key for key in changes if key not in kept] + [key for key, value in others.items() if value]
         if given:
             flags = ", ".join(map(flag_of, given))
             raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
-        folder, living = _resumed(run_folder(home, resume), home, changes.get("epochs"), on_finish)
+    if part is not None:
+        if detach or on_finish or "processes" in changes:
+            raise UsageError(
+                "--detach, --on-finish, --gpus, --processes: torchrun starts and keeps the processes; leave them out"
+            )
+        changes["processes"] = part.size
+        folder, ended = choose_run(part, home, name, resume, changes.get("epochs"), make)
+        raise typer.Exit(lead(part, folder, ended, json))
+    living = False
+    if resume is None:
+        folder = make()
+    else:
+        folder, living = _resumed(run_folder(home, resume), home, changes, on_finish)
 
     if detach:
         if not living:
@@ -119,22 +144,28 @@ def train(
     raise typer.Exit(code)
 
 
-def _resumed(folder: Path, home: Path | None, epochs: int | None, on_finish: str) -> tuple[Path, bool]:
+def _take_gpus(gpus: int, changes: dict[str, Any]) -> None:
+    for name, value in (("device", "cuda"), ("processes", gpus)):
+        if changes.setdefault(name, value) != value:
+            raise UsageError(f"--gpus {gpus} means --device cuda --processes {gpus}; leave --{name} {changes[name]} out")
+
+
+def _resumed(folder: Path, home: Path | None, changes: dict[str, Any], on_finish: str) -> tuple[Path, bool]:
     """`folder` made ready for another trainer, or, if it has one, asked to train longer; and whether it has one."""
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
     from neumf_tui.start import check_data
 
+    epochs, others = changes.get("epochs"), {name: value for name, value in changes.items() if name != "epochs"}
     if epochs is not None and is_locked(folder):
-        if on_finish:
-            raise UsageError(
-                f"--on-finish: {folder.name} is in training and its trainer cannot take a command any more; leave it out"
-            )
+        if on_finish or others:
+            what = "--on-finish" if on_finish else "--processes, --gpus"
+            raise UsageError(f"{what}: {folder.name} is in training, its trainer cannot change that any more; leave it out")
         ask(folder, EXTEND, str(epochs))
         return folder, True
     check_data(folder, home_of(home))
-    make_ready(folder, epochs)
+    make_ready(folder, epochs, others)
     return folder, False
 
 

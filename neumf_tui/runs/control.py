@@ -4,8 +4,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.store import check_name
 from neumf_tui.runs.writer import reopen_run, write_info
+from neumf_tui.settings import check
 
 ANSWER_SECONDS = 60.0
 """Time that a trainer has to answer: it may be loading PyTorch, or in the middle of an evaluation."""
@@ -85,8 +87,9 @@ def remedy(folder: Path, status: Status) -> str:
     return f"`neumf-tui resume {folder.name}` goes on from its last checkpoint"
 
 
-def make_ready(folder: Path, epochs: int | None = None) -> None:
-    """Prepare a run without a trainer to be trained on, to `epochs` in all if given. Raises RunError, UsageError."""
+def make_ready(folder: Path, epochs: int | None = None, changes: Mapping[str, Any] | None = None) -> None:
+    """Prepare a run without a trainer to be trained on, to `epochs` in all if given, with `changes` of the settings that say
+    where it trains: `processes` and `device`. Raises RunError, UsageError."""
     info, status = read_info(folder), read_status(folder)
     if is_locked(folder):
         raise RunError(f"{folder}: this run is being trained right now; `neumf-tui attach {folder.name}` shows it")
@@ -95,6 +98,8 @@ def make_ready(folder: Path, epochs: int | None = None) -> None:
         raise UsageError(f"--epochs {epochs}: {folder.name} has done {status.epoch} epochs already; give more")
     if status.epoch >= planned and epochs is None:
         raise RunError(f"{folder}: all {planned} epochs are done; --epochs N, or `neumf-tui extend N`, adds more")
+    if changes:
+        write_info(folder, msgspec.structs.replace(info, settings=msgspec.to_builtins(check(info.settings | dict(changes)))))
     reopen_run(folder)
     if epochs is not None:
         send_request(folder, requests.EXTEND, str(epochs))

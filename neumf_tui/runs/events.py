@@ -44,6 +44,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     pins: tuple[str, ...] = ()
     """Ids of users pinned before the start."""
+    job: str = ""
+    """The job of torchrun that made the run, by its id and command; empty where torchrun did not."""
     format: int = FORMAT
 
     @property

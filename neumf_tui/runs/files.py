@@ -1,8 +1,11 @@
 """Files that no reader ever sees half written."""
 
+import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 
 def replace_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -25,3 +28,15 @@ def replace_bytes(path: Path, content: bytes) -> None:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def take_lock(file: IO[str]) -> bool:
+    """Lock `file` for as long as it is open, here or in a process that inherits it; False where another holds it."""
+    for attempt in range(5):
+        time.sleep(0.02 * attempt)  # a reader that looks whether it is held holds it itself for a moment
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from neumf_tui.runs.launch import worker_command
+from neumf_tui.runs.launch import start_worker
 from neumf_tui.runs.summary import status_object
 
 COMMAND_SECONDS = 600
@@ -31,8 +31,7 @@ def facts(folder: Path) -> dict[str, str]:
 
 def main(folder: Path, command: str) -> int:
     """The trainer's exit code; the command's goes into trainer.log."""
-    trainer = subprocess.Popen(worker_command(folder))
-    code = trainer.wait()
+    code = start_worker(folder, os.environ, None).wait()
     try:
         done = subprocess.run(command, shell=True, env=os.environ | facts(folder), timeout=COMMAND_SECONDS, check=False)
         outcome = f"exit code {done.returncode}" if done.returncode else "done"

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
+from neumf_tui.errors import RunError
+from neumf_tui.runs.files import take_lock
+from neumf_tui.runs.reader import AGENT_LOCK, read_info
 
-def worker_command(folder: Path) -> list[str]:
-    """The trainer process of the run in `folder`."""
-    return [sys.executable, "-P", "-m", "neumf_tui.training.worker", str(folder)]
+RESTARTS = 3
+"""How often torchrun starts the processes of a run again, after one of them has died."""
 
 
 def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes]":
@@ -16,18 +20,43 @@ def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes
 
     on_finish: a shell command to run when the training has ended, in whatever way.
     """
-    command = worker_command(folder)
-    if on_finish:
-        command = [sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish]
+    # Threads that wait for one another by turning on the spot cost a busy machine threefold (measured: 31 s an epoch
+    # against 9 s, two threads on two cores beside two busy processes).
+    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
     with (folder / "trainer.log").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            # Threads that wait for one another by turning on the spot cost a busy machine threefold (measured: 31 s an epoch
-            # against 9 s, two threads on two cores beside two busy processes).
-            env={"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"},
-        )
+        if on_finish:
+            return _start([sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish], environment, log)
+        return start_worker(folder, environment, log)
+
+
+def start_worker(folder: Path, environment: Mapping[str, str], log: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+    """The trainer itself: one process, or torchrun with as many as the run's settings say."""
+    worker = ["-m", "neumf_tui.training.worker", str(folder)]
+    processes = int(read_info(folder).settings.get("processes", 1))
+    if processes == 1:
+        return _start([sys.executable, "-P", *worker], environment, log)
+    torchrun = [
+        "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--max-restarts={RESTARTS}",
+    ]  # fmt: skip
+    # Each process sets its threads itself; torchrun warns where nothing is said.
+    environment = {"OMP_NUM_THREADS": "1"} | dict(environment) | {"PYTHONSAFEPATH": "1"}
+    # Held for as long as torchrun lives: while it starts the processes again, none of them holds the run's own lock.
+    with (folder / AGENT_LOCK).open("w") as lock:
+        if not take_lock(lock):
+            raise RunError(f"{folder}: this run is being trained already; stop that trainer first")
+        return _start([sys.executable, *torchrun, *worker], environment, log, lock.fileno())
+
+
+def _start(
+    command: list[str], environment: Mapping[str, str], log: IO[bytes] | None, *kept_open: int
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        cwd="/",
+        env=environment,
+        pass_fds=kept_open,
+    )

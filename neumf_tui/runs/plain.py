@@ -2,7 +2,10 @@
 
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -30,21 +33,12 @@ def train_plainly(folder: Path, on_finish: str = "") -> int:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        info = read_info(folder)
-        epochs = read_snapshot(folder).planned or info.epochs
-        tail = EventTail(folder / "events.jsonl")
-        tail.read()  # what an earlier trainer of a resumed run wrote
+        lines = Lines(folder)
         process = launch_trainer(folder, on_finish)
-        loss, ended = 0.0, False
+        ended = False
         while not ended:
             ended = process.poll() is not None
-            for event in tail.read():
-                if isinstance(event, Epoch):
-                    loss = event.loss
-                if isinstance(event, Extended):
-                    epochs = event.epochs
-                if line := _line(event, epochs, info.settings["eval_every"], loss):
-                    _say(line)
+            lines.tell()
             if not ended:
                 time.sleep(POLL_SECONDS)
     finally:
@@ -57,6 +51,47 @@ def train_plainly(folder: Path, on_finish: str = "") -> int:
         return 128 + caught[0] if caught else 0
     _say(f"neumf-tui: {status.state}: {status.reason}")
     return status.exit_code or 1
+
+
+class Lines:
+    """Tells of what happens in a run from now on, a line an epoch on stderr."""
+
+    def __init__(self, folder: Path) -> None:
+        info = read_info(folder)
+        self._eval_every = int(info.settings["eval_every"])
+        self._epochs = read_snapshot(folder).planned or info.epochs
+        self._loss = 0.0
+        self._tail = EventTail(folder / "events.jsonl")
+        self._tail.read()  # what an earlier trainer of a resumed run wrote
+
+    def tell(self) -> None:
+        """Tell of what has happened since the last call."""
+        for event in self._tail.read():
+            if isinstance(event, Epoch):
+                self._loss = event.loss
+            if isinstance(event, Extended):
+                self._epochs = event.epochs
+            if line := _line(event, self._epochs, self._eval_every, self._loss):
+                _say(line)
+
+
+@contextmanager
+def telling(folder: Path) -> Iterator[None]:
+    """Tell of the run while this very process trains it."""
+    lines, ended = Lines(folder), threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(POLL_SECONDS):
+            lines.tell()
+
+    teller = threading.Thread(target=tell, name="telling")
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+        lines.tell()
 
 
 def _line(event: AnyEvent, epochs: int, eval_every: int, loss: float) -> str:

@@ -16,6 +16,8 @@ from neumf_tui.runs.snapshot import Snapshot, fold
 
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
+AGENT_LOCK = "agent.lock"
+"""Held by the torchrun of a run of several processes, which starts them again where one dies."""
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
@@ -87,9 +89,13 @@ def read_status(folder: Path) -> Status:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a living trainer holds the run."""
+    """Whether a living trainer holds the run, or one that starts its processes again."""
+    return any(_is_held(folder / name) for name in ("lock", AGENT_LOCK))
+
+
+def _is_held(lock: Path) -> bool:
     try:
-        with (folder / "lock").open("r") as file:
+        with lock.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except FileNotFoundError:

@@ -1,6 +1,5 @@
 """The trainer's side of a run directory."""
 
-import fcntl
 import os
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status
-from neumf_tui.runs.files import replace_bytes, replace_with
+from neumf_tui.runs.files import replace_bytes, replace_with, take_lock
 
 FOLDERS = ("ranks", "checkpoints", "requests")
 
@@ -58,10 +57,8 @@ class RunWriter:
 
     def __enter__(self) -> "RunWriter":
         self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(f"{self.folder}: this run is being trained already; stop that trainer first") from error
+        if not take_lock(self._lock):
+            raise RunError(f"{self.folder}: this run is being trained already; stop that trainer first")
         self._events = os.open(self.folder / "events.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self._mend_tail()
         return self
@@ -96,3 +93,22 @@ class RunWriter:
 
         (self.folder / tape).mkdir(exist_ok=True)
         replace_with(self.folder / tape / f"{epoch:05}.npy", write)
+
+
+class MuteWriter(RunWriter):
+    """That of a process beside the one which writes the run directory: it reads only."""
+
+    def __enter__(self) -> "MuteWriter":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        pass
+
+    def event(self, event: AnyEvent) -> None:
+        pass
+
+    def status(self, status: Status) -> None:
+        pass
+
+    def ranks(self, epoch: int, ranks: NDArray[np.float32], tape: str = "ranks") -> None:
+        pass

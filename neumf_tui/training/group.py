@@ -1,23 +1,26 @@
 """Processes that train one model together: who has which users, sums over all of them, and what rank 0 says to the rest."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import UsageError
+from neumf_tui.training.torchrun import Member, Word
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
     from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
+_WORD = "neumf-tui/failed"
 HANG = timedelta(minutes=30)
 """A process that waits so long for the others gives up: longer than any evaluation or checkpoint takes. One that died is
 noticed at once, by its closed connection."""
@@ -28,6 +31,8 @@ class Group:
 
     rank: int = 0
     size: int = 1
+    local_size: int = 1
+    """Processes on this machine."""
 
     def all_users(self, offsets: NDArray[np.int64]) -> list[range]:
         """The users of every rank: contiguous, about equal in training pairs + users, at least one each.
@@ -63,6 +68,21 @@ class Group:
         """
         return rows.detach().cpu()
 
+    def counts(self, number: int) -> list[int]:
+        """The `number` of every rank."""
+        numbers = torch.zeros(self.size, dtype=torch.int64)
+        numbers[self.rank] = number
+        self.sum_(numbers)
+        return [int(number) for number in numbers]
+
+    def fail(self, word: Word) -> Word:
+        """Tell the others why this process ends; the word that counts, which is the first that any of them told."""
+        return word
+
+    def failed(self) -> Word | None:
+        """The word of a process that has failed; from any thread, and not collective."""
+        return None
+
     def leave(self) -> None:
         """Part from the others, when all is done."""
 
@@ -71,10 +91,12 @@ class Together(Group):
     """One of several processes of torch.distributed. All methods but `all_users` and `users` are collective: every rank calls
     them, in the same order."""
 
-    def __init__(self, rank: int, size: int, store: "Store") -> None:
+    def __init__(self, rank: int, size: int, local_size: int, store: "Store") -> None:
         import torch.distributed as dist
 
-        self.rank, self.size, self.store = rank, size, store
+        self.rank, self.size, self.local_size = rank, size, local_size
+        # A connection of its own: that of the group may wait for others.
+        self._store: Store = store.clone()  # type: ignore[attr-defined]
         # gloo for all that is said between processes on the host, so that it never waits for a GPU.
         dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=HANG)
         self._gpus: ProcessGroup | None = None
@@ -110,22 +132,29 @@ class Together(Group):
                 dist.recv(part, src=rank)
         return whole
 
+    def fail(self, word: Word) -> Word:
+        with suppress(RuntimeError):  # the store is gone with the agent that kept it: nobody is there to hear
+            first = self._store.compare_set(_WORD, "", msgspec.json.encode(word).decode())
+            return msgspec.json.decode(first, type=Word)
+        return word
+
+    def failed(self) -> Word | None:
+        with suppress(RuntimeError):
+            if self._store.check([_WORD]):
+                return msgspec.json.decode(self._store.get(_WORD), type=Word)
+        return None
+
     def leave(self) -> None:
         import torch.distributed as dist
 
         dist.destroy_process_group()
 
 
-def started_by_torchrun(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether torchrun started this process, alone or as one of several."""
-    return all(name in environment for name in ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_RANK"))
-
-
-def join() -> Group:
+def join(part: Member | None) -> Group:
     """The group that torchrun put this process into; waits for the others. Alone where there are none."""
-    if not started_by_torchrun() or os.environ["WORLD_SIZE"] == "1":
+    if part is None or part.size == 1:
         return Group()
     from torch.distributed.rendezvous import rendezvous
 
     store, rank, size = next(rendezvous("env://", timeout=HANG))
-    return Together(rank, size, store)
+    return Together(rank, size, part.local_size, store)

@@ -1,0 +1,105 @@
+"""`train` in a process that torchrun started: it trains itself, with the others, and rank 0 alone speaks."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neumf_tui.cli.options import home_of, run_folder
+from neumf_tui.errors import RunError, UsageError
+from neumf_tui.training.torchrun import AGAIN
+
+if TYPE_CHECKING:
+    from neumf_tui.training.group import Group
+    from neumf_tui.training.torchrun import Member
+
+
+def follow(part: "Member") -> int:
+    """Train the run that rank 0 says, without a word: the exit code."""
+    group = _join(part)
+    folder, ended = group.first((Path(), False))
+    from neumf_tui.runs.reader import read_status
+    from neumf_tui.training.worker import train
+
+    return read_status(folder).exit_code if ended else train(folder, part, group)
+
+
+def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
+    """Train the run, if it has not ended already, with all who follow, and tell of it: the exit code."""
+    from neumf_tui.output import print_json, say
+    from neumf_tui.runs.plain import telling
+    from neumf_tui.runs.reader import read_status
+    from neumf_tui.runs.summary import print_summary, train_summary
+
+    group = _join(part)
+    group.first((folder, ended))
+    if ended:
+        status = read_status(folder)
+        say(f"run {folder.name} of this job is {status.state} already")
+        return status.exit_code
+    from neumf_tui.training.worker import train
+
+    say(f"run {folder.name} in {folder}")
+    with telling(folder):
+        code = train(folder, part, group)
+    summary = train_summary(folder)
+    if code == 0 or (code != AGAIN and summary["metrics"] is not None):
+        print_json(summary) if json else print_summary(summary)
+    return code
+
+
+def _join(part: "Member") -> "Group":
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in runs/launch.py; before torch is loaded
+    from neumf_tui.training.group import join
+
+    return join(part)
+
+
+def choose_run(
+    part: "Member", home: Path | None, name: str | None, resume: str | None, epochs: int | None, make: Callable[[str], Path]
+) -> tuple[Path, bool]:
+    """The run to train, ready for it, and whether it has ended already; what is new is made by `make(job)`.
+
+    torchrun starts the same command again where a process has died, and Slurm a job that it took from its nodes: both go on with
+    the run that the command has made, which is known by the id of the job and the command. Raises NeumfTuiError.
+    """
+    from neumf_tui.runs.control import make_ready
+    from neumf_tui.runs.reader import read_status
+    from neumf_tui.start import check_data
+
+    job = f"{part.job}: {shlex.join(sys.argv[1:])}" if part.job else ""
+    folder = run_folder(home, resume) if resume is not None else find_run_of_job(part, home_of(home), name, job)
+    if folder is None:
+        return make(job), False
+    state = read_status(folder).state
+    again = part.restarts > 0 or (resume is None and state == "finished")
+    if again and state in ("finished", "stopped", "failed"):
+        return folder, True
+    check_data(folder, home_of(home))
+    make_ready(folder, epochs if resume is not None else None, {"processes": part.size})
+    return folder, False
+
+
+def find_run_of_job(part: "Member", home: Path, name: str | None, job: str) -> Path | None:
+    """The run that this command of this job has made before; raises UsageError where that could never be told."""
+    from neumf_tui.home import runs_dir
+    from neumf_tui.runs.reader import read_info
+    from neumf_tui.runs.store import run_folders
+
+    if job:
+        for folder in run_folders(home):
+            try:
+                if read_info(folder).job == job:
+                    return folder
+            except RunError:
+                continue  # damaged, so it is not the one to go on with
+        return None
+    if part.max_restarts and name is None:
+        raise UsageError(
+            f"torchrun --max-restarts {part.max_restarts}: nothing says which run to go on with after a restart; "
+            "give torchrun --rdzv-id or --standalone, or train --name"
+        )
+    folder = runs_dir(home) / (name or "")
+    return folder if part.restarts and name and folder.exists() else None
