@@ -1,6 +1,6 @@
 """A home with a finished run on an invented catalogue of any size: the big data that speed is measured on.
 
-    python benchmarks/synthetic.py FOLDER [--films 87000] [--users 330000] [--mean 10] [--seed 0]
+    python -m benchmarks.synthetic FOLDER [--films 87000] [--users 330000] [--mean 10] [--seed 0]
 
 Nothing is trained: the weights are drawn at a scale like that of trained ones, and written by the program's own writers, for two
 epochs, with the optimiser's state, as a trainer leaves them. Titles are made up, a hostile one among every five hundred.
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare, save
-from neumf_tui.data.registry import prepared_dir
+from neumf_tui.data.find import prepared_dir
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import runs_dir
 from neumf_tui.model.config import NeuMFConfig

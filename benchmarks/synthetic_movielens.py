@@ -1,6 +1,6 @@
 """Invented interactions in the shape of MovieLens 20M or 32M: as many users, films and ratings, histories of the same lengths.
 
-    python benchmarks/synthetic_movielens.py FOLDER [--shape ml-20m|ml-32m] [--fraction 1.0] [--prepared] [--seed 0]
+    python -m benchmarks.synthetic_movielens FOLDER [--shape ml-20m|ml-32m] [--fraction 1.0] [--prepared] [--seed 0]
 
 Writes ratings.csv and movies.csv into FOLDER as GroupLens does, or with --prepared a prepared dataset into the home FOLDER, and
 prints how the shape came out.
@@ -65,6 +65,19 @@ class Shape:
             seen=(quartiles[0], quartiles[1], quartiles[2], max(1, round(fraction * self.seen[3]))),
         )
 
+    def stretched(self, users: float = 1, films: float = 1) -> "Shape":
+        """As many ratings, of so many times as many users and films."""
+        least, median, most = self.history
+        first, second, third, seen_most = self.seen
+        return replace(
+            self,
+            users=round(users * self.users),
+            films=round(films * self.films),
+            rated=round(films * self.rated),
+            history=(max(1, round(least / users)), median / users, round(most / users)),
+            seen=(first / films, second / films, third / films, seen_most),
+        )
+
 
 SHAPES = {
     "ml-20m": Shape(138_493, 27_278, 26_744, 20_000_263, (20, 68, 9_254), (3, 18, 205, 67_310), (1995, 2015)),
@@ -118,6 +131,8 @@ def _solve(rising: Callable[[float], float], wanted: float, low: float, high: fl
 
 def _whole(values: NDArray[np.float64], total: int, least: int, most: int) -> NDArray[np.int64]:
     """Rounded to whole numbers from `least` to `most` with this sum, which the values have nearly."""
+    if not least * len(values) <= total <= most * len(values):
+        raise SystemExit(f"{len(values):,} counts from {least:,} to {most:,} cannot come to {total:,} ratings in all")
     whole = np.clip(np.rint(values), least, most).astype(np.int64)
     while missing := total - int(whole.sum()):
         free = np.flatnonzero((whole < most) if missing > 0 else (whole > least))
@@ -288,10 +303,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="ml-20m")
     parser.add_argument("--fraction", type=float, default=1.0, help="of the users and ratings")
+    parser.add_argument("--users", type=float, default=1.0, help="so many times as many, with as many ratings")
+    parser.add_argument("--films", type=float, default=1.0, help="the same of films")
     parser.add_argument("--prepared", action="store_true", help="FOLDER is a home, and gets a prepared dataset")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    shape = SHAPES[options.shape].part(options.fraction)
+    shape = SHAPES[options.shape].part(options.fraction).stretched(options.users, options.films)
     begun = time.monotonic()
     if options.prepared:
         dataset = make_dataset(shape, options.shape, options.seed)
