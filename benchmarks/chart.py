@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from benchmarks.quality_chart import BASELINE, NEUMF, STYLE, TEXT
 from benchmarks.report import Chart, Series
@@ -24,10 +24,12 @@ def draw(charts: Sequence[Chart], path: Path) -> None:
         for axes, chart in zip(places, charts, strict=False):
             axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.xaxis.set_major_locator(FixedLocator(sorted({x for series in chart.series for x in series.xs})))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
+            axes.yaxis.set_minor_formatter(NullFormatter())
             for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
                 axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-                axis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(chart.x)
             axes.set_title(chart.y, color=TEXT, fontsize=10, loc="left")
             axes.grid(color=TEXT, alpha=0.2, linewidth=0.6)
@@ -51,5 +53,5 @@ def short(value: float) -> str:
     """Such as 20M, 500k or 0.2."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"

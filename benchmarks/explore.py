@@ -1,32 +1,22 @@
 """How quick the explore screen is, on a terminal of 120x40: opening it, another user's whole list after a key press, a pick.
 
-    python benchmarks/explore.py [--data-dir FOLDER] [--presses 30] [--opens 10] [--films 87000] [--users 330000] [--keep HOME]
-
-A real pseudo-terminal notes when each piece of output came; what the screen showed after each is worked out afterwards, when
-nothing is being timed. A list is complete from the moment on which it stays as it is in the end, under its user's name. The peer
-is Textual's own DataTable filled with as many rows, in a program of its own without a terminal. Medians, and 95th percentiles.
+A list is complete from the moment on which it stays as it is in the end, under its user's name. The peer is Textual's own
+DataTable filled with as many rows, in a program of its own without a terminal. Medians, and 95th percentiles.
 """
 
-import argparse
 import asyncio
 import json
 import re
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import synthetic
+from benchmarks import synthetic
+from benchmarks.report import NONE, Options, Report, Table
+from benchmarks.terminal import PROGRAM, SIZE, Recorder, wait_for
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from ptys import Terminal, wait_for
-
-PROGRAM = [sys.executable, "-m", "neumf_tui"]
-SIZE = (120, 40)
 QUIET = 0.5
 """Seconds without output after which nothing more is coming; no wait inside the program is as long."""
 PATIENCE = 5.0
@@ -61,39 +51,18 @@ class Shown:
         return cls(border[1][1], tuple(rows))
 
 
-class Recorder(Terminal):
-    """A terminal that only notes what comes and when, and draws it on demand, so that it takes no time from the program."""
+def rest(terminal: Recorder, history: list[tuple[float, str]]) -> None:
+    """Wait until a list is shown and nothing has come for a while; what came goes to `history`."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._pieces: list[tuple[float, str]] = []
-        super().__init__(command, size=SIZE, env={"COLORTERM": "truecolor"})
-        self.begun = time.monotonic()
-        """When the program was started, but for the moment that it took to say its process id."""
+    def still() -> bool:
+        if not terminal.alive:
+            raise SystemExit(f"explore has ended; it said\n{terminal.main_text}")
+        if terminal.quiet_for() < QUIET:
+            return False
+        history.extend(terminal.history())
+        return bool(history and Shown.of(history[-1][1]).rows)
 
-    def _draw(self, text: str) -> None:
-        self._pieces.append((self.arrivals[-1][0], text))
-
-    def history(self) -> list[tuple[float, str]]:
-        """When each piece came since the last call, and the screen's text after it."""
-        found = []
-        while self._pieces:
-            at, text = self._pieces.pop(0)
-            super()._draw(text)
-            found.append((at, self.text if self.alternate else ""))
-        return found
-
-    def rest(self, history: list[tuple[float, str]]) -> None:
-        """Wait until a list is shown and nothing has come for a while; what came goes to `history`."""
-
-        def still() -> bool:
-            if not self.alive:
-                raise SystemExit(f"explore has ended; it said\n{self.main_text}")
-            if time.monotonic() - (self.arrivals[-1][0] if self.arrivals else self.begun) < QUIET:
-                return False
-            history.extend(self.history())
-            return bool(history and Shown.of(history[-1][1]).rows)
-
-        wait_for(still, "a list")
+    wait_for(still, "a list")
 
 
 def completed(history: list[tuple[float, str]]) -> tuple[float, Shown]:
@@ -116,7 +85,7 @@ def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
         terminal.send(keys)
         wait_for(lambda begun=begun: terminal.arrivals[-1][0] > begun or time.monotonic() > begun + PATIENCE, "an answer")
         if terminal.arrivals[-1][0] > begun:
-            terminal.rest(history)
+            rest(terminal, history)
             at, final = completed(history)
             if final.user != user:  # a user drawn at random can be the same again
                 seconds.append(at - begun)
@@ -137,31 +106,19 @@ def opening(home: Path, run: str) -> tuple[Recorder, float, float]:
     """An explore screen at rest, and the seconds from the start of the process to its first paint and to the whole list."""
     terminal = Recorder([*PROGRAM, "explore", run, "--home", str(home)])
     history: list[tuple[float, str]] = []
-    terminal.rest(history)
+    rest(terminal, history)
     first = next(at for at, text in history if text.strip())
     at, _ = completed(history)
     return terminal, first - terminal.begun, at - terminal.begun
 
 
-def ml100k_run(home: Path, data_dir: Path | None) -> str:
-    """A finished run on ML-100K under `home`; its name."""
-    name = "ml-100k"
+def trained_run(home: Path, options: Options) -> str:
+    """A finished run on ML-100K, or on the demo set, under `home`; its name."""
+    name = "demo" if options.quick else "ml-100k"
     if not (home / "runs" / name).exists():
-        data = ["--data-dir", str(data_dir)] if data_dir else []
-        command = [
-            *PROGRAM,
-            "train",
-            "--preset",
-            "d2l",
-            "--plain",
-            "--dataset",
-            "ml-100k",
-            "--home",
-            str(home),
-            "--name",
-            name,
-            *data,
-        ]
+        command = [*PROGRAM, "train", "--preset", "d2l", "--plain", "--dataset", name, "--home", str(home), "--name", name]
+        if options.data_dir and not options.quick:
+            command += ["--data-dir", str(options.data_dir)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return name
 
@@ -197,15 +154,26 @@ def data_table(films: int, repeats: int) -> list[float]:
     return asyncio.run(fill())
 
 
-def say(what: str, seconds: list[float]) -> float:
-    """Print median and 95th percentile in ms; the median in seconds."""
-    ordered = sorted(seconds)
-    median, high = statistics.median(ordered), ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-    print(f"{what:<52}{1000 * median:>9,.0f} ms{1000 * high:>9,.0f} ms   of {len(ordered)}", flush=True)
-    return median
+@dataclass(frozen=True)
+class Timing:
+    """What was timed, and the seconds of every time."""
+
+    what: str
+    seconds: list[float]
+
+    def row(self) -> list[str]:
+        ordered = sorted(self.seconds)
+        high = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+        alone = len(ordered) == 1
+        return [
+            self.what,
+            f"{1000 * statistics.median(ordered):,.0f}",
+            NONE if alone else f"{1000 * high:,.0f}",
+            str(len(ordered)),
+        ]
 
 
-def users(home: Path, run: str, films: int, presses: int, peer_repeats: int) -> None:
+def users(home: Path, run: str, films: int, presses: int, peer_repeats: int) -> list[Timing]:
     """From key press to list, against the peer, on one run."""
     terminal, _, _ = opening(home, run)
     with terminal:
@@ -214,25 +182,25 @@ def users(home: Path, run: str, films: int, presses: int, peer_repeats: int) -> 
         spent = (terminal.cpu_seconds() - before) / presses
         drawn, user = press(terminal, "r", presses)
         check(terminal, home, run, user)
-    median = say(f"next user, {films:,} films", stepped)
-    print(f"{'  of it on the processor, all threads':<52}{1000 * spent:>9,.0f} ms")
-    say(f"random user, {films:,} films", drawn)
-    peer = say(f"  peer: DataTable of {films:,} rows", data_table(films, peer_repeats))
-    print(f"  next user is {peer / median:,.1f} times as fast as the peer's filling alone")
+    return [
+        Timing(f"next user, {films:,} films", stepped),
+        Timing("of it on the processor, all threads", [spent]),
+        Timing(f"random user, {films:,} films", drawn),
+        Timing(f"peer: DataTable filled with {films:,} rows", data_table(films, peer_repeats)),
+    ]
 
 
-def openings(home: Path, run: str, count: int) -> None:
+def openings(home: Path, run: str, count: int) -> list[Timing]:
     first, whole = [], []
     for _ in range(count):
         terminal, painted, listed = opening(home, run)
         with terminal:
             first.append(painted)
             whole.append(listed)
-    say(f"opening {run}: first paint", first)
-    say(f"opening {run}: whole list", whole)
+    return [Timing(f"opening {run}: first paint", first), Timing(f"opening {run}: whole list", whole)]
 
 
-def picks(home: Path, run: str, count: int) -> None:
+def picks(home: Path, run: str, count: int) -> list[Timing]:
     """A new user who picks one film more each time, from two on: fold-in, and the list that comes of it, without the screen."""
     from neumf_tui.ranking.guests import Guest
     from neumf_tui.ranking.load import Ranker
@@ -247,39 +215,32 @@ def picks(home: Path, run: str, count: int) -> None:
         fitting.append(time.monotonic() - begun)
         ranker.rank(guest)
         listing.append(time.monotonic() - begun)
-    print(f"{'first pick, with making ready':<52}{1000 * listing[0]:>9,.0f} ms")
-    say(f"fold-in of a pick, {ranker.dataset.num_items:,} films", fitting[1:])
-    say("  with the list ranked anew", listing[1:])
+    return [
+        Timing("first pick, with making ready", listing[:1]),
+        Timing(f"fold-in of a pick, {ranker.dataset.num_items:,} films", fitting[1:]),
+        Timing("with the list ranked anew", listing[1:]),
+    ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--presses", type=int, default=30)
-    parser.add_argument("--opens", type=int, default=10)
-    parser.add_argument("--films", type=int, default=87_000)
-    parser.add_argument("--users", type=int, default=330_000)
-    parser.add_argument("--keep", type=Path, help="a home that is made once and used again")
-    parser.add_argument("--only", choices=["open", "pick", "small", "big"])
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        home: Path = options.keep or Path(scratch)
-        parts: dict[str, Callable[[], None]] = {
-            "open": lambda: openings(home, ml100k_run(home, options.data_dir), options.opens),
-            "pick": lambda: picks(home, ml100k_run(home, options.data_dir), options.presses),
-            "small": lambda: users(home, ml100k_run(home, options.data_dir), 1682, options.presses, 10),
-            "big": lambda: users(home, synthetic_run(home, options.films, options.users), options.films, options.presses, 3),
-        }
-        for name, part in parts.items():
-            if options.only in (None, name):
-                part()
-
-
-def synthetic_run(home: Path, films: int, people: int) -> str:
+def run(options: Options) -> Report:
+    opens, presses, films, people = (1, 3, 2_000, 5_000) if options.quick else (options.rounds or 10, 30, 87_000, 330_000)
+    home = options.cache / ("explore-quick" if options.quick else "explore")
+    name = trained_run(home, options)
     if not (home / "runs" / synthetic.NAME).exists():
         synthetic.make_home(home, films, people)
-    return synthetic.NAME
-
-
-if __name__ == "__main__":
-    main()
+    timings = [
+        *openings(home, name, opens),
+        *picks(home, name, presses),
+        *users(home, name, 1189 if options.quick else 1682, presses, 10),
+        *users(home, synthetic.NAME, films, presses, 3),
+    ]
+    return Report(
+        title="The explore screen",
+        figures={one.what: one.seconds for one in timings},
+        repeats="Medians; every single time is in the file",
+        tables=[Table(["", "median, ms", "95th percentile, ms", "of"], [one.row() for one in timings])],
+        notes=[
+            f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process, or the press of a key, to the whole list. "
+            f"The large run is invented: {films:,} films, {people:,} users. The DataTable has no terminal to draw on.",
+        ],
+    )

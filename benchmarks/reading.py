@@ -1,6 +1,6 @@
 """How fast a dataset is read the first time and opened the second, and how much memory that takes.
 
-    python benchmarks/reading.py FOLDER [--form csv|parquet|dat|inter] [--repeats 5] [--json FILE]
+    python -m benchmarks.reading FOLDER [--form csv|parquet|dat|inter] [--repeats 5] [--json FILE]
 
 FOLDER holds ratings.csv and movies.csv, e.g. of benchmarks/synthetic_movielens.py. Every first reading and every opening is a
 process of its own with a new home, so that nothing is left in memory from the one before; the file itself is read once
@@ -13,13 +13,15 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks import invented
+from benchmarks.report import Options, Report, Table, middle
 
 CHILD = """
 import json, sys, time
@@ -84,6 +86,31 @@ def in_form(folder: Path, form: str, scratch: Path) -> Path:
     return scratch
 
 
+def run(options: Options) -> Report:
+    """Of CSV, at ML-20M's size."""
+    folder = invented.files(options.cache, 1 / 64 if options.quick else 1.0)
+    rounds = 1 if options.quick else options.rounds or 5
+    scratch = Path(tempfile.mkdtemp(prefix="reading-", dir=options.cache))
+    try:
+        result = measured(folder, scratch, rounds)
+    finally:
+        shutil.rmtree(scratch)
+    count = result["interactions"]
+    size = (folder / "ratings.csv").stat().st_size
+    rows = [[what, middle(values, f"{{:,.{digits}f}} {unit}")] for what, values, unit, digits in lines(result)]
+    return Report(
+        title="Reading a dataset of ML-20M's size",
+        figures=result | {"bytes": size},
+        repeats=f"Median of {rounds} first readings and second openings, with least and most",
+        tables=[Table(["", "median"], rows)],
+        notes=[
+            f"Invented ratings.csv of {size / 1e6:,.0f} MB, {count:,} interactions, {result['users']:,} users, {result['items']:,} "
+            "items. Every reading and opening is a process of its own, without the import of the reader; the file lies in the "
+            "system's cache.",
+        ],
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -119,24 +146,27 @@ def measured(place: Path, scratch: Path, repeats: int) -> dict[str, Any]:
     return about | {"first": first, "second": second}
 
 
-def shown(result: dict[str, Any]) -> None:
-    count = result["interactions"]
-    print(
-        f"{result['form']}: {count:,} interactions, {result['users']:,} users, {result['items']:,} items, {result['cores']} cores"
-    )
-
-    def line(what: str, values: list[float], unit: str, digits: int) -> None:
-        middle = statistics.median(values)
-        print(f"{what:34} {middle:9,.{digits}f} {unit}   ({min(values):,.{digits}f} to {max(values):,.{digits}f})")
-
-    first, second = result["first"], result["second"]
-    line("first: read, split and written", [one["seconds"] for one in first], "s", 2)
-    line("first: interactions a second", [count / one["seconds"] / 1e6 for one in first], "million", 2)
+def lines(result: dict[str, Any]) -> list[tuple[str, list[float], str, int]]:
+    """What is told of it: name, figures, unit, and digits after the point."""
+    count, first, second = result["interactions"], result["first"], result["second"]
     prepared = [next(at for what, at in one["steps"].items() if what.startswith("preparing")) for one in first]
-    line("first: read alone", [count / seconds / 1e6 for seconds in prepared], "million/s", 2)
-    line("first: peak memory", [one["peak_mib"] for one in first], "MiB", 0)
-    line("second: opened", [1000 * one["seconds"] for one in second], "ms", 1)
-    line("second: peak memory", [one["peak_mib"] for one in second], "MiB", 0)
+    return [
+        ("first: read, split and written", [one["seconds"] for one in first], "s", 2),
+        ("first: interactions a second", [count / one["seconds"] / 1e6 for one in first], "million", 2),
+        ("first: read alone, interactions a second", [count / seconds / 1e6 for seconds in prepared], "million", 2),
+        ("first: peak memory", [one["peak_mib"] for one in first], "MiB", 0),
+        ("second: opened", [1000 * one["seconds"] for one in second], "ms", 1),
+        ("second: peak memory", [one["peak_mib"] for one in second], "MiB", 0),
+    ]
+
+
+def shown(result: dict[str, Any]) -> None:
+    print(
+        f"{result['form']}: {result['interactions']:,} interactions, {result['users']:,} users, {result['items']:,} items, "
+        f"{result['cores']} cores"
+    )
+    for what, values, unit, digits in lines(result):
+        print(f"{what:42} {middle(values, f'{{:,.{digits}f}} {unit}')}")
 
 
 if __name__ == "__main__":

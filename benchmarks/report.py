@@ -57,7 +57,8 @@ class Fit:
         return math.exp(self.height + self.slope * math.log(x))
 
     def text(self) -> str:
-        return f"{self.slope:.2f}" + (f" ± {self.error:.2f}" if self.error is not None else "")
+        shown = f"{self.slope:.2f}" + (f" ± {self.error:.2f}" if self.error is not None else "")
+        return shown.replace("-", "−")
 
 
 def fit(xs: Sequence[float], ys: Sequence[float]) -> Fit:

@@ -1,12 +1,9 @@
 """What a viewer costs the training it watches: the same run without one and with one, on this machine, in turns.
 
-    python benchmarks/viewer.py [--data-dir FOLDER] [--epochs 60] [--rounds 3]
-
 The viewer has a terminal of 120x40 with 16 million colours that reads all that is sent. Speeds are the trainer's own, by epoch,
-from the run's events, evaluation apart; the first epochs, during which the viewer starts, are left out.
+from the run's events, evaluation apart; the first quarter of the epochs, during which the viewer starts, is left out.
 """
 
-import argparse
 import fcntl
 import os
 import pty
@@ -19,13 +16,16 @@ import termios
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+from benchmarks.host import say
+from benchmarks.report import Options, Report, Table, middle
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import read_snapshot, read_status
 
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
-WARM_UP = 5
-"""Epochs that do not count."""
+SECONDS = 20.0
+"""About as long each run takes."""
 
 
 class Viewer:
@@ -65,59 +65,57 @@ class Viewer:
         os.close(self._master)
 
 
-def speeds(home: Path, name: str, options: argparse.Namespace, watched: bool) -> list[float]:
-    """Examples a second of each epoch of a fresh run."""
-    data = ["--dataset", "ml-100k", "--data-dir", str(options.data_dir)] if options.data_dir else ["--dataset", "demo"]
-    command = [
-        *PROGRAM,
-        "train",
-        "--preset",
-        "d2l",
-        "--detach",
-        "--home",
-        str(home),
-        "--name",
-        name,
-        "--epochs",
-        str(options.epochs),
-        *data,
-    ]
+def trained(home: Path, name: str, options: Options, epochs: int, watched: bool) -> dict[str, Any]:
+    """A fresh run: examples a second of its later epochs, seconds in all, and KB/s that a viewer was sent."""
+    command = [*PROGRAM, "train", "--preset", "d2l", "--detach", "--home", str(home), "--name", name, "--epochs", str(epochs)]
+    command += ["--dataset", "demo"] if options.quick else ["--dataset", "ml-100k"]
+    if options.data_dir and not options.quick:
+        command += ["--data-dir", str(options.data_dir)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     folder = home / "runs" / name
     viewer = Viewer(home, name) if watched else None
     begun = time.monotonic()
     while read_status(folder).state not in FINAL_STATES:
-        time.sleep(0.5)
+        time.sleep(0.2)
     seconds = time.monotonic() - begun
     if viewer is not None:
         viewer.close()
-        print(f"  {viewer.received / seconds / 1000:.1f} KB/s sent to the terminal")
     status = read_status(folder)
     if status.state != "finished":
-        sys.exit(f"{name} {status.state}: {status.reason}")
-    return [epoch.examples_per_second for epoch in read_snapshot(folder).epochs[WARM_UP:]]
+        raise SystemExit(f"{name} {status.state}: {status.reason}")
+    speeds = [epoch.examples_per_second for epoch in read_snapshot(folder).epochs[epochs // 4 :]]
+    say(f"  {name:<12}{statistics.median(speeds):>14,.0f} examples/s, {seconds:.1f} s")
+    return {"examples_per_second": speeds, "seconds": seconds, "kb_per_second": viewer and viewer.received / seconds / 1000}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    found: dict[bool, list[float]] = {False: [], True: []}
+def run(options: Options) -> Report:
+    rounds = 1 if options.quick else options.rounds or 5
+    found: dict[str, list[dict[str, Any]]] = {"alone": [], "watched": []}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.rounds):
+        home = Path(folder)
+        first = trained(home, "first", options, 20, watched=False)
+        epochs = 20 if options.quick else max(20, round(20 * SECONDS / first["seconds"]))
+        for number in range(rounds):
             # Each way is first in turn, so that a machine that slows down slows down both.
-            for watched in (False, True) if number % 2 == 0 else (True, False):
-                name = f"{'watched' if watched else 'alone'}-{number}"
-                speed = speeds(Path(folder), name, options, watched)
-                found[watched] += speed
-                print(f"{name:<12}{statistics.median(speed):>14,.0f} examples/s", flush=True)
-    alone, watched_speed = statistics.median(found[False]), statistics.median(found[True])
-    print(f"{'alone':<12}{alone:>14,.0f} examples/s, median of {len(found[False])} epochs")
-    print(f"{'watched':<12}{watched_speed:>14,.0f} examples/s")
-    print(f"{'ratio':<12}{watched_speed / alone:>14.3f}")
-
-
-if __name__ == "__main__":
-    main()
+            for way in ("alone", "watched") if number % 2 == 0 else ("watched", "alone"):
+                found[way].append(trained(home, f"{way}-{number}", options, epochs, way == "watched"))
+    middles = {way: [statistics.median(one["examples_per_second"]) for one in runs] for way, runs in found.items()}
+    shares = [watched / alone for alone, watched in zip(middles["alone"], middles["watched"], strict=True)]
+    sent = [one["kb_per_second"] for one in found["watched"]]
+    rows = [
+        ["alone, examples/s", middle(middles["alone"], "{:,.0f}")],
+        ["watched, examples/s", middle(middles["watched"], "{:,.0f}")],
+        ["watched / alone", middle(shares, "{:.3f}")],
+        ["sent to the terminal, KB/s", middle(sent, "{:.2f}")],
+    ]
+    return Report(
+        title="What a viewer costs the training",
+        figures={"epochs": epochs, "runs": found, "watched_to_alone": shares},
+        repeats=f"Medians of {rounds} rounds, in which both take turns, with least and most; a round's speed is the median of its epochs",
+        tables=[Table(["", "median"], rows)],
+        notes=[
+            f"Preset `d2l`, {epochs} epochs with an evaluation and a checkpoint after each, on {'demo' if options.quick else 'ML-100K'}; "
+            "the viewer has a terminal of 120×40 with 16 million colours. The first quarter of the epochs, during which it starts, "
+            "is left out."
+        ],
+    )
