@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of --list; default: all but the long ones")
     parser.add_argument("--list", action="store_true", help="what there is")
-    parser.add_argument("--quick", action="store_true", help="a smoke run; its results go into the cache")
+    parser.add_argument("--quick", action="store_true", help="a smoke run; its results go into CACHE/quick")
     parser.add_argument("--data-dir", type=Path, help="of ML-100K, as for train")
     parser.add_argument("--rounds", type=int, help="repeats (default: each benchmark's own)")
     parser.add_argument("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
@@ -81,7 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("the charts need matplotlib, which is not here: pip install '.[bench]'")
     cache = (options.cache or home_dir() / "benchmarks").absolute()
     cache.mkdir(parents=True, exist_ok=True)
-    results = options.results or (cache / "quick" if options.quick else RESULTS)
+    trial = options.quick or options.device == "cpu"
+    results = options.results or (cache / "quick" if trial else RESULTS)
     asked = Options(options.data_dir, cache, options.rounds, options.quick, options.device)
     try:
         for one in wanted:

@@ -184,7 +184,7 @@ def users(home: Path, run: str, films: int, presses: int, peer_repeats: int) -> 
         check(terminal, home, run, user)
     return [
         Timing(f"next user, {films:,} films", stepped),
-        Timing("of it on the processor, all threads", [spent]),
+        Timing("– of it on the processor, all threads", [spent]),
         Timing(f"random user, {films:,} films", drawn),
         Timing(f"peer: DataTable filled with {films:,} rows", data_table(films, peer_repeats)),
     ]
@@ -218,7 +218,7 @@ def picks(home: Path, run: str, count: int) -> list[Timing]:
     return [
         Timing("first pick, with making ready", listing[:1]),
         Timing(f"fold-in of a pick, {ranker.dataset.num_items:,} films", fitting[1:]),
-        Timing("with the list ranked anew", listing[1:]),
+        Timing("– with the list ranked anew", listing[1:]),
     ]
 
 
@@ -236,7 +236,7 @@ def run(options: Options) -> Report:
     ]
     return Report(
         title="The explore screen",
-        figures={one.what: one.seconds for one in timings},
+        figures=[{"what": one.what, "seconds": one.seconds} for one in timings],
         repeats="Medians; every single time is in the file",
         tables=[Table(["", "median, ms", "95th percentile, ms", "of"], [one.row() for one in timings])],
         notes=[

@@ -66,8 +66,9 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "users": data.num_users, "items": data.num_items, "interactions": data.num_train + int((data.split.heldout >= 0).sum()),
-                "pairs": data.num_train, "threads": torch.get_num_threads(),
+                "users": data.num_users, "items": data.num_items,
+                "interactions": data.num_train + int((data.split.heldout >= 0).sum()), "pairs": data.num_train,
+                "threads": torch.get_num_threads(),
                 "ready": ready - begun, "train": trained - ready, "evaluate": evaluated - trained, "auc": metrics["auc"],
                 "mib": memory.figures(),
             }

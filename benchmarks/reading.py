@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import invented
-from benchmarks.report import Options, Report, Table, middle
+from benchmarks.report import Options, Report, Table, middle, times
 
 CHILD = """
 import json, sys, time
@@ -101,12 +101,12 @@ def run(options: Options) -> Report:
     return Report(
         title="Reading a dataset of ML-20M's size",
         figures=result | {"bytes": size},
-        repeats=f"Median of {rounds} first readings and second openings, with least and most",
+        repeats=f"Medians of {times(rounds, 'reading')} and as many openings, with least and most",
         tables=[Table(["", "median"], rows)],
         notes=[
-            f"Invented ratings.csv of {size / 1e6:,.0f} MB, {count:,} interactions, {result['users']:,} users, {result['items']:,} "
-            "items. Every reading and opening is a process of its own, without the import of the reader; the file lies in the "
-            "system's cache.",
+            f"Invented ratings.csv of {size / 1e6:,.0f} MB, {count:,} interactions, {result['users']:,} users, "
+            f"{result['items']:,} items. Every reading and opening is a process of its own, without the import of the reader; the file "
+            "lies in the system's cache.",
         ],
     )  # fmt: skip
 

@@ -144,6 +144,11 @@ def markdown(name: str, report: Report, host: Host, made: str, others: float | N
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
 
 
+def times(count: int, what: str) -> str:
+    """Such as `1 round` or `5 rounds`."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def middle(values: Sequence[float], text: str = "{:.2f}") -> str:
     """The median, with the least and the most where there are several."""
     shown = text.format(statistics.median(values))

@@ -1,8 +1,8 @@
 """How time and memory grow with interactions, users, items and factors, on invented data in the shape of ML-20M.
 
 Every figure is of a process of its own (benchmarks/one_epoch.py): one epoch of preset `d2l` in batches of BATCH pairs, and the
-evaluation of all users. Interactions grow with the users, as they do in the releases of MovieLens, up to ML-20M's own size; users,
-items and factors grow alone, from BASE of it on.
+evaluation of all users. Interactions grow with the users, as they do in the releases of MovieLens, up to ML-20M's own size;
+users, items and factors grow alone, from BASE of it on.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import invented
 from benchmarks.host import say
-from benchmarks.report import Chart, Options, Report, Series, Table, fit, middle
+from benchmarks.report import Chart, Options, Report, Series, Table, fit, middle, times
 
 BATCH = 65_536
 """Of the deck's 1,024 an epoch would be 20,000 steps, of which each has to touch all 3 million weights."""
@@ -99,19 +99,19 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
                 for sweep, drawn in zip(sweeps, charts, strict=True)
             },
         },
-        repeats=f"Medians of {rounds} repeats, each a process of its own"
+        repeats=f"Medians of {times(rounds, 'repeat')}, each a process of its own"
         + (f" (from {LARGE:g} of ML-20M on of three), with least and most" if rounds > 3 else ""),
         tables=[
             Table(columns, [row(point, runs) for point, runs in found.items()]),
             Table(["slope against", "training", "evaluation"], slopes),
         ],
         notes=[
-            f"Invented data in the shape of ML-20M. Preset `d2l` with batches of {BATCH:,} pairs and layers as wide as the embeddings, "
-            f"{' or '.join(map(str, threads))} thread{'s' if threads != [1] else ''}. Users, items and factors grow alone, with "
-            "the interactions as they are; interactions grow together with the users.",
+            f"Invented data in the shape of ML-20M. Preset `d2l` with batches of {BATCH:,} pairs and layers as wide as the "
+            f"embeddings, {' or '.join(map(str, threads))} thread{'s' if threads != [1] else ''}. Users, items and factors grow "
+            "alone, with the interactions as they are; interactions grow together with the users.",
             "Pairs of training are positives, each with one negative; pairs of an evaluation are users × items.",
-            "Slopes are of time in the logarithms (1: twice as much takes twice as long), by least squares, with their standard error.",
-            f"Memory is the most that was resident at once, mapped files and code included, and the part that is the process's own. "
+            "Slopes are of time in the logarithms (1: twice as much takes twice as long), by least squares, with standard error.",
+            "Memory is the most that was resident at once, mapped files and code included, and what of it is the process's own. "
             f"The largest dataset needs {most / 1024:.1f} GiB.",
         ],
         charts=charts,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.host import say
-from benchmarks.report import Options, Report, Table, middle
+from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.terminal import PROGRAM, SIZE, Recorder
 
 BARE_TYPER = """
@@ -84,11 +84,11 @@ def run(options: Options) -> Report:
     return Report(
         title="Starting",
         figures=found,
-        repeats=f"Medians of {rounds} rounds, in which all take turns, with least and most",
+        repeats=f"Medians of {times(rounds, 'round')}, in which all take turns, with least and most",
         tables=[Table(["", "ms"], rows)],
         notes=[
-            f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process to its end, or to the first text on its full "
-            "screen. The bare apps are the least that Typer and Textual can do: one command; one line. `train` opens the demo set, "
-            "lays out a run and starts its trainer before it paints; explore and attach open a finished run."
+            f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process to its end, or to the first text on its "
+            "full screen. The bare apps are the least that Typer and Textual can do: one command; one line. `train` opens the "
+            "demo set, lays out a run and starts its trainer before it paints; explore and attach open a finished run."
         ],
     )

@@ -41,7 +41,7 @@ class Recorder(Terminal):
         return time.monotonic() - (self.arrivals[-1][0] if self.arrivals else self.begun)
 
     def first_paint(self, more: float) -> float:
-        """Seconds from the start to the first text on a full screen; waits for it and `more` seconds on, and works it out then."""
+        """Seconds from the start to the first text on a full screen, worked out `more` seconds after there is one."""
         wait_for(lambda: b"\x1b[?1049h" in self.received or not self.alive, "a full screen")
         time.sleep(more)
         for at, text in self.history():

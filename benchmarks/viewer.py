@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.host import say
-from benchmarks.report import Options, Report, Table, middle
+from benchmarks.report import Options, Report, Table, middle, times
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import read_snapshot, read_status
 
@@ -83,9 +83,12 @@ def trained(home: Path, name: str, options: Options, epochs: int, watched: bool)
     status = read_status(folder)
     if status.state != "finished":
         raise SystemExit(f"{name} {status.state}: {status.reason}")
-    speeds = [epoch.examples_per_second for epoch in read_snapshot(folder).epochs[epochs // 4 :]]
+    done = read_snapshot(folder).epochs
+    speeds = [epoch.examples_per_second for epoch in done[epochs // 4 :]]
+    pace = (done[-1].t - done[0].t) / (len(done) - 1)
     say(f"  {name:<12}{statistics.median(speeds):>14,.0f} examples/s, {seconds:.1f} s")
-    return {"examples_per_second": speeds, "seconds": seconds, "kb_per_second": viewer and viewer.received / seconds / 1000}
+    sent = viewer.received / seconds / 1000 if viewer else None
+    return {"examples_per_second": speeds, "seconds_an_epoch": pace, "kb_per_second": sent}
 
 
 def run(options: Options) -> Report:
@@ -93,8 +96,7 @@ def run(options: Options) -> Report:
     found: dict[str, list[dict[str, Any]]] = {"alone": [], "watched": []}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        first = trained(home, "first", options, 20, watched=False)
-        epochs = 20 if options.quick else max(20, round(20 * SECONDS / first["seconds"]))
+        epochs = 20 if options.quick else max(20, round(SECONDS / trained(home, "first", options, 20, False)["seconds_an_epoch"]))
         for number in range(rounds):
             # Each way is first in turn, so that a machine that slows down slows down both.
             for way in ("alone", "watched") if number % 2 == 0 else ("watched", "alone"):
@@ -111,11 +113,11 @@ def run(options: Options) -> Report:
     return Report(
         title="What a viewer costs the training",
         figures={"epochs": epochs, "runs": found, "watched_to_alone": shares},
-        repeats=f"Medians of {rounds} rounds, in which both take turns, with least and most; a round's speed is the median of its epochs",
+        repeats=f"Medians of {times(rounds, 'round')}, both in turns, with least and most; of a round its epochs' median",
         tables=[Table(["", "median"], rows)],
         notes=[
-            f"Preset `d2l`, {epochs} epochs with an evaluation and a checkpoint after each, on {'demo' if options.quick else 'ML-100K'}; "
-            "the viewer has a terminal of 120×40 with 16 million colours. The first quarter of the epochs, during which it starts, "
-            "is left out."
+            f"Preset `d2l`, {epochs} epochs with an evaluation and a checkpoint after each, on "
+            f"{'demo' if options.quick else 'ML-100K'}; the viewer has a terminal of 120×40 with 16 million colours. The first "
+            "quarter of the epochs, during which it starts, is left out."
         ],
     )

@@ -138,7 +138,7 @@ def report(
             "dataset": data.label, "fingerprint": data.fingerprint, "epochs": epochs, "pairs_of_an_evaluation": pairs,
             "rounds": outcomes, "ratios": ratios, "whole_command_seconds": whole,
         },
-        repeats=f"Medians of {rounds} rounds, in which all take turns, with least and most; ratios are taken within a round",
+        repeats=f"Medians of {times(rounds, 'round')}, all in turns, with least and most; ratios are taken within a round",
         tables=[Table(columns, rows), Table(["times as fast as", "training", "evaluation", "together"], times)],
         notes=notes(data, whole),
         versions=versions,
@@ -149,11 +149,12 @@ def notes(data: Dataset, whole: list[float]) -> list[str]:
     return [
         f"{data.label}, {data.num_users:,} users, {data.num_items:,} items, {data.num_train:,} training pairs; 10 factors, MLP "
         "10-10-10, batches of 1,024 pairs, Adam 0.01, weight decay 1e-5, one negative. neumf-tui and the notebook learn by BPR, "
-        "RecBole and Cornac by binary cross-entropy. Hit@50 and AUC are means over the rounds; all but the notebook begin with seed 0.",
-        "An evaluation ranks every user's held-out item among all items they have not seen; pairs are users × items. ‡ Cornac has "
-        "no evaluation after an epoch: all users are scored once, after the last, and not ranked.",
-        "Time is that of training and evaluating alone, without imports and reading. Threads: of torch's own number and one, what "
-        "is faster for that peer, found in the first round; neumf-tui takes what a training run takes by itself.",
+        "RecBole and Cornac by binary cross-entropy. Hit@50 and AUC are means over the rounds; all but the notebook begin with "
+        "seed 0.",
+        "An evaluation ranks every user's held-out item among all items they have not seen; pairs are users × items. ‡ Cornac "
+        "has no evaluation after an epoch: all users are scored once, after the last, and not ranked.",
+        "Time is that of training and evaluating alone, without imports and reading. Threads: of torch's own number and one, "
+        "what is faster for that peer, found in the first round; neumf-tui takes what a training run takes by itself.",
         "The whole command `neumf-tui train --plain --preset d2l`, Python's start, imports and the run's files in it: "
         f"{middle(whole)} s.",
     ]
