@@ -1,5 +1,7 @@
 """Fixtures: a home of its own for every test, the demo set, a trained run, and ML-100K where it is at hand."""
 
+import fcntl
+import gc
 import io
 import os
 import shutil
@@ -17,6 +19,13 @@ from neumf_tui.data.registry import open_dataset
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays to the end; looking through it for garbage again and again costs a tenth of the run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def quiet(_: object) -> None:
@@ -47,14 +56,38 @@ def ml100k() -> Path:
     pytest.skip(f"MovieLens 100K is not at {_DATA}; NEUMF_TUI_DATA names its folder")
 
 
-@pytest.fixture(scope="session")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shared-home")
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` fills for the first that asks; all worker processes of this run of the tests read the same one."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name, base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
-def demo(shared_home: Path) -> Dataset:
-    return open_dataset("demo", None, shared_home, quiet, quiet)
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the demo set prepared, and no run; to be read only."""
+    return made_once(tmp_path_factory, "demo-home", lambda home: open_dataset("demo", None, home, quiet, quiet))
+
+
+@pytest.fixture(scope="session")
+def demo(demo_home: Path) -> Dataset:
+    return open_dataset("demo", None, demo_home, quiet, quiet)
+
+
+@pytest.fixture
+def with_demo(demo_home: Path, own_home: Path) -> Path:
+    """The test's own home, with the demo set prepared."""
+    shutil.copytree(demo_home, own_home)
+    return own_home
 
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -93,24 +126,16 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 
 @pytest.fixture(scope="session")
-def trained_home(shared_home: Path) -> Path:
-    """A home with one finished run `trained` of preset d2l on the demo set."""
-    result = run_cli(
-        "train",
-        "--preset",
-        "d2l",
-        "--dataset",
-        "demo",
-        "--home",
-        str(shared_home),
-        "--name",
-        "trained",
-        "--plain",
-        "--threads",
-        "1",
-    )
-    assert result.returncode == 0, result.stderr
-    return shared_home
+def trained_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one finished run `trained` of preset d2l on the demo set; to be read only."""
+
+    def make(home: Path) -> None:
+        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        args = ("--preset", "d2l", "--dataset", "demo", "--threads", "1", "--name", "trained", "--plain")
+        result = run_cli("train", *args, "--home", str(home))
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "trained-home", make)
 
 
 @pytest.fixture

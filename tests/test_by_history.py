@@ -1,12 +1,13 @@
 """People as a model with a history knows them: vectors from films, exact shares of films, films left out."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import Cli
+from conftest import Cli, made_once, run_cli
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import UsageError
@@ -20,15 +21,16 @@ WINDOW = 6
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a run `recent` of a model with a short history, on the demo set."""
-    from conftest import run_cli
-
+def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a run `recent` of a model with a short history, on the demo set; to be read only."""
     args = ("--dataset", "demo", "--preset", "fast", "--epochs", "2", "--history", str(WINDOW), "--plain", "--threads", "1")
-    folder = tmp_path_factory.mktemp("recent-home")
-    result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
-    assert result.returncode == 0, result.stderr
-    return folder
+
+    def make(folder: Path) -> None:
+        shutil.copytree(demo_home, folder, dirs_exist_ok=True)
+        result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "recent-home", make)
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def test_the_same_on_ml100k(cli: Cli, own_home: Path, ml100k: Path) -> None:
         assert abs(value - evaluated[key]) < 1e-9 and abs(value - summary["metrics"][key]) < 1e-9
 
 
-def test_train_json(cli: Cli, own_home: Path) -> None:
+def test_train_json(cli: Cli, with_demo: Path) -> None:
     result = cli(
         "train", "--preset", "d2l", "--dataset", "demo", "--json", "--epochs", "2", "--eval-every", "2", "--mlp-layers", "8,4"
     )
@@ -86,8 +86,8 @@ def test_train_json(cli: Cli, own_home: Path) -> None:
     assert "Hit@50" in lines[-1] and "Hit@50" not in lines[-2]
 
 
-def test_rank_in_its_three_forms(cli: Cli, trained: Path) -> None:
-    shown = json.loads(cli("rank", "sim-007", "--json", "--top", "5").stdout)
+def test_rank_in_its_three_forms(inside: Cli, trained: Path) -> None:
+    shown = json.loads(inside("rank", "sim-007", "--json", "--top", "5").stdout)
     assert len(shown["items"]) == 5
     assert shown["items"][0].keys() == {
         "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred", "gmf_centred", "mlp_centred",
@@ -95,22 +95,22 @@ def test_rank_in_its_three_forms(cli: Cli, trained: Path) -> None:
     }  # fmt: skip
     for item in shown["items"]:
         assert math.isclose(item["gmf"] + item["mlp"], item["score"], rel_tol=1e-5, abs_tol=1e-6)
-    rows = list(csv.DictReader(io.StringIO(cli("rank", "sim-007", "--csv", "--top", "all").stdout)))
+    rows = list(csv.DictReader(io.StringIO(inside("rank", "sim-007", "--csv", "--top", "all").stdout)))
     assert len(rows) == shown["num_candidates"]
     assert [row["title"] for row in rows[:5]] == [item["title"] for item in shown["items"]]
     assert [row["heldout"] for row in rows].count("True") == 1
-    text = cli("rank", "sim-007", "--top", "5").stdout
+    text = inside("rank", "sim-007", "--top", "5").stdout
     assert "simulated" in text and shown["items"][4]["title"] in text and "\x1b" not in text
 
 
-def test_evaluate_runs_and_datasets(cli: Cli, trained: Path) -> None:
-    evaluated = json.loads(cli("evaluate", "--json").stdout)
+def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
+    evaluated = json.loads(inside("evaluate", "--json").stdout)
     assert evaluated.keys() >= {"run", "epoch", "metrics", "popularity", "hit@50_ci", "num_users", "protocol"}
     assert evaluated["epoch"] == 10 and evaluated["num_users"] == 700
-    (row,) = json.loads(cli("runs", "--json").stdout)
+    (row,) = json.loads(inside("runs", "--json").stdout)
     assert row["run"] == "trained" and row["state"] == "finished" and row["epoch"] == 10
-    assert "trained" in cli("runs").stdout and "simulated" in cli("runs").stdout
-    assert {d["name"] for d in json.loads(cli("datasets", "--json").stdout)} >= {"ml-100k", "demo"}
+    assert "trained" in inside("runs").stdout and "simulated" in inside("runs").stdout
+    assert {d["name"] for d in json.loads(inside("datasets", "--json").stdout)} >= {"ml-100k", "demo"}
 
 
 @pytest.mark.parametrize(
@@ -154,16 +154,24 @@ def test_evaluate_runs_and_datasets(cli: Cli, trained: Path) -> None:
         (["train", "--nonsense"], 2, "No such option"),
     ],
 )
-def test_bad_input_gets_one_message_and_its_exit_code(cli: Cli, trained: Path, args: list[str], code: int, says: str) -> None:
-    result = cli(*args)
+def test_bad_input_gets_one_message_and_its_exit_code(inside: Cli, trained: Path, args: list[str], code: int, says: str) -> None:
+    result = inside(*args)
     assert result.returncode == code, result.stderr
     assert says in result.stderr and "Traceback" not in result.stderr and result.stdout == ""
     assert [path.name for path in trained.parent.iterdir()] == ["trained"], "nothing new was left behind"
 
 
-def test_auto_without_network_says_why_in_one_line(cli: Cli, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exit_code_is_the_processs(cli: Cli, trained: Path) -> None:
+    for args, code in ((["rank", "sim-001", "--top", "0"], 2), (["status", "none-such"], 4), (["train", "--nonsense"], 2)):
+        result = cli(*args)
+        assert result.returncode == code and result.stderr and "Traceback" not in result.stderr and result.stdout == ""
+
+
+def test_auto_without_network_says_why_in_one_line(
+    cli: Cli, inside: Cli, with_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    result = cli("train", "--plain", "--epochs", "1", "--name", "fallback")
+    result = inside("train", "--preset", "d2l", "--plain", "--epochs", "1", "--name", "fallback")
     assert result.returncode == 0, result.stderr
     assert sum("simulated viewers instead of ml-100k" in line for line in result.stderr.splitlines()) == 1
     assert "simulated" in result.stdout
@@ -171,21 +179,21 @@ def test_auto_without_network_says_why_in_one_line(cli: Cli, own_home: Path, mon
     assert named.returncode == 3 and "put the zip into" in named.stderr and "Traceback" not in named.stderr
 
 
-def test_data_without_anything_to_hold_out(cli: Cli, own_home: Path, tmp_path: Path) -> None:
+def test_data_without_anything_to_hold_out(inside: Cli, own_home: Path, tmp_path: Path) -> None:
     folder = write_ml(tmp_path / "lone", "".join(f"{u}\t{u}\t3\t9\n" for u in range(1, 61)))
-    result = cli("train", "--data-dir", str(folder), "--plain")
+    result = inside("train", "--data-dir", str(folder), "--plain")
     assert result.returncode == 3 and "nothing can be held out" in result.stderr
     assert not list((own_home / "runs").iterdir())
 
 
-def test_cuda_that_is_not_there(cli: Cli, own_home: Path) -> None:
+def test_cuda_that_is_not_there(inside: Cli, with_demo: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    result = cli("train", "--dataset", "demo", "--device", "cuda", "--plain")
+    result = inside("train", "--dataset", "demo", "--device", "cuda", "--plain")
     assert result.returncode == 2 and "finds no CUDA here; use --device auto or cpu" in result.stderr
-    assert not list((own_home / "runs").iterdir())
+    assert not list((with_demo / "runs").iterdir())
 
 
 def test_bad_data_stops_before_a_run_is_made(cli: Cli, own_home: Path, tmp_path: Path) -> None:
@@ -195,37 +203,37 @@ def test_bad_data_stops_before_a_run_is_made(cli: Cli, own_home: Path, tmp_path:
     assert not (own_home / "runs").exists()
 
 
-def test_hostile_titles_are_harmless_in_text_and_whole_in_json(cli: Cli, tmp_path: Path) -> None:
+def test_hostile_titles_are_harmless_in_text_and_whole_in_json(inside: Cli, tmp_path: Path) -> None:
     folder = write_ml(tmp_path / "hostile", small(), [f"{title} (1990)" for title in HOSTILE * 10])
-    assert cli("train", "--data-dir", str(folder), "--dataset", "ml-100k", "--plain", "--epochs", "1").returncode == 0
-    text = cli("rank", "1", "--top", "all").stdout + cli("rank", "1", "--top", "all", "--csv").stdout
+    assert inside("train", "--data-dir", str(folder), "--dataset", "ml-100k", "--plain", "--epochs", "1").returncode == 0
+    text = inside("rank", "1", "--top", "all").stdout + inside("rank", "1", "--top", "all", "--csv").stdout
     assert "\x1b" not in text and "\t" not in text and "\u202e" not in text
-    shown = json.loads(cli("rank", "1", "--top", "all", "--json").stdout)
+    shown = json.loads(inside("rank", "1", "--top", "all", "--json").stdout)
     assert {item["title"] for item in shown["items"]} <= {t.encode("latin-1", "replace").decode("latin-1") for t in HOSTILE}
     assert "[bold]Bold[/]" in text and "·[31mRed·[0m" in text and "tab·here" in text
 
 
-def test_a_harmed_checkpoint_is_one_message(cli: Cli, trained: Path) -> None:
+def test_a_harmed_checkpoint_is_one_message(inside: Cli, trained: Path) -> None:
     path = trained / "checkpoints" / "00010.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     for args in (["rank", "sim-001"], ["evaluate"]):
-        result = cli(*args)
+        result = inside(*args)
         assert result.returncode == 4 and "00010.safetensors" in result.stderr and "Traceback" not in result.stderr
     shutil.rmtree(trained.parents[1] / "datasets")
     path.unlink()
-    assert cli("rank", "sim-001").returncode == 0, "the demo set is made anew, and the checkpoint before serves"
+    assert inside("rank", "sim-001").returncode == 0, "the demo set is made anew, and the checkpoint before serves"
 
 
-def test_a_resume_that_is_refused_loses_nothing(cli: Cli, trained: Path) -> None:
+def test_a_resume_that_is_refused_loses_nothing(inside: Cli, trained: Path) -> None:
     """Not even where the events are gone and the newest checkpoint is harmed."""
     (trained / "events.jsonl").unlink()
     (trained / "status.json").write_text('{"state":"stopped","pid":1}')
     path = trained / "checkpoints" / "00010.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    result = cli("train", "--resume", "trained", "--plain")
+    result = inside("train", "--resume", "trained", "--plain")
     assert result.returncode == 4 and "00010.safetensors" in result.stderr and "delete it" in result.stderr
     path.unlink()
-    assert cli("train", "--resume", "trained", "--plain").returncode == 0
+    assert inside("train", "--resume", "trained", "--plain").returncode == 0
 
 
 def test_output_cut_short_by_its_reader(trained: Path) -> None:
@@ -234,11 +242,11 @@ def test_output_cut_short_by_its_reader(trained: Path) -> None:
     assert result.stdout.startswith("dataset,user,rank") and result.stderr == ""
 
 
-def test_every_command_has_help_with_an_example(cli: Cli) -> None:
+def test_every_command_has_help_with_an_example(cli: Cli, inside: Cli) -> None:
     for command in (
         "train", "explore", "rank", "evaluate", "runs", "datasets", "attach", "status", "pause", "resume", "checkpoint", "stop",
         "extend", "pin", "logs", "rename", "delete", "doctor", "config",
     ):  # fmt: skip
-        assert "Example: neumf-tui" in cli(command, "--help").stdout
+        assert "Example: neumf-tui" in inside(command, "--help").stdout
     assert "Exit codes" in cli("--help").stdout
     assert cli("--version").stdout.startswith("neumf-tui ")

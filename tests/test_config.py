@@ -57,12 +57,12 @@ def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
         ("[keys]\nx = 3", "keys"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_remedy(cli: Cli, text: str, says: str) -> None:
+def test_a_mistake_is_told_with_its_line_and_remedy(inside: Cli, text: str, says: str) -> None:
     config_path().write_text(text)
     with pytest.raises(UsageError, match=r"config\.toml") as caught:
         read_config()
     assert says in str(caught.value)
-    result = cli("config")
+    result = inside("config")
     assert result.returncode == 2 and says in result.stderr and "Traceback" not in result.stderr and not result.stdout
 
 

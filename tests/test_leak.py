@@ -274,8 +274,8 @@ def test_lower_than_chance_is_another_fault(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Hit@10, Hit@50 lower than by chance" in _meaning(settings(), found)
 
 
-def test_command(shared_home: Path, demo: Dataset, inside: Cli) -> None:
-    given = ("check-leak", "--dataset", "demo", "--home", str(shared_home), "--preset", "d2l", "--epochs", "2", "--threads", "1")
+def test_command(with_demo: Path, demo: Dataset, inside: Cli) -> None:
+    given = ("check-leak", "--dataset", "demo", "--home", str(with_demo), "--preset", "d2l", "--epochs", "2", "--threads", "1")
     found = inside(*given, "--json")
     assert found.returncode == 1
     assert "epoch 2/2" in found.stderr
@@ -291,5 +291,5 @@ def test_command(shared_home: Path, demo: Dataset, inside: Cli) -> None:
     assert "the same weights after 20 steps" in passed.stdout
     assert passed.stdout.splitlines()[-1].startswith("no leak found")
     assert "epoch 2/2 of round 2/2" in passed.stderr
-    assert not (shared_home / "runs" / "check-leak").exists()
+    assert not (with_demo / "runs" / "check-leak").exists()
     assert inside(*given, "--rounds", "0").returncode == 2

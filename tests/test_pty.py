@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import sys
 import termios
@@ -24,6 +25,7 @@ import pytest
 from conftest import run_cli
 from golden import METRICS, POPULARITY, make_info, make_run
 from ptys import Terminal, colours, differing, viewer, wait_for
+from test_control import make_way
 
 from neumf_tui.runs import events
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
@@ -356,7 +358,7 @@ def shell(command: str, **options: object) -> Terminal:
     return Terminal(["/bin/sh", "-c", line], **options)  # type: ignore[arg-type]
 
 
-def test_without_a_terminal_train_goes_on_in_plain_lines(trained: Path, tmp_path: Path) -> None:
+def test_without_a_terminal_train_goes_on_in_plain_lines(with_demo: Path, tmp_path: Path) -> None:
     train = "neumf-tui train --preset d2l --dataset demo --epochs 1 --threads 1 --name"
     out, log = tmp_path / "out", tmp_path / "log"
     with (
@@ -439,33 +441,22 @@ def test_many_small_updates_come_to_what_a_full_redraw_shows(own_home: Path) -> 
         redrawn_alike(train)
 
 
-# Beside a real trainer. These come last: it takes a core for as long as it lives.
+# Beside a real trainer, one for all of them: it takes a core for as long as it lives.
+
+ONE_TRAINER = pytest.mark.xdist_group("live")
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def live(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours; its run."""
-    home = tmp_path_factory.mktemp("live-home")
-    args = (
-        "--preset",
-        "d2l",
-        "--dataset",
-        "demo",
-        "--epochs",
-        "100000",
-        "--eval-every",
-        "20",
-        "--threads",
-        "1",
-        "--name",
-        "live",
-        "--home",
-        str(home),
-    )
-    started = run_cli("train", *args, "--detach")
+    home = tmp_path_factory.mktemp("live") / "home"
+    shutil.copytree(demo_home, home)
+    args = ("--preset", "d2l", "--dataset", "demo", "--epochs", "100000", "--eval-every", "20", "--threads", "1")
+    started = run_cli("train", *args, "--name", "live", "--home", str(home), "--detach")
     assert started.returncode == 0, started.stderr
     try:
         wait_for(lambda: bool(read_snapshot(home / "runs" / "live").evaluations), "a first evaluation", 120)
+        make_way(home / "runs" / "live")
         yield home / "runs" / "live"
     finally:
         run_cli("stop", "live", "--now", "--home", str(home))
@@ -486,6 +477,7 @@ def goes_on(live: Path) -> None:
     assert read_status(live).state == "running"
 
 
+@ONE_TRAINER
 def test_the_trainer_goes_on_however_its_viewer_ends(live: Path) -> None:
     with ExitStack() as stack:
         ends = ("SIGTERM", "SIGHUP", "SIGKILL", "hang-up")
@@ -499,6 +491,7 @@ def test_the_trainer_goes_on_however_its_viewer_ends(live: Path) -> None:
             goes_on(live)
 
 
+@ONE_TRAINER
 def test_suspended_it_gives_the_shell_its_terminal_and_comes_back(live: Path) -> None:
     env = {"PS1": "prompt> ", "HISTFILE": None}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], env=env, own_session=True) as terminal:
@@ -528,6 +521,7 @@ def test_suspended_it_gives_the_shell_its_terminal_and_comes_back(live: Path) ->
         terminal.wait_text("neumf-tui attach live")
 
 
+@ONE_TRAINER
 def test_a_stalled_link_turns_low_bandwidth_on(live: Path) -> None:
     with watch(live) as auto, watch(live, "--no-low-bandwidth") as fixed:
         for terminal in (auto, fixed):
@@ -555,6 +549,7 @@ def shown_epoch(terminal: Terminal) -> int:
     return int(line.split()[1].split("/")[0])
 
 
+@ONE_TRAINER
 def test_two_viewers_see_the_same(live: Path) -> None:
     with watch(live) as one, watch(live) as other:
         for terminal in (one, other):
@@ -569,6 +564,7 @@ def test_two_viewers_see_the_same(live: Path) -> None:
             terminal.wait_text("● running", "p Pause")
 
 
+@ONE_TRAINER
 @pytest.mark.slow
 def test_a_stalled_viewer_costs_the_trainer_nothing(live: Path) -> None:
     seconds = 10

@@ -124,10 +124,10 @@ def test_a_guest_of_another_dataset_is_refused(trained: Path, own_home: Path, ra
     assert guests_of(own_home, ranker.dataset)[0] == []
 
 
-def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, cli: Cli) -> None:
+def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, inside: Cli) -> None:
     """Who likes one kind of film is given more of it, and is given the other kind by liking that."""
     args = ("--preset", "d2l", "--dataset", "ml-100k", "--data-dir", str(ml100k), "--epochs", "6", "--plain", "--threads", "1")
-    result = cli("train", *args, "--home", str(own_home), "--name", "real")
+    result = inside("train", *args, "--home", str(own_home), "--name", "real")
     assert result.returncode == 0, result.stderr
     space, love = [], []
     for likes in ("alien; aliens; terminator", "sense and sensibility; emma; four weddings and a funeral"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 from golden import make_run
-from test_control import wait_for
+from test_control import make_way, wait_for
 from test_tui import settle, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -27,12 +27,13 @@ from neumf_tui.tui.widgets.table import Table
 
 
 @pytest.fixture
-def live(cli: Cli, own_home: Path) -> Iterator[Path]:
+def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours."""
     args = ("--preset", "d2l", "--dataset", "demo", "--epochs", "100000", "--threads", "1", "--name", "live")
-    assert cli("train", *args, "--detach").returncode == 0
-    folder = own_home / "runs" / "live"
+    assert inside("train", *args, "--detach").returncode == 0
+    folder = with_demo / "runs" / "live"
     wait_for(lambda: bool(read_snapshot(folder).evaluations))
+    make_way(folder)
     yield folder
     if is_locked(folder):
         os.kill(read_status(folder).pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from conftest import Cli
+from conftest import Cli, made_once, run_cli
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import last_checkpoint, load_checkpoint
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from neumf_tui.training.loop import Loop
-    from neumf_tui.training.trainer import Batch
+    from neumf_tui.training.pairs import Batch
 
 ARGS = ("--preset", "d2l", "--dataset", "demo", "--plain", "--epochs", "3", "--threads", "1")
 
@@ -62,11 +62,20 @@ def assert_same(a: Path, b: Path) -> None:
         np.testing.assert_array_equal(left[name], right[name], err_msg=name)
 
 
+@pytest.fixture(scope="session")
+def whole_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(home: Path) -> None:
+        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        result = run_cli("train", *ARGS, "--name", "whole", "--home", str(home))
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "whole-home", make)
+
+
 @pytest.fixture
-def whole(cli: Cli, own_home: Path) -> Path:
-    """A finished, undisturbed run of three epochs."""
-    result = cli("train", *ARGS, "--name", "whole")
-    assert result.returncode == 0, result.stderr
+def whole(whole_home: Path, own_home: Path) -> Path:
+    """A finished, undisturbed run of three epochs, in the test's own home; its folder."""
+    shutil.copytree(whole_home, own_home)
     return own_home / "runs" / "whole"
 
 
@@ -109,10 +118,10 @@ def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
     return hits
 
 
-def test_same_seed_same_bits_and_another_seed_others(cli: Cli, whole: Path) -> None:
-    assert cli("train", *ARGS, "--name", "twin").returncode == 0
+def test_same_seed_same_bits_and_another_seed_others(inside: Cli, whole: Path) -> None:
+    assert inside("train", *ARGS, "--name", "twin").returncode == 0
     assert_same(whole, whole.parent / "twin")
-    assert cli("train", *ARGS, "--name", "other", "--seed", "1").returncode == 0
+    assert inside("train", *ARGS, "--name", "other", "--seed", "1").returncode == 0
     a, b = state_of(whole), state_of(whole.parent / "other")
     assert not np.array_equal(a["item_gmf.weight"], b["item_gmf.weight"])
 
@@ -126,19 +135,19 @@ def test_killed_at_twenty_moments(whole: Path) -> None:
     assert kill_and_resume(whole, 20, random.Random(2)) >= 10
 
 
-def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(cli: Cli, whole: Path) -> None:
+def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(inside: Cli, whole: Path) -> None:
     folder = beheaded(whole, "stopped")
     process = worker(folder)
     wait_for(lambda: read_snapshot(folder).started is not None)
     send_request(folder, STOP)
     assert process.wait(60) == 0
     assert read_status(folder).state == "stopped"
-    result = cli("train", "--resume", "stopped", "--plain")
+    result = inside("train", "--resume", "stopped", "--plain")
     assert result.returncode == 0, result.stderr
     assert_same(folder, whole)
     snapshot = read_snapshot(folder)
     assert snapshot.points.steps.tolist() == sorted(set(snapshot.points.steps.tolist()))
-    done = cli("train", "--resume", "stopped", "--plain")
+    done = inside("train", "--resume", "stopped", "--plain")
     assert done.returncode == 4 and "all 3 epochs are done" in done.stderr
 
 
@@ -188,12 +197,12 @@ def test_a_step_checkpoint_carries_the_loss_of_the_epoch(whole: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_exits_with_its_code(own_home: Path, number: int, code: int) -> None:
+def test_a_signal_saves_and_exits_with_its_code(with_demo: Path, number: int, code: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "neumf_tui", "train", *ARGS, "--epochs", "2000", "--name", "long"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    folder = own_home / "runs" / "long"
+    folder = with_demo / "runs" / "long"
     wait_for(lambda: folder.exists() and bool(read_snapshot(folder).evaluations))
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -202,34 +211,25 @@ def test_a_signal_saves_and_exits_with_its_code(own_home: Path, number: int, cod
     assert "Traceback" not in err and "\x1b" not in err + out and "\r" not in err
 
 
-def test_the_trainer_outlives_whoever_started_it(own_home: Path) -> None:
+def test_the_trainer_outlives_whoever_started_it(with_demo: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "neumf_tui", "train", *ARGS, "--name", "orphan"],
         stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    folder = own_home / "runs" / "orphan"
+    folder = with_demo / "runs" / "orphan"
     wait_for((folder / "lock").exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: read_status(folder).state == "finished")
 
 
-def test_a_diverged_run_fails_at_its_step(cli: Cli, own_home: Path) -> None:
-    result = cli(
-        "train",
-        *ARGS,
-        "--learning-rate",
-        "1e6",
-        "--mlp-layers",
-        "8,8,8,8,8,8,8,8",
-        "--name",
-        "wild",
-        "--json",
-    )
+def test_a_diverged_run_fails_at_its_step(inside: Cli, with_demo: Path) -> None:
+    wild = ("--learning-rate", "1e6", "--mlp-layers", "8,8,8,8,8,8,8,8", "--name", "wild")
+    result = inside("train", *ARGS, *wild, "--json")
     assert result.returncode == 1
     assert "training has diverged; try a smaller --learning-rate" in result.stderr and " step " in result.stderr
     assert "Traceback" not in result.stderr
-    folder = own_home / "runs" / "wild"
+    folder = with_demo / "runs" / "wild"
     assert read_status(folder).state == "failed"
     check_readable(folder)
 

@@ -38,7 +38,8 @@ QUICK = ("--preset", "d2l", "--validation", "--threads", "1")
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Path:
+def space(tmp_path: Path, with_demo: Path) -> Path:
+    """A few small models to search among, in a home that has the demo set."""
     path = tmp_path / "space.toml"
     path.write_text(SPACE)
     return path

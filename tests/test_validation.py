@@ -1,12 +1,13 @@
 """What people see of validation and of the protocol: on screens, in summaries, in sheets, and which checkpoint they are shown."""
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from conftest import Cli, run_cli
+from conftest import Cli, made_once, run_cli
 from golden import METRICS, make_info, make_run
 from test_tui import settle, text_of
 
@@ -35,16 +36,21 @@ WIDTHS = [(60, 20), (80, 24), (120, 40)]
 
 
 @pytest.fixture(scope="session")
-def chosen_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def chosen_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a finished, leak-free run `chosen` of three epochs with validation, on the demo set."""
-    home = tmp_path_factory.mktemp("chosen") / "home"
-    result = run_cli(
-        "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3", "--dataset", "demo", "--home",
-        str(home), "--name", "chosen", "--json", "--threads", "1",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    (home / "summary.json").write_text(result.stdout)
-    return home
+
+    def make(home: Path) -> None:
+        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        result = run_cli(
+            "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3", "--dataset", "demo", "--home",
+            str(home), "--name", "chosen", "--json", "--threads", "1",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        (home / "summary.json").write_text(result.stdout)
+
+    own = tmp_path_factory.mktemp("chosen") / "home"
+    shutil.copytree(made_once(tmp_path_factory, "chosen-home", make), own)
+    return own
 
 
 @pytest.fixture

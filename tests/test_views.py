@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import made_once
 from test_tui import settle
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -42,6 +43,12 @@ VIEWS: dict[str, list[str]] = {
 @pytest.fixture(scope="session")
 def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with two checkpoints of weights in eighths and quarters: every score is a sum that float32 holds exactly."""
+    own = tmp_path_factory.mktemp("exact") / "home"
+    shutil.copytree(made_once(tmp_path_factory, "exact-home", lambda home: make_exact(trained_home, home)), own)
+    return own
+
+
+def make_exact(trained_home: Path, home: Path) -> None:
     import torch
 
     from neumf_tui.data.registry import load_dataset
@@ -52,8 +59,7 @@ def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from neumf_tui.settings import make_settings
     from neumf_tui.training.trainer import Trainer
 
-    home = tmp_path_factory.mktemp("exact") / "home"
-    shutil.copytree(trained_home, home)
+    shutil.copytree(trained_home, home, dirs_exist_ok=True)
     folder = home / "runs" / "trained"
     for file in (folder / "checkpoints").iterdir():
         file.unlink()
@@ -80,7 +86,6 @@ def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             writer.ranks(epoch, late.get(epoch, np.minimum(late[LATE] * (LATE + 1 - epoch), 900)))
     (folder / "checkpoints" / "last").write_text(f"{LATE:05}.safetensors")
     (folder / "checkpoints" / "best").write_text(f"{LATE:05}.safetensors")
-    return home
 
 
 # The widest are for `-m slow`: the whole run has ten minutes.
