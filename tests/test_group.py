@@ -1,6 +1,8 @@
 """Several processes as one: who has which users, sums, and words of rank 0."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from neumf_tui.errors import UsageError
-from neumf_tui.training.group import Group, Together, join
+from neumf_tui.training.group import Group, Together, agree_on_round, join
 from neumf_tui.training.torchrun import Member, Word, member
 
 
@@ -64,6 +66,24 @@ def test_alone_nothing_is_joined() -> None:
     assert torch.equal(group.gather_rows(tensor, [3]), tensor)
     assert group.users(np.array([0, 5, 6])) == range(2)
     group.leave()
+
+
+def test_a_new_start_meets_nothing_of_the_one_before() -> None:
+    """Of two starts on one store, the first of which lost its rank 0 or had all of its ranks, none meets the other."""
+    import torch.distributed as dist
+
+    store = dist.HashStore()
+    with ThreadPoolExecutor(6) as pool:
+        store.set("neumf-tui/round", "dead")  # its rank 0 died before it heard anyone
+        first = [pool.submit(agree_on_round, store, rank, 3) for rank in (2, 1, 0)]
+        names = {future.result(60) for future in first}
+        second = [pool.submit(agree_on_round, store, rank, 3) for rank in (1, 2)]
+        time.sleep(0.2)
+        assert not any(future.done() for future in second), "all that is there is of the start before"
+        second.append(pool.submit(agree_on_round, store, 0, 3))
+        names_after = {future.result(60) for future in second}
+    assert len(names) == len(names_after) == 1
+    assert names.isdisjoint({"dead"} | names_after)
 
 
 def _member(rank: int, folder: str) -> None:

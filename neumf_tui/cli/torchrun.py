@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.cli.options import home_of, run_folder
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.training.torchrun import AGAIN
+from neumf_tui.training.torchrun import AGAIN, end_with_torchrun
 
 if TYPE_CHECKING:
     from neumf_tui.training.group import Group
@@ -52,6 +52,7 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
 
 def _join(part: "Member") -> "Group":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in runs/launch.py; before torch is loaded
+    end_with_torchrun()
     from neumf_tui.training.group import join
 
     return join(part)

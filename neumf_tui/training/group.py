@@ -1,5 +1,7 @@
 """Processes that train one model together: who has which users, sums over all of them, and what rank 0 says to the rest."""
 
+import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
-_WORD = "neumf-tui/failed"
+_WORD, _ROUND = "failed", "neumf-tui/round"
 HANG = timedelta(minutes=30)
 """A process that waits so long for the others gives up: longer than any evaluation or checkpoint takes. One that died is
 noticed at once, by its closed connection."""
@@ -154,7 +156,30 @@ def join(part: Member | None) -> Group:
     """The group that torchrun put this process into; waits for the others. Alone where there are none."""
     if part is None or part.size == 1:
         return Group()
+    from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
     store, rank, size = next(rendezvous("env://", timeout=HANG))
-    return Together(rank, size, part.local_size, store)
+    return Together(rank, size, part.local_size, PrefixStore(agree_on_round(store, rank, size), store))
+
+
+def agree_on_round(store: "Store", rank: int, size: int) -> str:
+    """A name for this start of the group, the same on every rank and never that of an earlier start.
+
+    torchrun keeps one store for all of them, where the addresses of processes that have died still stand (torch 2.13); nor do the
+    nodes agree on how often they have been started, where one of them is new.
+    """
+    mine, until = secrets.token_hex(8), time.monotonic() + HANG.total_seconds()
+    if rank == 0:
+        store.set(_ROUND, mine)
+        tokens = [store.get(f"{mine}/{other}").decode() for other in range(1, size)]
+        store.set(f"{mine}/all", " ".join(tokens))
+        return mine
+    while time.monotonic() < until:
+        name = store.get(_ROUND).decode()
+        store.set(f"{name}/{rank}", mine)
+        # Of an earlier start its rank 0 has heard others than this process, or will never hear anyone.
+        if store.check([f"{name}/all"]) and mine in store.get(f"{name}/all").decode().split():
+            return name
+        time.sleep(0.02)
+    raise TimeoutError(f"process {rank} of {size}: no word of process 0 in {HANG}")

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 AGAIN = 75
 """Exit code of a process whose group torchrun shall start again (EX_TEMPFAIL of sysexits.h)."""
@@ -54,23 +54,27 @@ def member(environment: Mapping[str, str] = os.environ) -> Member | None:
     return Member(rank, size, local_rank, local_size, restarts, max_restarts, "" if job == "none" else job)
 
 
-class HearsOfFailure(Protocol):
-    def failed(self) -> Word | None: ...
-
-
-def watch(group: HearsOfFailure, on_failure: Callable[[Word], object]) -> None:
-    """From now on, end this process soon after its torchrun has gone, so that none lingers, or after another process of the
-    group has failed while this one waits where no broken connection wakes it, on a GPU; `on_failure` is then called first.
-    """
+def end_with_torchrun() -> None:
+    """From now on, end this process soon after the torchrun that started it has gone, so that none lingers."""
     torchrun = os.getppid()
 
     def look() -> None:
         while os.getppid() == torchrun:
             time.sleep(WATCH_SECONDS)
-            if word := group.failed():
-                time.sleep(GRACE_SECONDS)
-                on_failure(word)
-                break
         os._exit(AGAIN)
 
-    threading.Thread(target=look, name="watch", daemon=True).start()
+    threading.Thread(target=look, name="torchrun", daemon=True).start()
+
+
+def end_after_failure(failed: Callable[[], Word | None], on_failure: Callable[[Word], object]) -> None:
+    """From now on, end this process after another of the group has `failed`, should it then be waiting where no broken
+    connection wakes it, on a GPU; `on_failure` is called first."""
+
+    def look() -> None:
+        while (word := failed()) is None:
+            time.sleep(WATCH_SECONDS)
+        time.sleep(GRACE_SECONDS)
+        on_failure(word)
+        os._exit(AGAIN)
+
+    threading.Thread(target=look, name="failure", daemon=True).start()
