@@ -73,20 +73,20 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 @pytest.fixture(scope="session")
-def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the demo set prepared, and no run; to be read only."""
-    return made_once(tmp_path_factory, "demo-home", lambda home: open_dataset("demo", None, home, quiet, quiet))
+    return made_once(tmp_path_factory, "shared-home", lambda home: open_dataset("demo", None, home, quiet, quiet))
 
 
 @pytest.fixture(scope="session")
-def demo(demo_home: Path) -> Dataset:
-    return open_dataset("demo", None, demo_home, quiet, quiet)
+def demo(shared_home: Path) -> Dataset:
+    return open_dataset("demo", None, shared_home, quiet, quiet)
 
 
 @pytest.fixture
-def with_demo(demo_home: Path, own_home: Path) -> Path:
+def with_demo(shared_home: Path, own_home: Path) -> Path:
     """The test's own home, with the demo set prepared."""
-    shutil.copytree(demo_home, own_home)
+    shutil.copytree(shared_home, own_home)
     return own_home
 
 
@@ -126,11 +126,11 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 
 @pytest.fixture(scope="session")
-def trained_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one finished run `trained` of preset d2l on the demo set; to be read only."""
 
     def make(home: Path) -> None:
-        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        shutil.copytree(shared_home, home, dirs_exist_ok=True)
         args = ("--preset", "d2l", "--dataset", "demo", "--threads", "1", "--name", "trained", "--plain")
         result = run_cli("train", *args, "--home", str(home))
         assert result.returncode == 0, result.stderr

@@ -21,12 +21,12 @@ WINDOW = 6
 
 
 @pytest.fixture(scope="module")
-def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a run `recent` of a model with a short history, on the demo set; to be read only."""
     args = ("--dataset", "demo", "--preset", "fast", "--epochs", "2", "--history", str(WINDOW), "--plain", "--threads", "1")
 
     def make(folder: Path) -> None:
-        shutil.copytree(demo_home, folder, dirs_exist_ok=True)
+        shutil.copytree(shared_home, folder, dirs_exist_ok=True)
         result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
         assert result.returncode == 0, result.stderr
 

@@ -447,10 +447,10 @@ ONE_TRAINER = pytest.mark.xdist_group("live")
 
 
 @pytest.fixture(scope="module")
-def live(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def live(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A trainer on the demo set that would go on for hours; its run."""
     home = tmp_path_factory.mktemp("live") / "home"
-    shutil.copytree(demo_home, home)
+    shutil.copytree(shared_home, home)
     args = ("--preset", "d2l", "--dataset", "demo", "--epochs", "100000", "--eval-every", "20", "--threads", "1")
     started = run_cli("train", *args, "--name", "live", "--home", str(home), "--detach")
     assert started.returncode == 0, started.stderr

@@ -63,9 +63,9 @@ def assert_same(a: Path, b: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def whole_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(home: Path) -> None:
-        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        shutil.copytree(shared_home, home, dirs_exist_ok=True)
         result = run_cli("train", *ARGS, "--name", "whole", "--home", str(home))
         assert result.returncode == 0, result.stderr
 

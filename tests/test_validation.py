@@ -36,11 +36,11 @@ WIDTHS = [(60, 20), (80, 24), (120, 40)]
 
 
 @pytest.fixture(scope="session")
-def chosen_home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def chosen_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a finished, leak-free run `chosen` of three epochs with validation, on the demo set."""
 
     def make(home: Path) -> None:
-        shutil.copytree(demo_home, home, dirs_exist_ok=True)
+        shutil.copytree(shared_home, home, dirs_exist_ok=True)
         result = run_cli(
             "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3", "--dataset", "demo", "--home",
             str(home), "--name", "chosen", "--json", "--threads", "1",
