@@ -78,7 +78,8 @@ def completed(history: list[tuple[float, str]]) -> tuple[float, Shown]:
 
 def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
     """Seconds from each of `count` key presses to the new user's whole list; and the last user."""
-    seconds, user = [], Shown.of(terminal.text).user
+    seconds: list[float] = []
+    user = Shown.of(terminal.text).user
     while len(seconds) < count:
         history: list[tuple[float, str]] = []
         begun = time.monotonic()

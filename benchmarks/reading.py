@@ -105,8 +105,8 @@ def run(options: Options) -> Report:
         tables=[Table(["", "median"], rows)],
         notes=[
             f"Invented ratings.csv of {size / 1e6:,.0f} MB, {count:,} interactions, {result['users']:,} users, "
-            f"{result['items']:,} items. Every reading and opening is a process of its own, without the import of the reader; the file "
-            "lies in the system's cache.",
+            f"{result['items']:,} items. Every reading and opening is a process of its own, without the import of the reader; "
+            "the file lies in the system's cache.",
         ],
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import invented
 from benchmarks.host import say
-from benchmarks.report import Chart, Options, Report, Series, Table, fit, middle, times
+from benchmarks.report import NONE, Chart, Options, Report, Series, Table, fit, middle, times
 
 BATCH = 65_536
 """Of the deck's 1,024 an epoch would be 20,000 steps, of which each has to touch all 3 million weights."""
@@ -125,7 +125,8 @@ def row(point: Point, runs: Sequence[dict[str, Any]]) -> list[str]:
         return f"{statistics.median(count / run[what] for run in runs) / 1e6:.3g}"
 
     def memory(what: str) -> str:
-        return middle([run["mib"][what] or 0 for run in runs[:1]], "{:,.0f}")
+        known = [run["mib"][what] for run in runs if run["mib"][what] is not None]
+        return f"{statistics.median(known):,.0f}" if known else NONE
 
     return [
         point.sweep, f"{one['users']:,}", f"{one['items']:,}", f"{one['interactions']:,}", str(point.factors),

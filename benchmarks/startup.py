@@ -51,7 +51,8 @@ def ended(*command: str) -> float:
 def painted(*command: str, more: float = 0.3) -> float:
     """Seconds to the first text on the full screen of a program, which is then killed."""
     with Recorder(command) as terminal:
-        return terminal.first_paint(more)
+        seconds: float = terminal.first_paint(more)
+        return seconds
 
 
 def run(options: Options) -> Report:

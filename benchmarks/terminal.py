@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from ptys import Terminal, wait_for
+from ptys import Terminal
+from ptys import wait_for as wait_for
 
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
 SIZE = (120, 40)

@@ -11,12 +11,11 @@ import pytest
 from benchmarks import one_epoch, scaling
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.host import host_facts
-from benchmarks.peers.compare import compared
-from benchmarks.report import Chart, Fit, Report, Series, Table, fit, middle, write
+from benchmarks.peers.compare import OURS, compared, report
+from benchmarks.report import Chart, Fit, Report, Series, Table, fit, markdown, middle, write
 from benchmarks.synthetic_movielens import SHAPES, film_counts, history_sizes
 from benchmarks.work import evaluation_work, step_work
-from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.dataset import Dataset, save
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,11 +36,11 @@ def test_the_slope_of_a_power_law_is_found() -> None:
 
 
 def test_a_report_is_written_as_json_and_markdown(tmp_path: Path) -> None:
-    report = Report(
+    thing = Report(
         title="A thing", figures={"seconds": [1.5, 2.5]}, repeats="Medians of 2",
         tables=[Table(["", "s"], [["here", "2.00"], ["there", "3.00"]])], notes=["It was so."], versions={"peer": "1.2"},
     )  # fmt: skip
-    json_path, text_path = write("thing", report, host_facts(), tmp_path, others=0.5)
+    json_path, text_path = write("thing", thing, host_facts(), tmp_path, others=0.5)
     told = json.loads(json_path.read_text())
     assert told["figures"] == {"seconds": [1.5, 2.5]} and told["repeats"] == "Medians of 2"
     assert told["host"]["versions"]["torch"] and told["host"]["cores"] >= 1 and told["host"]["memory_gib"] > 0
@@ -58,8 +57,8 @@ def test_charts_are_the_same_again(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need matplotlib, of the extra `bench`")
     xs = [1e5, 1e6, 2e7]
     series = Series("train", xs, [x / 1e6 for x in xs], fit(xs, [x / 1e6 for x in xs]))
-    report = Report("T", {}, "Once", [], [], charts=[Chart("users", "seconds", [series])] * 3)
-    first, again = (write("t", report, host_facts(), tmp_path / name)[2].read_text() for name in ("a", "b"))
+    drawn = Report("T", {}, "Once", [], [], charts=[Chart("users", "seconds", [series])] * 3)
+    first, again = (write("t", drawn, host_facts(), tmp_path / name)[2].read_text() for name in ("a", "b"))
     assert first == again
     for words in ("users", "seconds", "train: slope 1.00 ± 0.00", "20M", "100k"):
         assert words in first
@@ -77,6 +76,35 @@ def test_peers_are_compared_round_by_round() -> None:
     ours, theirs = rounds((1, 1), (2, 2)), rounds((10, 30), (30, 10))
     assert compared(ours, theirs, True) == {"train": [10, 15], "evaluate": [30, 5], "together": [20, 10]}
     assert compared(ours, theirs, False) == {"train": [10, 15]}
+
+
+def test_peers_are_told_side_by_side(demo: Dataset) -> None:
+    def outcome(train: float, evaluate: float, evaluations: int) -> dict[str, object]:
+        seconds = {"train": train, "evaluate": evaluate}
+        return {"seconds": seconds, "evaluations": evaluations, "hit@50": 0.25, "auc": 0.75, "threads": 1}
+
+    outcomes = {OURS: [outcome(1, 1, 10)] * 2, "slow": [outcome(10, 30, 10)] * 2, "silent": [outcome(5, 1, 1)] * 2}
+    told = report(demo, 10, outcomes, [3.0, 4.0], {"slow": "1.0"})
+    text = markdown("peers", told, host_facts(), "2026-01-02", None)
+    pairs = demo.num_users * demo.num_items
+    assert f"| {OURS} | 1 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) | {pairs / 1e5:.3g} " in text
+    assert "| slow | 10.0 (10.0–10.0) | 30.0 (30.0–30.0) | 20.0 (20.0–20.0) |" in text
+    assert "| silent | 5.0 (5.0–5.0) | – | – |" in text
+    assert "3.50 (3.00–4.00) s" in text and "slow 1.0" in text and "Medians of 2 rounds" in text
+
+
+def test_scaling_tells_rates_slopes_and_memory() -> None:
+    def measured(point: scaling.Point) -> dict[str, object]:
+        pairs = round(20e6 * point.fraction)
+        size = {"users": 1000, "items": 500, "interactions": pairs, "pairs": pairs, "threads": 1}
+        return size | {"train": pairs / 1e6, "evaluate": 0.5, "mib": {"peak": 3000.0, "anonymous": None}}
+
+    told = scaling.report({point: [measured(point)] * 3 for point in scaling.points(False)[:6]}, 5)
+    assert [chart.x for chart in told.charts] == ["interactions"]
+    text = markdown("scaling", told, host_facts(), "2026-01-02", None)
+    assert "| interactions | 1,000 | 500 | 20,000,000 | 10 | 20.00 (20.00–20.00) | 1 | 0.50 (0.50–0.50) | 1 | 3,000 | – |" in text
+    assert "| interactions | 1.00 ± 0.00 | 0.00 ± 0.00 |" in text
+    assert "needs 2.9 GiB" in text and "from 0.25 of ML-20M on of three" in text
 
 
 def test_every_benchmark_is_listed_and_no_other_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +156,9 @@ def test_every_shape_of_the_scaling_can_be_made(point: scaling.Point) -> None:
     assert sizes.min() >= 1 and counts.max() <= shape.users
 
 
-def test_one_epoch_says_what_it_took(shared_home: Path, demo: Dataset) -> None:
-    folder = prepared_dir(shared_home) / demo.fingerprint
+def test_one_epoch_says_what_it_took(tmp_path: Path, demo: Dataset) -> None:
+    save(demo, tmp_path)
+    folder = tmp_path / demo.fingerprint
     command = [sys.executable, "-m", "benchmarks.one_epoch", str(folder), json.dumps({"batch_size": 4096})]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     told = json.loads(done.stdout)

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.host import say
 from benchmarks.peers.environments import HERE, packages_of, python_of
-from benchmarks.report import NONE, Options, Report, Table, middle
+from benchmarks.report import NONE, Options, Report, Table, middle, times
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.find import prepared_dir
 from neumf_tui.data.registry import open_dataset
@@ -129,7 +129,7 @@ def report(
         "Hit@50",
         "AUC",
     ]
-    times = [[name, *(middle(one[what], "{:.1f}") if what in one else NONE for what in ("train", "evaluate", "together"))]
+    ratio_rows = [[name, *(middle(one[what], "{:.1f}") if what in one else NONE for what in ("train", "evaluate", "together"))]
              for name, one in ratios.items() if name != OURS]  # fmt: skip
     rounds = len(ours)
     return Report(
@@ -139,7 +139,7 @@ def report(
             "rounds": outcomes, "ratios": ratios, "whole_command_seconds": whole,
         },
         repeats=f"Medians of {times(rounds, 'round')}, all in turns, with least and most; ratios are taken within a round",
-        tables=[Table(columns, rows), Table(["times as fast as", "training", "evaluation", "together"], times)],
+        tables=[Table(columns, rows), Table(["times as fast as", "training", "evaluation", "together"], ratio_rows)],
         notes=notes(data, whole),
         versions=versions,
     )  # fmt: skip
