@@ -87,6 +87,7 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
     largest = max((point for point in found if point.sweep == "interactions"), key=lambda point: point.fraction)
     most = max(one["mib"]["peak"] or 0 for one in found[largest])
     threads = sorted({one["threads"] for runs in found.values() for one in runs})
+    ranking = max(one["evaluation_threads"] for runs in found.values() for one in runs)
     return Report(
         title="Time and memory as the data grows",
         figures={
@@ -107,7 +108,7 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
         ],
         notes=[
             f"Invented data in the shape of ML-20M. Preset `d2l` with batches of {BATCH:,} pairs and layers as wide as the "
-            f"embeddings, {' or '.join(map(str, threads))} thread{'s' if threads != [1] else ''}. Users, items and factors grow "
+            f"embeddings, {times(threads[-1], 'thread')} to train and {ranking} to evaluate. Users, items and factors grow "
             "alone, with the interactions as they are; interactions grow together with the users.",
             "Pairs of training are positives, each with one negative; pairs of an evaluation are users × items.",
             "Slopes are of time in the logarithms (1: twice as much takes twice as long), by least squares, with standard error.",

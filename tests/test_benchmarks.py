@@ -83,11 +83,15 @@ def test_peers_are_told_side_by_side(demo: Dataset) -> None:
         seconds = {"train": train, "evaluate": evaluate}
         return {"seconds": seconds, "evaluations": evaluations, "hit@50": 0.25, "auc": 0.75, "threads": 1}
 
-    outcomes = {OURS: [outcome(1, 1, 10)] * 2, "slow": [outcome(10, 30, 10)] * 2, "silent": [outcome(5, 1, 1)] * 2}
+    outcomes = {
+        OURS: [outcome(1, 1, 10) | {"evaluation_threads": 2}] * 2,
+        "slow": [outcome(10, 30, 10)] * 2,
+        "silent": [outcome(5, 1, 1)] * 2,
+    }
     told = report(demo, 10, outcomes, [3.0, 4.0], {"slow": "1.0"})
     text = markdown("peers", told, host_facts(), "2026-01-02", None)
     pairs = demo.num_users * demo.num_items
-    assert f"| {OURS} | 1 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) | {pairs / 1e5:.3g} " in text
+    assert f"| {OURS} | 1, 2 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) | {pairs / 1e5:.3g} " in text
     assert "| slow | 10.0 (10.0–10.0) | 30.0 (30.0–30.0) | 20.0 (20.0–20.0) |" in text
     assert "| silent | 5.0 (5.0–5.0) | – | – |" in text
     assert "3.50 (3.00–4.00) s" in text and "slow 1.0" in text and "Medians of 2 rounds" in text
@@ -96,7 +100,7 @@ def test_peers_are_told_side_by_side(demo: Dataset) -> None:
 def test_scaling_tells_rates_slopes_and_memory() -> None:
     def measured(point: scaling.Point) -> dict[str, object]:
         pairs = round(20e6 * point.fraction)
-        size = {"users": 1000, "items": 500, "interactions": pairs, "pairs": pairs, "threads": 1}
+        size = {"users": 1000, "items": 500, "interactions": pairs, "pairs": pairs, "threads": 1, "evaluation_threads": 2}
         return size | {"train": pairs / 1e6, "evaluate": 0.5, "mib": {"peak": 3000.0, "anonymous": None}}
 
     told = scaling.report({point: [measured(point)] * 3 for point in scaling.points(False)[:6]}, 5)

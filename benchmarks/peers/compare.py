@@ -110,7 +110,7 @@ def report(
         rows.append(
             [
                 name,
-                str(found[0]["threads"]),
+                threads_text(found[0]),
                 middle([one["seconds"]["train"] for one in found]),
                 middle([one["seconds"]["evaluate"] for one in found]) + ("" if full else " ‡"),
                 middle(both) if full else NONE,
@@ -154,10 +154,16 @@ def notes(data: Dataset, whole: list[float]) -> list[str]:
         "An evaluation ranks every user's held-out item among all items they have not seen; pairs are users × items. ‡ Cornac "
         "has no evaluation after an epoch: all users are scored once, after the last, and not ranked.",
         "Time is that of training and evaluating alone, without imports and reading. Threads: of torch's own number and one, "
-        "what is faster for that peer, found in the first round; neumf-tui takes what a training run takes by itself.",
+        "what is faster for that peer, found in the first round; neumf-tui takes what a run takes by "
+        "itself, to train and to evaluate.",
         "The whole command `neumf-tui train --plain --preset d2l`, Python's start, imports and the run's files in it: "
         f"{middle(whole)} s.",
     ]
+
+
+def threads_text(one: Outcome) -> str:
+    """Such as 1, or 1, 2 where evaluation takes others than training."""
+    return ", ".join(dict.fromkeys(str(one[key]) for key in ("threads", "evaluation_threads") if key in one))
 
 
 def compared(ours: list[Outcome], theirs: list[Outcome], full: bool) -> dict[str, list[float]]:

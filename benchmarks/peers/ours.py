@@ -2,7 +2,8 @@
 
     python -m benchmarks.peers.ours FOLDER EPOCHS THREADS
 
-FOLDER is a prepared dataset. Prints JSON. THREADS 0 is what a run takes by itself.
+FOLDER is a prepared dataset. Prints JSON. THREADS 0 is what a run takes by itself: few enough for the size of a
+step to train, all cores to evaluate.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.host import cores
 from neumf_tui.data.dataset import load
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.metrics import metrics_from_ranks
@@ -38,7 +40,7 @@ def main() -> None:
         seconds["train"] += trained - begun
         seconds["evaluate"] += time.perf_counter() - trained
     found = {"seconds": seconds, "evaluations": epochs, "hit@50": metrics["hit@50"], "auc": metrics["auc"]}
-    print(json.dumps(found | {"threads": torch.get_num_threads()}))
+    print(json.dumps(found | {"threads": torch.get_num_threads(), "evaluation_threads": cores()}))
 
 
 if __name__ == "__main__":
