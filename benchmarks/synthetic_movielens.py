@@ -74,7 +74,8 @@ class Shape:
             users=round(users * self.users),
             films=round(films * self.films),
             rated=round(films * self.rated),
-            history=(max(1, round(least / users)), median / users, round(most / users)),
+            # No user sees more of the films than in the real files.
+            history=(max(1, round(least / users)), median / users, round(most * min(1, 1 / users, films))),
             seen=(first / films, second / films, third / films, seen_most),
         )
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import one_epoch, scaling
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.host import host_facts
-from benchmarks.peers.compare import OURS, compared, report
+from benchmarks.peers.compare import CORNAC, OURS, compared, report
 from benchmarks.report import Chart, Fit, Report, Series, Table, fit, markdown, middle, write
 from benchmarks.synthetic_movielens import SHAPES, film_counts, history_sizes
 from benchmarks.work import evaluation_work, step_work
@@ -86,14 +86,14 @@ def test_peers_are_told_side_by_side(demo: Dataset) -> None:
     outcomes = {
         OURS: [outcome(1, 1, 10) | {"evaluation_threads": 2}] * 2,
         "slow": [outcome(10, 30, 10)] * 2,
-        "silent": [outcome(5, 1, 1)] * 2,
+        CORNAC: [outcome(5, 1, 1)] * 2,
     }
     told = report(demo, 10, outcomes, [3.0, 4.0], {"slow": "1.0"})
     text = markdown("peers", told, host_facts(), "2026-01-02", None)
     pairs = demo.num_users * demo.num_items
     assert f"| {OURS} | 1, 2 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) | {pairs / 1e5:.3g} " in text
     assert "| slow | 10.0 (10.0–10.0) | 30.0 (30.0–30.0) | 20.0 (20.0–20.0) |" in text
-    assert "| silent | 5.0 (5.0–5.0) | – | – |" in text
+    assert f"| {CORNAC} | 5.0 (5.0–5.0) | – | – |" in text
     assert "3.50 (3.00–4.00) s" in text and "slow 1.0" in text and "Medians of 2 rounds" in text
 
 
