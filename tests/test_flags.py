@@ -37,7 +37,8 @@ from neumf_tui.runs.requests import EXTEND, send_request
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import Settings, check, flag_of, make_settings
 from neumf_tui.training.loop import Loop, Stop
-from neumf_tui.training.trainer import Batch, Trainer
+from neumf_tui.training.pairs import Batch
+from neumf_tui.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -122,9 +123,8 @@ def rates(trainer: Trainer, epochs: range) -> list[float]:
     for epoch in epochs:
         for batch in trainer.batches(epoch):
             trainer.step(batch)
-            found += [group["lr"] for group in trainer.optimizer.param_groups]
-    assert found[::2] == found[1::2]
-    return found[::2]
+            found.append(float(trainer.weights.learning_rate))
+    return found
 
 
 HALF = math.sqrt(0.5)
@@ -167,7 +167,7 @@ def test_the_rate_falls_over_all_planned_steps(data: Dataset, schedule: str, tmp
     assert rates(trainer, range(1, 3)) == pytest.approx([0.01 * share for share in planned])
     with loop_of(tmp_path / "run", data, **changes) as loop:
         seen: list[float] = []
-        spy_steps(loop, lambda _: seen.append(loop.trainer.optimizer.param_groups[0]["lr"]))
+        spy_steps(loop, lambda _: seen.append(float(loop.trainer.weights.learning_rate)))
         loop.run(os.getpid())
         send_request(tmp_path / "run", EXTEND, "4")
         loop.run(os.getpid())
@@ -186,7 +186,7 @@ def test_the_rate_falls_over_all_planned_steps(data: Dataset, schedule: str, tmp
 def test_early_stop_goes_by_validation_alone(hits: list[int], patience: int, stopped: int, best: int, tmp_path: Path) -> None:
     data = random_dataset(num_items=70)
     with loop_of(tmp_path / "run", data, validation=True, early_stop=patience, epochs=8) as loop:
-        assert loop.validator is not None
+        assert loop.evaluations.validator is not None
         turn = iter(hits)
 
         def validation(_: Any) -> Any:
@@ -194,9 +194,9 @@ def test_early_stop_goes_by_validation_alone(hits: list[int], patience: int, sto
             ranks[: next(turn)] = 50
             return ranks
 
-        loop.validator.ranks = validation  # type: ignore[method-assign]
+        loop.evaluations.validator.ranks = validation  # type: ignore[method-assign]
         held = iter(range(12, 0, -1))  # held-out items do worse and worse: nobody asks
-        loop.evaluator.ranks = lambda _: np.where(np.arange(12) < next(held), 1, 60).astype(np.float32)  # type: ignore[method-assign]
+        loop.evaluations.evaluator.ranks = lambda _: np.where(np.arange(12) < next(held), 1, 60).astype(np.float32)  # type: ignore[method-assign]
         loop.run(os.getpid())
     assert loop.progress.epoch == stopped
     assert (tmp_path / "run" / "checkpoints" / "best").read_text() == f"{best:05}.safetensors"

@@ -235,8 +235,10 @@ def test_heldout_items_among_the_training_pairs_are_caught(monkeypatch: pytest.M
         def __init__(self, dataset: Dataset, settings: Settings, device: torch.device) -> None:
             super().__init__(dataset, settings, device)
             held = np.flatnonzero(dataset.split.heldout >= 0)
-            self.users = torch.cat([self.users, torch.from_numpy(held)])
-            self.items = torch.cat([self.items, torch.from_numpy(dataset.split.heldout[held])])
+            pairs = self.pairs
+            pairs.users = torch.cat([pairs.users, torch.from_numpy(held).int()])
+            pairs.items = torch.cat([pairs.items, torch.from_numpy(dataset.split.heldout[held]).int()])
+            pairs.total = len(pairs.users)
 
     monkeypatch.setattr(leak, "Trainer", Leaky)
     found = check(settings())

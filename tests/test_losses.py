@@ -118,10 +118,15 @@ def away(trainer: Trainer) -> None:
 @pytest.mark.parametrize("shared", [False, True])
 def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: bool) -> None:
     """Loss and gradient of a step, as draws grow; without the correction they become those of something else."""
-    trainer = make_trainer(worn, loss="softmax", sampler="popularity", sampler_power=1.0, shared_negatives=shared)
-    away(trainer)
-    rows = list(range(len(trainer.users)))
-    users, positives = trainer.users, trainer.items
+
+    def fresh() -> Trainer:
+        trainer = make_trainer(worn, loss="softmax", sampler="popularity", sampler_power=1.0, shared_negatives=shared)
+        away(trainer)
+        return trainer
+
+    trainer = fresh()
+    rows = list(range(len(trainer.pairs.users)))
+    users, positives = trainer.pairs.users, trainer.pairs.items
     excluded = torch.zeros(6, 12, dtype=torch.bool)
     excluded[users, positives] = True
     exact = copy.deepcopy(trainer.model)
@@ -136,17 +141,17 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
         for repeat in range(repeats):
             generator = torch.Generator().manual_seed(repeat)
             if shared:
-                negatives = trainer.sampler.draw_any((draws,), generator)
+                negatives = trainer.pairs.sampler.draw_any((draws,), generator)
             else:
-                negatives = trainer.sampler.draw(users.expand(draws, -1), generator)
-            learner = copy.deepcopy(trainer)
+                negatives = trainer.pairs.sampler.draw(users.expand(draws, -1), generator)
+            learner = fresh()
             if corrected:
-                loss = learner.step(batch_of(rows, negatives)).double()
+                loss = learner.step(batch_of(learner, rows, negatives)).double()
             else:  # as if all were drawn alike
                 scores = learner.model(users, negatives[:, None].expand(-1, len(rows)) if shared else negatives)
                 if shared:
                     scores = scores.masked_fill(excluded[users][:, negatives].T, -INF)
-                among = 12 if shared else trainer.sampler.free[users]
+                among = 12 if shared else trainer.pairs.sampler.free[users]
                 loss = softmax_loss(learner.model(users, positives[None]), scores + torch.log(torch.as_tensor(among / draws)))
                 loss.backward()
             ours = torch.cat([p.grad.flatten() for p in learner.model.parameters() if p.grad is not None])
@@ -174,10 +179,10 @@ def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(worn: Dataset, sh
     chance = weight[free] / (weight.sum() if shared else weight[free].sum())
     generator = torch.Generator().manual_seed(5)
     if shared:
-        total = trainer.step(batch_of([row], trainer.sampler.draw_any((pairs * each,), generator)))
+        total = trainer.step(batch_of(trainer, [row], trainer.pairs.sampler.draw_any((pairs * each,), generator)))
     else:
-        drawn = trainer.sampler.draw(torch.ones(each, pairs, dtype=torch.int64), generator)
-        total = trainer.step(batch_of([row] * pairs, drawn)) / pairs
+        drawn = trainer.pairs.sampler.draw(torch.ones(each, pairs, dtype=torch.int64), generator)
+        total = trainer.step(batch_of(trainer, [row] * pairs, drawn)) / pairs
     spread = float((sums**2 / chance).sum() - sums.sum() ** 2) ** 0.5 / (pairs * each) ** 0.5
     assert spread < 0.03 * float(sums.sum())
     assert abs(float(total) - float(sums.sum())) < 4 * spread + 1e-5 * float(sums.sum())
@@ -233,10 +238,10 @@ def test_each_unit_of_free_weight_is_one_item_s(monkeypatch: pytest.MonkeyPatch)
     weights = [2, 5, 1, 4, 3]
     monkeypatch.setattr(sampler_module, "_TOTAL_WEIGHT", sum(weights))
     sampler = NegativeSampler(torch.tensor([0, 1, 0]), torch.tensor([1, 0, 3]), 3, 5, torch.tensor(weights).double())
-    monkeypatch.setattr(sampler, "_below", lambda bound, generator: torch.arange(len(bound)))
     for user, free in ((0, [0, 2, 4]), (1, [1, 2, 3, 4]), (2, [0, 1, 2, 3, 4])):
         units = [item for item in free for _ in range(weights[item])]
-        assert sampler.draw(torch.full((len(units),), user), torch.Generator()).tolist() == units
+        middles = (torch.arange(len(units)).double() + 0.5) / len(units)
+        assert sampler.place(torch.full((len(units),), user), middles).tolist() == units
         assert int(sampler.free_weight[user]) == len(units)
 
 
@@ -248,7 +253,7 @@ def test_seen_is_what_users_have(cells: int, monkeypatch: pytest.MonkeyPatch) ->
     has[3], has[5], has[6, 8] = False, True, False  # nothing, everything, and not what would come last
     users, items = has.nonzero()[torch.randperm(int(has.sum()), generator=generator)].T
     seen = Seen(users, items, 7, 9)
-    assert (seen.table is None) == (cells == 0)
+    assert (seen.bits is None) == (cells == 0)
     asked = torch.randint(7, (50,), generator=generator), torch.randint(9, (60,), generator=generator)
     got = seen.of(*asked)
     assert got.shape == (60, 50)
@@ -267,14 +272,14 @@ def test_a_hard_negative_is_the_best_scored_of_its_group(worn: Dataset, loss: st
     assert next(iter(trainer.batches(1))).negatives.shape[0] == 6
     rows = [0, 3]  # the first pairs of users 0, who has 0, 1 and 2, and 1, who has 0, 1 and 3
     drawn = torch.tensor([[2, 5, 6, 9, 10, 11]] * 2 if shared else [[5, 6, 7, 8, 9, 10], [6, 7, 8, 11, 10, 4]]).T
-    users = trainer.users[rows]
+    users = trainer.pairs.users[rows]
     scores = trainer.model(users, drawn).detach()
     if shared:
         scores[0, 0] = -INF  # user 0 has item 2
     best = torch.stack([scores[:3].amax(0), scores[3:].amax(0)])
     hardest = {int(drawn[list(scores[:, n]).index(value), n]) for n in range(2) for value in best[:, n]}
-    want = LOSSES[loss](trainer.model(users, trainer.items[rows][None]).detach(), best)
-    value = trainer.step(batch_of(rows, drawn[:, 0] if shared else drawn))
+    want = LOSSES[loss](trainer.model(users, trainer.pairs.items[rows][None]).detach(), best)
+    value = trainer.step(batch_of(trainer, rows, drawn[:, 0] if shared else drawn))
     torch.testing.assert_close(value, want)
     assert gradient_rows(trainer.model.item_gmf) == hardest | {0}
 
@@ -288,11 +293,11 @@ def test_the_hardest_is_so_to_the_model_whatever_its_chance(worn: Dataset) -> No
         trainer.model.user_gmf.weight.fill_(0.5)
         trainer.model.item_gmf.weight.zero_()
         trainer.model.item_gmf.weight[1] = 0.05  # 0.1 above the rest, and drawn three times as often as item 11
-    row = int(((trainer.users == 5) & (trainer.items == 0)).nonzero())  # a user who has not had item 1
-    value = trainer.step(batch_of([row], [1, 11]))
+    row = int(((trainer.pairs.users == 5) & (trainer.pairs.items == 0)).nonzero())  # a user who has not had item 1
+    value = trainer.step(batch_of(trainer, [row], [1, 11]))
     # Weights are users + 1, of 24 in all: (6, 3, 3, 1, 1, 1, 1, 0, …) + 1.
-    total = sum(trainer.sampler.weights.tolist())  # type: ignore[union-attr]
-    chance = int(trainer.sampler.weights[1]) / total  # type: ignore[index]
+    total = sum(trainer.pairs.sampler.weights.tolist())  # type: ignore[union-attr]
+    chance = int(trainer.pairs.sampler.weights[1]) / total  # type: ignore[index]
     score = 4 * 0.5 * 0.05
     assert math.isclose(float(value), math.log(1 + math.exp(score) / chance), rel_tol=1e-5)
     assert gradient_rows(trainer.model.item_gmf) == {0, 1}

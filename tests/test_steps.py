@@ -34,7 +34,7 @@ def test_validation_items_leave_the_pairs(data: Dataset) -> None:
     single = tiny_dataset([[0, 1, 2], [3], [4, 5]], 8)  # a user's only training item stays one
     for one, without in ((data, data.num_users), (single, 1)):
         off, on = (make_trainer(one, validation=validation) for validation in (False, True))
-        assert len(off.users) == one.num_train and len(on.users) == one.num_train - without
+        assert len(off.pairs.users) == one.num_train and len(on.pairs.users) == one.num_train - without
 
 
 def test_each_pair_once_or_by_recency(data: Dataset) -> None:
@@ -42,7 +42,7 @@ def test_each_pair_once_or_by_recency(data: Dataset) -> None:
     assert all(torch.equal(rows_of(make_trainer(data), epoch).sort().values, every) for epoch in (1, 2))
     for validation in (False, True):
         trainer = make_trainer(data, recency=2.5, validation=validation)
-        pairs, epochs = len(trainer.users), 300
+        pairs, epochs = len(trainer.pairs.users), 300
         drawn = torch.cat([rows_of(trainer, epoch) for epoch in range(1, epochs + 1)])
         assert len(drawn) == epochs * pairs
         # Everybody has 8 items in training, 7 of them beside the validation item; the last is at place 0.
@@ -68,10 +68,14 @@ def test_negatives_are_as_many_as_asked_and_nobody_s_own(data: Dataset, sampler:
         counted = torch.zeros(data.num_users, data.num_items, dtype=torch.bool)
         for epoch in range(1, 40):
             for batch in trainer.batches(epoch):
-                users = trainer.users[batch.rows]
+                users = trainer.pairs.users[batch.rows]
                 assert batch.negatives.shape == ((5,) if shared else (5, len(batch)))
                 drawn = batch.negatives[:, None].expand(-1, len(batch)) if shared else batch.negatives
-                counts = ~trainer.seen.of(users, batch.negatives) if trainer.seen else torch.ones_like(drawn, dtype=torch.bool)
+                counts = (
+                    ~trainer.pairs.seen.of(users, batch.negatives)
+                    if trainer.pairs.seen
+                    else torch.ones_like(drawn, dtype=torch.bool)
+                )
                 counted[users.expand_as(drawn)[counts], drawn[counts]] = True
         for user in range(data.num_users):
             history = data.history(user).tolist()
@@ -87,7 +91,7 @@ def test_popularity_is_that_of_the_pairs_learned(data: Dataset) -> None:
         trainer = make_trainer(data, sampler="popularity", sampler_power=power, validation=validation)
         kept = data.learned if validation else slice(None)
         weight = (np.bincount(data.split.items[kept], minlength=data.num_items) + 1.0) ** power
-        chance = trainer.sampler.log_share(torch.arange(data.num_items)).exp()
+        chance = trainer.pairs.sampler.log_share(torch.arange(data.num_items)).exp()
         np.testing.assert_allclose(chance, weight / weight.sum(), rtol=1e-6)
 
 
@@ -101,7 +105,10 @@ def test_of_shared_negatives_a_pair_s_own_do_not_count(data: Dataset, loss: str)
         row = int(data.offsets[user]) + 1
         alone = make_trainer(data, loss=loss)
         shared.model.load_state_dict(alone.model.state_dict())
-        losses = shared.step(batch_of([row], list(range(data.num_items)))), alone.step(batch_of([row], [[i] for i in free]))
+        losses = (
+            shared.step(batch_of(shared, [row], list(range(data.num_items)))),
+            alone.step(batch_of(alone, [row], [[i] for i in free])),
+        )
         torch.testing.assert_close(*losses)
         for trainer in (shared, alone):
             assert gradient_rows(trainer.model.item_gmf) == {*free, int(own[1])}
@@ -109,7 +116,7 @@ def test_of_shared_negatives_a_pair_s_own_do_not_count(data: Dataset, loss: str)
     owner = make_trainer(data, loss=loss, shared_negatives=True)
     before = weights_of(owner)
     row = int(data.offsets[4])
-    value = owner.step(batch_of([row, row + 1], data.history(4).tolist()))
+    value = owner.step(batch_of(owner, [row, row + 1], data.history(4).tolist()))
     assert torch.isfinite(value) and all(torch.isfinite(weight).all() for weight in weights_of(owner).values())
     same = all(torch.equal(before[name], weight) for name, weight in weights_of(owner).items())
     assert same == (loss != "bce")  # whose positives have a term of their own
@@ -176,14 +183,14 @@ def test_weight_decay_is_that_of_the_tables_or_of_the_rest(data: Dataset) -> Non
 
     def after(rest: float, tables: float | None) -> dict[str, torch.Tensor]:
         trainer = awake(make_trainer(data, weight_decay=rest, embedding_weight_decay=tables, history=2))
-        trainer.step(batch_of([4], [[int(trainer.sampler.draw(trainer.users[4:5], torch.Generator())[0])]]))
+        trainer.step(batch_of(trainer, [4], [[int(trainer.pairs.sampler.draw(trainer.pairs.users[4:5], torch.Generator())[0])]]))
         return weights_of(trainer)
 
     plain = after(0.0, None)
     trainer = awake(make_trainer(data, history=2))
     start, tables = weights_of(trainer), {f"{path}.weight" for path, _ in trainer.model.named_children() if "_" in path}
     assert len(tables) == 6
-    negative = int(trainer.sampler.draw(trainer.users[4:5], torch.Generator())[0])
+    negative = int(trainer.pairs.sampler.draw(trainer.pairs.users[4:5], torch.Generator())[0])
     unseen = next(item for item in range(30) if item not in data.history(0) and item != negative)
     for rest, own, decayed in ((0.5, 0.0, False), (0.0, 0.5, True), (0.5, None, True), (0.5, 0.5, True)):
         now = after(rest, own)

@@ -13,7 +13,8 @@ from neumf_tui.data.split import Interactions
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.ranking.scoring import Scorer
 from neumf_tui.settings import make_settings
-from neumf_tui.training.trainer import Batch, Trainer
+from neumf_tui.training.pairs import Batch
+from neumf_tui.training.trainer import Trainer
 
 # What training tests start from: weights of a size at which scores differ, and no rule that leaks.
 PLAIN = {
@@ -99,9 +100,10 @@ def train(trainer: Trainer, first: int, last: int) -> Trainer:
     return trainer
 
 
-def batch_of(rows: list[int], negatives: torch.Tensor | list[list[int]] | list[int], epoch: int = 1) -> Batch:
+def batch_of(trainer: Trainer, rows: list[int], negatives: torch.Tensor | list[list[int]] | list[int], epoch: int = 1) -> Batch:
     """A first step on these training pairs."""
-    return Batch(epoch, 0, torch.tensor(rows), torch.as_tensor(negatives))
+    users, items = trainer.pairs.users[rows].long(), trainer.pairs.items[rows].long()
+    return Batch(epoch, 0, torch.tensor(rows), torch.as_tensor(negatives), users, items, len(rows))
 
 
 def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Of the scores of positives and negatives, of the same shapes."""
 
 
 def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
@@ -32,4 +34,22 @@ def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
     return (torch.logsumexp(torch.cat([positive, negative]), 0) - positive[0]).sum()
 
 
+def bpr_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    """∂ bpr_loss: Σ_m −σ(negative − positive), and σ(negative − positive)."""
+    wrong = torch.sigmoid(negative - positive)
+    return -wrong.sum(0, keepdim=True), wrong
+
+
+def bce_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    """∂ bce_loss: −σ(−positive), and σ(negative)."""
+    return -torch.sigmoid(-positive), torch.sigmoid(negative)
+
+
+def softmax_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    """∂ softmax_loss: the shares of the softmax, less 1 for the positive."""
+    shares = torch.softmax(torch.cat([positive, negative]), 0)
+    return shares[:1] - 1, shares[1:]
+
+
 LOSSES: dict[str, Loss] = {"bpr": bpr_loss, "bce": bce_loss, "softmax": softmax_loss}
+GRADIENTS: dict[str, Gradient] = {"bpr": bpr_gradient, "bce": bce_gradient, "softmax": softmax_gradient}

@@ -138,6 +138,17 @@ class NeuMF(nn.Module):
         head.weight = nn.Parameter(self._fused_head(alpha), requires_grad=False)
         return self._with(self.config, head=head)
 
+    def of_users(self, users: range) -> "NeuMF":
+        """A model of these users alone, for training; where they are all, this one."""
+        if len(users) == self.config.num_users:
+            return self
+        rows = slice(users.start, users.stop)
+        tables = {
+            f"user_{path}": nn.Embedding(len(users), self.config.embedding_size, _weight=table.weight.detach()[rows].clone())
+            for path, table in (("gmf", self.user_gmf), ("mlp", self.user_mlp))
+        }
+        return self._with(replace(self.config, num_users=len(users)), **tables)
+
     def histories(self, items: Tensor) -> Histories:
         """Histories that hold `items`, int64 (pairs,), with weights as this model takes them."""
         return Histories(items, self.config.history, self.config.history_decay, self.config.history_floor)
@@ -159,7 +170,7 @@ class NeuMF(nn.Module):
         )
 
     def _with(self, config: NeuMFConfig, **modules: nn.Module) -> "NeuMF":
-        """A model of these modules, and of this one's where none is given; it shares them and is not for training."""
+        """A model of these modules, and of this one's where none is given; it shares them."""
         other = NeuMF.__new__(NeuMF)
         nn.Module.__init__(other)
         other.config = config

@@ -1,129 +1,57 @@
-"""One epoch of NeuMF training: batches, steps, and the state that a checkpoint keeps."""
+"""NeuMF training: the step, and the state that a checkpoint keeps."""
 
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.errors import DatasetError, RunError
+from neumf_tui.errors import RunError
 from neumf_tui.model.config import NeuMFConfig
-from neumf_tui.model.loss import LOSSES
+from neumf_tui.model.gradient import PlainGradient
+from neumf_tui.model.loss import GRADIENTS, LOSSES
 from neumf_tui.model.neumf import NeuMF, UserVectors
-from neumf_tui.model.sampler import NegativeSampler, Seen, precision
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
+from neumf_tui.training.group import Group
+from neumf_tui.training.pairs import Batch, Pairs, stream
+from neumf_tui.training.weights import Weights, turns
 
-RECENCY_FLOOR = 0.1
-"""Weight of the oldest pairs, beside 1 for the latest, where pairs are drawn by recency."""
-
-
-def stream(seed: int, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """The random stream of an epoch (0: the initial weights), or of a step in it, so that it can be done again."""
-    state = np.random.SeedSequence([seed, *parts]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """What one step learns from."""
-
-    epoch: int
-    step: int
-    """In the epoch, from 0."""
-    rows: Tensor
-    """Training pairs, int64 (b,), as rows of `Trainer.users` and `Trainer.items`."""
-    negatives: Tensor
-    """int64 (n, b), or (n,) where all pairs share them; n is `negatives` × `hard_negatives`."""
-
-    def __len__(self) -> int:
-        return len(self.rows)
+ALONE = Group()
 
 
 class Trainer:
-    """Model, optimiser and training pairs, all on one device."""
+    """Model, optimiser and training pairs, all on one device; of one process's users, where several train together."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, device: torch.device) -> None:
-        self.settings = settings
-        self.device = device
+    def __init__(self, dataset: Dataset, settings: Settings, device: torch.device, group: Group = ALONE) -> None:
+        self.settings, self.device, self.group = settings, device, group
         self.fingerprint = dataset.fingerprint
         self.planned = settings.epochs
         """Epochs over which the learning rate falls; more where a run was extended."""
-        self.loss = LOSSES[settings.loss]
+        self.loss, self.gradient = LOSSES[settings.loss], GRADIENTS[settings.loss]
+        self.pairs = Pairs(dataset, settings, device, group)
+        self.own_users = [len(users) for users in group.all_users(dataset.offsets)]
+        """Of each process."""
+        self.config = NeuMFConfig.of(settings, dataset.num_users, dataset.num_items)
+        """Of the whole model; that of `model` has this process's users alone."""
         # Drawn on the CPU, so that every device starts from the same weights.
-        config = NeuMFConfig.of(settings, dataset.num_users, dataset.num_items)
-        self.model = NeuMF(config, stream(settings.seed, 0)).to(device)
-        self.optimizer = self._make_optimizer()
-        self._forget()
-
-        def put(array: NDArray[np.generic]) -> Tensor:
-            return torch.as_tensor(np.array(array), device=device)
-
-        users, items = put(dataset.split.users), put(dataset.split.items)
-        self.starts, self.all_items = put(dataset.offsets[:-1]), items
-        excluded_users, excluded_items = users, items
-        if settings.validation:
-            # Like the held-out item, the validation item can be drawn as a negative: nobody knows yet that it will come.
-            learned = put(dataset.learned)
-            users, items = users[learned], items[learned]
-            excluded_users, excluded_items = users, items
-        if settings.exclude_heldout:
-            heldout = put(dataset.split.heldout)
-            held = (heldout >= 0).nonzero()[:, 0]
-            excluded_users, excluded_items = torch.cat([excluded_users, held]), torch.cat([excluded_items, heldout[held]])
-        shape = dataset.num_users, dataset.num_items
-        weights = None
-        if settings.sampler == "popularity":
-            weights = (torch.bincount(items, minlength=dataset.num_items).cpu() + 1).double() ** settings.sampler_power
-        self.sampler = NegativeSampler(excluded_users, excluded_items, *shape, weights)
-        self.seen = Seen(excluded_users, excluded_items, *shape) if settings.shared_negatives else None
-        usable = self.sampler.free[users] > 0
-        self.users, self.items = users[usable], items[usable]
-        self.skipped = len(users) - len(self.users)
-        """Training pairs of users for whom no negative exists."""
-        if not len(self.users):
-            raise DatasetError(f"{dataset.label}: every user has every item, so there are no negatives to learn from")
-        counts = torch.bincount(self.users, minlength=dataset.num_users)
-        self.places = torch.arange(len(self.users), device=device) - (torch.cumsum(counts, 0) - counts)[self.users]
-        """Items of the same user before each training pair, shape (pairs,)."""
-        self.draw = None
-        if settings.recency:
-            back = counts[self.users] - 1 - self.places
-            weight = torch.exp(-back.to(precision(device)) / settings.recency) + RECENCY_FLOOR
-            self.draw = torch.cumsum(weight, 0)
-        self.histories = self.model.histories(self.all_items) if config.history else None
-
-    def _make_optimizer(self) -> torch.optim.Adam:
-        tables, settings = [table.weight for table in self.model.embeddings()], self.settings
-        known = {id(table) for table in tables}
-        others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
-        decay = settings.embedding_weight_decay
-        groups = [
-            {"params": tables, "weight_decay": settings.weight_decay if decay is None else decay},
-            {"params": others, "weight_decay": settings.weight_decay},
-        ]
-        return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
-
-    def _forget(self) -> None:
-        """Set the optimiser's state to that before the first step, where Adam itself would only make it then: so it can be
-        loaded into and saved at any time."""
-        for parameter in self.model.parameters():
-            self.optimizer.state[parameter] = {
-                "step": torch.zeros((), device=self.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self.model = NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
+        more = settings.dropout, settings.mlp_dropout, settings.shared_negatives, settings.hard_negatives > 1
+        plain = self.config.paths == "neumf" and not self.config.history and not any(more)
+        decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
+        turned = plain and group.size == 1 and turns(self.model)
+        self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
+        self.plain = PlainGradient(self.model, self.weights.table, self.weights.table_gradient) if plain else None
+        """The gradient written out, for settings that it does for."""
+        self.histories = self.model.histories(self.pairs.history_items) if self.config.history else None
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return -(-len(self.users) // self.settings.batch_size)
+        return self.pairs.steps
 
     @property
     def terms(self) -> int:
@@ -133,146 +61,170 @@ class Trainer:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Each step of an epoch (from 1), from step `first` on."""
-        generator = stream(self.settings.seed, epoch, device=self.device)
-        pairs, size = len(self.users), self.settings.batch_size
-        if self.draw is None:
-            order = torch.randperm(pairs, generator=generator, device=self.device)
-        else:
-            drawn = torch.rand(pairs, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
-            order = torch.searchsorted(self.draw, drawn, right=True).clamp(max=pairs - 1)
-        count = self.settings.negatives * self.settings.hard_negatives
-        if self.settings.shared_negatives:
-            negatives = self.sampler.draw_any((self.steps, count), generator)
-        else:
-            negatives = self.sampler.draw(self.users[order].expand(count, -1), generator)
-        for step in range(first, self.steps):
-            rows = slice(step * size, (step + 1) * size)
-            own = negatives[step] if self.settings.shared_negatives else negatives[:, rows]
-            yield Batch(epoch, step, order[rows], own)
+        return self.pairs.batches(epoch, first)
 
     def step(self, batch: Batch) -> Tensor:
-        """One optimiser step on one of `batches`; the batch's summed loss, detached and still on the device."""
-        rate = self.settings.learning_rate * self._share_of_rate(batch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = self._loss_of(batch)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        """One optimiser step on one of `batches`; its summed loss over this process's pairs, detached and still on the device."""
+        self.weights.learning_rate = self.settings.learning_rate * self._share_of_rate(batch)
+        if self.plain and batch.epoch > self.settings.pretrain:
+            loss = self._learn_plainly(self.plain, batch)
+        else:
+            loss = self._loss_of(batch)
+            self.weights.differentiate(loss)
+        self.group.sum_(self.weights.gradient[self.weights.user_cells :])
         if self.settings.clip:
             self._clip(apart=batch.epoch <= self.settings.pretrain)
-        self.optimizer.step()
+        self.weights.update()
         if self.settings.pretrain == batch.epoch and batch.step == self.steps - 1:
             self.model.fuse(self.settings.alpha)
-            self._forget()  # what it knew of two models is of no use for the one
+            self.weights.forget()  # what it knew of two models is of no use for the one
         return loss.detach()
 
     def _clip(self, *, apart: bool) -> None:
         """Bound the gradient's norm; where GMF and MLP learn `apart`, that of each, as if the other were not there."""
-        if not apart:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-            return
-        head, d = self.model.head.weight.grad, self.model.config.embedding_size
-        assert head is not None
-        paths = {"gmf": [head[:, :d]], "mlp": [head[:, d:]]}
-        for name, parameter in self.model.named_parameters():
-            if parameter.grad is not None and parameter is not self.model.head.weight:
-                paths["gmf" if "gmf" in name else "mlp"].append(parameter.grad)
-        for gradients in paths.values():
-            norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
-            for gradient in gradients:
+        shared = self.weights.gradient[self.weights.user_cells :]
+        paths = [([self.weights.gradient[: self.weights.user_cells]], [shared])]
+        if apart:
+            d, named = self.model.config.embedding_size, dict(self.model.named_parameters())
+            head = named.pop("head.weight").grad
+            assert head is not None
+            paths = []
+            for path, half in (("gmf", head[:, :d]), ("mlp", head[:, d:])):
+                own = {name: p.grad for name, p in named.items() if p.grad is not None and ("gmf" in name) == (path == "gmf")}
+                user = own.pop(f"user_{path}.weight")
+                paths.append(([user], [half, *own.values()]))
+        for users, others in paths:
+            squares = torch.stack([gradient.square().sum() for gradient in users]).sum()
+            self.group.sum_(squares)  # each process has the gradients of its own users, and all have those of the rest
+            norm = (squares + torch.stack([gradient.square().sum() for gradient in others]).sum()).sqrt()
+            for gradient in (*users, *others):
                 gradient.mul_((self.settings.clip / (norm + 1e-6)).clamp(max=1))
 
     def _share_of_rate(self, batch: Batch) -> float:
         done = ((batch.epoch - 1) * self.steps + batch.step) / (self.planned * self.steps)
         return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[self.settings.schedule]
 
+    @torch.inference_mode()
+    def _learn_plainly(self, plain: PlainGradient, batch: Batch) -> Tensor:
+        """Gradient and loss of a batch by `plain`."""
+        self.weights.gradient.zero_()
+        rows = torch.cat([batch.users[None], batch.items[None], batch.negatives])
+        rows[1:] += self.model.config.num_users
+
+        def of_scores(scores: Tensor) -> tuple[Tensor, Tensor]:
+            positive, negative = scores[:1], self._corrected(scores[1:], batch)
+            return self.loss(positive, negative), torch.cat(self.gradient(positive, negative))
+
+        return plain.add(rows, of_scores)
+
     def _loss_of(self, batch: Batch) -> Tensor:
-        settings, users, positives = self.settings, self.users[batch.rows], self.items[batch.rows]
-        window = self.histories.window(self.starts[users], self.places[batch.rows]) if self.histories else None
-        vectors = self.model.user_vectors(users, window)
+        window = None
+        if self.histories:
+            starts = self.pairs.history_starts[batch.users]
+            window = self.histories.window(starts, self.pairs.places_in_history(batch.rows))
+        vectors = self.model.user_vectors(batch.users, window)
         on_users, on_hidden = self._dropout_masks(batch)
         if on_users:
             vectors = UserVectors(vectors.gmf * on_users[0], vectors.mlp * on_users[1])
-        if self.seen is not None:
-            of_positives = self.model.parts(vectors, positives[None], on_hidden)
+        positives = batch.items[None]
+        if self.settings.shared_negatives:
+            of_positives = self.model.parts(vectors, positives, on_hidden)
             of_negatives = self.model.parts(vectors, batch.negatives, on_hidden)
         else:
-            both = self.model.parts(vectors, torch.cat([positives[None], batch.negatives]), on_hidden)
+            both = self.model.parts(vectors, torch.cat([positives, batch.negatives]), on_hidden)
             of_positives, of_negatives = (both[0][:1], both[1][:1]), (both[0][1:], both[1][1:])
-        if batch.epoch <= settings.pretrain:
+        if batch.epoch <= self.settings.pretrain:
             # Two models that share no weight: one loss of both is each one's own.
             return sum(
-                (self._loss(*scores, batch, users) for scores in zip(of_positives, of_negatives, strict=True)),
+                (self._loss(*scores, batch) for scores in zip(of_positives, of_negatives, strict=True)),
                 start=torch.zeros((), device=self.device),
             )
-        return self._loss(of_positives[0] + of_positives[1], of_negatives[0] + of_negatives[1], batch, users)
+        return self._loss(of_positives[0] + of_positives[1], of_negatives[0] + of_negatives[1], batch)
 
     def _dropout_masks(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
         """Masks of both user vectors, (b, embedding_size), and of each hidden layer, (width, b); none without dropout.
 
-        By a stream of the step's own, so that it can be done again. A pair's positive and negatives meet the same masks: what
-        differs between them is then never the draw.
+        By a stream of the step's own, so that it can be done again, and for the pairs of all processes, so that it does not
+        depend on how many there are. A pair's positive and negatives meet the same masks: what differs between them is then
+        never the draw.
         """
-        settings, count = self.settings, len(batch)
+        settings = self.settings
         if not settings.dropout and not settings.mlp_dropout:
             return [], []
         # From 1 on: a SeedSequence pads with zeros, so that a step 0 would have the stream of its epoch.
         generator = stream(settings.seed, batch.epoch, batch.step + 1, device=self.device)
 
-        def mask(rows: int, columns: int, share: float) -> Tensor:
-            kept = torch.empty(rows, columns, device=self.device).bernoulli_(1 - share, generator=generator)
+        def mask(shape: tuple[int, int], pairs_in: int, share: float) -> Tensor:
+            kept = torch.empty(shape, device=self.device).bernoulli_(1 - share, generator=generator)
+            kept = kept if batch.places is None else kept.index_select(pairs_in, batch.places)
             return kept.div_(1 - share)
 
-        on_users = [mask(count, settings.embedding_size, settings.dropout) for _ in range(2)] if settings.dropout else []
+        on_users = []
+        if settings.dropout:
+            on_users = [mask((batch.size, settings.embedding_size), 0, settings.dropout) for _ in range(2)]
         widths = settings.mlp_layers if settings.mlp_dropout else ()
-        return on_users, [mask(width, count, settings.mlp_dropout) for width in widths]
+        return on_users, [mask((width, batch.size), 1, settings.mlp_dropout) for width in widths]
 
-    def _loss(self, positive: Tensor, negative: Tensor, batch: Batch, users: Tensor) -> Tensor:
+    def _loss(self, positive: Tensor, negative: Tensor, batch: Batch) -> Tensor:
         """Of scores (1, b) and (n, b), with the negatives that count."""
-        settings = self.settings
-        if self.seen is not None:
-            negative = negative.masked_fill(self.seen.of(users, batch.negatives), -torch.inf)
-        scores = negative
-        if settings.loss == "softmax" and settings.sampler != "uniform":
-            if self.seen is not None:
-                chance = self.sampler.log_share(batch.negatives)[:, None]
-            else:
-                chance = self.sampler.log_share(batch.negatives, users.expand_as(batch.negatives))
-            # logQ: what is drawn more often counts for less
-            negative = negative - chance - math.log(len(negative) // settings.hard_negatives)
+        settings, seen = self.settings, self.pairs.seen
+        if seen is not None:
+            negative = negative.masked_fill(seen.of(batch.users, batch.negatives), -torch.inf)
+        scores, negative = negative, self._corrected(negative, batch)
         if settings.hard_negatives > 1:
-            groups = -1, settings.hard_negatives, len(users)
+            groups = -1, settings.hard_negatives, len(batch.users)
             best = scores.view(groups).argmax(1, keepdim=True)  # to the model, not to logQ
             negative = negative.view(groups).gather(1, best)[:, 0]
         return self.loss(positive, negative)
+
+    def _corrected(self, negative: Tensor, batch: Batch) -> Tensor:
+        """Scores of negatives, less their logQ in a softmax of items that are not drawn alike: what is drawn more often counts
+        for less."""
+        settings, sampler = self.settings, self.pairs.sampler
+        if settings.loss != "softmax" or settings.sampler == "uniform":
+            return negative
+        if settings.shared_negatives:
+            chance = sampler.log_share(batch.negatives)[:, None]
+        else:
+            chance = sampler.log_share(batch.negatives, batch.users.expand_as(batch.negatives))
+        return negative - chance - math.log(len(negative) // settings.hard_negatives)
 
     def scored(self, epoch: int) -> NeuMF:
         """The model as it ranks after `epoch`: while GMF and MLP learn apart, as their fusion would."""
         return self.model.fused(self.settings.alpha) if epoch < self.settings.pretrain else self.model
 
-    def save(self, folder: Path, progress: Progress) -> Path:
-        """Write a checkpoint of the state after `progress`."""
-        shape = dataclasses.asdict(self.model.config)
-        about = Checkpoint(fingerprint=self.fingerprint, progress=progress, shape=shape)
-        return save_checkpoint(folder, {name: tensor.cpu().numpy() for name, tensor in self._tensors().items()}, about)
+    def save(self, folder: Path, progress: Progress) -> Path | None:
+        """Write a checkpoint of the state after `progress`, of all processes' users: at rank 0, and None elsewhere."""
+        tensors = {name: self._whole(name, tensor) for name, tensor in self.weights.tensors().items()}
+        if self.group.rank:
+            return None
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items() if tensor is not None}
+        about = Checkpoint(fingerprint=self.fingerprint, progress=progress, shape=dataclasses.asdict(self.config))
+        return save_checkpoint(folder, arrays, about)
+
+    def _whole(self, name: str, tensor: Tensor) -> Tensor | None:
+        """With the rows of everybody's users, at rank 0."""
+        whole = self.group.gather_rows(tensor, self.own_users) if self._of_users(name, tensor) else tensor
+        return None if self.group.rank or whole is None else whole.cpu().contiguous()
+
+    @staticmethod
+    def _of_users(name: str, tensor: Tensor) -> bool:
+        """Whether it has a row for each user."""
+        return "user_" in name and tensor.dim() > 0
 
     def load(self, path: Path) -> Progress:
         """Take the state of a checkpoint of the same model and dataset; raises RunError."""
         tensors, about = load_checkpoint(path, self.fingerprint)
-        own = self._tensors()
+        own, users = self.weights.tensors(), slice(self.pairs.own.start, self.pairs.own.stop)
         for name in own.keys() | tensors.keys():
-            here = tuple(own[name].shape) if name in own else "nothing"
+            here: object = tuple(own[name].shape) if name in own else "nothing"
+            if name in own and self._of_users(name, own[name]):
+                here = (self.config.num_users, *own[name].shape[1:])
             there = tuple(tensors[name].shape) if name in tensors else "nothing"
             if here != there:
                 raise RunError(f"{path}: of another model: {name} is {there}, expected {here}; resume its own run")
         with torch.no_grad():
             for name, tensor in own.items():
-                tensor.copy_(torch.from_numpy(tensors[name]))
+                rows = users if self._of_users(name, tensor) else ...
+                tensor.copy_(torch.from_numpy(tensors[name][rows]))
         return about.progress
-
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors: dict[str, Tensor] = dict(self.model.named_parameters())
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"adam.{key}.{name}"] = value
-        return {name: tensor.detach() for name, tensor in tensors.items()}

@@ -1,0 +1,125 @@
+"""The written-out gradient against autograd's, and weights that are views of one tensor against separate ones."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from tiny import awake, make_trainer, random_dataset, weights_of
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.model.loss import GRADIENTS, LOSSES
+from neumf_tui.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return random_dataset()
+
+
+def gradients_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: parameter.grad.clone() for name, parameter in trainer.model.named_parameters() if parameter.grad is not None}
+
+
+def by_autograd(trainer: Trainer) -> Trainer:
+    """The same trainer without the written-out gradient."""
+    trainer.plain = None
+    return trainer
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradient_of_each_loss(loss: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    positive, negative = (torch.randn(n, 7, generator=generator).mul_(4).requires_grad_() for n in (1, 3))
+    LOSSES[loss](positive, negative).backward()  # type: ignore[no-untyped-call]
+    for ours, theirs in zip(GRADIENTS[loss](positive, negative), (positive.grad, negative.grad), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"loss": "bce", "negatives": 4},
+        {"loss": "softmax", "negatives": 3, "sampler": "popularity"},
+        {"mlp_layers": [5]},
+        {"mlp_layers": [7, 3]},
+        {"embedding_size": 1, "mlp_layers": [2]},
+    ],
+)
+def test_a_step_is_autograd_s(data: Dataset, changes: dict[str, Any], turned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loss and every gradient of full batches and of the last, short one, users and items more than once in each."""
+    monkeypatch.setattr("neumf_tui.training.trainer.turns", lambda _model: turned)
+    changes = {"batch_size": 20} | changes
+    plain, other = awake(make_trainer(data, **changes)), by_autograd(awake(make_trainer(data, **changes)))
+    assert plain.plain is not None and plain.weights.turned == turned
+    sizes = set()
+    for batch in plain.batches(1):
+        sizes.add(len(batch.users))
+        torch.testing.assert_close(plain.step(batch), other.step(batch), rtol=1e-5, atol=1e-5)
+        ours, theirs = gradients_of(plain), gradients_of(other)
+        assert ours.keys() == theirs.keys() == dict(plain.model.named_parameters()).keys()
+        for name in ours:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}")
+            assert ours[name].any(), name
+    assert len(sizes) == 2
+
+
+def test_which_settings_have_it_written_out(data: Dataset) -> None:
+    for changes in ({"history": 3}, {"dropout": 0.1}, {"mlp_dropout": 0.1}, {"model": "gmf"}, {"model": "mlp"},
+                    {"shared_negatives": True}, {"hard_negatives": 2}):  # fmt: skip
+        assert make_trainer(data, **changes).plain is None
+    assert make_trainer(data).plain is not None
+    trainer = make_trainer(data, pretrain=1, epochs=2)
+    apart = by_autograd(make_trainer(data, pretrain=1, epochs=2))
+    for epoch in (1, 2):  # both learn apart by autograd, and together each in their way
+        for batch in trainer.batches(epoch):
+            torch.testing.assert_close(trainer.step(batch), apart.step(batch), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"embedding_weight_decay": 0.01}, {"history": 3, "embedding_weight_decay": 0.0}, {"model": "gmf"}, {"model": "mlp"}],
+)
+def test_adam_on_one_tensor_is_torch_s_on_many(
+    data: Dataset, changes: dict[str, Any], turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights after two epochs; `torch.optim.Adam` takes the same gradients, with a group of the tables and one of the rest."""
+    monkeypatch.setattr("neumf_tui.training.trainer.turns", lambda _model: turned)
+    trainer = make_trainer(data, weight_decay=0.1, **changes)
+    mirror = {name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()}
+    tables = [tensor for name, tensor in mirror.items() if name.startswith(("user", "item", "history"))]
+    others = [tensor for name, tensor in mirror.items() if not name.startswith(("user", "item", "history"))]
+    decay = changes.get("embedding_weight_decay", 0.1)
+    theirs = torch.optim.Adam(
+        [{"params": tables, "weight_decay": decay}, {"params": others, "weight_decay": 0.1}], lr=trainer.settings.learning_rate
+    )
+    idle = {"gmf": "mlp", "mlp": "gmf"}.get(changes.get("model", ""), "nothing")
+    before = weights_of(trainer)
+    for epoch in (1, 2):
+        for batch in trainer.batches(epoch):
+            trainer.step(batch)
+            for name, parameter in trainer.model.named_parameters():
+                assert (parameter.grad is None) == (idle in name)
+                mirror[name].grad = None if parameter.grad is None else parameter.grad.clone()
+            theirs.step()
+    after = weights_of(trainer)
+    for name in mirror:
+        torch.testing.assert_close(after[name], mirror[name], rtol=1e-4, atol=1e-6)
+        assert torch.equal(after[name], before[name]) == (idle in name), "a path that is left out is not touched"
+
+
+def test_every_weight_lies_in_one_tensor_and_overlaps_no_other(data: Dataset) -> None:
+    for turned, changes in itertools.product((False, True), ({}, {"history": 3}, {"mlp_layers": [3]})):
+        weights = make_trainer(data, **changes).weights
+        weights = type(weights)(weights.model, 0.0, 0.0, turned=turned)
+        weights.values.copy_(torch.arange(len(weights.values)))
+        found = torch.cat([parameter.detach().flatten() for parameter in weights.model.parameters()])
+        assert torch.equal(found.sort().values, weights.values)
+        if not turned:
+            users = torch.cat(
+                [weights.model.user_gmf.weight.detach().flatten(), weights.model.user_mlp.weight.detach().flatten()]
+            )
+            assert int(users.max()) == weights.user_cells - 1
