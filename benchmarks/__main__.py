@@ -47,6 +47,7 @@ BENCHMARKS = (
     Benchmark("startup", "startup", "--help and first paints, against bare Typer and Textual apps", "2 minutes", alone=False),
     Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "3 minutes", alone=False),
     Benchmark("explore", "explore", "the explore screen: opening, other users, picks; a DataTable", "5 minutes", alone=False),
+    Benchmark("processes", "processes", "whether several processes learn what one learns", "3 minutes"),
     Benchmark("gpu", "gpu", "training and evaluation at ML-20M's size against the ceilings of one GPU", "5 minutes"),
     Benchmark("quality", "quality", "Hit@50 and AUC of every preset and baseline, five seeds", "an hour", program=()),
     Benchmark(

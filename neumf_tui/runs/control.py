@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,21 @@ def stop_now(folder: Path) -> Status:
             raise
         if info.host != os.uname().nodename:
             raise RunError(f"{folder.name} hangs, and its trainer is process {now.pid} on {info.host}: kill it there") from None
-    os.kill(now.pid, signal.SIGKILL)
+    _kill(now.pid)
     while is_locked(folder):
         time.sleep(POLL_SECONDS)
     return read_status(folder)
+
+
+def _kill(pid: int) -> None:
+    """Kill a trainer and, first, torchrun if that is what it is: it would start again the processes that are killed next."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        trainer = psutil.Process(pid)
+        for process in (trainer, *trainer.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def remedy(folder: Path, status: Status) -> str:

@@ -38,8 +38,9 @@ def start_worker(folder: Path, environment: Mapping[str, str], log: IO[bytes] | 
     torchrun = [
         "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--max-restarts={RESTARTS}",
     ]  # fmt: skip
-    # Each process sets its threads itself; torchrun warns where nothing is said.
-    environment = {"OMP_NUM_THREADS": "1"} | dict(environment) | {"PYTHONSAFEPATH": "1"}
+    # Each process sets its threads itself; torchrun warns where nothing is said, and torch of each connection that ends.
+    quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    environment = quiet | dict(environment) | {"PYTHONSAFEPATH": "1"}
     # Held for as long as torchrun lives: while it starts the processes again, none of them holds the run's own lock.
     with (folder / AGENT_LOCK).open("w") as lock:
         if not take_lock(lock):

@@ -1,16 +1,21 @@
 """Which device trains."""
 
-import os
-
 import torch
 
+from neumf_tui.cores import usable_cores
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import Settings
+from neumf_tui.training.torchrun import Member
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device of `--device`: `auto` is CUDA if there, then MPS, then CPU. Raises UsageError for one not there."""
+def pick_device(wanted: str, part: Member | None = None) -> torch.device:
+    """The device of `--device`: `auto` is CUDA if there, then MPS, then CPU; of CUDA each process of a group takes its own.
+
+    Raises UsageError for one not there.
+    """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if part and part.size > 1:
+        return _device_of(part, wanted, torch.cuda.device_count() if cuda else 0)
     if wanted == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     device = torch.device(wanted)
@@ -24,11 +29,25 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def set_threads(settings: Settings) -> None:
-    """Use the CPU threads that were asked for; by default one a core, and one alone for small batches."""
+def _device_of(part: Member, wanted: str, gpus: int) -> torch.device:
+    if wanted == "cpu" or (wanted == "auto" and not gpus):
+        return torch.device("cpu")
+    if part.local_size > gpus:
+        have = f"this machine has {gpus} CUDA device{'s' * (gpus != 1)}"
+        have = have if gpus else f"torch {torch.__version__} finds no CUDA here"
+        fewer = f"--gpus {gpus}, or " if gpus else ""
+        raise UsageError(f"{part.local_size} processes want a GPU each, {have}; give {fewer}--device cpu with --processes")
+    device = torch.device("cuda", part.local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def set_threads(settings: Settings, part: Member | None = None) -> None:
+    """Use the CPU threads that were asked for; by default one a core, which the processes of a group share, and one alone for
+    small batches."""
     threads = settings.threads
     if not threads:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = max(1, usable_cores() // (part.local_size if part else 1))
         # Below this, waking a second thread for each small operation costs more than it gives: an epoch of preset tuned,
         # 66,000 scores a step, takes 1.8 s with one thread and 2.2 s with two, and beside another process 5 s and 9 s.
         threads = cores if settings.batch_size * (1 + settings.negatives) >= 1 << 18 else 1

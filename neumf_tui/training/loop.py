@@ -5,26 +5,24 @@ import time
 import numpy as np
 import torch
 from msgspec.structs import replace
-from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui import __version__
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import Metrics, hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
-from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.training.evaluations import Evaluations
+from neumf_tui.training.group import Group
 from neumf_tui.training.orders import Orders
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25
 """Time between `steps` events: the only place inside an epoch that waits for the GPU."""
 LOOK_SECONDS = 0.05
-"""Time between looks for requests."""
+"""Time between looks for requests, and for whether a flush is due."""
 HEARTBEAT_SECONDS = 1.0
 POINTS = 16
 """Points of a `steps` event; more steps than that are averaged."""
@@ -39,59 +37,59 @@ class Stop(Exception):
 
 
 class Loop:
-    """Trains one run to its last epoch, or until it is asked to stop."""
+    """Trains one run to its last epoch, or until it is asked to stop.
 
-    def __init__(self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device) -> None:
+    In a group every process runs the same loop, and rank 0 decides: when to look up from the steps, and what to do then.
+    So all of them make the same steps, and none waits for what the others do not do.
+    """
+
+    def __init__(
+        self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device, group: Group | None = None
+    ) -> None:
         self.writer = writer
         self.settings = settings
-        self.trainer = Trainer(dataset, settings, device)
-        self.evaluator = Evaluator(dataset, device)
-        self.validator = Evaluator(dataset, device, validation=True) if settings.validation else None
-        self.orders = Orders(writer, dataset.user_ids)
+        self.group = group or Group()
+        self.trainer = Trainer(dataset, settings, device, self.group)
+        self.evaluations = Evaluations(writer, dataset, settings, device, self.group, self.trainer.pairs.own)
+        self.orders = Orders(writer, dataset.user_ids, self.group)
         self.progress = Progress()
-        self._state = "running"
-        self._hits: dict[int, float] = {}
-        """Hit@50 of every epoch evaluated, of the validation items where there are any: what `best` goes by."""
         self.early_stop = ""
         """Not empty: training ended before its last epoch, for this reason."""
-        self._ranks: NDArray[np.float32] | None = None
-        """Of the evaluation before."""
+        self._state = "running"
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._flushed = self._looked = self._beat = 0.0
+        self._stride = 1
+        """Steps from one look to the next, in a group."""
+        self._steps = 0
+        """Since the last look, in a group."""
 
     def run(self, pid: int) -> None:
-        """Train from the last checkpoint on; raises Stop when asked to, Diverged, or OSError."""
+        """Train from the last checkpoint on; raises Stop when asked to, Diverged, NeumfTuiError, or OSError."""
         self._pid = pid
-        if checkpoint := last_checkpoint(self.writer.folder):
+        if checkpoint := self.group.first(last_checkpoint(self.writer.folder)):
             self.progress = self.trainer.load(checkpoint)
-            self._read_tape()
+            self.evaluations.read_tape(self.progress.epoch)
         self.orders.take(self.progress.epoch)  # an extension comes before the first look at how many epochs there are
         self._start()
         while self.progress.epoch < self.orders.epochs:
             self._train_epoch()
             epoch = self.progress.epoch
             if epoch % self.settings.eval_every == 0 or epoch == self.orders.epochs:
-                self._evaluate()
+                seconds = self.evaluations.evaluate(self.trainer.scored(epoch), epoch)
+                self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
                 self.checkpoint()
-                if self.orders.stop_reason and epoch < self.orders.epochs:
+                self.orders.take(epoch + 1)
+                if epoch >= self.orders.epochs:
+                    return
+                if self.orders.stop_reason:
                     raise Stop
-                if self._stale():
+                if reason := self.evaluations.stale():
+                    self.early_stop = reason
                     return
 
-    def _stale(self) -> bool:
-        """Whether validation has not bettered for as long as `early_stop` allows."""
-        patience, best = self.settings.early_stop, self._best()
-        if not patience or best is None or self.progress.epoch >= self.orders.epochs:
-            return False
-        # The fused model has all its patience before it: what GMF and MLP did apart does not count.
-        since = sum(epoch > max(best, self.settings.pretrain) for epoch in self._hits)
-        if since >= patience:
-            self.early_stop = f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
-        return bool(self.early_stop)
-
     def _start(self) -> None:
-        popularity = self.evaluator.popularity_ranks()
+        popularity, of_validation = self.evaluations.popularity()
         self.writer.event(
             events.Started(
                 t=time.time(),
@@ -99,23 +97,31 @@ class Loop:
                 epoch=self.progress.epoch,
                 step=self.progress.step,
                 steps=self.trainer.steps,
-                popularity=metrics_from_ranks(popularity, self.evaluator.candidates),
-                popularity_validation=self._validation_metrics(self.validator.popularity_ranks()) if self.validator else None,
+                popularity=popularity,
+                popularity_validation=of_validation,
                 versions={"neumf-tui": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
                 gpu=self._gpu(),
             )
         )
-        if self.trainer.skipped:
-            text = f"{self.trainer.skipped:,} training pairs left out: their users have every item, so no negatives"
+        if skipped := self.trainer.pairs.skipped:
+            text = f"{skipped:,} training pairs left out: their users have every item, so no negatives"
             self.writer.event(events.Warned(t=time.time(), text=text))
         self._started = time.perf_counter() - self.progress.total_seconds
         self._heartbeat()
 
     def _device_name(self) -> str:
-        device = self.trainer.device
+        device, many = self.trainer.device, self.group.size > 1
         if device.type == "cuda":
-            return f"{device} {torch.cuda.get_device_name(device)}"
-        return f"{device} ×{torch.get_num_threads()}" if device.type == "cpu" else str(device)
+            name = f"{'cuda' if many else device} {torch.cuda.get_device_name(device)}"
+        else:
+            name = f"{device} ×{torch.get_num_threads()}" if device.type == "cpu" else str(device)
+        return f"{self.group.size} × {name}" if many else name
+
+    @property
+    def _place(self) -> str:
+        """The device in short."""
+        device = self.trainer.device
+        return f"{self.group.size} × {device.type}" if self.group.size > 1 else str(device)
 
     def _gpu(self) -> str:
         device = self.trainer.device
@@ -127,19 +133,15 @@ class Loop:
         number, begun = self.progress.epoch + 1, time.perf_counter()
         first, before = self.progress.step, self.progress.train_seconds
         self.trainer.planned = self.orders.epochs
+        self._looked = self._steps = 0  # what came in between two epochs is seen after the first step
         for batch in self.trainer.batches(number, first):
             self._losses.append(self.trainer.step(batch))
-            self._sizes.append(len(batch) * self.trainer.terms)
-            now = time.perf_counter()
-            if now - self._flushed >= FLUSH_SECONDS:
-                self._flush()
-                self._flushed = now
-            if now - self._looked >= LOOK_SECONDS:
-                self._looked = now
-                begun += self._obey(before + now - begun)
+            self._sizes.append(batch.size * self.trainer.terms)
+            if self._is_time():
+                begun += self._look(before + time.perf_counter() - begun)
         self._flush()
         seconds = time.perf_counter() - begun
-        pairs = len(self.trainer.users)
+        pairs = self.trainer.pairs.total
         done = pairs - min(pairs, first * self.settings.batch_size)
         self.writer.event(
             events.Epoch(
@@ -153,12 +155,36 @@ class Loop:
         self.progress = replace(self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds)
         self._heartbeat()
 
+    def _is_time(self) -> bool:
+        """Whether to look up from the steps: by the clock, and in a group after as many steps as rank 0 has said."""
+        if self.group.size == 1:
+            return time.perf_counter() - self._looked >= LOOK_SECONDS
+        self._steps += 1
+        return self._steps >= self._stride or not self._looked
+
+    def _look(self, train_seconds: float) -> float:
+        """Write what there is to write and do what is asked for; the seconds spent paused. Raises Stop, Diverged."""
+        now = time.perf_counter()
+        flush = now - self._flushed >= FLUSH_SECONDS
+        if self.group.size > 1:
+            fit = int(self._steps / max(now - self._looked, 1e-9) * LOOK_SECONDS) if self._looked else self._stride
+            flush, self._stride = self.group.first((flush, max(1, min(fit, 2 * self._stride))))
+        if flush:
+            self._flush()
+            self._flushed = now
+        self._looked, self._steps = now, 0
+        paused = self._obey(train_seconds)
+        if self._looked:
+            self._looked = time.perf_counter()
+        return paused
+
     def _flush(self) -> None:
         """Fetch the losses since the last flush and write them; raises Diverged at the first that is not finite."""
         if not self._losses:
             return
-        losses = torch.stack(self._losses).double().cpu().numpy()
-        sizes = np.array(self._sizes)
+        summed = torch.stack(self._losses).cpu().double()
+        self.group.sum_(summed)
+        losses, sizes = summed.numpy(), np.array(self._sizes)
         first = self.progress.epoch * self.trainer.steps + self.progress.step
         self._losses, self._sizes = [], []
         bad = np.flatnonzero(~np.isfinite(losses))
@@ -227,66 +253,15 @@ class Loop:
             self.orders.save = False
             self.checkpoint()
 
-    def _evaluate(self) -> None:
-        begun = time.perf_counter()
-        epoch = self.progress.epoch
-        model = self.trainer.scored(epoch)
-        ranks = self.evaluator.ranks(model)
-        metrics = metrics_from_ranks(ranks, self.evaluator.candidates)
-        deciding, validation = ranks, None
-        if self.validator:
-            deciding = self.validator.ranks(model)
-            validation = self._validation_metrics(deciding)
-        seconds = time.perf_counter() - begun
-        entered = left = 0
-        if self._ranks is not None:
-            before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
-            entered, left = int((after & ~before).sum()), int((before & ~after).sum())
-        if self.validator:
-            self.writer.ranks(epoch, deciding, "validation")
-        self.writer.ranks(epoch, ranks)
-        self._ranks, self._hits[epoch] = ranks, _hit_rate(deciding)
-        self.writer.event(
-            events.Evaluated(
-                t=time.time(),
-                epoch=epoch,
-                metrics=metrics,
-                validation=validation,
-                interval=hit_interval(ranks),
-                seconds=seconds,
-                entered=entered,
-                left=left,
-            )
-        )
-        self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
-
     def checkpoint(self) -> None:
         """Save where the run stands; `best` follows the highest Hit@50 on validation."""
-        path = self.trainer.save(self.writer.folder, self.timed())
-        self._point_best()
-        self.writer.event(events.Checkpointed(t=time.time(), epoch=self.progress.epoch, step=self.progress.step, file=path.name))
-        self._heartbeat()
-
-    def _read_tape(self) -> None:
-        """Take in what earlier trainers of this run evaluated, up to where this one begins."""
-        for epoch in rank_epochs(self.writer.folder):
-            if epoch <= self.progress.epoch:
-                self._ranks = read_ranks(self.writer.folder, epoch)
-                self._hits[epoch] = _hit_rate(
-                    read_ranks(self.writer.folder, epoch, "validation") if self.validator else self._ranks
-                )
-
-    def _point_best(self) -> None:
-        """By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale."""
-        if (best := self._best()) is not None:
+        self.trainer.save(self.writer.folder, self.timed())
+        if not self.group.rank and (best := self.evaluations.best) is not None:
+            # By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale.
             point(self.writer.folder, "best", file_name(Progress(epoch=best)))
-
-    def _best(self) -> int | None:
-        return max(self._hits, key=lambda epoch: (self._hits[epoch], -epoch), default=None)
-
-    def _validation_metrics(self, ranks: NDArray[np.float32]) -> Metrics:
-        assert self.validator
-        return metrics_from_ranks(ranks, self.validator.candidates)
+        name, progress = file_name(self.progress), self.progress
+        self.writer.event(events.Checkpointed(t=time.time(), epoch=progress.epoch, step=progress.step, file=name))
+        self._heartbeat()
 
     def timed(self) -> Progress:
         """Progress with the time the run has taken until now, earlier stretches included."""
@@ -304,11 +279,6 @@ class Loop:
                     step=self.progress.step,
                     steps=self.trainer.steps,
                     epochs=self.orders.epochs,
-                    device=str(self.trainer.device),
+                    device=self._place,
                 )
             )
-
-
-def _hit_rate(ranks: NDArray[np.float32]) -> float:
-    """Share of all users with a hit: enough to compare epochs of one run."""
-    return float(np.mean(ranks <= events.CUTOFF))

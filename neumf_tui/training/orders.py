@@ -8,13 +8,16 @@ from neumf_tui.runs import events, requests
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.requests import Request, take_requests
 from neumf_tui.runs.writer import RunWriter
+from neumf_tui.training.group import Group
 
 
 class Orders:
     """Takes requests, answers each with an event, and says what is to be done; the loop does it."""
 
-    def __init__(self, writer: RunWriter, user_ids: Sequence[str]) -> None:
+    def __init__(self, writer: RunWriter, user_ids: Sequence[str], group: Group) -> None:
         self._writer = writer
+        self._group = group
+        self._signal = ""
         self._user_ids = user_ids
         info, before = read_info(writer.folder), read_snapshot(writer.folder)
         self.epochs = before.planned or info.epochs
@@ -29,7 +32,18 @@ class Orders:
         """Write a checkpoint of where the run stands."""
 
     def take(self, epoch: int) -> None:
-        """Take the requests that have come in; `epoch` is the one under way, from 1."""
+        """Take the requests and signals that have come in; `epoch` is the one under way, from 1.
+
+        Rank 0 takes them, and every rank then knows of the same: what they do together they do in the same order.
+        """
+        if self._group.rank == 0:
+            self._take_all(epoch)
+        if self._group.size > 1:
+            own = self.epochs, self.stop_reason, self.discard, self.pause, self.save
+            self.epochs, self.stop_reason, self.discard, self.pause, self.save = self._group.first(own)
+
+    def _take_all(self, epoch: int) -> None:
+        self.stop_reason = self.stop_reason or self._signal
         for request in take_requests(self._writer.folder):
             problem = self._take(request, epoch)
             # The effect first: a crash in between leaves a request without its answer, never an answer without its effect.
@@ -78,4 +92,4 @@ class Orders:
         return ""
 
     def on_signal(self, number: int, _frame: object) -> None:
-        self.stop_reason = f"stopped by {signal.Signals(number).name}"
+        self._signal = f"stopped by {signal.Signals(number).name}"

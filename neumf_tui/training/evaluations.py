@@ -1,0 +1,135 @@
+"""The evaluations of a run: ranks of all users, what they come to, and which epoch is best."""
+
+import time
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neumf_tui.cores import usable_cores
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.ranking.metrics import Metrics, hit_interval, metrics_from_ranks
+from neumf_tui.runs import events
+from neumf_tui.runs.reader import rank_epochs, read_ranks
+from neumf_tui.runs.writer import RunWriter
+from neumf_tui.settings import Settings
+from neumf_tui.training.group import Group
+
+T = TypeVar("T", bound=np.generic)
+
+
+class Evaluations:
+    """Each process ranks its own users; rank 0 has all ranks, and what they come to is known to everyone."""
+
+    def __init__(
+        self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device, group: Group, own: range
+    ) -> None:
+        """own: the users whom this process ranks. Raises DatasetError."""
+        self._writer = writer
+        self._settings = settings
+        self._group = group
+        self._counts = group.counts(len(own))
+        users, threads = (own, max(1, usable_cores() // group.local_size)) if group.size > 1 else (None, 0)
+        self.evaluator = Evaluator(dataset, device, users=users, threads=threads)
+        self.validator: Evaluator | None = None
+        if settings.validation:
+            self.validator = Evaluator(dataset, device, validation=True, users=users, threads=threads)
+        self._candidates = {e: self._all_users(e.candidates) for e in (self.evaluator, self.validator) if e}
+        self.hits: dict[int, float] = {}
+        """Hit@50 of every epoch evaluated, of the validation items where there are any: what `best` goes by."""
+        self._ranks: NDArray[np.float32] | None = None
+        """Of the evaluation before."""
+
+    def read_tape(self, until: int) -> None:
+        """Take in what earlier trainers of this run evaluated, up to epoch `until`, where this one begins."""
+        folder = self._writer.folder
+        for epoch in rank_epochs(folder):
+            if epoch <= until:
+                self._ranks = read_ranks(folder, epoch)
+                self.hits[epoch] = _hit_rate(read_ranks(folder, epoch, "validation") if self.validator else self._ranks)
+
+    def popularity(self) -> tuple[Metrics, Metrics | None]:
+        """Metrics of the model that scores by popularity: of the held-out items, and of the validation items if there are."""
+        both = [
+            metrics_from_ranks(self._all_users(evaluator.popularity_ranks()), candidates)
+            for evaluator, candidates in self._candidates.items()
+        ]
+        return both[0], both[1] if self.validator else None
+
+    def evaluate(self, model: NeuMF, epoch: int) -> float:
+        """Rank everyone by the `model` after `epoch` and tell of it; the seconds it took. Raises NeumfTuiError, OSError."""
+        begun = time.perf_counter()
+        ranks = self._ranks_of(self.evaluator, model)
+        deciding = self._ranks_of(self.validator, model) if self.validator else ranks
+        self.hits[epoch] = self._group.first(_hit_rate(deciding))
+        if self._group.rank:
+            return time.perf_counter() - begun
+        metrics = metrics_from_ranks(ranks, self._candidates[self.evaluator])
+        validation = metrics_from_ranks(deciding, self._candidates[self.validator]) if self.validator else None
+        seconds = time.perf_counter() - begun
+        entered = left = 0
+        if self._ranks is not None:
+            before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
+            entered, left = int((after & ~before).sum()), int((before & ~after).sum())
+        if self.validator:
+            self._writer.ranks(epoch, deciding, "validation")
+        self._writer.ranks(epoch, ranks)
+        self._ranks = ranks
+        self._writer.event(
+            events.Evaluated(
+                t=time.time(),
+                epoch=epoch,
+                metrics=metrics,
+                validation=validation,
+                interval=hit_interval(ranks),
+                seconds=seconds,
+                entered=entered,
+                left=left,
+            )
+        )
+        return seconds
+
+    @property
+    def best(self) -> int | None:
+        """The epoch of the highest Hit@50, the earliest if equal."""
+        return max(self.hits, key=lambda epoch: (self.hits[epoch], -epoch), default=None)
+
+    def stale(self) -> str:
+        """Why training ends early: validation has not bettered for as long as `early_stop` allows; empty if it goes on."""
+        patience, best = self._settings.early_stop, self.best
+        if not patience or best is None:
+            return ""
+        # The fused model has all its patience before it: what GMF and MLP did apart does not count.
+        since = sum(epoch > max(best, self._settings.pretrain) for epoch in self.hits)
+        if since < patience:
+            return ""
+        return f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
+
+    def _ranks_of(self, evaluator: Evaluator, model: NeuMF) -> NDArray[np.float32]:
+        """Ranks of all users at rank 0, of this process's own elsewhere; raises NeumfTuiError on every rank if on any."""
+        own, problem = np.empty(0, np.float32), ""
+        try:
+            own = evaluator.ranks(model)
+        except NeumfTuiError as error:
+            problem = str(error)
+        # Nobody may wait for the ranks of a process that has none.
+        problems = self._group.counts(bool(problem))
+        if any(problems):
+            raise NeumfTuiError(problem or f"process {problems.index(1)} could not evaluate; see trainer.log")
+        return self._all_users(own)
+
+    def _all_users(self, own: NDArray[T]) -> NDArray[T]:
+        """At rank 0, those of all ranks; elsewhere `own`, as it is."""
+        if self._group.size == 1:
+            return own
+        whole = self._group.gather_rows(torch.from_numpy(own), self._counts)
+        return own if whole is None else whole.numpy()
+
+
+def _hit_rate(ranks: NDArray[np.float32]) -> float:
+    """Share of all users with a hit: enough to compare epochs of one run."""
+    return float(np.mean(ranks <= events.CUTOFF))
