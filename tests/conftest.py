@@ -14,8 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.registry import open_dataset
+# Before numpy and torch are loaded. Workers of pytest with two threads each would wait for one another by turning on the spot:
+# a test of three seconds took sixty.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+from neumf_tui.data.dataset import Dataset  # noqa: E402
+from neumf_tui.data.registry import open_dataset  # noqa: E402
 
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -40,7 +45,6 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEUMF_TUI_CONFIG", str(tmp_path / "config.toml"))
     for name in ("NEUMF_TUI_DATA", "NO_COLOR", "TEXTUAL_THEME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return home
 
 
