@@ -22,7 +22,7 @@ class Histories:
     @classmethod
     def of(cls, evaluator: Evaluator) -> "Histories":
         """The history that `evaluator` leaves out of the race, and nothing of what it ranks."""
-        return cls(evaluator.items.cpu().numpy(), evaluator.offsets, evaluator.dataset.num_items)
+        return cls(evaluator.items, evaluator.offsets, evaluator.dataset.num_items)
 
     @property
     def num_users(self) -> int:

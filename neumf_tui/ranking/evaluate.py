@@ -1,5 +1,6 @@
 """Full ranking: the rank of every user's held-out item among all candidates, by counting, without a sort."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -7,10 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.ranking.parallel import each_stretch
+from neumf_tui.ranking.popularity import popularity_ranks
 from neumf_tui.ranking.scoring import Scorer
+
+# Memory-mapped arrays are looked at as tensors, and never written to.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
@@ -23,10 +30,24 @@ class Evaluator:
 
     For the validation item the history is what comes before it, so it is a candidate, and the held-out item, of which
     nobody knows then, is one as well.
+
+    On the CPU the arrays are the dataset's own, memory-mapped ones included.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device, *, validation: bool = False) -> None:
-        """Raises DatasetError where no user has such an item."""
+    def __init__(
+        self,
+        dataset: Dataset,
+        device: torch.device,
+        *,
+        validation: bool = False,
+        users: range | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Of all users, or of those in `users` only: models then have these alone, row 0 being user `users.start`.
+
+        `threads` of the CPU score at a time, 0: as many as it has cores; the ranks do not depend on it.
+        Raises DatasetError where nobody in the dataset has such an item.
+        """
         targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
         if not (targets >= 0).any():
             if validation:
@@ -34,64 +55,108 @@ class Evaluator:
                     f"{dataset.label}: no user has three interactions to keep one for validation; add --no-validation"
                 )
             raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
-        self.dataset = dataset
-        self.validation = validation
-        keep = dataset.learned if validation else slice(None)
-        users, items = np.array(dataset.split.users)[keep], np.array(dataset.split.items)[keep]
-        sizes = np.bincount(users, minlength=dataset.num_users)
+        self.dataset, self.validation, self.threads = dataset, validation, threads
+        self.own = range(dataset.num_users) if users is None else users
+        own = slice(self.own.start, self.own.stop)
+        self._targets: NDArray[np.int64] = targets[own]
+        offsets = dataset.offsets[self.own.start : self.own.stop + 1]
+        self._rows = slice(int(offsets[0]), int(offsets[-1]))
+        self._offsets = offsets - offsets[0]
+        """Where each user's training pairs begin; with validation the last of them is the one to rank."""
+        sizes = np.diff(self._offsets)
+        if validation:
+            sizes -= self._targets >= 0
         self.candidates: NDArray[np.int64] = dataset.num_items - sizes
-        """Items outside each user's history, shape (num_users,)."""
-        self.offsets = np.concatenate(([0], np.cumsum(sizes)))
-        self.seen_by: NDArray[np.int64] = np.bincount(items, minlength=dataset.num_items)
-        """Shape (num_items,): users with the item in that history."""
-        self.targets = torch.as_tensor(np.array(targets), device=device)
-        self.users, self.items = torch.as_tensor(users, device=device), torch.as_tensor(items, device=device)
-        self.starts = torch.as_tensor(self.offsets[:-1], device=device)
-        self.sizes = torch.as_tensor(sizes, device=device)
+        """Items outside each user's history, shape (users,)."""
+        seen_by = dataset.seen_by
+        if validation:
+            seen_by = seen_by - np.bincount(targets[targets >= 0], minlength=dataset.num_items)
+        self.seen_by: NDArray[np.int64] = seen_by
+        """Shape (num_items,): users of the whole dataset with the item in that history."""
+        self._items = torch.from_numpy(dataset.split.items[self._rows])
+        if device.type != "cpu":  # 32 bits hold an item index, in half the memory
+            self._items = self._items.int().to(device)
+        self._target_items = torch.from_numpy(self._targets.clip(min=0))[:, None].to(device)
+        self._starts = torch.from_numpy(self._offsets[:-1]).to(device)
+        self._sizes = torch.from_numpy(sizes).to(device)
+        self._trained = torch.from_numpy(np.diff(self._offsets)).to(device)
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Shape (users + 1,): user u's history is offsets[u]:offsets[u + 1] of `items`."""
+        return np.concatenate(([0], np.cumsum(self.dataset.num_items - self.candidates)))
+
+    @property
+    def items(self) -> NDArray[np.int64]:
+        """Shape (pairs,): the items of the histories, which leave the race."""
+        items = np.asarray(self.dataset.split.items[self._rows])
+        return items[self.dataset.learned[self._rows]] if self.validation else items
 
     def ranks(self, model: NeuMF) -> NDArray[np.float32]:
-        """Rank of each user's item, shape (num_users,), NaN where there is none.
+        """Rank of each user's item, shape (users,), NaN where there is none.
 
-        Raises NeumfTuiError when a score is not a number.
+        Raises NeumfTuiError when a score is not a number, or where a device has not the memory for one user.
         """
-        scorer = Scorer(model.settled(self.items, self.starts, self.sizes))
+        scorer = Scorer(model.settled(self._items, self._starts, self._sizes))
+        count = _Count(self)
 
-        def scores(number: int) -> Tensor:
-            gmf, mlp = scorer.chunk(number)
-            return gmf.add_(mlp)
+        @torch.inference_mode()
+        def rank(users: range) -> None:
+            start = users.start
+            while start < users.stop:
+                stop = min(start + scorer.chunk_users, users.stop)
+                try:
+                    gmf, mlp = scorer.parts(start, stop)
+                    count.add(start, gmf.add_(mlp))
+                    start = stop
+                except torch.OutOfMemoryError:
+                    scorer.shrink()
 
-        return self.ranks_by(scores, scorer.num_chunks(), scorer.chunk_users)
+        # An accelerator is kept busy by one thread, and one that computes in order.
+        threads = (self.threads or usable_cores()) if scorer.device.type == "cpu" else 1
+        each_stretch(rank, len(self.own), scorer.chunk_users, threads)
+        return count.ranks()
 
     def popularity_ranks(self) -> NDArray[np.float32]:
         """The same for the model that scores every item by the number of users who have it in training."""
-        seen = torch.as_tensor(self.seen_by, device=self.targets.device).float()
-        size = max(1, (1 << 20) // self.dataset.num_items)
-        count = -(-self.dataset.num_users // size)
-        total = self.dataset.num_users
-        return self.ranks_by(lambda number: seen.repeat(min(size, total - number * size), 1), count, size)
+        split = self.dataset.split
+        return popularity_ranks(self.seen_by, self._targets, self.candidates, split.items[self._rows], self._offsets)
 
-    @torch.inference_mode()
     def ranks_by(self, scores_of: Callable[[int], Tensor], count: int, size: int) -> NDArray[np.float32]:
         """The same for any model: `scores_of(number)` gives float32 scores (users, num_items) of the `number`-th `size` users,
         `count` times, and may be overwritten."""
-        offsets = self.offsets
-        num_users = self.dataset.num_users
-        ranks = torch.full((num_users,), torch.nan, dtype=torch.float32, device=self.targets.device)
+        counted = _Count(self)
         for number in range(count):
-            start, stop = number * size, min((number + 1) * size, num_users)
-            scores = scores_of(number)
-            held = self.targets[start:stop]
-            target = scores.gather(1, held.clamp(min=0)[:, None])
-            # The history leaves the race: NaN is neither higher than nor equal to anything.
-            nan_before = scores.isnan().any()
-            pairs = slice(int(offsets[start]), int(offsets[stop]))
-            scores[self.users[pairs] - start, self.items[pairs]] = torch.nan
-            higher = (scores > target).sum(1)
-            equal = (scores == target).sum(1) - 1
-            rank = 1 + higher.float() + equal.float() / 2
-            ranks[start:stop] = torch.where((held >= 0) & ~nan_before, rank, torch.nan)
-            ranks[start:stop].masked_fill_((held >= 0) & nan_before, -1)
-        result: NDArray[np.float32] = ranks.cpu().numpy()
-        if (result < 0).any():
+            counted.add(number * size, scores_of(number))
+        return counted.ranks()
+
+
+class _Count:
+    """How many candidates stand above and below each user's item. Nothing waits for the device until `ranks`."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.of = evaluator
+        self.lead, self.top = (torch.zeros(len(evaluator.own), device=evaluator._target_items.device) for _ in range(2))
+
+    @torch.inference_mode()
+    def add(self, start: int, scores: Tensor) -> None:
+        """`scores` (users, num_items) of the users from row `start` on; they are overwritten."""
+        of, stop = self.of, start + len(scores)
+        target = scores.gather(1, of._target_items[start:stop])
+        # Not a number if any score is not.
+        torch.amax(scores, 1, out=self.top[start:stop])
+        # 1 where an item stands above, −1 below, 0 if equal, infinite ones included; and 0 for what leaves the race.
+        ahead = scores.sub_(target).sign_()
+        pairs = slice(int(of._offsets[start]), int(of._offsets[stop]))
+        rows = torch.arange(0, scores.numel(), scores.shape[1], device=scores.device)
+        seen = rows.repeat_interleave(of._trained[start:stop], output_size=pairs.stop - pairs.start) + of._items[pairs]
+        ahead.view(-1).index_fill_(0, seen, 0)
+        torch.sum(ahead, 1, out=self.lead[start:stop])
+
+    def ranks(self) -> NDArray[np.float32]:
+        """rank = 1 + above + (equal − 1)/2, where above + equal + below = candidates."""
+        lead, top = torch.stack([self.lead, self.top]).cpu().numpy()
+        there = self.of._targets >= 0
+        if np.isnan(top[there]).any():
             raise NeumfTuiError("a score is not a number: the model has diverged; try a smaller --learning-rate")
-        return result
+        return np.where(there, (self.of.candidates + 1 + lead.astype(np.float64)) / 2, np.nan).astype(np.float32)
