@@ -66,6 +66,18 @@ def test_a_step_is_autograd_s(data: Dataset, changes: dict[str, Any], turned: bo
     assert len(sizes) == 2
 
 
+def test_a_batch_in_parts_is_the_same_batch(data: Dataset) -> None:
+    """Three pairs at a time, the last part shorter, with a correction of each pair's own."""
+    changes = {"loss": "softmax", "negatives": 3, "sampler": "popularity", "batch_size": 20}
+    whole, parts = awake(make_trainer(data, **changes)), awake(make_trainer(data, **changes))
+    assert whole.plain is not None and parts.plain is not None
+    parts.plain.scores_at_once = 3 * 4
+    for batch in whole.batches(1):
+        torch.testing.assert_close(whole.step(batch), parts.step(batch), rtol=1e-5, atol=1e-5)
+        for name, gradient in gradients_of(whole).items():
+            torch.testing.assert_close(gradients_of(parts)[name], gradient, rtol=1e-4, atol=1e-5)
+
+
 def test_which_settings_have_it_written_out(data: Dataset) -> None:
     for changes in ({"history": 3}, {"dropout": 0.1}, {"mlp_dropout": 0.1}, {"model": "gmf"}, {"model": "mlp"},
                     {"shared_negatives": True}, {"hard_negatives": 2}):  # fmt: skip

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from neumf_tui.model.neumf import NeuMF
 
-ScoreGradient = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Of scores (m, b), the positives' first: the summed loss, and its gradient (m, b)."""
+ScoreGradient = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+"""Of scores (m, n), the positives' first, of these n pairs of a batch: the summed loss, and its gradient (m, n)."""
+CACHE_VALUES = 1 << 18
+"""Values of a hidden layer at once on a CPU, so that it stays in the second-level cache: with 64 factors a third of the time."""
 
 
 class PlainGradient:
@@ -28,6 +30,8 @@ class PlainGradient:
         self.d = d = model.config.embedding_size
         self.table, self.table_gradient = table, table_gradient
         self.turned = len(table) == 2 * d
+        width = max(layer.out_features for layer in model.hidden_layers())
+        self.scores_at_once = CACHE_VALUES // width if table.device.type == "cpu" else 0
         # Views are made once: a step is some seventy small operations, and each view would be one more.
         layers = [(layer.weight.detach(), layer.bias.detach()) for layer in model.hidden_layers()]
         (first, self.first_bias), *rest = layers
@@ -42,9 +46,17 @@ class PlainGradient:
 
     def add(self, rows: Tensor, of_scores: ScoreGradient) -> Tensor:
         """The loss of a batch. `rows`, int64 (1 + m, b): in the table the user of each pair, then the m items scored for them."""
+        pairs = rows.shape[1]
+        size = max(1, self.scores_at_once // (len(rows) - 1)) if self.scores_at_once else pairs
+        if pairs <= size:
+            return self._add(rows, slice(0, pairs), of_scores)
+        parts = [slice(start, min(start + size, pairs)) for start in range(0, pairs, size)]
+        return torch.stack([self._add(rows[:, part], part, of_scores) for part in parts]).sum()
+
+    def _add(self, rows: Tensor, part: slice, of_scores: ScoreGradient) -> Tensor:
         d, (m, b) = self.d, rows.shape
         m -= 1
-        rows = rows.view(-1)
+        rows = rows.reshape(-1)
         vectors = self.table.index_select(1, rows) if self.turned else self.table.index_select(0, rows).T
         gmf, mlp = vectors[:d].contiguous(), vectors[d:]
         user_gmf, item_gmf = gmf[:, :b], gmf[:, b:].view(d, m, b)
@@ -59,7 +71,7 @@ class PlainGradient:
             outputs.append(torch.addmm(bias, weight, outputs[-1]).relu_())
         scores += (outputs[-1].T @ self.head_mlp).view(m, b)
 
-        loss, delta = of_scores(scores)
+        loss, delta = of_scores(scores, part)
         flat = delta.view(-1)
         self.head_mlp_gradient.addmv_(outputs[-1], flat)
         back = self.head_mlp[:, None] * flat

@@ -111,8 +111,8 @@ class Trainer:
         rows = torch.cat([batch.users[None], batch.items[None], batch.negatives])
         rows[1:] += self.model.config.num_users
 
-        def of_scores(scores: Tensor) -> tuple[Tensor, Tensor]:
-            positive, negative = scores[:1], self._corrected(scores[1:], batch)
+        def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+            positive, negative = scores[:1], self._corrected(scores[1:], batch.users[part], batch.negatives[..., part])
             return self.loss(positive, negative), torch.cat(self.gradient(positive, negative))
 
         return plain.add(rows, of_scores)
@@ -170,24 +170,24 @@ class Trainer:
         settings, seen = self.settings, self.pairs.seen
         if seen is not None:
             negative = negative.masked_fill(seen.of(batch.users, batch.negatives), -torch.inf)
-        scores, negative = negative, self._corrected(negative, batch)
+        scores, negative = negative, self._corrected(negative, batch.users, batch.negatives)
         if settings.hard_negatives > 1:
             groups = -1, settings.hard_negatives, len(batch.users)
             best = scores.view(groups).argmax(1, keepdim=True)  # to the model, not to logQ
             negative = negative.view(groups).gather(1, best)[:, 0]
         return self.loss(positive, negative)
 
-    def _corrected(self, negative: Tensor, batch: Batch) -> Tensor:
+    def _corrected(self, scores: Tensor, users: Tensor, negatives: Tensor) -> Tensor:
         """Scores of negatives, less their logQ in a softmax of items that are not drawn alike: what is drawn more often counts
         for less."""
         settings, sampler = self.settings, self.pairs.sampler
         if settings.loss != "softmax" or settings.sampler == "uniform":
-            return negative
+            return scores
         if settings.shared_negatives:
-            chance = sampler.log_share(batch.negatives)[:, None]
+            chance = sampler.log_share(negatives)[:, None]
         else:
-            chance = sampler.log_share(batch.negatives, batch.users.expand_as(batch.negatives))
-        return negative - chance - math.log(len(negative) // settings.hard_negatives)
+            chance = sampler.log_share(negatives, users.expand_as(negatives))
+        return scores - chance - math.log(len(scores) // settings.hard_negatives)
 
     def scored(self, epoch: int) -> NeuMF:
         """The model as it ranks after `epoch`: while GMF and MLP learn apart, as their fusion would."""
