@@ -1,6 +1,7 @@
 """The written-out gradient against autograd's, and weights that are views of one tensor against separate ones."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tiny import awake, make_trainer, random_dataset, weights_of
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.model.loss import GRADIENTS, LOSSES
+from neumf_tui.training.graph import StepGraph
 from neumf_tui.training.trainer import Trainer
 
 
@@ -135,3 +137,65 @@ def test_every_weight_lies_in_one_tensor_and_overlaps_no_other(data: Dataset) ->
                 [weights.model.user_gmf.weight.detach().flatten(), weights.model.user_mlp.weight.detach().flatten()]
             )
             assert int(users.max()) == weights.user_cells - 1
+
+
+def recorded(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], None], torch.Tensor]:
+    """As a CUDA graph does: runs the same work again on the same memory, and leaves the loss where it was."""
+    loss = work()  # a graph does not run while it is recorded, this does: the state has to be put back either way
+    return lambda: loss.copy_(work()), loss  # type: ignore[func-returns-value, return-value]
+
+
+def test_a_recorded_step_is_the_step(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the recording itself, for which there is no device here: full batches by the record, the last one without."""
+    monkeypatch.setattr("neumf_tui.training.graph.capture_on_cuda", recorded)
+    plain, graphed = (awake(make_trainer(data, batch_size=20, schedule="linear", epochs=3)) for _ in range(2))
+    graphed.records = True
+    for epoch in (1, 2):
+        for batch in plain.batches(epoch):
+            torch.testing.assert_close(graphed.step(batch), plain.step(batch))
+        for name, value in plain.weights.tensors().items():
+            torch.testing.assert_close(graphed.weights.tensors()[name], value)
+    assert graphed.records and graphed._graph is not None and not graphed.notes
+    assert plain._graph is None
+
+
+@pytest.mark.parametrize("fault", ["another batch", "no update", "not recorded"])
+def test_a_record_that_is_not_the_step_is_found_out_and_said(data: Dataset, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], None], torch.Tensor]:
+        replay, loss = recorded(work)
+        if fault == "not recorded":
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+        def again() -> None:
+            rows = graphed_rows()
+            if fault == "another batch":
+                rows[1:] = rows[1:].flip(1)
+            replay()
+            if fault == "no update":
+                graphed.weights.steps.sub_(1)
+
+        return again, loss
+
+    def graphed_rows() -> torch.Tensor:
+        return rows_of[0]
+
+    rows_of: list[torch.Tensor] = []
+    clone = torch.Tensor.clone
+    plain, graphed = (awake(make_trainer(data, batch_size=20)) for _ in range(2))
+    make = StepGraph.__init__
+
+    def spied(self: StepGraph, work: Any, weights: Any, rows: torch.Tensor, capture: Any = None) -> None:
+        def kept(given: torch.Tensor) -> torch.Tensor:
+            rows_of[:] = [given]
+            return work(given)  # type: ignore[no-any-return]
+
+        make(self, kept, weights, clone(rows), broken)
+
+    monkeypatch.setattr(StepGraph, "__init__", spied)
+    graphed.records = True
+    for batch in plain.batches(1):
+        torch.testing.assert_close(graphed.step(batch), plain.step(batch))
+    for name, value in plain.weights.tensors().items():
+        torch.testing.assert_close(graphed.weights.tensors()[name], value)
+    assert not graphed.records and graphed._graph is None
+    assert len(graphed.notes) == 1 and "no CUDA graph" in graphed.notes[0]

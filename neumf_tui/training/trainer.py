@@ -16,6 +16,7 @@ from neumf_tui.model.loss import GRADIENTS, LOSSES
 from neumf_tui.model.neumf import NeuMF, UserVectors
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
+from neumf_tui.training.graph import StepGraph, Unlike
 from neumf_tui.training.group import Group
 from neumf_tui.training.pairs import Batch, Pairs, stream
 from neumf_tui.training.weights import Weights, turns
@@ -47,6 +48,12 @@ class Trainer:
         self.plain = PlainGradient(self.model, self.weights.table, self.weights.table_gradient) if plain else None
         """The gradient written out, for settings that it does for."""
         self.histories = self.model.histories(self.pairs.history_items) if self.config.history else None
+        self.notes: list[str] = []
+        """What a person should know of how it trains."""
+        corrected = settings.loss == "softmax" and settings.sampler != "uniform"
+        self.records = device.type == "cuda" and group.size == 1 and not (corrected or settings.clip or settings.pretrain)
+        """Whether steps are recorded as a CUDA graph."""
+        self._graph: StepGraph | None = None
 
     @property
     def steps(self) -> int:
@@ -65,9 +72,12 @@ class Trainer:
 
     def step(self, batch: Batch) -> Tensor:
         """One optimiser step on one of `batches`; its summed loss over this process's pairs, detached and still on the device."""
-        self.weights.learning_rate = self.settings.learning_rate * self._share_of_rate(batch)
+        self.weights.set_rate(self.settings.learning_rate * self._share_of_rate(batch))
         if self.plain and batch.epoch > self.settings.pretrain:
-            loss = self._learn_plainly(self.plain, batch)
+            rows = self._rows_of(batch)
+            if graph := self._graph_for(self.plain, batch, rows):
+                return graph.step(rows)
+            loss = self._learn_plainly(self.plain, rows, batch)
         else:
             loss = self._loss_of(batch)
             self.weights.differentiate(loss)
@@ -104,18 +114,40 @@ class Trainer:
         done = ((batch.epoch - 1) * self.steps + batch.step) / (self.planned * self.steps)
         return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[self.settings.schedule]
 
-    @torch.inference_mode()
-    def _learn_plainly(self, plain: PlainGradient, batch: Batch) -> Tensor:
-        """Gradient and loss of a batch by `plain`."""
-        self.weights.gradient.zero_()
+    def _rows_of(self, batch: Batch) -> Tensor:
+        """Where users, positives and negatives of a batch lie in the table of all vectors."""
         rows = torch.cat([batch.users[None], batch.items[None], batch.negatives])
         rows[1:] += self.model.config.num_users
+        return rows
+
+    @torch.inference_mode()
+    def _learn_plainly(self, plain: PlainGradient, rows: Tensor, batch: Batch) -> Tensor:
+        """Gradient and loss of a batch by `plain`."""
+        self.weights.gradient.zero_()
 
         def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
             positive, negative = scores[:1], self._corrected(scores[1:], batch.users[part], batch.negatives[..., part])
             return self.loss(positive, negative), torch.cat(self.gradient(positive, negative))
 
         return plain.add(rows, of_scores)
+
+    def _graph_for(self, plain: PlainGradient, batch: Batch, rows: Tensor) -> StepGraph | None:
+        """The step recorded, for batches that it does for: on CUDA, full ones, of which nothing else is taken than the rows."""
+        if not self.records or batch.size < self.settings.batch_size:
+            return None
+        if self._graph is None:
+
+            def work(rows: Tensor) -> Tensor:
+                loss = self._learn_plainly(plain, rows, batch)
+                self.weights.update()
+                return loss
+
+            try:
+                self._graph = StepGraph(work, self.weights, rows)
+            except (Unlike, RuntimeError) as error:
+                self.records = False
+                self.notes.append(f"no CUDA graph of a step ({error}): training goes on step by step, and is slower")
+        return self._graph
 
     def _loss_of(self, batch: Batch) -> Tensor:
         window = None

@@ -61,7 +61,8 @@ class Weights:
         for parameter, value, gradient in zip(self._learned, self._views(self.values), self._gradients, strict=True):
             value.copy_(parameter.detach())
             parameter.data, parameter.grad = value, gradient
-        self.learning_rate: float | Tensor = 0.0
+        # On a GPU in its memory, where a recorded step reads it.
+        self.learning_rate: float | Tensor = torch.zeros((), device=device) if device.type == "cuda" else 0.0
         groups = [(slice(0, decayed), embedding_weight_decay), (slice(decayed, size), weight_decay)]
         if weight_decay == embedding_weight_decay:
             groups = [(slice(0, size), weight_decay)]
@@ -88,6 +89,13 @@ class Weights:
         found = torch.autograd.grad(loss, self._learned)
         for gradient, view in zip(found, self._gradients, strict=True):
             view.copy_(gradient)
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the updates to come."""
+        if isinstance(self.learning_rate, Tensor):
+            self.learning_rate.fill_(rate)
+        else:
+            self.learning_rate = rate
 
     @torch.no_grad()
     def update(self) -> None:
