@@ -138,7 +138,8 @@ def table(cases: tuple[tuple[Work, int], ...]) -> Table:
         ("checkpoint", [size(c.checkpoint) for c in costs]),
     ]
     return Table(
-        ("", *(f"{work.name}, {gpus} GPU{'s' * (gpus > 1)}" for work, gpus in cases)), [(n, *cells) for n, cells in rows]
+        ("of each GPU", *(f"{work.name}, {gpus} GPU{'s' * (gpus > 1)}" for work, gpus in cases)),
+        [(n, *cells) for n, cells in rows],
     )
 
 

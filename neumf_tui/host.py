@@ -139,7 +139,7 @@ class HostReader:
                 nvml.nvmlShutdown()
 
     def _trainer(self) -> tuple[float | None, int | None]:
-        """CPU percent of the trainer and its children, and the trainer's resident bytes."""
+        """CPU percent and resident bytes of the trainer and its children: those of a group are torchrun's."""
         import psutil
 
         now, before = self._clock(), self._seconds
@@ -159,6 +159,7 @@ class HostReader:
         for child in self._tree:
             with suppress(psutil.Error, OSError):
                 seconds[child.pid] = _cpu_seconds(child)
+                memory += child.memory_info().rss
         self._seconds, self._read_at = seconds, now
         if not before or elapsed <= 0:
             return None, memory

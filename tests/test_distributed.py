@@ -1,21 +1,26 @@
 """Several processes train as one: the same ranks, the same orders, and on again after any of them has died."""
 
+import dataclasses
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
 from conftest import Cli, run_cli
 
+from neumf_tui.cli.torchrun import choose_run
 from neumf_tui.errors import UsageError
 from neumf_tui.runs.control import ask, stop_now
 from neumf_tui.runs.events import Checkpointed, Extended, Paused, Requested, Resumed, Started
 from neumf_tui.runs.reader import EventTail, is_locked, rank_epochs, read_info, read_ranks, read_snapshot, read_status
 from neumf_tui.runs.requests import CHECKPOINT, EXTEND, PAUSE, RESUME, STOP
+from neumf_tui.runs.writer import write_info, write_status
 from neumf_tui.training.device import pick_device
 from neumf_tui.training.torchrun import Member
 
@@ -71,7 +76,7 @@ def assert_same_ranks(one: Path, many: Path) -> None:
 
 
 def alone(tmp_path_factory: pytest.TempPathFactory, *args: str) -> Path:
-    """An undisturbed run of one process."""
+    """A run that nobody disturbs."""
     home = tmp_path_factory.mktemp("home")
     result = run_cli("train", *args, "--home", str(home), "--name", "whole", "--plain")
     assert result.returncode == 0, result.stderr
@@ -86,6 +91,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return alone(tmp_path_factory, *MORE)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return alone(tmp_path_factory, *MORE, "--processes", "2")
 
 
 @pytest.fixture
@@ -131,7 +141,7 @@ def test_orders_reach_every_process(live: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_process_is_started_again(victim: int, longer: Path, own_home: Path) -> None:
+def test_a_killed_process_is_started_again(victim: int, longer: Path, pair: Path, own_home: Path) -> None:
     command = [sys.executable, "-m", "neumf_tui", "train", *MORE, "--processes", "2", "--name", "hurt", "--plain"]
     folder = own_home / "runs" / "hurt"
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as train:
@@ -148,6 +158,8 @@ def test_a_killed_process_is_started_again(victim: int, longer: Path, own_home: 
     assert "crashed" not in states, "while torchrun lives, the run does"
     assert kinds(folder, Started).count(Started) == 2
     assert ", from epoch" in told
+    for epoch in rank_epochs(pair):
+        np.testing.assert_array_equal(read_ranks(folder, epoch), read_ranks(pair, epoch))
     assert_same_ranks(longer, folder)
 
 
@@ -210,3 +222,77 @@ def test_a_gpu_for_each_process_or_a_word_of_how_many_there_are(cli: Cli, own_ho
         result = cli("train", "--dataset", "demo", *flags)
         assert result.returncode == 2 and problem in result.stderr, result.stderr
     assert not (own_home / "runs").exists()
+
+
+def torchrun(*args: str) -> list[str]:
+    restarts = ("--standalone", "--nproc-per-node=2", "--max-restarts=2")
+    return [sys.executable, "-m", "torch.distributed.run", *restarts, "-m", "neumf_tui", "train", *args]
+
+
+@pytest.mark.slow
+def test_torchrun_itself_goes_on_with_its_run_after_a_restart(pair: Path, own_home: Path) -> None:
+    quiet = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(torchrun(*MORE), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet) as train:
+        runs = own_home / "runs"
+        wait_for(lambda: runs.exists() and any(read_snapshot(folder).checkpoint for folder in runs.iterdir()))
+        victims = [p for p in psutil.Process(train.pid).children() if p.environ().get("RANK") == "1"]
+        victims[0].kill()
+        out, err = train.communicate(timeout=120)
+    assert train.returncode == 0, err
+    (folder,) = runs.iterdir()
+    assert kinds(folder, Started).count(Started) == 2
+    assert err.count(f"run {folder.name} in") == 2 and ", from epoch" in err, "once a start: rank 0 alone speaks"
+    assert out.count("hit@50") == 1
+    for epoch in rank_epochs(pair):
+        np.testing.assert_array_equal(read_ranks(folder, epoch), read_ranks(pair, epoch))
+
+
+def part(**changes: object) -> Member:
+    return dataclasses.replace(Member(0, 2, 0, 2, 0, 3, "films"), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def made(trained: Path) -> list[str]:
+    """Jobs that new runs were made for."""
+    return []
+
+
+def test_a_command_of_a_job_goes_on_with_its_own_run(
+    trained: Path, own_home: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(job: str) -> Path:
+        made.append(job)
+        return own_home / "runs" / "new"
+
+    def choose(member: Member, name: str | None = None, resume: str | None = None) -> tuple[str, bool]:
+        folder, ended = choose_run(member, own_home, name, resume, None, make)
+        return folder.name, ended
+
+    monkeypatch.setattr(sys, "argv", ["neumf-tui", "train", "--epochs", "10"])
+    assert choose(part()) == ("new", False)
+    assert made == ["films: train --epochs 10"]
+    write_info(trained, msgspec.structs.replace(read_info(trained), job=made[0]))
+    assert choose(part()) == ("trained", True), "finished, so there is nothing to do"
+    before = read_status(trained)
+    write_status(trained, msgspec.structs.replace(before, state="stopped", epoch=1))
+    assert choose(part(restarts=1)) == ("trained", True), "stopped by someone, and torchrun does not know"
+    assert choose(part()) == ("trained", False), "queued again: it goes on"
+    assert read_status(trained).state == "starting" and read_info(trained).settings["processes"] == 2
+    assert len(made) == 1
+    assert choose(part(job="other")) == ("new", False)
+    monkeypatch.setattr(sys, "argv", ["neumf-tui", "train", "--epochs", "20"])
+    assert choose(part()) == ("new", False), "another command of the job"
+
+
+def test_a_job_without_a_name_goes_on_by_the_runs_name(trained: Path, own_home: Path, made: list[str]) -> None:
+    def make(job: str) -> Path:
+        made.append(job)
+        return own_home / "runs" / "new"
+
+    write_status(trained, msgspec.structs.replace(read_status(trained), state="running", epoch=1))
+    with pytest.raises(UsageError, match="--rdzv-id or --standalone, or train --name"):
+        choose_run(part(job=""), own_home, None, None, None, make)
+    assert choose_run(part(job="", max_restarts=0), own_home, None, None, None, make)[0].name == "new"
+    assert choose_run(part(job=""), own_home, "trained", None, None, make)[0].name == "new", "make refuses a name that is taken"
+    assert choose_run(part(job="", restarts=1), own_home, "trained", None, None, make) == (trained, False)
+    assert made == ["", ""]

@@ -1,6 +1,7 @@
 """Settings: each has a flag that reaches the run; runs that are extended, stopped and resumed, and that end early."""
 
 import inspect
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -158,6 +159,14 @@ def test_while_paths_learn_apart_their_fusion_is_ranked(data: Dataset, tmp_path:
             assert torch.equal(ours, theirs)
 
 
+def test_what_the_trainer_notes_is_a_warning_of_the_run(data: Dataset, tmp_path: Path) -> None:
+    with loop_of(tmp_path / "run", data, epochs=2) as loop:
+        loop.trainer.notes.append("slower than it could be")
+        loop.run(os.getpid())
+    lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines if '"warning"' in line] == ["slower than it could be"]
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_rate_falls_over_all_planned_steps(data: Dataset, schedule: str, tmp_path: Path) -> None:
     """Two epochs of two steps each, and two more that the run is extended by: then it falls over all four."""
@@ -258,6 +267,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "seed": ("11", 11),
     "device": ("cpu", "cpu"),
     "threads": ("1", 1),
+    "processes": ("2", 2),
 }
 
 

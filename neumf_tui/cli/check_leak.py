@@ -10,6 +10,7 @@ import typer
 
 from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, home_of
+from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -46,6 +47,8 @@ def check_leak(
     from neumf_tui.start import open_data
 
     settings = make_settings(preset or DEFAULT_PRESET, changes, config)
+    if settings.processes > 1:
+        raise UsageError(f"--processes {settings.processes}: check-leak trains in this process alone; leave it out")
     named = config.stem if config else preset or DEFAULT_PRESET
     data = open_data(dataset, data_dir, home_of(home))
     from neumf_tui.training.leak import check_leak as check
