@@ -109,9 +109,9 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     """Sums in an order that is always the same, as in a run."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("error")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)

@@ -187,6 +187,8 @@ class Loop:
         losses, sizes = summed.numpy(), np.array(self._sizes)
         first = self.progress.epoch * self.trainer.steps + self.progress.step
         self._losses, self._sizes = [], []
+        while self.trainer.notes:
+            self.writer.event(events.Warned(t=time.time(), text=self.trainer.notes.pop(0)))
         bad = np.flatnonzero(~np.isfinite(losses))
         groups = np.array_split(np.arange(len(losses)), min(POINTS, len(losses)))
         means = [float(losses[g].sum() / sizes[g].sum()) for g in groups]

@@ -114,7 +114,8 @@ def _train(writer: RunWriter, part: Member | None, group: "Group") -> tuple[str,
     if device.type == "cpu":
         import torch
 
-        torch.use_deterministic_algorithms(True)
+        # What `use_deterministic_algorithms` sets, without the compiler that it imports, which takes a second.
+        torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only finds bugs
     data = load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home), info.dataset.source)
     loop = Loop(writer, data, settings, device, group)
