@@ -41,11 +41,11 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("peers", "peers.compare", "ten epochs against the notebook's code, RecBole and Cornac", "10 minutes"),
-    Benchmark("scaling", "scaling", "time and memory against interactions, users, items, factors; ML-20M's size", "40 minutes"),
+    Benchmark("peers", "peers.compare", "ten epochs against the notebook's code, RecBole and Cornac", "12 minutes"),
+    Benchmark("scaling", "scaling", "time and memory against interactions, users, items, factors; ML-20M's size", "30 minutes"),
     Benchmark("reading", "reading", "a CSV file of ML-20M's size read, and opened again", "3 minutes"),
     Benchmark("startup", "startup", "--help and first paints, against bare Typer and Textual apps", "2 minutes", alone=False),
-    Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "3 minutes", alone=False),
+    Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "5 minutes", alone=False),
     Benchmark("explore", "explore", "the explore screen: opening, other users, picks; a DataTable", "5 minutes", alone=False),
     Benchmark("processes", "processes", "whether several processes learn what one learns", "3 minutes"),
     Benchmark("gpu", "gpu", "training and evaluation at ML-20M's size against the ceilings of one GPU", "5 minutes"),
