@@ -36,7 +36,7 @@ def _device_of(part: Member, wanted: str, gpus: int) -> torch.device:
         have = f"this machine has {gpus} CUDA device{'s' * (gpus != 1)}"
         have = have if gpus else f"torch {torch.__version__} finds no CUDA here"
         fewer = f"--gpus {gpus}, or " if gpus else ""
-        raise UsageError(f"{part.local_size} processes want a GPU each, {have}; give {fewer}--device cpu with --processes")
+        raise UsageError(f"{part.local_size} processes want a GPU each, {have}; give {fewer}--processes N --device cpu")
     device = torch.device("cuda", part.local_rank)
     torch.cuda.set_device(device)
     return device

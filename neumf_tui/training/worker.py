@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from neumf_tui.errors import NeumfTuiError
+from neumf_tui.errors import NeumfTuiError, UsageError
 from neumf_tui.runs import events
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import MuteWriter, RunWriter
@@ -76,6 +76,8 @@ def _last_status(folder: Path) -> events.Status:
 
 def _word(error: Exception, folder: Path, part: Member | None) -> Word:
     """What to say of an error, to people and to the other processes."""
+    if isinstance(error, UsageError):
+        return Word(str(error), error.exit_code, final=True)  # said of the command, which is the same for all
     where = f"process {part.rank} of {part.size}: " if part and part.rank else ""
     if isinstance(error, NeumfTuiError):
         return Word(where + str(error), error.exit_code, final=True)
