@@ -33,8 +33,9 @@ def by_autograd(trainer: Trainer) -> Trainer:
 def test_gradient_of_each_loss(loss: str) -> None:
     generator = torch.Generator().manual_seed(1)
     positive, negative = (torch.randn(n, 7, generator=generator).mul_(4).requires_grad_() for n in (1, 3))
-    LOSSES[loss](positive, negative).backward()  # type: ignore[no-untyped-call]
-    for ours, theirs in zip(GRADIENTS[loss](positive, negative), (positive.grad, negative.grad), strict=True):
+    value = LOSSES[loss](positive, negative)
+    value.backward()  # type: ignore[no-untyped-call]
+    for ours, theirs in zip(GRADIENTS[loss](positive, negative), (value, positive.grad, negative.grad), strict=True):
         torch.testing.assert_close(ours, theirs)
 
 

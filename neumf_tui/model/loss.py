@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Of the scores of positives and negatives, of the same shapes."""
+Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+"""The loss, and its gradients of positives' and negatives' scores, of the same shapes."""
 
 
 def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
@@ -34,21 +34,22 @@ def softmax_loss(positive: Tensor, negative: Tensor) -> Tensor:
     return (torch.logsumexp(torch.cat([positive, negative]), 0) - positive[0]).sum()
 
 
-def bpr_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """∂ bpr_loss: Σ_m −σ(negative − positive), and σ(negative − positive)."""
-    wrong = torch.sigmoid(negative - positive)
-    return -wrong.sum(0, keepdim=True), wrong
+def bpr_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`bpr_loss`, and Σ_m −σ(negative − positive), σ(negative − positive)."""
+    margin = negative - positive
+    wrong = torch.sigmoid(margin)
+    return F.softplus(margin).sum(), -wrong.sum(0, keepdim=True), wrong
 
 
-def bce_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """∂ bce_loss: −σ(−positive), and σ(negative)."""
-    return -torch.sigmoid(-positive), torch.sigmoid(negative)
+def bce_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`bce_loss`, and −σ(−positive), σ(negative)."""
+    return bce_loss(positive, negative), -torch.sigmoid(-positive), torch.sigmoid(negative)
 
 
-def softmax_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """∂ softmax_loss: the shares of the softmax, less 1 for the positive."""
+def softmax_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`softmax_loss`, and the shares of the softmax, less 1 for the positive."""
     shares = torch.softmax(torch.cat([positive, negative]), 0)
-    return shares[:1] - 1, shares[1:]
+    return softmax_loss(positive, negative), shares[:1] - 1, shares[1:]
 
 
 LOSSES: dict[str, Loss] = {"bpr": bpr_loss, "bce": bce_loss, "softmax": softmax_loss}

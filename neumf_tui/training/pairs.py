@@ -152,28 +152,27 @@ class Pairs:
     def _stretch(self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int) -> Iterator[Batch]:
         """The steps of a stretch, from `first` on; `rows` of the pairs of all processes."""
         size, shared, total = self.settings.batch_size, self.settings.shared_negatives, len(rows)
-        ends = [min((number + 1) * size, total) for number in range(len(steps))]
+        whole = own = [min(size, total - number * size) for number in range(len(steps))]
         chosen: Tensor | None = None
         if self.group.size > 1:
             chosen = ((rows >= self.first_row) & (rows < self.last_row)).nonzero()[:, 0]
             rows = rows[chosen] - self.first_row
             uniform = uniform if shared else uniform[:, chosen]
             # The one wait for the device in a stretch.
-            ends = torch.searchsorted(chosen, torch.tensor(ends, device=self.device)).tolist()
+            own = torch.bincount(chosen // size, minlength=len(steps)).tolist()
         users = self.users.index_select(0, rows).long()
         items = self.items.index_select(0, rows).long()
         negatives = self.sampler.place_any(uniform) if shared else self.sampler.place(users.expand_as(uniform), uniform)
-        for number, step in enumerate(steps):
-            if step < first:
-                continue
-            own = slice(ends[number - 1] if number else 0, ends[number])
-            yield Batch(
-                epoch,
-                step,
-                rows[own],
-                negatives[number] if shared else negatives[:, own],
-                users[own],
-                items[own],
-                min(size, total - number * size),
-                None if chosen is None else chosen[own] - number * size,
-            )
+        batches = zip(
+            steps,
+            torch.split(rows, own),
+            negatives.unbind() if shared else torch.split(negatives, own, 1),
+            torch.split(users, own),
+            torch.split(items, own),
+            whole,
+            [None] * len(steps) if chosen is None else torch.split(chosen % size, own),
+            strict=True,
+        )
+        for step, *parts in batches:
+            if step >= first:
+                yield Batch(epoch, step, *parts)

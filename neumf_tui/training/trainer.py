@@ -127,7 +127,8 @@ class Trainer:
 
         def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
             positive, negative = scores[:1], self._corrected(scores[1:], batch.users[part], batch.negatives[..., part])
-            return self.loss(positive, negative), torch.cat(self.gradient(positive, negative))
+            loss, *delta = self.gradient(positive, negative)
+            return loss, torch.cat(delta)
 
         return plain.add(rows, of_scores)
 
