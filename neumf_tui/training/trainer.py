@@ -52,7 +52,7 @@ class Trainer:
         """What a person should know of how it trains."""
         corrected = settings.loss == "softmax" and settings.sampler != "uniform"
         self.records = device.type == "cuda" and group.size == 1 and not (corrected or settings.clip or settings.pretrain)
-        """Whether steps are recorded as a CUDA graph."""
+        """Whether full batches are learned of by a CUDA graph, of which all that is not the same in each is the rows."""
         self._graph: StepGraph | None = None
 
     @property
@@ -74,21 +74,49 @@ class Trainer:
         """One optimiser step on one of `batches`; its summed loss over this process's pairs, detached and still on the device."""
         self.weights.set_rate(self.settings.learning_rate * self._share_of_rate(batch))
         if self.plain and batch.epoch > self.settings.pretrain:
-            rows = self._rows_of(batch)
-            if graph := self._graph_for(self.plain, batch, rows):
-                return graph.step(rows)
-            loss = self._learn_plainly(self.plain, rows, batch)
-        else:
-            loss = self._loss_of(batch)
-            self.weights.differentiate(loss)
-        self.group.sum_(self.weights.gradient[self.weights.user_cells :])
-        if self.settings.clip:
-            self._clip(apart=batch.epoch <= self.settings.pretrain)
-        self.weights.update()
+            with torch.inference_mode():
+                return self._step_plainly(self.plain, batch)
+        loss = self._loss_of(batch)
+        self.weights.differentiate(loss)
+        self._update(batch)
         if self.settings.pretrain == batch.epoch and batch.step == self.steps - 1:
             self.model.fuse(self.settings.alpha)
             self.weights.forget()  # what it knew of two models is of no use for the one
         return loss.detach()
+
+    def _step_plainly(self, plain: PlainGradient, batch: Batch) -> Tensor:
+        """A step by the gradient written out, recorded where that can be."""
+        rows = torch.cat([batch.users[None], batch.items[None], batch.negatives])
+        rows[1:] += self.model.config.num_users
+
+        def work(rows: Tensor) -> Tensor:
+            self.weights.gradient.zero_()
+            loss = plain.add(rows, of_scores)
+            self._update(batch)
+            return loss
+
+        def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+            loss, *delta = self.gradient(scores[:1], self._corrected(scores[1:], batch, part))
+            return loss, torch.cat(delta)
+
+        if not self.records or batch.size < self.settings.batch_size:
+            return work(rows)
+        if self._graph is None:
+            try:
+                self._graph = StepGraph(work, self.weights, rows)
+            except (Unlike, RuntimeError) as error:
+                self.records = False
+                self.notes.append(f"no CUDA graph of a step ({error}): training goes on step by step, and is slower")
+                return work(rows)
+        return self._graph.step(rows)
+
+    @torch.inference_mode()
+    def _update(self, batch: Batch) -> None:
+        """Learn from the gradient, all processes together."""
+        self.group.sum_(self.weights.gradient[self.weights.user_cells :])
+        if self.settings.clip:
+            self._clip(apart=batch.epoch <= self.settings.pretrain)
+        self.weights.update()
 
     def _clip(self, *, apart: bool) -> None:
         """Bound the gradient's norm; where GMF and MLP learn `apart`, that of each, as if the other were not there."""
@@ -113,42 +141,6 @@ class Trainer:
     def _share_of_rate(self, batch: Batch) -> float:
         done = ((batch.epoch - 1) * self.steps + batch.step) / (self.planned * self.steps)
         return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[self.settings.schedule]
-
-    def _rows_of(self, batch: Batch) -> Tensor:
-        """Where users, positives and negatives of a batch lie in the table of all vectors."""
-        rows = torch.cat([batch.users[None], batch.items[None], batch.negatives])
-        rows[1:] += self.model.config.num_users
-        return rows
-
-    @torch.inference_mode()
-    def _learn_plainly(self, plain: PlainGradient, rows: Tensor, batch: Batch) -> Tensor:
-        """Gradient and loss of a batch by `plain`."""
-        self.weights.gradient.zero_()
-
-        def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-            positive, negative = scores[:1], self._corrected(scores[1:], batch.users[part], batch.negatives[..., part])
-            loss, *delta = self.gradient(positive, negative)
-            return loss, torch.cat(delta)
-
-        return plain.add(rows, of_scores)
-
-    def _graph_for(self, plain: PlainGradient, batch: Batch, rows: Tensor) -> StepGraph | None:
-        """The step recorded, for batches that it does for: on CUDA, full ones, of which nothing else is taken than the rows."""
-        if not self.records or batch.size < self.settings.batch_size:
-            return None
-        if self._graph is None:
-
-            def work(rows: Tensor) -> Tensor:
-                loss = self._learn_plainly(plain, rows, batch)
-                self.weights.update()
-                return loss
-
-            try:
-                self._graph = StepGraph(work, self.weights, rows)
-            except (Unlike, RuntimeError) as error:
-                self.records = False
-                self.notes.append(f"no CUDA graph of a step ({error}): training goes on step by step, and is slower")
-        return self._graph
 
     def _loss_of(self, batch: Batch) -> Tensor:
         window = None
@@ -203,23 +195,24 @@ class Trainer:
         settings, seen = self.settings, self.pairs.seen
         if seen is not None:
             negative = negative.masked_fill(seen.of(batch.users, batch.negatives), -torch.inf)
-        scores, negative = negative, self._corrected(negative, batch.users, batch.negatives)
+        scores, negative = negative, self._corrected(negative, batch)
         if settings.hard_negatives > 1:
             groups = -1, settings.hard_negatives, len(batch.users)
             best = scores.view(groups).argmax(1, keepdim=True)  # to the model, not to logQ
             negative = negative.view(groups).gather(1, best)[:, 0]
         return self.loss(positive, negative)
 
-    def _corrected(self, scores: Tensor, users: Tensor, negatives: Tensor) -> Tensor:
-        """Scores of negatives, less their logQ in a softmax of items that are not drawn alike: what is drawn more often counts
-        for less."""
+    def _corrected(self, scores: Tensor, batch: Batch, part: slice = slice(None)) -> Tensor:
+        """Scores of negatives, of a part of the pairs, less their logQ in a softmax of items that are not drawn alike: what is
+        drawn more often counts for less."""
         settings, sampler = self.settings, self.pairs.sampler
         if settings.loss != "softmax" or settings.sampler == "uniform":
             return scores
         if settings.shared_negatives:
-            chance = sampler.log_share(negatives)[:, None]
+            chance = sampler.log_share(batch.negatives)[:, None]
         else:
-            chance = sampler.log_share(negatives, users.expand_as(negatives))
+            negatives = batch.negatives[:, part]
+            chance = sampler.log_share(negatives, batch.users[part].expand_as(negatives))
         return scores - chance - math.log(len(scores) // settings.hard_negatives)
 
     def scored(self, epoch: int) -> NeuMF:

@@ -97,7 +97,6 @@ class Weights:
         else:
             self.learning_rate = rate
 
-    @torch.no_grad()
     def update(self) -> None:
         """One step of Adam (Kingma and Ba 2015) by the gradient; weight decay is L2, a part of the gradient."""
         # Each group counts the step for itself, so all but the last count on a copy.
