@@ -21,6 +21,7 @@ from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.ranking import failures as ranking
+from neumf_tui.ranking import popularity
 from neumf_tui.ranking.catalogue import Lists, catalogue_sheet, in_top, make_catalogue, popularity_counts
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.failures import cohorts_sheet, failures_at, failures_sheet, make_cohorts, tape_epoch
@@ -74,7 +75,7 @@ def tiny(random_set: Dataset, own_home: Path) -> Users:
 
 
 def test_popularity_ranks_are_those_of_one_user_at_a_time(tiny: Users, demo: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "_PAIRS", 50)  # several slices
+    monkeypatch.setattr(popularity, "_PAIRS", 50)  # several slices
     for dataset in (tiny.dataset, demo):
         ranks = ranking.popularity_ranks(dataset)
         np.testing.assert_array_equal(ranks, Evaluator(dataset, torch.device("cpu")).popularity_ranks())

@@ -25,7 +25,7 @@ class Histories:
     """Everybody's items in the order they came, on one device."""
 
     def __init__(self, items: Tensor, length: int, decay: float, floor: float) -> None:
-        """`items`: int64 (pairs,), of one user after another, each from oldest to latest.
+        """`items`: int32 or int64 (pairs,), of one user after another, each from oldest to latest.
 
         The item `place` places back weighs exp(−place/decay) + floor, place 0 the latest; no more than `length` count.
         """

@@ -13,6 +13,8 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.history import Histories, Window
 
 INIT_STD = 0.01
+_WINDOW_ITEMS = 1 << 18
+"""Items of histories looked at at once where those of all users are: 10 MiB of windows."""
 
 
 class UserVectors(NamedTuple):
@@ -157,17 +159,20 @@ class NeuMF(nn.Module):
     def settled(self, items: Tensor, starts: Tensor, sizes: Tensor) -> "NeuMF":
         """The same scores as a model without a history: to every user's vectors those of their history are added.
 
-        User u's history is items[starts[u] : starts[u] + sizes[u]], oldest first; all int64. Shares every other weight.
+        User u's history is items[starts[u] : starts[u] + sizes[u]], oldest first; all int64 (items may be int32). Shares every
+        other weight.
         """
         if not self.config.history:
             return self
-        users = torch.arange(self.config.num_users, device=self.head.weight.device)
-        vectors = self.user_vectors(users, self.histories(items).window(starts, sizes))
-        return self._with(
-            replace(self.config, history=0),
-            user_gmf=_table(vectors.gmf),
-            user_mlp=_table(vectors.mlp),
-        )
+        histories = self.histories(items)
+        tables = {"user_gmf": self.user_gmf.weight.clone(), "user_mlp": self.user_mlp.weight.clone()}
+        step = max(1, _WINDOW_ITEMS // self.config.history)
+        for start in range(0, self.config.num_users, step):
+            rows = slice(start, start + step)
+            window = histories.window(starts[rows], sizes[rows])
+            tables["user_gmf"][rows] += window.sums(self.history_gmf.weight)
+            tables["user_mlp"][rows] += window.sums(self.history_mlp.weight)
+        return self._with(replace(self.config, history=0), **{name: _table(rows) for name, rows in tables.items()})
 
     def _with(self, config: NeuMFConfig, **modules: nn.Module) -> "NeuMF":
         """A model of these modules, and of this one's where none is given; it shares them."""

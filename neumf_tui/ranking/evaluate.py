@@ -16,9 +16,6 @@ from neumf_tui.ranking.parallel import each_stretch
 from neumf_tui.ranking.popularity import popularity_ranks
 from neumf_tui.ranking.scoring import Scorer
 
-# Memory-mapped arrays are looked at as tensors, and never written to.
-warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-
 
 def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
     """Items outside each user's history, shape (num_users,)."""
@@ -73,7 +70,7 @@ class Evaluator:
             seen_by = seen_by - np.bincount(targets[targets >= 0], minlength=dataset.num_items)
         self.seen_by: NDArray[np.int64] = seen_by
         """Shape (num_items,): users of the whole dataset with the item in that history."""
-        self._items = torch.from_numpy(dataset.split.items[self._rows])
+        self._items = _viewed(dataset.split.items[self._rows])
         if device.type != "cpu":  # 32 bits hold an item index, in half the memory
             self._items = self._items.int().to(device)
         self._target_items = torch.from_numpy(self._targets.clip(min=0))[:, None].to(device)
@@ -160,3 +157,10 @@ class _Count:
         if np.isnan(top[there]).any():
             raise NeumfTuiError("a score is not a number: the model has diverged; try a smaller --learning-rate")
         return np.where(there, (self.of.candidates + 1 + lead.astype(np.float64)) / 2, np.nan).astype(np.float32)
+
+
+def _viewed(array: NDArray[np.int64]) -> Tensor:
+    """The array itself as a tensor, which nobody may write to: it may be a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)

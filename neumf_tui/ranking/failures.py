@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
 from neumf_tui.ranking.metrics import wilson_interval
+from neumf_tui.ranking.popularity import popularity_ranks as counted_popularity_ranks
 from neumf_tui.ranking.spread import Bin, spread
 from neumf_tui.ranking.stats import Interval, mean_difference_interval, quartile_groups
 from neumf_tui.ranking.users import Users
@@ -37,30 +38,13 @@ COHORT_COLUMNS = (
     "kind", "cohort", "num_users", "hit@50", "hit@50_low", "hit@50_high", "auc", "auc_low", "auc_high", "popularity_hit@50",
     "note",
 )  # fmt: skip
-_PAIRS = 1 << 22
-"""Training pairs looked at at once: 100 MiB."""
 
 
 def popularity_ranks(dataset: Dataset) -> NDArray[np.float32]:
-    """`Users.popularity_rank` of all users at once, shape (num_users,), NaN where nothing is held out.
-
-    rank = 1 + (candidates seen by more users) + (others seen by as many)/2. Both counts are taken over all items, and the
-    user's own history is taken off: O(interactions + num_items log num_items).
-    """
-    seen = dataset.seen_by.astype(np.int32)
-    heldout = np.asarray(dataset.split.heldout)
-    target = np.where(heldout >= 0, seen[heldout], -1).astype(np.int32)
-    ascending = np.sort(seen)
-    upto = np.searchsorted(ascending, target, side="right")
-    above = dataset.num_items - upto
-    equal = upto - np.searchsorted(ascending, target, side="left") - 1
-    for start in range(0, dataset.num_train, _PAIRS):
-        pairs = slice(start, start + _PAIRS)
-        users = np.asarray(dataset.split.users[pairs])
-        other, own = seen[dataset.split.items[pairs]], target[users]
-        above -= np.bincount(users[other > own], minlength=dataset.num_users)
-        equal -= np.bincount(users[other == own], minlength=dataset.num_users)
-    return np.where(heldout >= 0, 1 + above + equal / 2, np.nan).astype(np.float32)
+    """`Users.popularity_rank` of all users at once, shape (num_users,), NaN where nothing is held out."""
+    split, offsets = dataset.split, dataset.offsets
+    candidates = dataset.num_items - np.diff(offsets)
+    return counted_popularity_ranks(dataset.seen_by, np.asarray(split.heldout), candidates, split.items, offsets)
 
 
 def tape_epoch(users: Users, folder: Path, which: str | None) -> int:

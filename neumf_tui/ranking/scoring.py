@@ -10,9 +10,9 @@ from torch import Tensor
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
 
-_CACHE = 1 << 21
-"""Bytes of hidden units at once on the CPU: what falls out of the second-level cache is found in the third, and the
-interpreter's work for a chunk is little beside the chunk's."""
+_HIDDEN_BYTES = 1 << 22
+"""Hidden units at once on the CPU. They do not fit into the second-level cache, but come from the third as fast as they are
+needed; with fewer of them the interpreter's work for a chunk counts (ML-100K, preset d2l: 14 ns a pair, with an eighth 38 ns)."""
 _MOST_PAIRS = 1 << 22
 """Pairs scored at once on an accelerator: enough to fill it."""
 _FEWEST_ITEMS = 1 << 10
@@ -36,25 +36,26 @@ class Scorer:
         with torch.inference_mode():
             d = config.embedding_size
             self.head_gmf, self.head_mlp = model.head.weight[0, :d], model.head.weight[0, d:]
-            first, *self.layers = model.hidden_layers()
+            first, *others = model.hidden_layers()
+            self.layers = [(layer.weight, layer.bias[:, None]) for layer in others]
             # A trainer's vectors may lie otherwise in memory than those that are read from a checkpoint; sums must not.
             tables = (model.user_gmf, model.user_mlp, model.item_gmf, model.item_mlp)
             self.users_gmf, self.users_mlp, items_gmf, items_mlp = (table.weight.detach().contiguous() for table in tables)
             self.items_gmf = items_gmf.T.contiguous()
             self.first_bias, self.first_user = first.bias, first.weight[:, :d]
             self.items_first = (first.weight[:, d:] @ items_mlp.T).contiguous()
-        widths = [first.out_features, *(layer.out_features for layer in self.layers)]
+        widths = [first.out_features, *(layer.out_features for layer in others)]
         # A layer's units and the next one's are there at once.
         self._pair_bytes = 4 * max([widths[0], *(a + b for a, b in pairwise(widths))])
         pairs = self._pairs_at_once()
         self.chunk_users = max(1, min(pairs // self.num_items, self.num_users))
-        self._stretch = min(self.num_items, pairs)
+        self._stretch = -(-self.num_items // -(-self.num_items // pairs))
         """Items scored at once: all, unless these are too many for one user."""
         self._kept = threading.local()
 
     def _pairs_at_once(self) -> int:
         if self.device.type == "cpu":
-            return _CACHE // self._pair_bytes
+            return _HIDDEN_BYTES // self._pair_bytes
         if self.device.type == "cuda":
             # Beside the hidden units: both parts and what counting makes of them. Half is left for what else happens there.
             return max(1, min(_MOST_PAIRS, free_memory(self.device) // 2 // (self._pair_bytes + 16)))
@@ -70,8 +71,9 @@ class Scorer:
     @torch.inference_mode()
     def _parts(self, users_gmf: Tensor, users_mlp: Tensor) -> tuple[Tensor, Tensor]:
         users, items = len(users_gmf), self.num_items
-        # The order in which a matrix product sums depends on how many rows there are.
-        rows = F.pad(users_gmf * self.head_gmf, (0, 0, 0, self.chunk_users - users))
+        rows = users_gmf * self.head_gmf
+        if users < self.chunk_users:  # the order in which a matrix product sums depends on how many rows there are
+            rows = F.pad(rows, (0, 0, 0, self.chunk_users - users))
         gmf = (rows @ self.items_gmf)[:users]
         # And in one as narrow as this, on a row's place; it is so small a part that it need not be one.
         mine = ((users_mlp[:, None, :] * self.first_user).sum(2) + self.first_bias).T.contiguous()
@@ -82,9 +84,9 @@ class Scorer:
             hidden = self._room("even", len(mine), pairs)
             torch.add(mine[:, :, None], theirs[:, None, :], out=hidden.view(len(mine), users, -1))
             hidden.relu_()
-            for number, layer in enumerate(self.layers, start=1):
-                out = self._room("odd" if number % 2 else "even", layer.out_features, pairs)
-                hidden = torch.addmm(layer.bias[:, None], layer.weight, hidden, out=out).relu_()
+            for number, (weight, bias) in enumerate(self.layers, start=1):
+                out = self._room("odd" if number % 2 else "even", len(weight), pairs)
+                hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
             torch.mv(hidden.T, self.head_mlp, out=mlp[:, begin : begin + self._stretch].view(-1))
         return gmf, mlp
 
