@@ -9,7 +9,7 @@ import pytest
 import typer
 from conftest import Cli
 from rich.cells import cell_len
-from synthetic import HOSTILE, make_dataset, write_run
+from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from test_tui import SIZES, settle, text_of
 from textual import events
 from textual.pilot import Pilot

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import run_cli
-from synthetic import HOSTILE, make_dataset, write_run
+from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from test_explore import cells
 from test_tui import settle, text_of
 from textual.pilot import Pilot
