@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -124,6 +125,20 @@ def test_the_clock_counts_training_alone(own_home: Path) -> None:
     assert run.seconds(status) == 4 + 4 + 2, "what was done again after the last point does not count twice"
     assert run.elapsed(run.points.times).tolist() == [2, 4, 7, 10]
     assert run.seconds(events.Status(state="crashed", pid=1, t=T0 + 500)) == 10
+
+
+def test_a_long_evaluation_stands_in_the_place_of_the_steps(own_home: Path) -> None:
+    from neumf_tui.runs.summary import status_object
+    from neumf_tui.tui.train_text import progress
+
+    folder = make_run(own_home, "running")
+    info, snapshot = read_info(folder), read_snapshot(folder)
+    status = msgspec.structs.replace(read_status(folder), state="running", epoch=3, evaluated=0.374)
+    assert "epoch 3/" in (line := progress(info, status, snapshot, 100).plain) and "evaluating 37%" in line and "step" not in line
+    line = progress(info, msgspec.structs.replace(status, evaluated=0.0), snapshot, 100).plain
+    assert "evaluating" not in line and "step" in line
+    (folder / "status.json").write_bytes(msgspec.json.encode(status))
+    assert status_object(folder)["evaluated"] == 0.374
 
 
 def test_a_run_about_to_be_trained_again_keeps_its_place(own_home: Path) -> None:

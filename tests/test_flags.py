@@ -159,6 +159,19 @@ def test_while_paths_learn_apart_their_fusion_is_ranked(data: Dataset, tmp_path:
             assert torch.equal(ours, theirs)
 
 
+def test_a_long_evaluation_shows_how_far_it_is(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the heartbeat, first of the held-out items and then of the validation items; and no more when it is done."""
+    monkeypatch.setattr("neumf_tui.training.loop.HEARTBEAT_SECONDS", 0.0)
+    told: list[float] = []
+    with loop_of(tmp_path / "run", data, epochs=1, validation=True) as loop:
+        write = loop.writer.status
+        monkeypatch.setattr(loop.writer, "status", lambda status: (told.append(status.evaluated), write(status)))
+        loop.run(os.getpid())
+    share = [one for one in told if one]
+    assert share == sorted(share) and 0.5 in share and share[-1] == 1.0
+    assert told[0] == told[-1] == 0.0
+
+
 def test_what_the_trainer_notes_is_a_warning_of_the_run(data: Dataset, tmp_path: Path) -> None:
     with loop_of(tmp_path / "run", data, epochs=2) as loop:
         loop.trainer.notes.append("slower than it could be")

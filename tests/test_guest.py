@@ -9,13 +9,13 @@ import pytest
 import typer
 from conftest import Cli
 from rich.cells import cell_len
-from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from test_tui import SIZES, settle, text_of
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 from typer.testing import CliRunner
 
+from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from neumf_tui.cli import recommend as commands
 from neumf_tui.data.dataset import save
 from neumf_tui.data.registry import prepared_dir

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import run_cli
-from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from test_explore import cells
 from test_tui import settle, text_of
 from textual.pilot import Pilot
 
+from benchmarks.synthetic import HOSTILE, make_dataset, write_run
 from neumf_tui.data.dataset import save
 from neumf_tui.data.registry import prepared_dir
 from neumf_tui.ranking.load import Ranker

@@ -201,7 +201,8 @@ def test_the_chart_says_who_and_how_much_and_is_the_same_again(tmp_path: Path) -
 def test_measured_as_a_user_would(tmp_path: Path) -> None:
     """A baseline and a preset, by the commands themselves; then from what was kept."""
     call = [
-        sys.executable, "-m", "benchmarks.quality", "--dataset", "demo", "--only", "popularity,d2l", "--seeds", "5", "--cores", "1",
+        sys.executable, "-m", "benchmarks.quality", "--dataset", "demo", "--only", "popularity,d2l", "--seeds", "5",
+        "--cores", "1",
         "--keep", str(tmp_path / "kept"), "--results", str(tmp_path),
     ]  # fmt: skip
     subprocess.run(call, check=True, capture_output=True, cwd=ROOT)

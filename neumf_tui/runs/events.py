@@ -66,6 +66,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Steps done in the epoch under way."""
     steps: int = 0
     """Steps of an epoch."""
+    evaluated: float = 0.0
+    """Share of the users whom the evaluation under way has ranked; 0 where there is none, or it takes no second."""
     epochs: int = 0
     """Epochs planned; 0 before the trainer knows."""
     t: float = 0.0

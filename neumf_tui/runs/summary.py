@@ -85,6 +85,7 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "epochs": snapshot.planned or info.epochs,
         "step": status.step,
         "steps": status.steps,
+        "evaluated": status.evaluated,
         "seconds": round(snapshot.seconds(status), 1),
         "hit@50": last.metrics["hit@50"] if last else None,
         "hit@50_ci": list(last.interval) if last else None,

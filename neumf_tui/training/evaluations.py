@@ -1,6 +1,7 @@
 """The evaluations of a run: ranks of all users, what they come to, and which epoch is best."""
 
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -33,7 +34,8 @@ class Evaluations:
         self._settings = settings
         self._group = group
         self._counts = group.counts(len(own))
-        users, threads = (own, max(1, usable_cores() // group.local_size)) if group.size > 1 else (None, 0)
+        users = own if group.size > 1 else None
+        threads = settings.threads or max(1, usable_cores() // group.local_size)
         self.evaluator = Evaluator(dataset, device, users=users, threads=threads)
         self.validator: Evaluator | None = None
         if settings.validation:
@@ -60,11 +62,17 @@ class Evaluations:
         ]
         return both[0], both[1] if self.validator else None
 
-    def evaluate(self, model: NeuMF, epoch: int) -> float:
-        """Rank everyone by the `model` after `epoch` and tell of it; the seconds it took. Raises NeumfTuiError, OSError."""
+    def evaluate(self, model: NeuMF, epoch: int, report: Callable[[float], None]) -> float:
+        """Rank everyone by the `model` after `epoch` and tell of it; the seconds it took. Raises NeumfTuiError, OSError.
+
+        `report` is told the share of this process's users done, now and then.
+        """
         begun = time.perf_counter()
-        ranks = self._ranks_of(self.evaluator, model)
-        deciding = self._ranks_of(self.validator, model) if self.validator else ranks
+        passes = 2 if self.validator else 1
+        ranks = self._ranks_of(self.evaluator, model, lambda share: report(share / passes))
+        deciding = ranks
+        if self.validator:
+            deciding = self._ranks_of(self.validator, model, lambda share: report((1 + share) / passes))
         self.hits[epoch] = self._group.first(_hit_rate(deciding))
         if self._group.rank:
             return time.perf_counter() - begun
@@ -109,11 +117,11 @@ class Evaluations:
             return ""
         return f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
 
-    def _ranks_of(self, evaluator: Evaluator, model: NeuMF) -> NDArray[np.float32]:
+    def _ranks_of(self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]) -> NDArray[np.float32]:
         """Ranks of all users at rank 0, of this process's own elsewhere; raises NeumfTuiError on every rank if on any."""
         own, problem = np.empty(0, np.float32), ""
         try:
-            own = evaluator.ranks(model)
+            own = evaluator.ranks(model, report)
         except NeumfTuiError as error:
             problem = str(error)
         # Nobody may wait for the ranks of a process that has none.

@@ -76,7 +76,7 @@ class Loop:
             self._train_epoch()
             epoch = self.progress.epoch
             if epoch % self.settings.eval_every == 0 or epoch == self.orders.epochs:
-                seconds = self.evaluations.evaluate(self.trainer.scored(epoch), epoch)
+                seconds = self.evaluations.evaluate(self.trainer.scored(epoch), epoch, self._evaluating)
                 self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
                 self.checkpoint()
                 self.orders.take(epoch + 1)
@@ -269,7 +269,10 @@ class Loop:
         """Progress with the time the run has taken until now, earlier stretches included."""
         return replace(self.progress, total_seconds=time.perf_counter() - self._started)
 
-    def _heartbeat(self, at_most_every: float = 0.0) -> None:
+    def _evaluating(self, share: float) -> None:
+        self._heartbeat(at_most_every=HEARTBEAT_SECONDS, evaluated=share)
+
+    def _heartbeat(self, at_most_every: float = 0.0, evaluated: float = 0.0) -> None:
         now = time.monotonic()
         if now - self._beat >= at_most_every:
             self._beat = now
@@ -280,6 +283,7 @@ class Loop:
                     epoch=self.progress.epoch,
                     step=self.progress.step,
                     steps=self.trainer.steps,
+                    evaluated=evaluated,
                     epochs=self.orders.epochs,
                     device=self._place,
                 )

@@ -48,13 +48,14 @@ def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> T
     done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
     total = per_epoch * epochs
     share = min(1.0, done / total) if total else 1.0
-    epoch = min(epochs, done // per_epoch + 1)
+    epoch = status.epoch if status.evaluated else min(epochs, done // per_epoch + 1)
     if status.state == "finished" and status.reason:
         return Text(f"epoch {status.epoch}/{epochs}  {clean(status.reason)}")
     size = max(6, min(24, width - 76))
     filled = round(share * size)
     bar = Text.assemble(("━" * filled, "bold"), ("━" * (size - filled), "dim"))
-    rest = [f"{share:4.0%}", f"step {done - (epoch - 1) * per_epoch:>{len(str(per_epoch))}}/{per_epoch}"]
+    step = f"step {done - (epoch - 1) * per_epoch:>{len(str(per_epoch))}}/{per_epoch}"
+    rest = [f"{share:4.0%}", f"evaluating {status.evaluated:.0%}" if status.evaluated else step]
     if snapshot.epochs:
         rest.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
     first = snapshot.started.epoch * per_epoch + snapshot.started.step
