@@ -128,7 +128,7 @@ def test_the_clock_counts_training_alone(own_home: Path) -> None:
 
 
 def test_a_long_evaluation_stands_in_the_place_of_the_steps(own_home: Path) -> None:
-    from neumf_tui.runs.summary import status_object
+    from neumf_tui.runs.summary import card_lines, status_object
     from neumf_tui.tui.train_text import progress
 
     folder = make_run(own_home, "running")
@@ -139,6 +139,7 @@ def test_a_long_evaluation_stands_in_the_place_of_the_steps(own_home: Path) -> N
     assert "evaluating" not in line and "step" in line
     (folder / "status.json").write_bytes(msgspec.json.encode(status))
     assert status_object(folder)["evaluated"] == 0.374
+    assert ", evaluating 37%" in card_lines(status_object(folder))[1]
 
 
 def test_a_run_about_to_be_trained_again_keeps_its_place(own_home: Path) -> None:

@@ -111,6 +111,7 @@ def card_lines(facts: dict[str, Any]) -> list[str]:
     lines = [
         f"{facts['run']}  {facts['dataset']}  {facts['preset']}  {facts['device'] or 'no device yet'}",
         f"  {state:<8} epoch {facts['epoch']} of {facts['epochs']} in {clock(facts['seconds'])}"
+        + (f", evaluating {facts['evaluated']:.0%}" if facts["evaluated"] else "")
         + (f": {facts['reason']}" if facts["reason"] else ""),
     ]
     if facts["best_epoch"] is not None:
