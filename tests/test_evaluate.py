@@ -115,9 +115,15 @@ def test_a_catalogue_too_large_for_a_chunk_is_scored_in_stretches(
 ) -> None:
     model = model_of(data, mlp_layers=layers)
     whole = Scorer(model)
-    monkeypatch.setattr(scoring, "_HIDDEN_BYTES", 150 * whole._pair_bytes)
+    monkeypatch.setattr(scoring, "_HIDDEN_BYTES", 16 * 150 * whole._pair_bytes)
     scorer = Scorer(model)
-    assert (scorer.chunk_users, scorer._stretch) == (1, 134) and whole.chunk_users == 61
+    assert (scorer.chunk_users, scorer._stretch) == (16, 134) and (whole.chunk_users, whole._stretch) == (61, 400)
+    monkeypatch.setattr(scoring, "_MOST_PAIRS", 3 * 400)
+    narrow = Scorer(model)
+    assert (narrow.chunk_users, narrow._stretch) == (6, 400), "no more users than are asked for, if these fit"
+    monkeypatch.setattr(scoring, "_HIDDEN_BYTES", whole._pair_bytes)
+    least = Scorer(model)
+    assert (least.chunk_users, least._stretch) == (3, 1)
     for user in (0, 17, 60):
         for ours, theirs in zip(scorer.user(user), whole.user(user), strict=True):
             torch.testing.assert_close(ours, theirs)
@@ -218,3 +224,11 @@ def test_histories_settle_stretch_by_stretch(data: Dataset, monkeypatch: pytest.
             assert torch.equal(some.user_gmf.weight, whole.user_gmf.weight)
             assert torch.equal(some.user_mlp.weight, whole.user_mlp.weight)
     assert not torch.equal(whole.user_gmf.weight, model.user_gmf.weight)
+
+
+def test_an_evaluation_tells_how_far_it_is(data: Dataset) -> None:
+    model = make_trainer(data).model
+    for threads in (1, 2):
+        told: list[float] = []
+        Evaluator(data, torch.device("cpu"), threads=threads).ranks(model, told.append)
+        assert told == sorted(told) and told[-1] == 1.0

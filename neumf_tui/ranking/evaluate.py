@@ -1,5 +1,6 @@
 """Full ranking: the rank of every user's held-out item among all candidates, by counting, without a sort."""
 
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -89,16 +90,18 @@ class Evaluator:
         items = np.asarray(self.dataset.split.items[self._rows])
         return items[self.dataset.learned[self._rows]] if self.validation else items
 
-    def ranks(self, model: NeuMF) -> NDArray[np.float32]:
+    def ranks(self, model: NeuMF, report: Callable[[float], None] | None = None) -> NDArray[np.float32]:
         """Rank of each user's item, shape (users,), NaN where there is none.
 
+        `report` is told the share of users done, in the calling thread or another, one call at a time.
         Raises NeumfTuiError when a score is not a number, or where a device has not the memory for one user.
         """
         scorer = Scorer(model.settled(self._items, self._starts, self._sizes))
-        count = _Count(self)
+        count, lock, done = _Count(self), threading.Lock(), 0
 
         @torch.inference_mode()
         def rank(users: range) -> None:
+            nonlocal done
             start = users.start
             while start < users.stop:
                 stop = min(start + scorer.chunk_users, users.stop)
@@ -108,6 +111,10 @@ class Evaluator:
                     start = stop
                 except torch.OutOfMemoryError:
                     scorer.shrink()
+            with lock:
+                done += len(users)
+                if report:
+                    report(done / len(self.own))
 
         # An accelerator is kept busy by one thread, and one that computes in order.
         threads = (self.threads or usable_cores()) if scorer.device.type == "cpu" else 1

@@ -1,7 +1,8 @@
 """Work on users by several threads, each of which computes with one thread of torch."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 
 import torch
 
@@ -26,13 +27,19 @@ def each_stretch(work: Callable[[range], None], total: int, size: int, threads: 
         if threads == 1:
             worker()
             return
-        with ThreadPoolExecutor(threads, "ranking") as pool:
-            jobs = [pool.submit(worker) for _ in range(threads)]
-            try:
-                for job in jobs:
-                    job.result()
-            finally:
-                for _ in starts:  # after an error the others stop as well
-                    pass
+        jobs = [_pool(threads).submit(worker) for _ in range(threads)]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            for _ in starts:  # after an error the others stop as well
+                pass
+            wait(jobs)
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept, because memory that a thread has touched before costs nothing to touch again."""
+    return ThreadPoolExecutor(threads, "ranking")

@@ -10,13 +10,19 @@ from torch import Tensor
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
 
-_HIDDEN_BYTES = 1 << 22
+_HIDDEN_BYTES = 5 << 20
 """Hidden units at once on the CPU. They do not fit into the second-level cache, but come from the third as fast as they are
 needed; with fewer of them the interpreter's work for a chunk counts (ML-100K, preset d2l: 14 ns a pair, with an eighth 38 ns)."""
 _MOST_PAIRS = 1 << 22
-"""Pairs scored at once on an accelerator: enough to fill it."""
+"""Pairs in a chunk, enough to fill an accelerator: 32 MiB of both parts."""
+_FEWEST_USERS = 16
+"""Users in a chunk, even if that takes cutting the catalogue: what is read of an item serves them all (ML-20M, 64 factors,
+layers of 64, 32 and 16: 83 ns a pair, one user at a time 101 ns)."""
 _FEWEST_ITEMS = 1 << 10
 """An accelerator that has no memory for this many pairs has none for the model."""
+_KEPT = threading.local()
+"""Memory for hidden units, at most `_HIDDEN_BYTES` twice a thread: taken anew for each evaluation, its pages would cost a third
+of what is computed in it."""
 
 
 class Scorer:
@@ -38,20 +44,19 @@ class Scorer:
             self.head_gmf, self.head_mlp = model.head.weight[0, :d], model.head.weight[0, d:]
             first, *others = model.hidden_layers()
             self.layers = [(layer.weight, layer.bias[:, None]) for layer in others]
+            self.users_gmf, self.users_mlp = model.user_gmf.weight.detach(), model.user_mlp.weight.detach()
             # A trainer's vectors may lie otherwise in memory than those that are read from a checkpoint; sums must not.
-            tables = (model.user_gmf, model.user_mlp, model.item_gmf, model.item_mlp)
-            self.users_gmf, self.users_mlp, items_gmf, items_mlp = (table.weight.detach().contiguous() for table in tables)
-            self.items_gmf = items_gmf.T.contiguous()
-            self.first_bias, self.first_user = first.bias, first.weight[:, :d]
-            self.items_first = (first.weight[:, d:] @ items_mlp.T).contiguous()
+            self.items_gmf = model.item_gmf.weight.T.contiguous()
+            self.first_bias, self.first_user = first.bias, first.weight[:, :d].contiguous()
+            self.items_first = (first.weight[:, d:] @ model.item_mlp.weight.contiguous().T).contiguous()
         widths = [first.out_features, *(layer.out_features for layer in others)]
         # A layer's units and the next one's are there at once.
         self._pair_bytes = 4 * max([widths[0], *(a + b for a, b in pairwise(widths))])
         pairs = self._pairs_at_once()
-        self.chunk_users = max(1, min(pairs // self.num_items, self.num_users))
-        self._stretch = -(-self.num_items // -(-self.num_items // pairs))
-        """Items scored at once: all, unless these are too many for one user."""
-        self._kept = threading.local()
+        users = max(pairs // self.num_items, min(_FEWEST_USERS, _MOST_PAIRS // self.num_items), 1)
+        self.chunk_users = min(users, self.num_users)
+        self._stretch = _share(self.num_items, max(1, pairs // self.chunk_users))
+        """Items scored at once: all, unless these are too many."""
 
     def _pairs_at_once(self) -> int:
         if self.device.type == "cpu":
@@ -66,7 +71,7 @@ class Scorer:
 
         No more than `chunk_users` users; the tensors are new ones.
         """
-        return self._parts(self.users_gmf[start:stop], self.users_mlp[start:stop])
+        return self._parts(self.users_gmf[start:stop].contiguous(), self.users_mlp[start:stop].contiguous())
 
     @torch.inference_mode()
     def _parts(self, users_gmf: Tensor, users_mlp: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,15 +92,17 @@ class Scorer:
             for number, (weight, bias) in enumerate(self.layers, start=1):
                 out = self._room("odd" if number % 2 else "even", len(weight), pairs)
                 hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
-            torch.mv(hidden.T, self.head_mlp, out=mlp[:, begin : begin + self._stretch].view(-1))
+            mlp[:, begin : begin + self._stretch] = torch.mv(hidden.T, self.head_mlp).view(users, -1)
         return gmf, mlp
 
     def _room(self, name: str, width: int, pairs: int) -> Tensor:
-        """Memory for (width, pairs) that the thread keeps: taken anew, its pages cost more than what is computed in it."""
-        rooms: dict[str, Tensor] = self._kept.__dict__
-        if name not in rooms or rooms[name].numel() < width * pairs:
-            rooms[name] = torch.empty(width * pairs, device=self.device)
-        return rooms[name][: width * pairs].view(width, pairs)
+        """Memory for (width, pairs)."""
+        if self.device.type != "cpu":  # torch keeps the memory of accelerators itself
+            return torch.empty(width, pairs, device=self.device)
+        kept: dict[str, Tensor] = _KEPT.__dict__
+        if name not in kept or kept[name].numel() < width * pairs:
+            kept[name] = torch.empty(width * pairs)
+        return kept[name][: width * pairs].view(width, pairs)
 
     def chunk(self, number: int) -> tuple[Tensor, Tensor]:
         """The parts of the `number`-th `chunk_users` users."""
@@ -130,7 +137,11 @@ class Scorer:
                 f"ranking on {self.device}: out of memory with one user and {self._stretch:,} items at a time, which takes "
                 f"{needed:,} bytes{free}; end what else uses that device, or use --device cpu or a smaller --embedding-size"
             )
-        self._kept = threading.local()
+
+
+def _share(total: int, most: int) -> int:
+    """The size of equal shares of `total`, none larger than `most`."""
+    return -(-total // -(-total // most))
 
 
 def free_memory(device: torch.device) -> int:
