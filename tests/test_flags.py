@@ -211,14 +211,14 @@ def test_early_stop_goes_by_validation_alone(hits: list[int], patience: int, sto
         assert loop.evaluations.validator is not None
         turn = iter(hits)
 
-        def validation(_: Any) -> Any:
+        def validation(*_: Any) -> Any:
             ranks = np.full(data.num_users, 51, dtype=np.float32)
             ranks[: next(turn)] = 50
             return ranks
 
         loop.evaluations.validator.ranks = validation  # type: ignore[method-assign]
         held = iter(range(12, 0, -1))  # held-out items do worse and worse: nobody asks
-        loop.evaluations.evaluator.ranks = lambda _: np.where(np.arange(12) < next(held), 1, 60).astype(np.float32)  # type: ignore[method-assign]
+        loop.evaluations.evaluator.ranks = lambda *_: np.where(np.arange(12) < next(held), 1, 60).astype(np.float32)  # type: ignore[method-assign]
         loop.run(os.getpid())
     assert loop.progress.epoch == stopped
     assert (tmp_path / "run" / "checkpoints" / "best").read_text() == f"{best:05}.safetensors"
