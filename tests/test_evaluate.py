@@ -104,7 +104,7 @@ def test_an_error_in_one_stretch_ends_them_all(threads: int) -> None:
         begun.append(numbers.start)
         raise NeumfTuiError(f"in {numbers.start}")
 
-    with pytest.raises(NeumfTuiError, match="in 0"):
+    with pytest.raises(NeumfTuiError, match=r"in \d"):
         each_stretch(work, 1000, 1, threads)
     assert len(begun) <= threads
 

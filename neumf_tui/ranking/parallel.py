@@ -27,8 +27,11 @@ def each_stretch(work: Callable[[range], None], total: int, size: int, threads: 
         if threads == 1:
             worker()
             return
-        jobs = [_pool(threads).submit(worker) for _ in range(threads)]
+        # The caller is one of them: it keeps its core busy, so that a helper is given another. Woken together, two helpers often
+        # land on the same core (two cores, ML-100K: 24 ms an evaluation instead of 14).
+        jobs = [_pool(threads - 1).submit(worker) for _ in range(threads - 1)]
         try:
+            worker()
             for job in jobs:
                 job.result()
         finally:
