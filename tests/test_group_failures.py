@@ -71,10 +71,10 @@ def test_nobody_waits_for_the_ranks_of_one_who_has_none(demo: Dataset, trained: 
     evaluations = Evaluations(
         MuteWriter(trained), demo, make_settings("d2l", {}), torch.device("cpu"), group, own
     )  # fmt: skip
-    monkeypatch.setattr(evaluations.evaluator, "ranks", lambda _: np.ones(len(own), dtype=np.float32))
+    monkeypatch.setattr(evaluations.evaluator, "ranks", lambda _model, _report: np.ones(len(own), dtype=np.float32))
     model: NeuMF = None  # type: ignore[assignment]  # not looked at
     with pytest.raises(NeumfTuiError, match="process 1 could not evaluate"):
-        evaluations.evaluate(model, 1)
+        evaluations.evaluate(model, 1, lambda _share: None)
     group.others = 0
-    evaluations.evaluate(model, 1)
+    evaluations.evaluate(model, 1, lambda _share: None)
     assert evaluations.hits == {1: 1.0}

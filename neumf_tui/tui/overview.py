@@ -25,7 +25,7 @@ GROUPS = {
     ),
     "negatives": ("negatives", "sampler", "sampler_power", "shared_negatives", "hard_negatives", "exclude_heldout"),
     "choice": ("eval_every", "validation", "early_stop"),
-    "machine": ("seed", "device", "threads"),
+    "machine": ("seed", "device", "threads", "processes"),
 }  # fmt: skip
 """Settings in the order in which they are read; one that is in none of these stands last."""
 ALWAYS = frozenset({"model", "loss", "schedule", "sampler", "exclude_heldout", "validation", *GROUPS["machine"]})
