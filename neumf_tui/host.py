@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neumf_tui.cores import usable_cores
+
 _RESCAN = 10
 """Reads between looks for the trainer's children and its GPU: on a crowded host such a look takes tens of milliseconds."""
 _GIB = 1 << 30
@@ -121,7 +123,7 @@ class HostReader:
             gpu=gpu,
             gpu_note=gpu_note,
             cpu_percent=cpu_percent,
-            cpu_cores=_cores(),
+            cpu_cores=usable_cores(),
             trainer_memory=trainer_memory,
             memory_used=used,
             memory_total=total,
@@ -245,10 +247,6 @@ def _figure(nvml: Any, ask: Callable[..., Any], *args: Any) -> Any:
 def _cpu_seconds(process: Any) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> tuple[int | None, int | None]:
