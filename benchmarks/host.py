@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from neumf_tui.cores import usable_cores
+
 PACKAGES = ("neumf-tui", "torch", "numpy")
 
 
@@ -29,14 +31,10 @@ def host_facts(packages: Iterable[str] = PACKAGES) -> Host:
     return Host(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
-        cores=cores(),
+        cores=usable_cores(),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         versions=versions(packages),
     )
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

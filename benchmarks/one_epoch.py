@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.host import cores
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import load
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.metrics import metrics_from_ranks
@@ -69,7 +69,7 @@ def main() -> None:
             {
                 "users": data.num_users, "items": data.num_items,
                 "interactions": data.num_train + int((data.split.heldout >= 0).sum()), "pairs": data.num_train,
-                "threads": torch.get_num_threads(), "evaluation_threads": cores(),
+                "threads": torch.get_num_threads(), "evaluation_threads": usable_cores(),
                 "ready": ready - begun, "train": trained - ready, "evaluate": evaluated - trained,
                 "processor": time.process_time(), "auc": metrics["auc"],
                 "mib": memory.figures(),

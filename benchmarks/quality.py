@@ -32,9 +32,10 @@ from typing import Any
 import msgspec
 
 from benchmarks.ablation import CHANGES
-from benchmarks.host import busy_seconds, cores, host_facts, say, versions
+from benchmarks.host import busy_seconds, host_facts, say, versions
 from benchmarks.quality_table import CHOOSING, Results, Row, Run, Seconds, flags, markdown, put_between, read_results
 from neumf_tui.baselines.registry import BASELINES
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs.baselines import read_one
@@ -135,7 +136,7 @@ class Bench:
             what = msgspec.to_builtins(make_settings(job.preset, job.changes | {"seed": job.seed}))
         else:
             what = next(baseline.recipe(job.seed or 0) for baseline in BASELINES if baseline.name == job.row.name)
-        asked = {"what": what, "data": self.data.fingerprint, "cores": cores(), "versions": versions(PACKAGES)}
+        asked = {"what": what, "data": self.data.fingerprint, "cores": usable_cores(), "versions": versions(PACKAGES)}
         return msgspec.json.decode(msgspec.json.encode(asked), type=dict[str, Any])  # as it will be read
 
     def _train(self, job: Job) -> tuple[Run, dict[str, Any]]:
@@ -204,7 +205,7 @@ def progress(job: Job, run: Run) -> str:
 
 def limit_cores(count: int) -> None:
     """Let this process and all that it starts use `count` cores; raises SystemExit where that cannot be."""
-    have = cores()
+    have = usable_cores()
     if have < count:
         raise SystemExit(f"--cores {count}: this machine gives {have}; say --cores {have}, and so will the table")
     if have > count:

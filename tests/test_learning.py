@@ -50,7 +50,16 @@ def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 # Pre-training and fusion (He et al. 2017, section 3.4.1)
 
 
-@pytest.mark.parametrize("changes", [{}, EVERYTHING | {"clip": 0.0}, EVERYTHING], ids=["plain", "everything", "clipped"])
+BCE = {"loss": "bce"}
+"""Not BPR where one side has its gradient written out: in a bias, positives and negatives cancel out, and of what rounding
+leaves Adam makes a whole step."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [BCE, BCE | {"clip": 0.5}, EVERYTHING | {"clip": 0.0}, EVERYTHING],
+    ids=["plain", "clipped", "everything", "all clipped"],
+)
 def test_pretraining_is_two_models_trained_apart(data: Dataset, changes: dict[str, Any]) -> None:
     both = awake(make_trainer(data, **changes | {"pretrain": 2, "alpha": 0.3}))
     apart = {path: awake(make_trainer(data, **changes | {"pretrain": 0, "model": path})) for path in ("gmf", "mlp")}
@@ -62,7 +71,7 @@ def test_pretraining_is_two_models_trained_apart(data: Dataset, changes: dict[st
             if name == "head.weight":
                 halves = zip(("gmf", "mlp"), ours.split([4, 3], 1), strict=True)
                 for (path, half), at in zip(halves, (slice(0, 4), slice(4, 7)), strict=True):
-                    torch.testing.assert_close(half, factors[path] * alone[path][name][:, at], rtol=1e-6, atol=1e-8)
+                    torch.testing.assert_close(half, factors[path] * alone[path][name][:, at], rtol=1e-5, atol=1e-6)
                 continue
             theirs = alone[path_of(name)][name]
             assert not torch.equal(theirs, start[name]), name
@@ -72,8 +81,8 @@ def test_pretraining_is_two_models_trained_apart(data: Dataset, changes: dict[st
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize("history", [0, 3])
 def test_the_fused_model_is_alpha_gmf_and_the_rest_mlp(data: Dataset, alpha: float, history: int) -> None:
-    both = awake(make_trainer(data, pretrain=2, alpha=alpha, history=history))
-    gmf, mlp = (awake(make_trainer(data, model=path, history=history)) for path in ("gmf", "mlp"))
+    both = awake(make_trainer(data, pretrain=2, alpha=alpha, history=history, **BCE))
+    gmf, mlp = (awake(make_trainer(data, model=path, history=history, **BCE)) for path in ("gmf", "mlp"))
     for epoch in (1, 2):
         for trainer in (both, gmf, mlp):
             train(trainer, epoch, epoch)
@@ -81,7 +90,7 @@ def test_the_fused_model_is_alpha_gmf_and_the_rest_mlp(data: Dataset, alpha: flo
         assert (scored is both.model) == (epoch == 2)  # fused for good only when pre-training has ended
         want = alpha * parts_of(gmf.model, data)[0], (1 - alpha) * parts_of(mlp.model, data)[1]
         for ours, theirs in zip(parts_of(scored, data), want, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
         ranks = Evaluator(data, torch.device("cpu")).ranks(scored)
         assert np.isfinite(ranks).all()
     assert min(parts_of(gmf.model, data)[0].std(), parts_of(mlp.model, data)[1].std()) > 0.01

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tiny import batch_of, gradient_rows, make_trainer, tiny_dataset
+from tiny import batch_of, gradient_rows, make_trainer, tiny_dataset, uniform
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
@@ -141,9 +141,9 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
         for repeat in range(repeats):
             generator = torch.Generator().manual_seed(repeat)
             if shared:
-                negatives = trainer.pairs.sampler.draw_any((draws,), generator)
+                negatives = trainer.pairs.sampler.draw_any(uniform(generator, draws))
             else:
-                negatives = trainer.pairs.sampler.draw(users.expand(draws, -1), generator)
+                negatives = trainer.pairs.sampler.draw(users.expand(draws, -1), uniform(generator, draws, len(users)))
             learner = fresh()
             if corrected:
                 loss = learner.step(batch_of(learner, rows, negatives)).double()
@@ -180,9 +180,9 @@ def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(worn: Dataset, sh
     chance = weight[free] / (weight.sum() if shared else weight[free].sum())
     generator = torch.Generator().manual_seed(5)
     if shared:
-        total = trainer.step(batch_of(trainer, [row], trainer.pairs.sampler.draw_any((pairs * each,), generator)))
+        total = trainer.step(batch_of(trainer, [row], trainer.pairs.sampler.draw_any(uniform(generator, pairs * each))))
     else:
-        drawn = trainer.pairs.sampler.draw(torch.ones(each, pairs, dtype=torch.int64), generator)
+        drawn = trainer.pairs.sampler.draw(torch.ones(each, pairs, dtype=torch.int64), uniform(generator, each, pairs))
         total = trainer.step(batch_of(trainer, [row] * pairs, drawn)) / pairs
     spread = float((sums**2 / chance).sum() - sums.sum() ** 2) ** 0.5 / (pairs * each) ** 0.5
     assert spread < 0.03 * float(sums.sum())
@@ -217,7 +217,7 @@ def test_draws_have_exactly_the_frequencies_of_their_weights(kind: str) -> None:
     exact = torch.ones(NUM_ITEMS).double() if weights is None else weights.double()
     draws, generator = 60_000, torch.Generator().manual_seed(1)
     users = torch.arange(len(EXCLUDED)).repeat(draws)[torch.randperm(draws * len(EXCLUDED), generator=generator)]
-    drawn = sampler.draw(users, generator)
+    drawn = sampler.draw(users, uniform(generator, len(users)))
     for user, out in EXCLUDED.items():
         counts = torch.bincount(drawn[users == user], minlength=NUM_ITEMS).double()
         rest = [item for item in range(NUM_ITEMS) if item not in out]
@@ -228,7 +228,7 @@ def test_draws_have_exactly_the_frequencies_of_their_weights(kind: str) -> None:
             assert chi_square(counts[rest], exact[rest]) < 5
             other = torch.linspace(1, 1.3, len(rest)).double() * exact[rest]
             assert chi_square(counts[rest], other) > 5  # weights a little off would be found out
-    anybody = torch.bincount(sampler.draw_any((draws,), generator), minlength=NUM_ITEMS).double()
+    anybody = torch.bincount(sampler.draw_any(uniform(generator, draws)), minlength=NUM_ITEMS).double()
     assert chi_square(anybody, exact) < 5 and (anybody > 0).all()
     share = sampler.log_share(torch.arange(NUM_ITEMS)).exp().double()
     torch.testing.assert_close(share, exact / exact.sum(), rtol=1e-6, atol=0)
@@ -242,7 +242,7 @@ def test_each_unit_of_free_weight_is_one_item_s(monkeypatch: pytest.MonkeyPatch)
     for user, free in ((0, [0, 2, 4]), (1, [1, 2, 3, 4]), (2, [0, 1, 2, 3, 4])):
         units = [item for item in free for _ in range(weights[item])]
         middles = (torch.arange(len(units)).double() + 0.5) / len(units)
-        assert sampler.place(torch.full((len(units),), user), middles).tolist() == units
+        assert sampler.draw(torch.full((len(units),), user), middles).tolist() == units
         assert int(sampler.free_weight[user]) == len(units)
 
 

@@ -100,6 +100,11 @@ def train(trainer: Trainer, first: int, last: int) -> Trainer:
     return trainer
 
 
+def uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Random numbers to draw by, as an epoch has them."""
+    return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+
 def batch_of(trainer: Trainer, rows: list[int], negatives: torch.Tensor | list[list[int]] | list[int], epoch: int = 1) -> Batch:
     """A first step on these training pairs."""
     users, items = trainer.pairs.users[rows].long(), trainer.pairs.items[rows].long()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.host import cores
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import load
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.metrics import metrics_from_ranks
@@ -40,7 +40,7 @@ def main() -> None:
         seconds["train"] += trained - begun
         seconds["evaluate"] += time.perf_counter() - trained
     found = {"seconds": seconds, "evaluations": epochs, "hit@50": metrics["hit@50"], "auc": metrics["auc"]}
-    print(json.dumps(found | {"threads": torch.get_num_threads(), "evaluation_threads": cores()}))
+    print(json.dumps(found | {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}))
 
 
 if __name__ == "__main__":

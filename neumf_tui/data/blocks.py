@@ -2,7 +2,6 @@
 right, and leaves every doubt to the reader that goes line by line."""
 
 import codecs
-import os
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import compute as pc
 from pyarrow import csv as arrow_csv
 
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.layout import Layout
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.data.rows import Ids, Rows
@@ -33,7 +33,7 @@ _Part = tuple[Ids, Ids, NDArray[Any]]
 
 def read_fast(path: Path, layout: Layout, report: Report) -> Rows | None:
     """All interactions of the file, or None where any line of it may not be right. Memory: the columns and a few blocks."""
-    workers = os.cpu_count() or 1
+    workers = usable_cores()
     rows = Rows([], [], [])
     waiting: deque[tuple[Future[_Part | None], int]] = deque()
     total, done = path.stat().st_size, 0

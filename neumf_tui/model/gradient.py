@@ -44,16 +44,19 @@ class PlainGradient:
         self.head_gmf, self.head_mlp = head[:d, None], head[d:]
         self.head_gmf_gradient, self.head_mlp_gradient = gradient[:d], gradient[d:]
 
-    def add(self, rows: Tensor, of_scores: ScoreGradient) -> Tensor:
-        """The loss of a batch. `rows`, int64 (1 + m, b): in the table the user of each pair, then the m items scored for them."""
+    def add(self, rows: Tensor, of_scores: ScoreGradient, *, apart: bool = False) -> Tensor:
+        """The loss of a batch. `rows`, int64 (1 + m, b): in the table the user of each pair, then the m items scored for them.
+
+        Where GMF and MLP learn `apart`, as two models, the loss is the sum of both models' losses.
+        """
         pairs = rows.shape[1]
         size = max(1, self.scores_at_once // (len(rows) - 1)) if self.scores_at_once else pairs
         if pairs <= size:
-            return self._add(rows, slice(0, pairs), of_scores)
+            return self._add(rows, slice(0, pairs), of_scores, apart)
         parts = [slice(start, min(start + size, pairs)) for start in range(0, pairs, size)]
-        return torch.stack([self._add(rows[:, part], part, of_scores) for part in parts]).sum()
+        return torch.stack([self._add(rows[:, part], part, of_scores, apart) for part in parts]).sum()
 
-    def _add(self, rows: Tensor, part: slice, of_scores: ScoreGradient) -> Tensor:
+    def _add(self, rows: Tensor, part: slice, of_scores: ScoreGradient, apart: bool) -> Tensor:
         d, (m, b) = self.d, rows.shape
         m -= 1
         rows = rows.reshape(-1)
@@ -69,10 +72,16 @@ class PlainGradient:
         outputs = [hidden.relu_()]
         for weight, bias in self.layers:
             outputs.append(torch.addmm(bias, weight, outputs[-1]).relu_())
-        scores += (outputs[-1].T @ self.head_mlp).view(m, b)
+        of_mlp = (outputs[-1].T @ self.head_mlp).view(m, b)
 
-        loss, delta = of_scores(scores, part)
-        flat = delta.view(-1)
+        if apart:
+            loss, delta = of_scores(scores, part)
+            more, delta_mlp = of_scores(of_mlp, part)
+            loss = loss + more
+        else:
+            loss, delta = of_scores(scores.add_(of_mlp), part)
+            delta_mlp = delta
+        flat = delta_mlp.view(-1)
         self.head_mlp_gradient.addmv_(outputs[-1], flat)
         back = self.head_mlp[:, None] * flat
         for number in range(len(self.layers) - 1, -1, -1):

@@ -83,8 +83,12 @@ class NeuMF(nn.Module):
         if not self.config.history:
             return UserVectors(gmf, mlp)
         assert window is not None
-        past = window.sums(self.history_gmf.weight), window.sums(self.history_mlp.weight)
-        return UserVectors(gmf + past[0], mlp + past[1])
+        past_gmf, past_mlp = window.sums(self._history()).chunk(2, 1)
+        return UserVectors(gmf + past_gmf, mlp + past_mlp)
+
+    def _history(self) -> Tensor:
+        """Vectors of items in a history, GMF's and MLP's side by side: both sums, and their gradients, at the price of one."""
+        return torch.cat([self.history_gmf.weight, self.history_mlp.weight], 1)
 
     def parts(self, vectors: UserVectors, items: Tensor, masks: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
         """GMF and MLP part of the scores of m items for each of n users, both float32 (m, n).
@@ -166,12 +170,12 @@ class NeuMF(nn.Module):
             return self
         histories = self.histories(items)
         tables = {"user_gmf": self.user_gmf.weight.clone(), "user_mlp": self.user_mlp.weight.clone()}
-        step = max(1, _WINDOW_ITEMS // self.config.history)
+        step, vectors = max(1, _WINDOW_ITEMS // self.config.history), self._history()
         for start in range(0, self.config.num_users, step):
             rows = slice(start, start + step)
             window = histories.window(starts[rows], sizes[rows])
-            tables["user_gmf"][rows] += window.sums(self.history_gmf.weight)
-            tables["user_mlp"][rows] += window.sums(self.history_mlp.weight)
+            for table, sums in zip(tables.values(), window.sums(vectors).chunk(2, 1), strict=True):
+                table[rows] += sums
         return self._with(replace(self.config, history=0), **{name: _table(rows) for name, rows in tables.items()})
 
     def _with(self, config: NeuMFConfig, **modules: nn.Module) -> "NeuMF":

@@ -57,12 +57,12 @@ class NegativeSampler:
         threshold = self.ends[items] - self.weights[items] - (sums[:-1] - sums[self.starts[users]])
         self.keys = users * (self.total + 1) + threshold
 
-    def draw(self, users: Tensor, generator: torch.Generator) -> Tensor:
-        """One item for each entry of `users` (int64, any shape); every such user must have a free item."""
-        return self.place(users, _uniform(users.shape, users.device, generator))
+    def draw(self, users: Tensor, uniform: Tensor) -> Tensor:
+        """One item for each entry of `users`, by random numbers of the same shape, each from [0, 1).
 
-    def place(self, users: Tensor, uniform: Tensor) -> Tensor:
-        """`draw` by random numbers given, each from [0, 1); their precision should be that of `precision`."""
+        `users`: int64 or int32 of any shape, each with a free item; the result is int64. Of float64, `uniform` reaches every item of a catalogue below 2**53; float32
+        would skip some past 2**24 (see `precision`).
+        """
         users = users.long()  # keys are beyond 32 bits
         drawn = _below(self.free_weight[users], uniform)
         if self.pool is not None:  # the same item, looked up: a fifth of the time of the search
@@ -73,17 +73,13 @@ class NegativeSampler:
         drawn += self.excluded_before[found] - self.excluded_before[self.starts[users]]
         return torch.searchsorted(self.ends, drawn, right=True)
 
-    def draw_any(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Items by their weights alone, whoever has them; int64 of `shape`."""
-        return self.place_any(_uniform(shape, self.keys.device, generator))
-
-    def place_any(self, uniform: Tensor) -> Tensor:
-        """`draw_any` by random numbers given, each from [0, 1)."""
+    def draw_any(self, uniform: Tensor) -> Tensor:
+        """Items by their weights alone, whoever has them; int64 of the shape of `uniform`, random numbers from [0, 1)."""
         drawn = _below(torch.full(uniform.shape, self.total, device=uniform.device), uniform)
         return drawn if self.ends is None else torch.searchsorted(self.ends, drawn, right=True)
 
     def log_share(self, items: Tensor, users: Tensor | None = None) -> Tensor:
-        """log of the chance that one draw is this item, float32: one of `draw(users)`, or of `draw_any`."""
+        """log of the chance that one draw is this item, float32: one of `draw` for `users`, or of `draw_any`."""
         weight = torch.ones_like(items) if self.weights is None else self.weights[items]
         among = self.free_weight[users] if users is not None else torch.full_like(items, self.total)
         return (weight.float() / among).log()
@@ -104,11 +100,6 @@ def _below(bound: Tensor, uniform: Tensor) -> Tensor:
     """Whole numbers from 0 to `bound` − 1, each alike."""
     # Rounding can bring the product up to the bound.
     return torch.minimum((uniform * bound).long(), bound - 1)
-
-
-def _uniform(shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
-    # float64 keeps every item of a catalogue below 2**53 reachable; float32 would skip some past 2**24.
-    return torch.rand(shape, generator=generator, device=device, dtype=precision(device))
 
 
 def precision(device: torch.device) -> torch.dtype:

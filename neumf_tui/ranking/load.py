@@ -113,9 +113,11 @@ class Ranker:
         """The model as its checkpoint has it."""
         if self.epoch < settings.pretrain:
             self.trained.fuse(settings.alpha)
-        history = torch.from_numpy(np.array(self.dataset.split.items))
-        offsets = torch.from_numpy(self.dataset.offsets)
-        self.model = self.trained.settled(history, offsets[:-1], offsets.diff())
+        self.model = self.trained
+        if settings.history:
+            history = torch.from_numpy(np.array(self.dataset.split.items))
+            offsets = torch.from_numpy(self.dataset.offsets)
+            self.model = self.trained.settled(history, offsets[:-1], offsets.diff())
         """The same, with every user's history in their vectors: what ranks is plain NeuMF."""
         self.scorer = Scorer(self.model)
         self._fold_in: FoldIn | ByHistory | None = None

@@ -48,7 +48,7 @@ def set_threads(settings: Settings, part: Member | None = None) -> None:
     threads = settings.threads
     if not threads:
         cores = max(1, usable_cores() // (part.local_size if part else 1))
-        # Below this, waking a second thread for each small operation costs more than it gives: an epoch of preset tuned,
-        # 66,000 scores a step, takes 1.8 s with one thread and 2.2 s with two, and beside another process 5 s and 9 s.
+        # Below this, waking a second thread for each small operation costs what it gives: an epoch of preset tuned, 66,000
+        # scores a step, takes a second with one thread and no less with two, which suffer more from other processes.
         threads = cores if settings.batch_size * (1 + settings.negatives) >= 1 << 18 else 1
     torch.set_num_threads(threads)

@@ -162,7 +162,7 @@ class Pairs:
             own = torch.bincount(chosen // size, minlength=len(steps)).tolist()
         users = self.users.index_select(0, rows).long()
         items = self.items.index_select(0, rows).long()
-        negatives = self.sampler.place_any(uniform) if shared else self.sampler.place(users.expand_as(uniform), uniform)
+        negatives = self.sampler.draw_any(uniform) if shared else self.sampler.draw(users.expand_as(uniform), uniform)
         batches = zip(
             steps,
             torch.split(rows, own),
