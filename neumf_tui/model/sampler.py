@@ -60,8 +60,8 @@ class NegativeSampler:
     def draw(self, users: Tensor, uniform: Tensor) -> Tensor:
         """One item for each entry of `users`, by random numbers of the same shape, each from [0, 1).
 
-        `users`: int64 or int32 of any shape, each with a free item; the result is int64. Of float64, `uniform` reaches every item of a catalogue below 2**53; float32
-        would skip some past 2**24 (see `precision`).
+        `users`: int64 or int32 of any shape, each with a free item; the result is int64. Of float64, `uniform` reaches every item
+        of a catalogue below 2**53; float32 would skip some past 2**24 (see `precision`).
         """
         users = users.long()  # keys are beyond 32 bits
         drawn = _below(self.free_weight[users], uniform)
