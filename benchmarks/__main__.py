@@ -47,6 +47,11 @@ BENCHMARKS = (
     Benchmark("startup", "startup", "--help and first paints, against bare Typer and Textual apps", "2 minutes", alone=False),
     Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "5 minutes", alone=False),
     Benchmark("explore", "explore", "the explore screen: opening, other users, picks; a DataTable", "5 minutes", alone=False),
+    Benchmark(
+        "bandwidth", "bandwidth", "bytes a second of a train screen whose run grows, and of W&B LEET", "8 minutes", alone=False
+    ),
+    Benchmark("rule", "rule", "what it adds never to draw held-out items as negatives, forty seeds", "2 minutes"),
+    Benchmark("foldin", "foldin", "whether users folded in rank as when trained", "a minute"),
     Benchmark("processes", "processes", "whether several processes learn what one learns", "3 minutes"),
     Benchmark("gpu", "gpu", "training and evaluation at ML-20M's size against the ceilings of one GPU", "5 minutes"),
     Benchmark("quality", "quality", "Hit@50 and AUC of every preset and baseline, five seeds", "an hour", program=()),
@@ -64,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="what there is")
     parser.add_argument("--quick", action="store_true", help="a smoke run; its results go into CACHE/quick")
     parser.add_argument("--data-dir", type=Path, help="of ML-100K, as for train")
-    parser.add_argument("--rounds", type=int, help="repeats (default: each benchmark's own)")
+    parser.add_argument("--rounds", type=int, help="repeats, or seeds (default: each benchmark's own)")
     parser.add_argument("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: benchmarks/results")
     parser.add_argument("--device", default="cuda", help="of gpu (default: %(default)s)")

@@ -114,8 +114,7 @@ class Bench:
         self.records.mkdir(parents=True, exist_ok=True)
         # Prepared now, so that no run has to.
         self.data = open_dataset(dataset, data_dir, self.home, say, lambda _: None)
-        self._flags = ["--home", str(self.home), "--dataset", dataset]
-        self._flags += ["--data-dir", str(data_dir)] if data_dir else []
+        self._data_flags = ["--dataset", dataset, *(["--data-dir", str(data_dir)] if data_dir else [])]
 
     def kept(self, job: Job) -> Record | None:
         """What an earlier call recorded of the same job."""
@@ -143,20 +142,23 @@ class Bench:
         folder = self.home / "runs" / job.name
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut short
         told, spent = self._command(
-            "train", "--preset", job.preset, "--seed", str(job.seed), *flags(job.changes), "--name", job.name
+            "train", "--preset", job.preset, "--seed", str(job.seed), *flags(job.changes), "--name", job.name, *self._data_flags
         )
         if told["state"] != "finished":
             raise SystemExit(f"{job.name}: {told['state']}: {told['reason']}")
+        against, _ = self._command("evaluate", job.name)
         shutil.rmtree(folder)  # its checkpoints would fill the disk
         run = Run(
             seed=job.seed, heldout=told["metrics"], interval=tuple(told["hit@50_ci"]), validation=told["validation"],
             epoch=told["metrics_epoch"],
             seconds=Seconds(work=told["seconds"]["train"] + told["seconds"]["evaluate"], **spent),
+            against={one["baseline"]: (one["difference"], one["difference_low"], one["difference_high"])
+                     for one in against["baselines"] if one["difference"] is not None},
         )  # fmt: skip
         return run, {}
 
     def _fit(self, job: Job) -> tuple[Run, dict[str, Any]]:
-        _, spent = self._command("baselines", "--only", job.row.name, "--again", "--seed", str(job.seed or 0))
+        _, spent = self._command("baselines", "--only", job.row.name, "--again", "--seed", str(job.seed or 0), *self._data_flags)
         result = read_one(self.home, self.data.fingerprint, job.row.name)
         assert result is not None  # the command has just written it
         run = Run(
@@ -168,7 +170,7 @@ class Bench:
     def _command(self, *args: str) -> tuple[Any, dict[str, float]]:
         """What the program prints as JSON, and the seconds it took: of `Seconds` all but `work`."""
         busy, own, begun = busy_seconds(), resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run([*PROGRAM, *args, "--json", *self._flags], capture_output=True, text=True)
+        done = subprocess.run([*PROGRAM, *args, "--json", "--home", str(self.home)], capture_output=True, text=True)
         process, ended = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise SystemExit(f"{' '.join(args)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")

@@ -356,3 +356,17 @@ def differing(before: list[list[pyte.screens.Char]], after: list[list[pyte.scree
         for x, (a, b) in enumerate(zip(r, s, strict=True))
     )
     return [f"row {y} column {x}: {a} is {b} when drawn anew" for y, x, a, b in pairs if a != b]
+
+
+def refreshes(terminal: Terminal, since: float) -> list[int]:
+    """Bytes of each refresh after `since`: what comes within a fifth of a second is one."""
+    sizes: list[int] = []
+    last = 0.0
+    for when, count in terminal.arrivals:
+        if when < since:
+            continue
+        if when - last > 0.2:
+            sizes.append(0)
+        sizes[-1] += count
+        last = when
+    return sizes

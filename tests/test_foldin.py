@@ -1,6 +1,5 @@
 """Fold-in: the slopes against autograd, the fit against Adam, planted tastes, and trained users against themselves."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,14 @@ from conftest import Cli
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.foldin import Alike, check
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import INIT_STD, NeuMF
-from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.foldin import NEGATIVES, PRIOR, FoldIn, Vectors
 from neumf_tui.ranking.load import Ranker
-from neumf_tui.runs.events import CUTOFF
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer
 
@@ -201,52 +199,17 @@ def test_a_newcomer_with_a_planted_taste_gets_their_own_half_on_top(picks: int) 
         assert (best % 2 == half).all()
 
 
-def check(
-    model: NeuMF, dataset: Dataset, *, weight_decay: float, count: int = 200, seed: int = 0, fit_seeds: int = 5
-) -> dict[str, float | list[float]]:
-    """Fold trained users in from their own history, and rank their held-out items with both pairs of embeddings.
-
-    `count` users who have a held-out item, drawn by `seed`; each folded in with seeds 0 to `fit_seeds` − 1.
-    """
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(np.asarray(dataset.split.heldout) >= 0))[:count]
-    evaluator = Evaluator(dataset, torch.device("cpu"))
-    trained = evaluator.ranks(model)[users]
-    fold_in, folded = FoldIn(model, weight_decay=weight_decay), copy.deepcopy(model)
-    medians, hits, log_correlations = [], [], []
-    for fit_seed in range(fit_seeds):
-        vectors = fold_in.fit([dataset.history(user) for user in users], fit_seed)
-        with torch.no_grad():
-            folded.user_gmf.weight[users] = torch.from_numpy(vectors.gmf)
-            folded.user_mlp.weight[users] = torch.from_numpy(vectors.mlp)
-        ranks = evaluator.ranks(folded)[users]
-        medians.append(float(np.median(ranks)))
-        hits.append(float(np.mean(ranks <= CUTOFF)))
-        log_correlations.append(float(np.corrcoef(np.log(trained), np.log(ranks))[0, 1]))
-    return {
-        "users": len(users),
-        "median_trained": float(np.median(trained)),
-        "median_folded": medians,
-        "hit@50_trained": float(np.mean(trained <= CUTOFF)),
-        "hit@50_folded": hits,
-        "log_rank_correlation": log_correlations,
-    }
-
-
-def assert_alike(result: dict[str, float | list[float]]) -> None:
+def assert_alike(found: Alike) -> None:
     """Medians within the 25 % that the fold-in is trusted by, for every seed of the negatives."""
-    assert result["users"] == 200
-    trained, hit = result["median_trained"], result["hit@50_trained"]
-    medians, hits, correlations = (result[key] for key in ("median_folded", "hit@50_folded", "log_rank_correlation"))
-    assert isinstance(trained, float) and isinstance(hit, float)
-    assert isinstance(medians, list) and isinstance(hits, list) and isinstance(correlations, list)
-    assert medians and hits
-    assert all(abs(median / trained - 1) <= 0.25 for median in medians), result
-    assert all(folded >= hit - 0.05 for folded in hits), result
-    assert min(correlations) >= 0.8, result
+    assert found.users == 200
+    assert found.median_folded and found.hits_folded
+    assert all(abs(median / found.median_trained - 1) <= 0.25 for median in found.median_folded), found
+    assert all(folded >= found.hits_trained - 0.05 for folded in found.hits_folded), found
+    assert min(found.log_rank_correlation) >= 0.8, found
 
 
 def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker) -> None:
-    assert_alike(check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY, fit_seeds=1))
+    assert_alike(check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
 
 
 @pytest.mark.slow
@@ -271,5 +234,4 @@ def test_trained_users_of_ml100k_rank_as_when_trained(cli: Cli, ml100k: Path, ow
     assert result.returncode == 0, result.stderr
     ranker = Ranker(own_home / "runs" / "run", own_home)
     found = check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY)
-    print(leak, *(f"{key} {value}" for key, value in found.items()), sep="\n  ")
     assert_alike(found)

@@ -12,14 +12,14 @@ from benchmarks.host import say
 HERE = Path(__file__).parent
 
 
-def python_of(peer: str, cache: Path) -> Path:
-    """The interpreter of the environment of `peer`, with what requirements-`peer`.txt names and the torch in use here.
+def python_of(peer: str, cache: Path, *, torch: bool = True) -> Path:
+    """The interpreter of the environment of `peer`: what requirements-`peer`.txt names and, if wanted, the torch in use here.
 
     Raises SystemExit with what pip said where that cannot be had.
     """
     wanted = (HERE / f"requirements-{peer}.txt").read_text("utf-8")
-    torch = version("torch").partition("+")[0]
-    mark = hashlib.sha256(f"{wanted}{torch}{sys.version}".encode()).hexdigest()[:12]
+    more = version("torch").partition("+")[0] if torch else ""
+    mark = hashlib.sha256(f"{wanted}{more}{sys.version}".encode()).hexdigest()[:12]
     folder = cache / "environments" / f"{peer}-{mark}"
     python = folder / "bin" / "python"
     done = folder / "complete"
@@ -27,7 +27,8 @@ def python_of(peer: str, cache: Path) -> Path:
         say(f"  {peer}: making an environment in {folder} (a minute or two)")
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut short
         _call([sys.executable, "-m", "venv", str(folder)])
-        _call([str(python), "-m", "pip", "install", "-q", "-r", str(HERE / f"requirements-{peer}.txt"), f"torch=={torch}"])
+        pip = [str(python), "-m", "pip", "install", "-q", "-r", str(HERE / f"requirements-{peer}.txt")]
+        _call([*pip, f"torch=={more}"] if torch else pip)
         done.touch()
     return python
 
