@@ -95,7 +95,7 @@ def run(options: Options) -> Report:
     return Report(
         title="What a screen sends",
         figures=found,
-        repeats=f"Medians of {times(rounds, 'stretch')} of {WINDOW:.0f} s, with least and most",
+        repeats=f"Medians of {times(rounds, 'window')} of {WINDOW:.0f} s, with least and most",
         tables=[
             Table(
                 ["KB/s", "3 curves", "5 curves"],
