@@ -51,7 +51,7 @@ async def picture(folder: Path | None, home: Path, screen: str, keys: list[str],
 
 def transcript(lines: list[tuple[str, str]], name: str) -> None:
     """Commands and what they printed, as a picture of a terminal."""
-    console = Console(record=True, width=112, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115, PTH123
+    console = Console(record=True, width=130, file=open(os.devnull, "w"), force_terminal=True, highlight=False)  # noqa: SIM115, PTH123
     for typed, printed in lines:
         console.print(Text.assemble(("gpu-host$ ", "green"), (f"neumf-tui {typed}", "bold")))
         console.print(Text(printed.rstrip() + "\n"))
@@ -75,7 +75,7 @@ def main() -> None:
         command(home, "train", "--dataset", "demo", "--name", "gentle-heron-12", "--detach", *pins)
         from neumf_tui.runs.reader import read_snapshot
 
-        while len(read_snapshot(runs / "gentle-heron-12").evaluations) < 10:
+        while len(read_snapshot(runs / "gentle-heron-12").evaluations) < 7:
             time.sleep(0.1)
         asyncio.run(picture(runs / "gentle-heron-12", home, "train", [], "train.svg"))
         command(home, "stop", "gentle-heron-12")
