@@ -15,6 +15,13 @@ def home_dir(option: Path | None = None) -> Path:
     return Path(platformdirs.user_data_dir("neumf-tui", appauthor=False))
 
 
+def cache_dir() -> Path:
+    """What can be made anew at any time: NEUMF_TUI_CACHE, else the platform's user cache folder; it is not created here."""
+    if from_env := os.environ.get("NEUMF_TUI_CACHE"):
+        return Path(from_env).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("neumf-tui", appauthor=False))
+
+
 def datasets_dir(home: Path) -> Path:
     return home / "datasets"
 

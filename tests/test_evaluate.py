@@ -7,7 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from tiny import make_trainer, random_dataset, train
+from tiny import (
+    make_trainer,
+    no_kernels,  # noqa: F401 - a fixture
+    random_dataset,
+    train,
+)
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
@@ -109,6 +114,7 @@ def test_an_error_in_one_stretch_ends_them_all(threads: int) -> None:
     assert len(begun) <= threads
 
 
+@pytest.mark.usefixtures("no_kernels")
 @pytest.mark.parametrize("layers", [[6], [6, 3], [5, 4, 3]])
 def test_a_catalogue_too_large_for_a_chunk_is_scored_in_stretches(
     data: Dataset, layers: list[int], monkeypatch: pytest.MonkeyPatch
@@ -146,6 +152,7 @@ def limit_pairs(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     return tried
 
 
+@pytest.mark.usefixtures("no_kernels")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("most", [400 * 16, 400, 100])
 def test_out_of_memory_halves_what_is_scored_at_once(
@@ -161,6 +168,7 @@ def test_out_of_memory_halves_what_is_scored_at_once(
     assert sum(pairs > most for pairs in tried) < 10, "what did not fit once is not tried again"
 
 
+@pytest.mark.usefixtures("no_kernels")
 def test_where_not_even_one_user_fits_the_error_says_what_would(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = limit_pairs(monkeypatch, 99)
     with pytest.raises(
@@ -170,6 +178,7 @@ def test_where_not_even_one_user_fits_the_error_says_what_would(data: Dataset, m
     assert caught.value.__cause__ is None and min(tried) == 400
 
 
+@pytest.mark.usefixtures("no_kernels")
 def test_a_gpu_s_chunks_are_what_half_its_free_memory_holds(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = Scorer(model_of(data))
     scorer.device = torch.device("cuda")

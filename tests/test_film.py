@@ -209,8 +209,8 @@ def test_film_sheet_and_a_film_that_everybody_has_seen(ranker: Ranker) -> None:
 
 
 def test_scores_that_are_no_numbers_are_an_error(ranker: Ranker) -> None:
-    ranker.scorer.items_gmf = ranker.scorer.items_gmf.clone()
-    ranker.scorer.items_gmf[0, 5] = torch.nan
+    ranker.scorer.users_gmf = ranker.scorer.users_gmf.clone()
+    ranker.scorer.users_gmf[5, 0] = torch.nan
     with pytest.raises(RunError, match="not a number"):
         reach(ranker, 9)
 
@@ -504,8 +504,8 @@ async def test_a_sample_is_named_on_the_screen(
 
 
 async def test_a_fault_is_said_and_the_screen_goes_on(ranker: Ranker, users: Users, trained: Path, own_home: Path) -> None:
-    ranker.scorer.items_gmf = ranker.scorer.items_gmf.clone()
-    ranker.scorer.items_gmf[0, 5] = torch.nan
+    ranker.scorer.users_gmf = ranker.scorer.users_gmf.clone()
+    ranker.scorer.users_gmf[5, 0] = torch.nan
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, 9)

@@ -6,12 +6,20 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import awake, make_trainer, random_dataset, weights_of
+from tiny import (
+    awake,
+    make_trainer,
+    no_kernels,  # noqa: F401 - a fixture
+    random_dataset,
+    weights_of,
+)
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.model.loss import GRADIENTS, LOSSES
 from neumf_tui.training.graph import StepGraph
 from neumf_tui.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("no_kernels")
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +162,7 @@ def test_a_recorded_step_is_the_step(data: Dataset, monkeypatch: pytest.MonkeyPa
     """All but the recording itself, for which there is no device here: full batches by the record, the last one without."""
     monkeypatch.setattr("neumf_tui.training.graph.capture_on_cuda", recorded)
     plain, graphed = (awake(make_trainer(data, batch_size=20, schedule="linear", epochs=3)) for _ in range(2))
-    graphed.records = True
+    graphed.records, graphed.notes = True, []
     for epoch in (1, 2):
         for batch in plain.batches(epoch):
             torch.testing.assert_close(graphed.step(batch), plain.step(batch))
@@ -197,7 +205,7 @@ def test_a_record_that_is_not_the_step_is_found_out_and_said(data: Dataset, faul
         make(self, kept, weights, clone(rows), broken)
 
     monkeypatch.setattr(StepGraph, "__init__", spied)
-    graphed.records = True
+    graphed.records, graphed.notes = True, []
     for batch in plain.batches(1):
         torch.testing.assert_close(graphed.step(batch), plain.step(batch))
     for name, value in plain.weights.tensors().items():

@@ -14,6 +14,7 @@ from tiny import (
     batch_of,
     gradient_rows,
     make_trainer,
+    no_kernels,  # noqa: F401 - a fixture
     one_thread,  # noqa: F401 - a fixture
     parts_of,
     random_dataset,
@@ -286,6 +287,7 @@ def check_mask(mask: Tensor, share: float) -> None:
     assert abs(float(mask.mean()) - 1) < 5 * spread / (1 - share)
 
 
+@pytest.mark.usefixtures("no_kernels")
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("users", "hidden"), [(0.4, 0.0), (0.0, 0.7), (0.2, 0.5)])
 def test_dropout_falls_where_it_is_asked_for_and_keeps_the_mean(data: Dataset, users: float, hidden: float, shared: bool) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tiny import batch_of, gradient_rows, make_trainer, tiny_dataset, uniform
+from tiny import (
+    batch_of,
+    gradient_rows,
+    make_trainer,
+    no_kernels,  # noqa: F401 - a fixture
+    tiny_dataset,
+    uniform,
+)
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
@@ -164,6 +171,7 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
         assert at_many < 0.04 and without > 0.05 and without > 6 * at_many
 
 
+@pytest.mark.usefixtures("no_kernels")
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("power", [0.0, 1.0])
 def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(worn: Dataset, shared: bool, power: float) -> None:

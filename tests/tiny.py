@@ -62,6 +62,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no C compiler: torch does the work of the kernels."""
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+
+
 def tiny_dataset(histories: list[list[int]], num_items: int) -> Dataset:
     """Users with these items in order of time; of two or more the last is held out."""
     pairs = [(user, item, time) for user, items in enumerate(histories) for time, item in enumerate(items)]

@@ -1,5 +1,6 @@
 """Full ranking: the rank of every user's held-out item among all candidates, by counting, without a sort."""
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.native.library import NoKernels, load
 from neumf_tui.ranking.parallel import each_stretch
 from neumf_tui.ranking.popularity import popularity_ranks
 from neumf_tui.ranking.scoring import Scorer
@@ -75,7 +77,9 @@ class Evaluator:
         if device.type != "cpu":  # 32 bits hold an item index, in half the memory
             self._items = self._items.int().to(device)
         self._target_items = torch.from_numpy(self._targets.clip(min=0))[:, None].to(device)
-        self._starts = torch.from_numpy(self._offsets[:-1]).to(device)
+        self._ends = torch.from_numpy(self._offsets).to(device)
+        """Where each user's training pairs end and the next one's begin, from 0 on."""
+        self._starts = self._ends[:-1]
         self._sizes = torch.from_numpy(sizes).to(device)
         self._trained = torch.from_numpy(np.diff(self._offsets)).to(device)
 
@@ -141,11 +145,19 @@ class _Count:
     def __init__(self, evaluator: Evaluator) -> None:
         self.of = evaluator
         self.lead, self.top = (torch.zeros(len(evaluator.own), device=evaluator._target_items.device) for _ in range(2))
+        self._compiled: Callable[..., None] | None = None
+        if self.lead.device.type == "cpu":
+            with contextlib.suppress(NoKernels):
+                self._compiled = load().neumf_lead
 
     @torch.inference_mode()
     def add(self, start: int, scores: Tensor) -> None:
         """`scores` (users, num_items) of the users from row `start` on; they are overwritten."""
         of, stop = self.of, start + len(scores)
+        if self._compiled:
+            lead, targets, starts = self.lead[start:stop], of._target_items[start:stop], of._ends[start:stop]
+            self._compiled(*scores.shape, *(tensor.data_ptr() for tensor in (scores, targets, starts, of._items, lead)))
+            return
         target = scores.gather(1, of._target_items[start:stop])
         # Not a number if any score is not.
         torch.amax(scores, 1, out=self.top[start:stop])
@@ -161,7 +173,7 @@ class _Count:
         """rank = 1 + above + (equal − 1)/2, where above + equal + below = candidates."""
         lead, top = torch.stack([self.lead, self.top]).cpu().numpy()
         there = self.of._targets >= 0
-        if np.isnan(top[there]).any():
+        if np.isnan(lead[there]).any() or np.isnan(top[there]).any():
             raise NeumfTuiError("a score is not a number: the model has diverged; try a smaller --learning-rate")
         return np.where(there, (self.of.candidates + 1 + lead.astype(np.float64)) / 2, np.nan).astype(np.float32)
 

@@ -1,5 +1,6 @@
 """Scores of every item for users, as their exact GMF and MLP parts."""
 
+import contextlib
 import threading
 from itertools import pairwise
 
@@ -8,11 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.model.compiled import CompiledScores
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.native.library import NoKernels
 
 _HIDDEN_BYTES = 5 << 20
 """Hidden units at once on the CPU. They do not fit into the second-level cache, but come from the third as fast as they are
 needed; with fewer of them the interpreter's work for a chunk counts (ML-100K, preset d2l: 14 ns a pair, with an eighth 38 ns)."""
+_COMPILED_PAIRS = 1 << 16
+"""Pairs in a chunk of the kernels in C: both parts of their scores, 512 KiB, are counted while they are in the cache."""
 _MOST_PAIRS = 1 << 22
 """Pairs in a chunk, enough to fill an accelerator: 32 MiB of both parts."""
 _FEWEST_USERS = 16
@@ -28,8 +33,9 @@ of what is computed in it."""
 class Scorer:
     """Scores users against the whole catalogue, in float32: tf32 and bf16 round so coarsely that ranks change.
 
-    The first MLP layer splits by columns, W·[u; v] = W_u·u + W_v·v, so its half of the items is computed once for all
-    users. Hidden units stand first and pairs last: every step then runs over long rows.
+    By kernels in C on the CPU, where there are some, else by torch. The first MLP layer splits by columns,
+    W·[u; v] = W_u·u + W_v·v, so its half of the items is computed once for all users. Hidden units stand first and pairs last:
+    every step then runs over long rows.
 
     On the CPU a user's scores do not depend on who is scored beside them: they are the same bits whether everybody is evaluated,
     some are, or that user is shown alone.
@@ -49,6 +55,10 @@ class Scorer:
             self.items_gmf = model.item_gmf.weight.T.contiguous()
             self.first_bias, self.first_user = first.bias, first.weight[:, :d].contiguous()
             self.items_first = (first.weight[:, d:] @ model.item_mlp.weight.contiguous().T).contiguous()
+        self._compiled: CompiledScores | None = None
+        if self.device.type == "cpu":
+            with contextlib.suppress(NoKernels):
+                self._compiled = CompiledScores(self.layers, self.head_mlp, self.items_gmf, self.items_first)
         widths = [first.out_features, *(layer.out_features for layer in others)]
         # A layer's units and the next one's are there at once.
         self._pair_bytes = 4 * max([widths[0], *(a + b for a, b in pairwise(widths))])
@@ -59,6 +69,8 @@ class Scorer:
         """Items scored at once: all, unless these are too many."""
 
     def _pairs_at_once(self) -> int:
+        if self._compiled:
+            return _COMPILED_PAIRS
         if self.device.type == "cpu":
             return _HIDDEN_BYTES // self._pair_bytes
         if self.device.type == "cuda":
@@ -77,11 +89,14 @@ class Scorer:
     def _parts(self, users_gmf: Tensor, users_mlp: Tensor) -> tuple[Tensor, Tensor]:
         users, items = len(users_gmf), self.num_items
         rows = users_gmf * self.head_gmf
+        # A product of matrices would round by a row's place; this is so small a part that it need not be one.
+        ours = (users_mlp[:, None, :] * self.first_user).sum(2) + self.first_bias
+        if self._compiled:
+            return self._compiled.parts(rows, ours)
         if users < self.chunk_users:  # the order in which a matrix product sums depends on how many rows there are
             rows = F.pad(rows, (0, 0, 0, self.chunk_users - users))
         gmf = (rows @ self.items_gmf)[:users]
-        # And in one as narrow as this, on a row's place; it is so small a part that it need not be one.
-        mine = ((users_mlp[:, None, :] * self.first_user).sum(2) + self.first_bias).T.contiguous()
+        mine = ours.T.contiguous()
         mlp = torch.empty(users, items, device=self.device)
         for begin in range(0, items, self._stretch):
             theirs = self.items_first[:, begin : begin + self._stretch]

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
+from neumf_tui.model.compiled import CompiledGradient, Past
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.gradient import PlainGradient
 from neumf_tui.model.loss import GRADIENTS, LOSSES
 from neumf_tui.model.neumf import NeuMF, UserVectors
+from neumf_tui.native.library import why_not
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
 from neumf_tui.training.graph import StepGraph, Unlike
@@ -40,16 +42,25 @@ class Trainer:
         """Of the whole model; that of `model` has this process's users alone."""
         # Drawn on the CPU, so that every device starts from the same weights.
         self.model = NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
-        more = settings.dropout, settings.mlp_dropout, settings.shared_negatives, settings.hard_negatives > 1
-        plain = self.config.paths == "neumf" and not self.config.history and not any(more)
+        self.notes: list[str] = []
+        """What a person should know of how it trains."""
+        both = self.config.paths == "neumf" and not settings.mlp_dropout and settings.hard_negatives == 1
+        plain = both and not (self.config.history or settings.dropout or settings.shared_negatives)
+        # The kernels have one thread; with several, which are for large steps, torch keeps up.
+        compiled = both and device.type == "cpu" and torch.get_num_threads() == 1
+        if compiled and (reason := why_not()):
+            compiled = False
+            self.notes.append(f"{reason}: steps are PyTorch's, and take several times as long")
+        plain = plain and not compiled
         decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
         turned = plain and group.size == 1 and turns(self.model)
         self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
+        # Gradients written out, in C or for torch; autograd's for what neither is made for.
+        self.compiled = (
+            CompiledGradient(self.model, self.weights.values, self.weights.gradient, settings.loss) if compiled else None
+        )
         self.plain = PlainGradient(self.model, self.weights.table, self.weights.table_gradient) if plain else None
-        """The gradient written out, for settings that it does for."""
         self.histories = self.model.histories(self.pairs.history_items) if self.config.history else None
-        self.notes: list[str] = []
-        """What a person should know of how it trains."""
         corrected = settings.loss == "softmax" and settings.sampler != "uniform"
         self.records = device.type == "cuda" and group.size == 1 and not (corrected or settings.clip or settings.pretrain)
         """Whether full batches are learned of by a CUDA graph, of which all that is not the same in each is the rows."""
@@ -73,7 +84,10 @@ class Trainer:
     def step(self, batch: Batch) -> Tensor:
         """One optimiser step on one of `batches`; its summed loss over this process's pairs, detached and still on the device."""
         self.weights.set_rate(self.settings.learning_rate * self._share_of_rate(batch))
-        if self.plain:
+        if self.compiled:
+            with torch.inference_mode():
+                loss = self._step_compiled(self.compiled, batch)
+        elif self.plain:
             with torch.inference_mode():
                 loss = self._step_plainly(self.plain, batch)
         else:
@@ -84,6 +98,31 @@ class Trainer:
             self.model.fuse(self.settings.alpha)
             self.weights.forget()  # what it knew of two models is of no use for the one
         return loss.detach()
+
+    def _step_compiled(self, compiled: CompiledGradient, batch: Batch) -> Tensor:
+        """A step by the kernels in C."""
+        self.weights.gradient.zero_()
+        taken = self._log_chance(batch)
+        if self.pairs.seen is not None:
+            seen = self.pairs.seen.of(batch.users, batch.negatives)
+            taken = torch.zeros(seen.shape).masked_fill_(seen, torch.inf) if taken is None else taken.masked_fill(seen, torch.inf)
+        loss = compiled.add(
+            batch.users,
+            batch.items,
+            batch.negatives,
+            taken=taken,
+            past=self._past(batch),
+            dropout=self._dropout_masks(batch)[0],
+            apart=batch.epoch <= self.settings.pretrain,
+        )
+        self._update(batch)
+        return loss
+
+    def _past(self, batch: Batch) -> Past | None:
+        """The histories of the users of a batch, each up to its pair."""
+        if not self.histories:
+            return None
+        return Past(self.histories, self.pairs.history_starts[batch.users], self.pairs.places_in_history(batch.rows))
 
     def _step_plainly(self, plain: PlainGradient, batch: Batch) -> Tensor:
         """A step by the gradient written out, recorded where that can be."""
@@ -97,7 +136,8 @@ class Trainer:
             return loss
 
         def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-            loss, *delta = self.gradient(scores[:1], self._corrected(scores[1:], batch, part))
+            chance = self._log_chance(batch, part)
+            loss, *delta = self.gradient(scores[:1], scores[1:] if chance is None else scores[1:] - chance)
             return loss, torch.cat(delta)
 
         if not self.records or batch.size < self.settings.batch_size:
@@ -144,10 +184,8 @@ class Trainer:
         return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[self.settings.schedule]
 
     def _loss_of(self, batch: Batch) -> Tensor:
-        window = None
-        if self.histories:
-            starts = self.pairs.history_starts[batch.users]
-            window = self.histories.window(starts, self.pairs.places_in_history(batch.rows))
+        past = self._past(batch)
+        window = past.histories.window(past.starts, past.sizes) if past else None
         vectors = self.model.user_vectors(batch.users, window)
         on_users, on_hidden = self._dropout_masks(batch)
         if on_users:
@@ -197,25 +235,26 @@ class Trainer:
         settings, seen = self.settings, self.pairs.seen
         if seen is not None:
             negative = negative.masked_fill(seen.of(batch.users, batch.negatives), -torch.inf)
-        scores, negative = negative, self._corrected(negative, batch)
+        scores, chance = negative, self._log_chance(batch)
+        negative = scores if chance is None else scores - chance
         if settings.hard_negatives > 1:
             groups = -1, settings.hard_negatives, len(batch.users)
             best = scores.view(groups).argmax(1, keepdim=True)  # to the model, not to logQ
             negative = negative.view(groups).gather(1, best)[:, 0]
         return self.loss(positive, negative)
 
-    def _corrected(self, scores: Tensor, batch: Batch, part: slice = slice(None)) -> Tensor:
-        """Scores of negatives, of a part of the pairs, less their logQ in a softmax of items that are not drawn alike: what is
-        drawn more often counts for less."""
+    def _log_chance(self, batch: Batch, part: slice = slice(None)) -> Tensor | None:
+        """logQ of negatives, of a part of the pairs, in a softmax of items that are not drawn alike: taken off their scores, so
+        that what is drawn more often counts for less. float32 (n, b), or (n, 1) where they are shared."""
         settings, sampler = self.settings, self.pairs.sampler
         if settings.loss != "softmax" or settings.sampler == "uniform":
-            return scores
+            return None
         if settings.shared_negatives:
             chance = sampler.log_share(batch.negatives)[:, None]
         else:
             negatives = batch.negatives[:, part]
             chance = sampler.log_share(negatives, batch.users[part].expand_as(negatives))
-        return scores - chance - math.log(len(scores) // settings.hard_negatives)
+        return chance + math.log(len(batch.negatives) // settings.hard_negatives)
 
     def scored(self, epoch: int) -> NeuMF:
         """The model as it ranks after `epoch`: while GMF and MLP learn apart, as their fusion would."""

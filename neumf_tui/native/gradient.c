@@ -1,0 +1,406 @@
+/* The gradient of a batch. */
+
+#include "blocks.h"
+
+enum loss { BPR, BCE, SOFTMAX };
+
+/* y_o = 0 where the unit x_o is off */
+static void off(int64_t count, const lanes *restrict x, lanes *restrict y) {
+    for (int64_t o = 0; o < count; o++)
+        EACH_VECTOR y[o].of[q] = (vector)((mask)y[o].of[q] & ~(x[o].of[q] <= 0));
+}
+
+/* sums[o·step + i] += x_o y_i, vector by vector: their lanes are added up once, after the last block */
+static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y, vector *restrict sums, int64_t step) {
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t i = 0; i < in; i++) {
+            vector sum = sums[o * step + i];
+            EACH_VECTOR sum += x[o].of[q] * y[i].of[q];
+            sums[o * step + i] = sum;
+        }
+}
+
+static void add_lanes(int64_t count, const lanes *restrict x, vector *restrict sums) {
+    for (int64_t o = 0; o < count; o++)
+        EACH_VECTOR sums[o] += x[o].of[q];
+}
+
+static float softplus(float x, float *slope) {
+    float small = expf(-fabsf(x));
+    *slope = (x < 0 ? small : 1) / (1 + small);
+    return (x < 0 ? 0 : x) + log1pf(small);
+}
+
+/* The loss of the first n lanes, and its gradient, 0 in the others; scores and gradient have the positive and its negatives. */
+static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *restrict score, lanes *restrict delta) {
+    double loss = 0;
+    memset(delta, 0, items * sizeof *delta);
+    for (int64_t l = 0; l < n; l++) {
+        float positive = score[0].at[l], slope;
+        if (kind == BPR) {
+            for (int64_t m = 1; m < items; m++) {
+                loss += softplus(score[m].at[l] - positive, &slope);
+                delta[m].at[l] = slope;
+                delta[0].at[l] -= slope;
+            }
+        } else if (kind == BCE) {
+            loss += softplus(-positive, &slope);
+            delta[0].at[l] = -slope;
+            for (int64_t m = 1; m < items; m++) {
+                loss += softplus(score[m].at[l], &slope);
+                delta[m].at[l] = slope;
+            }
+        } else {
+            float most = positive, sum = 0;
+            for (int64_t m = 1; m < items; m++)
+                most = score[m].at[l] > most ? score[m].at[l] : most;
+            for (int64_t m = 0; m < items; m++)
+                sum += delta[m].at[l] = expf(score[m].at[l] - most);
+            for (int64_t m = 0; m < items; m++)
+                delta[m].at[l] /= sum;
+            delta[0].at[l] -= 1;
+            loss += logf(sum) + most - positive;
+        }
+    }
+    return loss;
+}
+
+/* To each of n lanes a row of `table` (…, width): row `places[l]`, or l where there are no places. The other lanes have the first. */
+static void gather(int64_t width, int64_t n, const float *restrict table, const int64_t *restrict places, lanes *restrict x) {
+    for (int64_t l = 0; l < LANES; l++) {
+        const int64_t place = l < n ? l : 0;
+        const float *row = table + (places ? places[place] : place) * width;
+        for (int64_t k = 0; k < width; k++)
+            x[k].at[l] = row[k];
+    }
+}
+
+/* Adds each of n lanes to its row. */
+static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *restrict table, const int64_t *restrict places) {
+    for (int64_t l = 0; l < n; l++) {
+        float *row = table + (places ? places[l] : l) * width;
+        for (int64_t k = 0; k < width; k++)
+            row[k] += x[k].at[l];
+    }
+}
+
+static void add_scaled(int64_t count, float scale, const float *restrict x, float *restrict y) {
+    for (int64_t k = 0; k < count; k++)
+        y[k] += scale * x[k];
+}
+
+/* What a step learns from: of each of `pairs` pairs the user, the item, and `negatives` others. */
+typedef struct {
+    int64_t pairs;
+    const int64_t *users;
+    const int64_t *positives;
+    int64_t negatives;
+    const int64_t *negative; /* (negatives, pairs), rows `step` apart; `step` 0: (negatives), the same for all pairs */
+    int64_t step;
+    const float *taken;      /* (negatives, pairs), taken off their scores; null: nothing */
+    const float *dropout[2]; /* (pairs, d), multiplied with the users' vectors of GMF and of the MLP; null: 1 */
+    const int32_t *history;  /* the items of all histories; null: the model has none */
+    const int64_t *start;    /* (pairs), where the pair's history begins */
+    const int64_t *count;    /* (pairs), its items, oldest first */
+    const float *weight;     /* (length), of the latest item, the one before it, ... */
+    int64_t length;
+    enum loss loss;
+    int apart; /* GMF and MLP are two models, and the loss is the sum of theirs */
+} batch;
+
+/* How many of a pair's history count; the latest is at `items`, the one before it at `items` − 1. Their weights, times `scale`,
+   are w / √Σ w. */
+static int64_t latest(const batch *b, int64_t pair, const int32_t **items, float *scale) {
+    const int64_t count = b->history ? b->count[pair] : 0, seen = count < b->length ? count : b->length;
+    float total = 0;
+    for (int64_t i = 0; i < seen; i++)
+        total += b->weight[i];
+    *scale = 1 / sqrtf(total);
+    *items = seen ? b->history + b->start[pair] + count - 1 : 0;
+    return seen;
+}
+
+/* The vectors (n, 2d) of the users of n pairs: their own and those of their histories, after dropout. */
+static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
+    const int64_t d = m->d;
+    const int32_t *items;
+    float scale;
+    for (int64_t l = 0; l < n; l++, rows += 2 * d) {
+        memcpy(rows, m->values + b->users[start + l] * 2 * d, 2 * d * sizeof *rows);
+        const int64_t seen = latest(b, start + l, &items, &scale);
+        for (int64_t i = 0; i < seen; i++)
+            for (int path = 0; path < 2; path++)
+                add_scaled(d, b->weight[i] * scale, m->values + m->history[path] + items[-i] * d, rows + path * d);
+        for (int path = 0; path < 2; path++)
+            if (b->dropout[path])
+                for (int64_t k = 0; k < d; k++)
+                    rows[path * d + k] *= b->dropout[path][(start + l) * d + k];
+    }
+}
+
+/* Adds the gradients (n, 2d) of the vectors of `user_rows`, which are overwritten, to those of what they are made of. */
+static void user_rows_back(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
+    const int64_t d = m->d;
+    const int32_t *items;
+    float scale;
+    for (int64_t l = 0; l < n; l++, rows += 2 * d) {
+        for (int path = 0; path < 2; path++)
+            if (b->dropout[path])
+                for (int64_t k = 0; k < d; k++)
+                    rows[path * d + k] *= b->dropout[path][(start + l) * d + k];
+        add_scaled(2 * d, 1, rows, m->gradient + b->users[start + l] * 2 * d);
+        const int64_t seen = latest(b, start + l, &items, &scale);
+        for (int64_t i = 0; i < seen; i++)
+            for (int path = 0; path < 2; path++)
+                add_scaled(d, b->weight[i] * scale, rows + path * d, m->gradient + m->history[path] + items[-i] * d);
+    }
+}
+
+/* From the first layer's outputs, at `h`, those of the others, one after another; where the last begins. */
+static lanes *deepen(const model *m, lanes *h) {
+    for (int64_t k = 1; k < m->layers; k++) {
+        lanes *next = h + m->width[k - 1];
+        fill(m->width[k], m->values + m->bias[k], next);
+        add_product(m->width[k], m->width[k - 1], m->values + m->weight[k], m->width[k - 1], 1, h, next);
+        relu(m->width[k], h = next);
+    }
+    return h;
+}
+
+/* From the gradient of the scores, `delta`, that of what the first layer's units get, into `back`; on the way it adds those of
+   head and layers to `sums`. `h` is where the last layer's outputs begin, `spare` as large as `back`. */
+static void back_to_first(const model *m, const lanes *delta, const lanes *h, lanes *back, lanes *spare, vector *sums) {
+    const int64_t last = m->width[m->layers - 1], base = m->weight[0];
+    const float *head = m->values + m->head + m->d;
+    add_outer(1, last, delta, h, sums + (m->head + m->d - base), 0);
+    lanes *from = m->layers % 2 ? back : spare, *to = m->layers % 2 ? spare : back;
+    for (int64_t o = 0; o < last; o++)
+        EACH_VECTOR from[o].of[q] = head[o] * delta->of[q];
+    for (int64_t k = m->layers - 1; k > 0; k--) {
+        const int64_t out = m->width[k], in = m->width[k - 1];
+        off(out, h, from);
+        h -= in;
+        add_outer(out, in, from, h, sums + (m->weight[k] - base), in);
+        add_lanes(out, from, sums + (m->bias[k] - base));
+        memset(to, 0, in * sizeof *to);
+        add_product(in, out, m->values + m->weight[k], 1, in, from, to);
+        lanes *swap = from;
+        from = to;
+        to = swap;
+    }
+    off(m->width[0], h, from);
+}
+
+static float sum_of(vector x) {
+    float sum = 0;
+    for (int w = 0; w < WIDE; w++)
+        sum += x[w];
+    return sum;
+}
+
+/* What is known of one block of pairs, and what is added up over all. `count` items of a pair are scored: the positive and its
+   negatives, of which the first `gathered` are the pair's own and the `shared` others the same for all pairs. */
+typedef struct {
+    int64_t both, first, last, units, count, gathered, shared, base, learned;
+    lanes *user, *user_back;  /* vectors of GMF and MLP, and their gradient */
+    lanes *ours, *ours_back;  /* the user's part of the first layer, with its bias */
+    lanes *item, *item_back;  /* as `user`; of each gathered item, and of one */
+    lanes *hidden;            /* outputs of all layers, of each item */
+    lanes *gmf, *mlp;         /* scores of each item */
+    lanes *gmf_delta, *mlp_delta;
+    lanes *back, *spare;
+    float *rows;              /* (LANES, both) */
+    float *weighted, *theirs; /* of shared items: vectors of GMF times the head, and their part of the first layer */
+    vector *sums;             /* gradients with a value for each lane of a vector: of layers and head, from `base` on */
+    vector *shared_gmf, *shared_first; /* and of `weighted` and `theirs` */
+    void *memory;
+} work;
+
+static void *take(char *memory, size_t *used, int64_t count, size_t size) {
+    char *here = memory ? memory + *used : 0;
+    *used += (count * size + 63) / 64 * 64;
+    return here;
+}
+
+/* Where everything lies in `memory`, which may not be there yet; how much that is. */
+static size_t lay_out(work *w, char *memory, int64_t widest) {
+    size_t used = 0;
+    w->user = take(memory, &used, w->both, sizeof(lanes)), w->user_back = take(memory, &used, w->both, sizeof(lanes));
+    w->ours = take(memory, &used, w->first, sizeof(lanes)), w->ours_back = take(memory, &used, w->first, sizeof(lanes));
+    w->item = take(memory, &used, w->gathered * w->both, sizeof(lanes)), w->item_back = take(memory, &used, w->both, sizeof(lanes));
+    w->hidden = take(memory, &used, w->count * w->units, sizeof(lanes));
+    w->gmf = take(memory, &used, w->count, sizeof(lanes)), w->gmf_delta = take(memory, &used, w->count, sizeof(lanes));
+    w->mlp = take(memory, &used, w->count, sizeof(lanes)), w->mlp_delta = take(memory, &used, w->count, sizeof(lanes));
+    w->back = take(memory, &used, widest, sizeof(lanes)), w->spare = take(memory, &used, widest, sizeof(lanes));
+    w->rows = take(memory, &used, LANES * w->both, sizeof(float));
+    w->weighted = take(memory, &used, w->shared * (w->both / 2), sizeof(float));
+    w->theirs = take(memory, &used, w->shared * w->first, sizeof(float));
+    w->sums = take(memory, &used, w->learned - w->base, sizeof(vector));
+    w->shared_gmf = take(memory, &used, w->shared * (w->both / 2), sizeof(vector));
+    w->shared_first = take(memory, &used, w->shared * w->first, sizeof(vector));
+    return used;
+}
+
+/* Room for a batch, all sums 0; 0 without memory. */
+static int begin(const model *m, const batch *b, work *w) {
+    w->both = 2 * m->d, w->first = m->width[0], w->last = m->width[m->layers - 1];
+    w->count = 1 + b->negatives, w->shared = b->step ? 0 : b->negatives, w->gathered = w->count - w->shared;
+    w->base = m->weight[0], w->learned = m->head + m->d + w->last, w->units = 0;
+    int64_t widest = 0;
+    for (int64_t k = 0; k < m->layers; k++) {
+        w->units += m->width[k];
+        widest = m->width[k] > widest ? m->width[k] : widest;
+    }
+    const size_t size = lay_out(w, 0, widest);
+    if (!(w->memory = aligned_alloc(64, size)))
+        return 0;
+    lay_out(w, w->memory, widest);
+    memset(w->sums, 0, (char *)w->memory + size - (char *)w->sums);
+    return 1;
+}
+
+static void weigh_shared(const model *m, const batch *b, const work *w) {
+    const float *head = m->values + m->head, *weight = m->values + m->weight[0] + m->d;
+    for (int64_t j = 0; j < w->shared; j++) {
+        const float *row = m->values + (m->num_users + b->negative[j]) * w->both;
+        for (int64_t k = 0; k < m->d; k++)
+            w->weighted[j * m->d + k] = head[k] * row[k];
+        for (int64_t o = 0; o < w->first; o++) {
+            float sum = 0;
+            for (int64_t k = 0; k < m->d; k++)
+                sum += weight[o * w->both + k] * row[m->d + k];
+            w->theirs[j * w->first + o] = sum;
+        }
+    }
+}
+
+/* The j-th gathered item of the pairs from `start` on. */
+static const int64_t *own_item(const batch *b, int64_t j, int64_t start) {
+    return (j ? b->negative + (j - 1) * b->step : b->positives) + start;
+}
+
+/* Scores of all items for the n pairs from `start` on. */
+static void forward(const model *m, const batch *b, work *w, int64_t start, int64_t n) {
+    const int64_t d = m->d;
+    const float *head = m->values + m->head, *weight = m->values + m->weight[0];
+    user_rows(m, b, start, n, w->rows);
+    gather(w->both, n, w->rows, 0, w->user);
+    fill(w->first, m->values + m->bias[0], w->ours);
+    add_product(w->first, d, weight, w->both, 1, w->user + d, w->ours);
+    memset(w->gmf, 0, w->count * sizeof *w->gmf);
+    memset(w->mlp, 0, w->count * sizeof *w->mlp);
+    for (int64_t j = 0; j < w->count; j++) {
+        lanes *h = w->hidden + j * w->units;
+        if (j < w->gathered) {
+            lanes *item = w->item + j * w->both;
+            gather(w->both, n, m->values + m->num_users * w->both, own_item(b, j, start), item);
+            for (int64_t k = 0; k < d; k++)
+                EACH_VECTOR w->gmf[j].of[q] += head[k] * w->user[k].of[q] * item[k].of[q];
+            memcpy(h, w->ours, w->first * sizeof *h);
+            add_product(w->first, d, weight + d, w->both, 1, item + d, h);
+        } else {
+            fill(w->first, w->theirs + (j - w->gathered) * w->first, h);
+            add_rows(w->first, w->ours, h);
+        }
+        relu(w->first, h);
+        add_product(1, w->last, head + d, 0, 1, deepen(m, h), w->mlp + j);
+    }
+    add_product(w->shared, d, w->weighted, d, 1, w->user, w->gmf + w->gathered);
+}
+
+/* The loss of the scores, and its gradients by both parts. */
+static double scored(const batch *b, work *w, int64_t start, int64_t n) {
+    if (!b->apart)
+        add_rows(w->count, w->mlp, w->gmf);
+    if (b->taken)
+        for (int64_t j = 1; j < w->count; j++)
+            for (int64_t l = 0; l < n; l++) {
+                const float taken = b->taken[(j - 1) * b->pairs + start + l];
+                w->gmf[j].at[l] -= taken;
+                w->mlp[j].at[l] -= taken;
+            }
+    const double loss = loss_of(b->loss, w->count, n, w->gmf, w->gmf_delta);
+    if (b->apart)
+        return loss + loss_of(b->loss, w->count, n, w->mlp, w->mlp_delta);
+    memcpy(w->mlp_delta, w->gmf_delta, w->count * sizeof *w->mlp_delta);
+    return loss;
+}
+
+/* Adds the gradient of the pairs that `forward` has scored. */
+static void backward(const model *m, const batch *b, work *w, int64_t start, int64_t n) {
+    const int64_t d = m->d;
+    const float *head = m->values + m->head, *weight = m->values + m->weight[0];
+    vector *head_sums = w->sums + (m->head - w->base);
+    memset(w->user_back, 0, w->both * sizeof *w->user_back);
+    memset(w->ours_back, 0, w->first * sizeof *w->ours_back);
+    for (int64_t j = 0; j < w->count; j++) {
+        back_to_first(m, w->mlp_delta + j, w->hidden + (j + 1) * w->units - w->last, w->back, w->spare, w->sums);
+        add_rows(w->first, w->back, w->ours_back);
+        if (j >= w->gathered) {
+            add_lanes(w->first, w->back, w->shared_first + (j - w->gathered) * w->first);
+            continue;
+        }
+        const lanes *item = w->item + j * w->both;
+        add_outer(w->first, d, w->back, item + d, w->sums + d, w->both);
+        memset(w->item_back + d, 0, d * sizeof *w->item_back);
+        add_product(d, w->first, weight + d, 1, w->both, w->back, w->item_back + d);
+        for (int64_t k = 0; k < d; k++)
+            EACH_VECTOR {
+                const vector delta = w->gmf_delta[j].of[q], pulled = delta * item[k].of[q];
+                w->item_back[k].of[q] = delta * head[k] * w->user[k].of[q];
+                w->user_back[k].of[q] += head[k] * pulled;
+                head_sums[k] += w->user[k].of[q] * pulled;
+            }
+        scatter(w->both, n, w->item_back, m->gradient + m->num_users * w->both, own_item(b, j, start));
+    }
+    add_outer(w->shared, d, w->gmf_delta + w->gathered, w->user, w->shared_gmf, d);
+    add_product(d, w->shared, w->weighted, 1, d, w->gmf_delta + w->gathered, w->user_back);
+    add_outer(w->first, d, w->ours_back, w->user + d, w->sums, w->both);
+    add_lanes(w->first, w->ours_back, w->sums + (m->bias[0] - w->base));
+    add_product(d, w->first, weight, 1, w->both, w->ours_back, w->user_back + d);
+    memset(w->rows, 0, LANES * w->both * sizeof *w->rows);
+    scatter(w->both, n, w->user_back, w->rows, 0);
+    user_rows_back(m, b, start, n, w->rows);
+}
+
+/* Adds what was added up over all blocks, lane by lane. */
+static void settle(const model *m, const batch *b, const work *w) {
+    const int64_t d = m->d;
+    for (int64_t i = w->base; i < w->learned; i++)
+        m->gradient[i] += sum_of(w->sums[i - w->base]);
+    const float *head = m->values + m->head, *weight = m->values + m->weight[0] + d;
+    float *head_back = m->gradient + m->head, *weight_back = m->gradient + m->weight[0] + d;
+    for (int64_t j = 0; j < w->shared; j++) {
+        const int64_t place = (m->num_users + b->negative[j]) * w->both;
+        const float *row = m->values + place;
+        float *row_back = m->gradient + place;
+        for (int64_t k = 0; k < d; k++) {
+            const float sum = sum_of(w->shared_gmf[j * d + k]);
+            row_back[k] += head[k] * sum;
+            head_back[k] += row[k] * sum;
+        }
+        for (int64_t o = 0; o < w->first; o++) {
+            const float sum = sum_of(w->shared_first[j * w->first + o]);
+            add_scaled(d, sum, weight + o * w->both, row_back + d);
+            add_scaled(d, sum, row + d, weight_back + o * w->both);
+        }
+    }
+}
+
+/* Adds the gradient of a batch to that of the model; its summed loss, or −1 without memory. */
+double neumf_gradient(const model *m, const batch *b) {
+    work w;
+    if (!begin(m, b, &w))
+        return -1;
+    weigh_shared(m, b, &w);
+    double loss = 0;
+    for (int64_t start = 0; start < b->pairs; start += LANES) {
+        const int64_t n = b->pairs - start < LANES ? b->pairs - start : LANES;
+        forward(m, b, &w, start, n);
+        loss += scored(b, &w, start, n);
+        backward(m, b, &w, start, n);
+    }
+    settle(m, b, &w);
+    free(w.memory);
+    return loss;
+}

@@ -1,0 +1,60 @@
+/* Scores of all items, and how many of them stand above a user's own. */
+
+#include "blocks.h"
+
+/* Items stand in blocks of LANES, one in each lane: of a block first the d values of GMF's vectors, then the items' part of the
+   first layer. `rows` (users, d) are the users' vectors of GMF times the head, `ours` (users, width[0]) the users' part of the first
+   layer with its bias. Both results are (users, items). */
+int neumf_scores(const model *m, int64_t users, int64_t items, const float *rows, const float *ours, const lanes *catalogue,
+                 float *gmf, float *mlp) {
+    const int64_t d = m->d, layers = m->layers, first = m->width[0], last = m->width[layers - 1];
+    const float *head = m->values + m->head + d;
+    int64_t widest = first;
+    for (int64_t k = 1; k < layers; k++)
+        widest = m->width[k] > widest ? m->width[k] : widest;
+    lanes *room = aligned_alloc(sizeof(lanes), 2 * widest * sizeof(lanes));
+    if (!room)
+        return 0;
+    for (int64_t start = 0; start < items; start += LANES, catalogue += d + first) {
+        const int64_t n = items - start < LANES ? items - start : LANES;
+        for (int64_t u = 0; u < users; u++) {
+            lanes score, *h = room, *next = room + widest;
+            memset(&score, 0, sizeof score);
+            add_product(1, d, rows + u * d, 0, 1, catalogue, &score);
+            memcpy(gmf + u * items + start, &score, n * sizeof(float));
+            fill(first, ours + u * first, h);
+            add_rows(first, catalogue + d, h);
+            relu(first, h);
+            for (int64_t k = 1; k < layers; k++) {
+                fill(m->width[k], m->values + m->bias[k], next);
+                add_product(m->width[k], m->width[k - 1], m->values + m->weight[k], m->width[k - 1], 1, h, next);
+                relu(m->width[k], next);
+                lanes *swap = h;
+                h = next;
+                next = swap;
+            }
+            memset(&score, 0, sizeof score);
+            add_product(1, last, head, 0, 1, h, &score);
+            memcpy(mlp + u * items + start, &score, n * sizeof(float));
+        }
+    }
+    free(room);
+    return 1;
+}
+
+/* Of each user, how many more of their candidates score above the target than below it; not a number where a score is not.
+   `seen` are the items that leave the race, those of user u from starts[u] to before starts[u + 1]. */
+void neumf_lead(int64_t users, int64_t items, const float *scores, const int64_t *targets, const int64_t *starts, const int64_t *seen,
+                float *lead) {
+    for (int64_t u = 0; u < users; u++, scores += items) {
+        const float target = scores[targets[u]];
+        int32_t ahead = 0, odd = 0;
+        for (int64_t i = 0; i < items; i++) {
+            ahead += (scores[i] > target) - (scores[i] < target);
+            odd |= scores[i] != scores[i];
+        }
+        for (int64_t i = starts[u]; i < starts[u + 1]; i++)
+            ahead -= (scores[seen[i]] > target) - (scores[seen[i]] < target);
+        lead[u] = odd ? NAN : (float)ahead;
+    }
+}
