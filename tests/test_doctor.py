@@ -59,6 +59,7 @@ def good(tmp_path: Path) -> Probes:
         encoding=lambda: "utf-8",
         run=no_command,
         torch=fake_torch,
+        kernels=lambda: "",
         nvml=lambda: (None, "no NVIDIA GPU here"),
         mounts=lambda: [("/", "ext4")],
         user=lambda: "ann",
@@ -189,6 +190,13 @@ def test_what_tmux_stops(good: Probes, own_home: Path) -> None:
 
 
 NVIDIA = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  560.35.03  Fri Aug 16 21:39:15 UTC 2024\n"
+
+
+def test_without_a_compiler_it_says_what_that_costs(good: Probes, own_home: Path) -> None:
+    assert found(own_home, good, "kernels").text == "compiled for this processor"
+    check = found(own_home, replace(good, kernels=lambda: "no C compiler found (cc, gcc, clang)"), "kernels")
+    assert check.state == "note" and check.text.startswith("no C compiler found") and "times as long" in check.text
+    assert any("install gcc" in line for line in check.mend)
 
 
 def test_a_driver_with_a_torch_for_the_cpu_is_a_problem_with_a_way_out(good: Probes, own_home: Path) -> None:

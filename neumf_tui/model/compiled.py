@@ -14,6 +14,7 @@ from torch import Tensor
 from neumf_tui.model.history import Histories
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native.library import load
+from neumf_tui.settings import Settings
 
 LANES = 64
 """Pairs that a kernel works on at once."""
@@ -68,10 +69,15 @@ class Past(NamedTuple):
     """How many items of it there are, int64 (b,)."""
 
 
+def serves(settings: Settings) -> bool:
+    """Whether `CompiledGradient` is made for steps with these settings."""
+    return settings.model == "neumf" and not settings.mlp_dropout and settings.hard_negatives == 1
+
+
 class CompiledGradient:
     """Adds the gradients of batches to that of one tensor of all weights; by one thread, the same bits for the same batch.
 
-    For both paths, with or without a history, dropout on users' vectors, negatives of each pair or shared.
+    For settings that `serves` names: with or without a history, dropout on users' vectors, negatives of each pair or shared.
     """
 
     def __init__(self, model: NeuMF, values: Tensor, gradient: Tensor, loss: str) -> None:

@@ -99,7 +99,12 @@ class Loop:
                 steps=self.trainer.steps,
                 popularity=popularity,
                 popularity_validation=of_validation,
-                versions={"neumf-tui": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
+                versions={
+                    "neumf-tui": __version__,
+                    "torch": str(torch.__version__),
+                    "numpy": np.__version__,
+                    "kernels": "torch's" if self.trainer.compiled is None else "C",
+                },
                 gpu=self._gpu(),
             )
         )

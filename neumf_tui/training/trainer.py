@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
-from neumf_tui.model.compiled import CompiledGradient, Past
+from neumf_tui.model.compiled import CompiledGradient, Past, serves
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.gradient import PlainGradient
 from neumf_tui.model.loss import GRADIENTS, LOSSES
@@ -44,14 +44,13 @@ class Trainer:
         self.model = NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
         self.notes: list[str] = []
         """What a person should know of how it trains."""
-        both = self.config.paths == "neumf" and not settings.mlp_dropout and settings.hard_negatives == 1
-        plain = both and not (self.config.history or settings.dropout or settings.shared_negatives)
-        # The kernels have one thread; with several, which are for large steps, torch keeps up.
-        compiled = both and device.type == "cpu" and torch.get_num_threads() == 1
+        # The kernels have one thread; several are torch's.
+        compiled = serves(settings) and device.type == "cpu" and torch.get_num_threads() == 1
         if compiled and (reason := why_not()):
             compiled = False
             self.notes.append(f"{reason}: steps are PyTorch's, and take several times as long")
-        plain = plain and not compiled
+        more = self.config.history or settings.dropout or settings.shared_negatives
+        plain = serves(settings) and not more and not compiled
         decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
         turned = plain and group.size == 1 and turns(self.model)
         self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
