@@ -90,13 +90,24 @@ def test_a_step_is_autograd_s(data: Dataset, changes: dict[str, Any], size: int,
 
 
 def test_which_settings_they_are_for(data: Dataset) -> None:
-    for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING):
+    for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING,
+                    {"embedding_size": 129}, {"mlp_layers": [8, 129]}):  # fmt: skip
         assert make_trainer(data, **changes).compiled is None
-    torch.set_num_threads(2)
-    try:
-        assert make_trainer(data).compiled is None, "several threads are torch's"
-    finally:
-        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_several_threads_add_up_to_one(data: Dataset, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neumf_tui.model.compiled.FEWEST_SCORES", 20)
+    one = awake(make_trainer(data, batch_size=70, **changes))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    several = awake(make_trainer(data, batch_size=70, **changes))
+    for batch in one.batches(1):
+        for name, tensor in one.weights.tensors().items():
+            several.weights.tensors()[name].copy_(tensor)
+        torch.testing.assert_close(several.step(batch), one.step(batch), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(several.weights.gradient, one.weights.gradient, rtol=1e-4, atol=1e-5)
+    assert several.compiled is not None and len(several.compiled._parts) == 3
+    assert not any(other.any() for other in several.compiled._others)
 
 
 def test_training_twice_gives_the_same_bits(data: Dataset) -> None:
@@ -123,6 +134,12 @@ def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
 
 
 # Scores and ranks
+
+
+def test_wide_models_are_scored_by_torch(data: Dataset) -> None:
+    for width, compiled in ((128, True), (129, False)):
+        for changes in ({"embedding_size": width}, {"mlp_layers": [4, width]}):
+            assert (Scorer(make_trainer(data, **changes).model)._compiled is not None) == compiled
 
 
 @pytest.mark.parametrize("items", [3, LANES - 1, LANES, LANES + 1, 400])

@@ -157,7 +157,7 @@ def notes(data: Dataset, whole: list[float]) -> list[str]:
         "has no evaluation after an epoch: all users are scored once, after the last, and not ranked.",
         "Time is that of training and evaluating alone, without imports and reading. Threads: of torch's own number and one, "
         "what is faster for that peer, in each round anew, but for the notebook's code in the first; neumf-tui takes what a run "
-        "takes by itself, to train and to evaluate.",
+        "takes by itself, to train and to evaluate. Its kernels in C were there: they are compiled once, in a second or two.",
         "The whole command `neumf-tui train --plain --preset d2l`, Python's start, imports and the run's files in it: "
         f"{middle(whole)} s.",
     ]

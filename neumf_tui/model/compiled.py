@@ -5,6 +5,7 @@ Where there are no kernels torch does the same; tests hold both against each oth
 
 import ctypes
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,11 @@ from neumf_tui.settings import Settings
 
 LANES = 64
 """Pairs that a kernel works on at once."""
+WIDEST = 128
+"""Factors, and units of a layer, up to which the kernels are at least as fast as torch's matrix products: a score of 64 factors
+and layers of 64, 32 and 16 takes 0.7 of the time, one of 256 factors and layers of 256, 128 and 64 twice."""
+FEWEST_SCORES = 1 << 16
+"""Of a batch, for each thread: with fewer, what it takes to wake it and to add up its gradient counts."""
 _LOSSES = {"bpr": 0, "bce": 1, "softmax": 2}
 _Whole, _At = ctypes.c_int64, ctypes.c_void_p
 
@@ -36,8 +42,8 @@ class _Batch(ctypes.Structure):
 
     _fields_ = [
         ("pairs", _Whole), ("users", _At), ("positives", _At), ("negatives", _Whole), ("negative", _At), ("step", _Whole),
-        ("taken", _At), ("dropout", _At * 2), ("history", _At), ("start", _At), ("count", _At), ("weight", _At),
-        ("length", _Whole), ("loss", ctypes.c_int), ("apart", ctypes.c_int),
+        ("taken", _At), ("taken_step", _Whole), ("dropout", _At * 2), ("history", _At), ("start", _At), ("count", _At),
+        ("weight", _At), ("length", _Whole), ("loss", ctypes.c_int), ("apart", ctypes.c_int),
     ]  # fmt: skip
 
 
@@ -71,31 +77,39 @@ class Past(NamedTuple):
 
 def serves(settings: Settings) -> bool:
     """Whether `CompiledGradient` is made for steps with these settings."""
-    return settings.model == "neumf" and not settings.mlp_dropout and settings.hard_negatives == 1
+    plain = settings.model == "neumf" and not settings.mlp_dropout and settings.hard_negatives == 1
+    return plain and max(settings.embedding_size, *settings.mlp_layers) <= WIDEST
 
 
 class CompiledGradient:
-    """Adds the gradients of batches to that of one tensor of all weights; by one thread, the same bits for the same batch.
+    """Adds the gradients of batches to that of one tensor of all weights: the same bits for the same batch and threads.
 
     For settings that `serves` names: with or without a history, dropout on users' vectors, negatives of each pair or shared.
     """
 
-    def __init__(self, model: NeuMF, values: Tensor, gradient: Tensor, loss: str) -> None:
+    def __init__(self, model: NeuMF, values: Tensor, gradient: Tensor, loss: str, threads: int = 1) -> None:
         """`values`: float32, the table (users + items, 2d) as for `PlainGradient`, then histories, layers and head, of which the
         parameters of `model` are views; `gradient`: the same of gradients. Raises NoKernels.
+
+        Large batches are cut among `threads`; each but the first then has a gradient of its own.
         """
         self._run = load().neumf_gradient
         layers, config = model.hidden_layers(), model.config
         places = {name: (parameter.data_ptr() - values.data_ptr()) // 4 for name, parameter in model.named_parameters()}
         in_order = [places[f"mlp.{number}.{kind}"] for number in range(len(layers)) for kind in ("weight", "bias")]
         widths = [layer.out_features for layer in layers]
-        self._layers = _Layers(
-            config.embedding_size, config.num_users, widths, [*in_order, places["head.weight"]], values, gradient
-        )
-        if config.history:
-            self._layers.model.history = places["history_gmf.weight"], places["history_mlp.weight"]
-        self._batch = _Batch(loss=_LOSSES[loss])
-        self._batch_at = ctypes.addressof(self._batch)
+
+        def part(gradient: Tensor) -> tuple[_Layers, _Batch]:
+            shape = config.embedding_size, config.num_users, widths, [*in_order, places["head.weight"]]
+            found = _Layers(*shape, values, gradient)
+            if config.history:
+                found.model.history = places["history_gmf.weight"], places["history_mlp.weight"]
+            return found, _Batch(loss=_LOSSES[loss])
+
+        self._gradient, self._part, self._threads = gradient, part, threads
+        self._parts = [part(gradient)]
+        self._others: list[Tensor] = []
+        self._pool: ThreadPoolExecutor | None = None
 
     def add(
         self,
@@ -115,18 +129,39 @@ class CompiledGradient:
         vectors of GMF and of the MLP are multiplied with, two of float32 (b, embedding_size), or none. Where GMF and MLP learn
         `apart`, as two models, the loss is the sum of both models' losses.
         """
-        b, taken = self._batch, None if taken is None else taken.contiguous()
-        b.pairs, b.negatives, b.apart = len(users), len(negatives), apart
-        b.users, b.positives, b.negative, b.taken = _at(users), _at(positives), _at(negatives), _at(taken)
-        b.step = negatives.stride(0) if negatives.dim() == 2 else 0
-        b.dropout = tuple(map(_at, dropout or (None, None)))
-        if past:
-            b.history, b.weight, b.length = _at(past.histories.items), _at(past.histories.weight), len(past.histories.weight)
-            b.start, b.count = _at(past.starts), _at(past.sizes)
-        loss = self._run(self._layers.at, self._batch_at)
-        if loss < 0:
-            raise MemoryError("no memory for a step")
-        return torch.tensor(loss, dtype=torch.float64)
+        pairs, count = len(users), len(negatives)
+        threads = max(1, min(self._threads, pairs * (1 + count) // FEWEST_SCORES))
+        taken = None if taken is None else taken.contiguous()
+        while len(self._parts) < threads:
+            self._others.append(torch.zeros_like(self._gradient))
+            self._parts.append(self._part(self._others[-1]))
+
+        def run(number: int) -> float:
+            layers, b = self._parts[number]
+            begin, end = (pairs * edge // threads for edge in (number, number + 1))
+            b.pairs, b.negatives, b.apart = end - begin, count, apart
+            b.users, b.positives = _at(users[begin:]), _at(positives[begin:])
+            shared = negatives.dim() == 1
+            b.negative, b.step = _at(negatives if shared else negatives[:, begin:]), 0 if shared else negatives.stride(0)
+            b.taken, b.taken_step = _at(None if taken is None else taken[:, begin:]), pairs
+            b.dropout = tuple(_at(mask[begin:]) for mask in dropout) or (None, None)
+            if past:
+                b.history, b.weight, b.length = _at(past.histories.items), _at(past.histories.weight), len(past.histories.weight)
+                b.start, b.count = _at(past.starts[begin:]), _at(past.sizes[begin:])
+            loss: float = self._run(layers.at, ctypes.addressof(b))
+            if loss < 0:
+                raise MemoryError("no memory for a step")
+            return loss
+
+        if threads == 1:
+            return torch.tensor(run(0), dtype=torch.float64)
+        self._pool = self._pool or ThreadPoolExecutor(self._threads - 1, "gradient")
+        others = self._pool.map(run, range(1, threads))
+        total = sum(others, run(0))
+        for other in self._others[: threads - 1]:
+            self._gradient.add_(other)
+            other.zero_()
+        return torch.tensor(total, dtype=torch.float64)
 
 
 class CompiledScores:

@@ -11,7 +11,8 @@ static void off(int64_t count, const lanes *restrict x, lanes *restrict y) {
 }
 
 /* sums[o·step + i] += x_o y_i, vector by vector: their lanes are added up once, after the last block */
-static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y, vector *restrict sums, int64_t step) {
+static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y, vector *restrict sums,
+                      int64_t step) {
     for (int64_t o = 0; o < out; o++)
         for (int64_t i = 0; i < in; i++) {
             vector sum = sums[o * step + i];
@@ -65,7 +66,7 @@ static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *res
     return loss;
 }
 
-/* To each of n lanes a row of `table` (…, width): row `places[l]`, or l where there are no places. The other lanes have the first. */
+/* To each of n lanes a row of `table`: row places[l], or l where there are no places. The other lanes have the first. */
 static void gather(int64_t width, int64_t n, const float *restrict table, const int64_t *restrict places, lanes *restrict x) {
     for (int64_t l = 0; l < LANES; l++) {
         const int64_t place = l < n ? l : 0;
@@ -97,7 +98,8 @@ typedef struct {
     int64_t negatives;
     const int64_t *negative; /* (negatives, pairs), rows `step` apart; `step` 0: (negatives), the same for all pairs */
     int64_t step;
-    const float *taken;      /* (negatives, pairs), taken off their scores; null: nothing */
+    const float *taken; /* (negatives, pairs), rows `taken_step` apart, taken off their scores; null: nothing */
+    int64_t taken_step;
     const float *dropout[2]; /* (pairs, d), multiplied with the users' vectors of GMF and of the MLP; null: 1 */
     const int32_t *history;  /* the items of all histories; null: the model has none */
     const int64_t *start;    /* (pairs), where the pair's history begins */
@@ -315,7 +317,7 @@ static double scored(const batch *b, work *w, int64_t start, int64_t n) {
     if (b->taken)
         for (int64_t j = 1; j < w->count; j++)
             for (int64_t l = 0; l < n; l++) {
-                const float taken = b->taken[(j - 1) * b->pairs + start + l];
+                const float taken = b->taken[(j - 1) * b->taken_step + start + l];
                 w->gmf[j].at[l] -= taken;
                 w->mlp[j].at[l] -= taken;
             }

@@ -16,7 +16,8 @@ from neumf_tui.home import cache_dir
 
 SOURCES = ("blocks.h", "gradient.c", "scores.c")
 COMPILERS = ("cc", "gcc", "clang")
-OPTIONS = ("-O3", "-march=native", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
+_TUNED = "-march=native" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "-mcpu=native"
+OPTIONS = ("-O3", _TUNED, "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
 """Not -ffast-math: it compares NaN away, and a library linked with it changes the arithmetic of the whole process."""
 _WHOLE, _REAL, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {

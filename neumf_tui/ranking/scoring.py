@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.model.compiled import CompiledScores
+from neumf_tui.model.compiled import WIDEST, CompiledScores
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native.library import NoKernels
 
@@ -55,11 +55,11 @@ class Scorer:
             self.items_gmf = model.item_gmf.weight.T.contiguous()
             self.first_bias, self.first_user = first.bias, first.weight[:, :d].contiguous()
             self.items_first = (first.weight[:, d:] @ model.item_mlp.weight.contiguous().T).contiguous()
+        widths = [first.out_features, *(layer.out_features for layer in others)]
         self._compiled: CompiledScores | None = None
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" and max(d, *widths) <= WIDEST:
             with contextlib.suppress(NoKernels):
                 self._compiled = CompiledScores(self.layers, self.head_mlp, self.items_gmf, self.items_first)
-        widths = [first.out_features, *(layer.out_features for layer in others)]
         # A layer's units and the next one's are there at once.
         self._pair_bytes = 4 * max([widths[0], *(a + b for a, b in pairwise(widths))])
         pairs = self._pairs_at_once()

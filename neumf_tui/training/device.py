@@ -4,8 +4,6 @@ import torch
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.errors import UsageError
-from neumf_tui.model.compiled import serves
-from neumf_tui.native.library import why_not
 from neumf_tui.settings import Settings
 from neumf_tui.training.torchrun import Member
 
@@ -45,15 +43,13 @@ def _device_of(part: Member, wanted: str, gpus: int) -> torch.device:
 
 
 def set_threads(settings: Settings, part: Member | None = None) -> None:
-    """Use the CPU threads that were asked for; by default one for small steps, and for large ones one a core, which the processes
-    of a group share, where that is worth it."""
+    """Use the CPU threads that were asked for; by default one a core, which the processes of a group share, and one alone for
+    small batches."""
     threads = settings.threads
     if not threads:
         cores = max(1, usable_cores() // (part.local_size if part else 1))
         # Torch's threads wait for each other after every operation, on a core of their own. On two idle cores, two take 0.7 to
         # 0.8 of the time of one for steps well below this (preset tuned, 66,000 scores, among them), but beside one other busy
-        # process 2 to 3.5 times as long. The kernels, whose steps have one thread, are as fast as torch with three.
-        large = settings.batch_size * (1 + settings.negatives) >= 1 << 18
-        enough = cores > 3 or not serves(settings) or bool(why_not())
-        threads = cores if large and enough else 1
+        # process 2 to 3.5 times as long.
+        threads = cores if settings.batch_size * (1 + settings.negatives) >= 1 << 18 else 1
     torch.set_num_threads(threads)

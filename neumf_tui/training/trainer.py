@@ -44,8 +44,7 @@ class Trainer:
         self.model = NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
         self.notes: list[str] = []
         """What a person should know of how it trains."""
-        # The kernels have one thread; several are torch's.
-        compiled = serves(settings) and device.type == "cpu" and torch.get_num_threads() == 1
+        compiled = serves(settings) and device.type == "cpu"
         if compiled and (reason := why_not()):
             compiled = False
             self.notes.append(f"{reason}: steps are PyTorch's, and take several times as long")
@@ -55,9 +54,10 @@ class Trainer:
         turned = plain and group.size == 1 and turns(self.model)
         self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
         # Gradients written out, in C or for torch; autograd's for what neither is made for.
-        self.compiled = (
-            CompiledGradient(self.model, self.weights.values, self.weights.gradient, settings.loss) if compiled else None
-        )
+        self.compiled: CompiledGradient | None = None
+        if compiled:
+            flat = self.weights.values, self.weights.gradient
+            self.compiled = CompiledGradient(self.model, *flat, settings.loss, torch.get_num_threads())
         self.plain = PlainGradient(self.model, self.weights.table, self.weights.table_gradient) if plain else None
         self.histories = self.model.histories(self.pairs.history_items) if self.config.history else None
         corrected = settings.loss == "softmax" and settings.sampler != "uniform"
