@@ -198,6 +198,7 @@ def test_without_a_compiler_torch_trains_and_that_is_said(data: Dataset, monkeyp
     ("script", "why"),
     [
         ("echo no good >&2; exit 3", "ended with 3: no good"),
+        ("printf 'in file\\nx.c:1: fatal error: math.h: none\\nstopped\\n' >&2; exit 1", "ended with 1: x.c:1: fatal error"),
         ("exit 0", "neumf.so"),
         ('while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"', "cannot be loaded"),
     ],

@@ -35,7 +35,7 @@ class NoKernels(Exception):
 
 
 def load() -> ctypes.CDLL:
-    """The library of native, compiled where this machine has not done so yet (1.2 s); raises NoKernels.
+    """The library of gradient.c and scores.c, compiled where this machine has not done so yet (1.2 s); raises NoKernels.
 
     NEUMF_TUI_CC names another compiler than the first of cc, gcc and clang, with options if need be; `none` asks for PyTorch.
     """
@@ -119,5 +119,6 @@ def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
             raise NoKernels(f"{command[0]} has not ended after {_SECONDS} s") from error
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["nothing"]
-            raise NoKernels(f"{command[0]} ended with {done.returncode}: {said[-1]}")
+            worst = next((line for line in said if "error" in line), said[-1])
+            raise NoKernels(f"{command[0]} ended with {done.returncode}: {worst}")
         library.replace(path)
