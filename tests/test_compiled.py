@@ -25,6 +25,7 @@ from tiny import (
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.compiled import LANES
+from neumf_tui.model.sampler import NegativeSampler
 from neumf_tui.native.library import NoKernels, load, why_not
 from neumf_tui.ranking.evaluate import Evaluator
 from neumf_tui.ranking.scoring import Scorer
@@ -131,6 +132,27 @@ def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
             for table in trainer.model.embeddings():
                 table.weight.mul_(1e5)
         assert torch.isfinite(trainer.step(next(iter(trainer.batches(1)))))
+
+
+# Draws
+
+
+@pytest.mark.parametrize("negatives", [1, 3])
+def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of users with a small, no, all but one, half and a large history: the very same items."""
+    monkeypatch.setattr("neumf_tui.model.sampler._POOL_CELLS", 0)
+    have = [[0, 1, 2, 39], [], [item for item in range(40) if item != 17], list(range(0, 40, 2)), list(range(30))]
+    users = torch.tensor([user for user, items in enumerate(have) for _ in items])
+    items = torch.tensor([item for some in have for item in some])
+    generator = torch.Generator().manual_seed(1)
+    asked = torch.randint(0, 5, (2000,), generator=generator).expand(negatives, 2000)
+    uniform = torch.rand(negatives, 2000, generator=generator, dtype=torch.float64)
+    uniform[0, :10], uniform[0, 10:20] = 0, 1 - 2**-53
+    ours = NegativeSampler(users, items, 5, 40)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = NegativeSampler(users, items, 5, 40)
+    assert ours._run and not theirs._run
+    assert torch.equal(ours.draw(asked, uniform), theirs.draw(asked, uniform))
 
 
 # Scores and ranks

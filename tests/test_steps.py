@@ -53,6 +53,17 @@ def test_each_pair_once_or_by_recency(data: Dataset) -> None:
         assert abs(chi2 - (pairs - 1)) < 5 * math.sqrt(2 * (pairs - 1))
 
 
+def test_a_large_epoch_has_the_same_batches_each_sorted(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (7, 16, 1000):
+        plain = [batch.rows for batch in make_trainer(data, batch_size=size).batches(2)]
+        monkeypatch.setattr("neumf_tui.training.pairs.FEWEST_SORTED", 1)
+        ordered = [batch.rows for batch in make_trainer(data, batch_size=size).batches(2)]
+        monkeypatch.undo()
+        assert not torch.equal(plain[0], ordered[0]) and len(plain) == len(ordered)
+        for one, other in zip(plain, ordered, strict=True):
+            assert torch.equal(one.sort().values, other)
+
+
 def rows_of(trainer: Trainer, epoch: int) -> torch.Tensor:
     return torch.cat([batch.rows for batch in trainer.batches(epoch)])
 

@@ -1,7 +1,12 @@
 """Negatives drawn exactly by given weights from the items that a user does not have, without rejection."""
 
+import contextlib
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from neumf_tui.native.library import NoKernels, load
 
 _TOTAL_WEIGHT = 1 << 32
 """About what the weights of a catalogue sum to once they are whole numbers: fine enough for a billion items."""
@@ -33,6 +38,8 @@ class NegativeSampler:
         """Items that can be drawn, shape (num_users,)."""
         self.weights = self.ends = None
         place = torch.arange(len(users), device=users.device) - self.starts[users]
+        self._run: Callable[..., None] | None = None
+        """The kernel in C: for large catalogues drawn alike."""
         self.pool: Tensor | None = None
         """Of a small catalogue drawn alike: the items that each user does not have, one user after another."""
         if weights is None:
@@ -43,6 +50,12 @@ class NegativeSampler:
                 free[sorted_pairs] = False
                 self.pool = (free.nonzero()[:, 0] % num_items).int()
                 self.pool_starts = torch.cumsum(self.free, 0) - self.free
+            elif users.device.type == "cpu":
+                with contextlib.suppress(NoKernels):
+                    self._run = load().neumf_draw
+                    self._keys = (items - place).int()
+                    self._starts = torch.cat([self.starts, self.starts.new_tensor([len(items)])])
+                    return
             self.keys = users * (num_items + 1) + items - place
             return
         precise = weights.cpu().double()
@@ -64,6 +77,12 @@ class NegativeSampler:
         of a catalogue below 2**53; float32 would skip some past 2**24 (see `precision`).
         """
         users = users.long()  # keys are beyond 32 bits
+        if self._run:
+            users, uniform = users.contiguous(), uniform.double().contiguous()
+            found = torch.empty_like(users)
+            tensors = users, uniform, self._starts, self.free, self._keys, found
+            self._run(found.numel(), *(tensor.data_ptr() for tensor in tensors))
+            return found
         drawn = _below(self.free_weight[users], uniform)
         if self.pool is not None:  # the same item, looked up: a fifth of the time of the search
             return self.pool.index_select(0, (self.pool_starts[users] + drawn).view(-1)).view(drawn.shape).long()

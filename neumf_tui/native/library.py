@@ -14,7 +14,7 @@ from pathlib import Path
 
 from neumf_tui.home import cache_dir
 
-SOURCES = ("blocks.h", "gradient.c", "scores.c")
+SOURCES = ("blocks.h", "draw.c", "gradient.c", "scores.c")
 COMPILERS = ("cc", "gcc", "clang")
 _TUNED = "-march=native" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "-mcpu=native"
 OPTIONS = ("-O3", _TUNED, "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
@@ -23,6 +23,7 @@ _WHOLE, _REAL, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_gradient": (_REAL, [_AT, _AT]),
     "neumf_scores": (ctypes.c_int, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
+    "neumf_draw": (None, [_WHOLE, _AT, _AT, _AT, _AT, _AT, _AT]),
     "neumf_lead": (None, [_WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
 }
 """What each of their functions gives and takes."""
@@ -35,7 +36,7 @@ class NoKernels(Exception):
 
 
 def load() -> ctypes.CDLL:
-    """The library of gradient.c and scores.c, compiled where this machine has not done so yet (1.2 s); raises NoKernels.
+    """The library, compiled where this machine has not done so yet (1.2 s); raises NoKernels.
 
     NEUMF_TUI_CC names another compiler than the first of cc, gcc and clang, with options if need be; `none` asks for PyTorch.
     """

@@ -20,6 +20,10 @@ STRETCH_NEGATIVES = 1 << 21
 """Negatives drawn at once, about: 100 MB while they are drawn."""
 
 
+FEWEST_SORTED = 1 << 21
+"""Pairs of an epoch from which on a batch's are sorted by their users."""
+
+
 def stream(seed: int, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
     """The random stream of an epoch (0: the initial weights), or of a step in it, so that it can be done again."""
     state = np.random.SeedSequence([seed, *parts]).generate_state(1, np.uint64)[0]
@@ -145,9 +149,19 @@ class Pairs:
 
     def _order(self, generator: torch.Generator) -> Tensor:
         if self.draw is None:
-            return torch.randperm(self.total, generator=generator, device=self.device)
+            return self._by_users(torch.randperm(self.total, generator=generator, device=self.device))
         drawn = torch.rand(self.total, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
         return torch.searchsorted(self.draw, drawn, right=True).clamp(max=self.total - 1)
+
+    def _by_users(self, order: Tensor) -> Tensor:
+        """The same pairs in each batch, one user after another where tables are larger than caches: what is read and written for
+        a pair then lies near what the pair before it needed, and a sum does not depend on the order."""
+        size = self.settings.batch_size
+        if self.device.type != "cpu" or self.total < FEWEST_SORTED:
+            return order
+        whole = self.total // size * size
+        batches = order[:whole].view(-1, size).sort(1).values.view(-1)
+        return torch.cat([batches, order[whole:].sort().values])
 
     def _stretch(self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int) -> Iterator[Batch]:
         """The steps of a stretch, from `first` on; `rows` of the pairs of all processes."""

@@ -1,0 +1,21 @@
+/* Negatives drawn alike from the items that a user does not have. */
+
+#include <stdint.h>
+
+/* The item of each draw: the r-th, from 0, of those that users[i] does not have, r = uniform[i] · free[users[i]]. Of the items
+   e_0 < e_1 < … that user u has, keys[starts[u]] to before keys[starts[u + 1]] are e_j − j: as many items stand before each. */
+void neumf_draw(int64_t count, const int64_t *users, const double *uniform, const int64_t *starts, const int64_t *free,
+                const int32_t *keys, int64_t *items) {
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t last = free[users[i]] - 1;
+        const int64_t drawn = (int64_t)(uniform[i] * (double)(last + 1)), r = drawn < last ? drawn : last;
+        const int32_t *first = keys + starts[users[i]], *at = first;
+        int64_t left = starts[users[i] + 1] - starts[users[i]];
+        /* Without a branch on what is read, so that the processor begins with the next draws while this one waits for memory. */
+        for (int64_t half; left > 1; left -= half) {
+            half = left / 2;
+            at += (at[half - 1] <= r) * half;
+        }
+        items[i] = r + (at - first) + (left && *at <= r);
+    }
+}
