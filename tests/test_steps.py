@@ -53,15 +53,19 @@ def test_each_pair_once_or_by_recency(data: Dataset) -> None:
         assert abs(chi2 - (pairs - 1)) < 5 * math.sqrt(2 * (pairs - 1))
 
 
-def test_a_large_epoch_has_the_same_batches_each_sorted(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    for size in (7, 16, 1000):
-        plain = [batch.rows for batch in make_trainer(data, batch_size=size).batches(2)]
-        monkeypatch.setattr("neumf_tui.training.pairs.FEWEST_SORTED", 1)
-        ordered = [batch.rows for batch in make_trainer(data, batch_size=size).batches(2)]
-        monkeypatch.undo()
-        assert not torch.equal(plain[0], ordered[0]) and len(plain) == len(ordered)
-        for one, other in zip(plain, ordered, strict=True):
-            assert torch.equal(one.sort().values, other)
+@pytest.mark.parametrize("size", [7, 16, 1000])
+def test_batches_of_a_large_epoch_go_by_users(data: Dataset, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pair once, in batches as large as ever, which are not the same in another epoch; with kernels as without."""
+    monkeypatch.setattr("neumf_tui.training.pairs.FEWEST_SORTED", 1)
+    trainer = make_trainer(data, batch_size=size)
+    found = [[batch.rows for batch in trainer.batches(epoch)] for epoch in (1, 2)]
+    for batches in found:
+        assert [len(rows) for rows in batches] == [min(size, data.num_train - begin) for begin in range(0, data.num_train, size)]
+        assert torch.equal(torch.cat(batches).sort().values, torch.arange(data.num_train))
+        assert all(torch.equal(rows.sort().values, rows) for rows in batches)
+    assert torch.equal(found[0][0], found[1][0]) == (size == 1000)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    assert all(torch.equal(one, other.rows) for one, other in zip(found[0], trainer.batches(1), strict=True))
 
 
 def rows_of(trainer: Trainer, epoch: int) -> torch.Tensor:

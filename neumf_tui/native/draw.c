@@ -1,6 +1,15 @@
-/* Negatives drawn alike from the items that a user does not have. */
+/* The order of an epoch's pairs, and negatives drawn alike from the items that a user does not have. */
 
 #include <stdint.h>
+
+/* Numbers below `total`, those of the first batch of `size`, then those of the second, …, ascending in each: i is in the batch where
+   drawn[i], one of a permutation, would lie. `next` has room for a number a batch. */
+void neumf_order(int64_t total, int64_t size, const int64_t *drawn, int64_t *next, int64_t *order) {
+    for (int64_t batch = 0; batch * size < total; batch++)
+        next[batch] = batch * size;
+    for (int64_t i = 0; i < total; i++)
+        order[next[drawn[i] / size]++] = i;
+}
 
 /* The item of each draw: the r-th, from 0, of those that users[i] does not have, r = uniform[i] · free[users[i]]. Of the items
    e_0 < e_1 < … that user u has, keys[starts[u]] to before keys[starts[u + 1]] are e_j − j: as many items stand before each. */

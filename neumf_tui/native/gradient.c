@@ -281,19 +281,6 @@ static const int64_t *own_item(const batch *b, int64_t j, int64_t start) {
     return (j ? b->negative + (j - 1) * b->step : b->positives) + start;
 }
 
-/* Asks for the rows that the n pairs from `start` on will read and write, so that they are there when they are needed. */
-static void expect(const model *m, const batch *b, const work *w, int64_t start, int64_t n) {
-    for (int64_t j = -1; j < w->gathered; j++) {
-        const int64_t *rows = j < 0 ? b->users + start : own_item(b, j, start), first = j < 0 ? 0 : m->num_users;
-        for (int64_t l = 0; l < n; l++)
-            for (int64_t k = 0; k < w->both; k += 16) { /* a line of the cache */
-                const int64_t place = (first + rows[l]) * w->both + k;
-                __builtin_prefetch(m->values + place);
-                __builtin_prefetch(m->gradient + place, 1);
-            }
-    }
-}
-
 /* Scores of all items for the n pairs from `start` on. */
 static void forward(const model *m, const batch *b, work *w, int64_t start, int64_t n) {
     const int64_t d = m->d;
@@ -411,8 +398,6 @@ double neumf_gradient(const model *m, const batch *b) {
     double loss = 0;
     for (int64_t start = 0; start < b->pairs; start += LANES) {
         const int64_t n = b->pairs - start < LANES ? b->pairs - start : LANES;
-        const int64_t rest = b->pairs - start - n;
-        expect(m, b, &w, start + n, rest < LANES ? rest : LANES);
         forward(m, b, &w, start, n);
         loss += scored(b, &w, start, n);
         backward(m, b, &w, start, n);

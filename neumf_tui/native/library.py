@@ -24,6 +24,7 @@ SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_gradient": (_REAL, [_AT, _AT]),
     "neumf_scores": (ctypes.c_int, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
     "neumf_draw": (None, [_WHOLE, _AT, _AT, _AT, _AT, _AT, _AT]),
+    "neumf_order": (None, [_WHOLE, _WHOLE, _AT, _AT, _AT]),
     "neumf_lead": (None, [_WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
 }
 """What each of their functions gives and takes."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError
 from neumf_tui.model.sampler import NegativeSampler, Seen, precision
+from neumf_tui.native.library import NoKernels, load
 from neumf_tui.settings import Settings
 from neumf_tui.training.group import Group
 
@@ -153,15 +154,19 @@ class Pairs:
         drawn = torch.rand(self.total, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
         return torch.searchsorted(self.draw, drawn, right=True).clamp(max=self.total - 1)
 
-    def _by_users(self, order: Tensor) -> Tensor:
-        """The same pairs in each batch, one user after another where tables are larger than caches: what is read and written for
-        a pair then lies near what the pair before it needed, and a sum does not depend on the order."""
+    def _by_users(self, drawn: Tensor) -> Tensor:
+        """An order by a permutation: where tables are larger than caches, the pairs of a batch one user after another. What is
+        read and written for a pair then lies near what the pair before it needed, and a sum does not depend on the order."""
         size = self.settings.batch_size
         if self.device.type != "cpu" or self.total < FEWEST_SORTED:
-            return order
-        whole = self.total // size * size
-        batches = order[:whole].view(-1, size).sort(1).values.view(-1)
-        return torch.cat([batches, order[whole:].sort().values])
+            return drawn
+        try:
+            run = load().neumf_order
+        except NoKernels:
+            return torch.argsort(drawn // size, stable=True)
+        order, room = torch.empty_like(drawn), torch.empty(self.steps, dtype=torch.int64)
+        run(self.total, size, drawn.data_ptr(), room.data_ptr(), order.data_ptr())
+        return order
 
     def _stretch(self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int) -> Iterator[Batch]:
         """The steps of a stretch, from `first` on; `rows` of the pairs of all processes."""
