@@ -152,7 +152,10 @@ def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     theirs = NegativeSampler(users, items, 5, 40)
     assert ours._run and not theirs._run
-    assert torch.equal(ours.draw(asked, uniform), theirs.draw(asked, uniform))
+    monkeypatch.undo()
+    for run in (0, 1, 300, 2000):  # users in any order, in runs of any length; and ascending ones
+        for users in (asked, asked.sort(1).values):
+            assert torch.equal(ours.draw(users, uniform, run), theirs.draw(users, uniform))
 
 
 # Scores and ranks

@@ -1,6 +1,7 @@
 """Negatives drawn exactly by given weights from the items that a user does not have, without rejection."""
 
 import contextlib
+import ctypes
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,12 @@ _POOL_CELLS = 1 << 24
 """Users × items up to which every item that a user does not have is listed: 64 MiB at most."""
 _TABLE_CELLS = 1 << 33
 """Users × items up to which what everybody has is one table of bits, of 1 GiB at most."""
+
+
+class _Others(ctypes.Structure):
+    """`others` of native/draw.c."""
+
+    _fields_ = [("users", ctypes.c_int64), ("starts", ctypes.c_void_p), ("free", ctypes.c_void_p), ("keys", ctypes.c_void_p)]
 
 
 class NegativeSampler:
@@ -53,8 +60,9 @@ class NegativeSampler:
             elif users.device.type == "cpu":
                 with contextlib.suppress(NoKernels):
                     self._run = load().neumf_draw
-                    self._keys = (items - place).int()
-                    self._starts = torch.cat([self.starts, self.starts.new_tensor([len(items)])])
+                    starts = torch.cat([self.starts, self.starts.new_tensor([len(items)])])
+                    self._kept = starts, self.free, (items - place).int()
+                    self._others = _Others(num_users, *(tensor.data_ptr() for tensor in self._kept))
                     return
             self.keys = users * (num_items + 1) + items - place
             return
@@ -70,18 +78,20 @@ class NegativeSampler:
         threshold = self.ends[items] - self.weights[items] - (sums[:-1] - sums[self.starts[users]])
         self.keys = users * (self.total + 1) + threshold
 
-    def draw(self, users: Tensor, uniform: Tensor) -> Tensor:
+    def draw(self, users: Tensor, uniform: Tensor, ascending: int = 0) -> Tensor:
         """One item for each entry of `users`, by random numbers of the same shape, each from [0, 1).
 
         `users`: int64 or int32 of any shape, each with a free item; the result is int64. Of float64, `uniform` reaches every item
-        of a catalogue below 2**53; float32 would skip some past 2**24 (see `precision`).
+        of a catalogue below 2**53; float32 would skip some past 2**24 (see `precision`). Where users ascend in each `ascending`
+        of them, the kernel reads of each user once what it needs for all.
         """
         users = users.long()  # keys are beyond 32 bits
         if self._run:
-            users, uniform = users.contiguous(), uniform.double().contiguous()
-            found = torch.empty_like(users)
-            tensors = users, uniform, self._starts, self.free, self._keys, found
-            self._run(found.numel(), *(tensor.data_ptr() for tensor in tensors))
+            users, uniform, found = users.contiguous(), uniform.double().contiguous(), torch.empty(users.shape, dtype=torch.int64)
+            count, run = found.numel(), ascending or found.numel()
+            room = torch.empty(-(-count // max(run, 1)), dtype=torch.int64)
+            arrays = (tensor.data_ptr() for tensor in (users, uniform, room, found))
+            self._run(ctypes.addressof(self._others), count, run, *arrays)
             return found
         drawn = _below(self.free_weight[users], uniform)
         if self.pool is not None:  # the same item, looked up: a fifth of the time of the search

@@ -23,7 +23,7 @@ _WHOLE, _REAL, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_gradient": (_REAL, [_AT, _AT]),
     "neumf_scores": (ctypes.c_int, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
-    "neumf_draw": (None, [_WHOLE, _AT, _AT, _AT, _AT, _AT, _AT]),
+    "neumf_draw": (None, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT]),
     "neumf_order": (None, [_WHOLE, _WHOLE, _AT, _AT, _AT]),
     "neumf_lead": (None, [_WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
 }

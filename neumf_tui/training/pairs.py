@@ -21,7 +21,7 @@ STRETCH_NEGATIVES = 1 << 21
 """Negatives drawn at once, about: 100 MB while they are drawn."""
 
 
-FEWEST_SORTED = 1 << 21
+FEWEST_SORTED = 1 << 20
 """Pairs of an epoch from which on a batch's are sorted by their users."""
 
 
@@ -181,7 +181,7 @@ class Pairs:
             own = torch.bincount(chosen // size, minlength=len(steps)).tolist()
         users = self.users.index_select(0, rows).long()
         items = self.items.index_select(0, rows).long()
-        negatives = self.sampler.draw_any(uniform) if shared else self.sampler.draw(users.expand_as(uniform), uniform)
+        negatives = self.sampler.draw_any(uniform) if shared else self.sampler.draw(users.expand_as(uniform), uniform, size)
         batches = zip(
             steps,
             torch.split(rows, own),
