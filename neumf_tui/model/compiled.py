@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.history import Histories
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native.library import load
@@ -150,7 +151,7 @@ class CompiledGradient:
                 b.start, b.count = _at(past.starts[begin:]), _at(past.sizes[begin:])
             loss: float = self._run(layers.at, ctypes.addressof(b))
             if loss < 0:
-                raise MemoryError("no memory for a step")
+                raise NeumfTuiError("no memory for a step of training; use a smaller --batch-size or fewer --negatives")
             return loss
 
         if threads == 1:
@@ -190,7 +191,7 @@ class CompiledScores:
             self._layers.at, len(rows), self.num_items, _at(rows), _at(ours), _at(self._catalogue), _at(gmf), _at(mlp)
         )
         if not done:
-            raise MemoryError("no memory to score with")
+            raise NeumfTuiError("no memory to score with; end what else uses it")
         return gmf, mlp
 
 

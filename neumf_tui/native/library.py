@@ -120,7 +120,7 @@ def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
         except subprocess.TimeoutExpired as error:
             raise NoKernels(f"{command[0]} has not ended after {_SECONDS} s") from error
         if done.returncode:
-            said = done.stderr.strip().splitlines() or ["nothing"]
+            said = done.stderr.strip().splitlines() or ["it says no more"]
             worst = next((line for line in said if "error" in line), said[-1])
             raise NoKernels(f"{command[0]} ended with {done.returncode}: {worst}")
         library.replace(path)
