@@ -94,6 +94,7 @@ def test_which_settings_they_are_for(data: Dataset) -> None:
     for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING,
                     {"embedding_size": 129}, {"mlp_layers": [8, 129]}):  # fmt: skip
         assert make_trainer(data, **changes).compiled is None
+    assert make_trainer(data, embedding_size=129).plain is not None, "wide ones keep torch's gradient, written out"
 
 
 @pytest.mark.parametrize("changes", SETTINGS)

@@ -156,6 +156,7 @@ class _Count:
         of, stop = self.of, start + len(scores)
         if self._compiled:
             lead, targets, starts = self.lead[start:stop], of._target_items[start:stop], of._ends[start:stop]
+            scores = scores.contiguous()
             self._compiled(*scores.shape, *(tensor.data_ptr() for tensor in (scores, targets, starts, of._items, lead)))
             return
         target = scores.gather(1, of._target_items[start:stop])

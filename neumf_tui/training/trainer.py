@@ -48,8 +48,8 @@ class Trainer:
         if compiled and (reason := why_not()):
             compiled = False
             self.notes.append(f"{reason}: steps are PyTorch's, and take several times as long")
-        more = self.config.history or settings.dropout or settings.shared_negatives
-        plain = serves(settings) and not more and not compiled
+        more = settings.dropout, settings.mlp_dropout, settings.shared_negatives, settings.hard_negatives > 1
+        plain = self.config.paths == "neumf" and not self.config.history and not any(more) and not compiled
         decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
         turned = plain and group.size == 1 and turns(self.model)
         self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
