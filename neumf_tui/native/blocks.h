@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined __AVX__
-#define WIDE 8 /* floats in a vector of the processor; with AVX-512 twice as wide is a quarter slower */
+#if defined __AVX512F__
+#define WIDE 16 /* floats in a vector of the processor */
+#elif defined __AVX__
+#define WIDE 8
 #else
 #define WIDE 4
 #endif
 enum { LANES = 64, VECTORS = LANES / WIDE };
+/* Sums at once: eight vectors of them or more, so that none waits for the one before it. */
+enum { TOGETHER = VECTORS < 8 ? 2 : 1 };
 
 typedef float vector __attribute__((vector_size(4 * WIDE)));
 typedef int32_t mask __attribute__((vector_size(4 * WIDE)));
@@ -42,18 +46,29 @@ typedef struct {
     float *gradient;    /* as `values`; added to */
 } model;
 
+/* `add_product` for so few rows of W, TOGETHER at most, that their sums stay in the processor. */
+static inline void add_sums(int rows, int64_t in, const float *restrict w, int64_t out_step, int64_t in_step,
+                            const lanes *restrict x, lanes *restrict y) {
+    lanes sum[TOGETHER];
+    for (int r = 0; r < rows; r++)
+        sum[r] = y[r];
+    for (int64_t i = 0; i < in; i++)
+        for (int r = 0; r < rows; r++) {
+            const float weight = w[r * out_step + i * in_step];
+            EACH_VECTOR sum[r].of[q] += weight * x[i].of[q];
+        }
+    for (int r = 0; r < rows; r++)
+        y[r] = sum[r];
+}
+
 /* y_o = y_o + Σ_i w[o·out_step + i·in_step] x_i */
 static void add_product(int64_t out, int64_t in, const float *restrict w, int64_t out_step, int64_t in_step,
                         const lanes *restrict x, lanes *restrict y) {
-    for (int64_t o = 0; o < out; o++) {
-        lanes sum = y[o];
-        const float *row = w + o * out_step;
-        for (int64_t i = 0; i < in; i++) {
-            float weight = row[i * in_step];
-            EACH_VECTOR sum.of[q] += weight * x[i].of[q];
-        }
-        y[o] = sum;
-    }
+    int64_t o = 0;
+    for (; o + TOGETHER <= out; o += TOGETHER)
+        add_sums(TOGETHER, in, w + o * out_step, out_step, in_step, x, y + o);
+    for (; o < out; o++)
+        add_sums(1, in, w + o * out_step, out_step, in_step, x, y + o);
 }
 
 static void fill(int64_t count, const float *restrict values, lanes *restrict y) {
