@@ -66,22 +66,72 @@ static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *res
     return loss;
 }
 
+typedef float four __attribute__((vector_size(16)));
+typedef int32_t places_of_four __attribute__((vector_size(16)));
+#if defined __clang__
+#define PICK(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else /* GCC knows the other only from 12 on */
+#define PICK(x, y, ...) __builtin_shuffle(x, y, (places_of_four){__VA_ARGS__})
+#endif
+
+static four four_at(const float *x) {
+    four y;
+    memcpy(&y, x, sizeof y);
+    return y;
+}
+
+/* A square of four by four: a value at a time, the processor takes longer to move a block than to compute with it. */
+static void transpose(four x[4]) {
+    const four low = PICK(x[0], x[1], 0, 4, 1, 5), high = PICK(x[0], x[1], 2, 6, 3, 7);
+    const four low_below = PICK(x[2], x[3], 0, 4, 1, 5), high_below = PICK(x[2], x[3], 2, 6, 3, 7);
+    x[0] = PICK(low, low_below, 0, 1, 4, 5), x[1] = PICK(low, low_below, 2, 3, 6, 7);
+    x[2] = PICK(high, high_below, 0, 1, 4, 5), x[3] = PICK(high, high_below, 2, 3, 6, 7);
+}
+
 /* To each of n lanes a row of `table`: row places[l], or l where there are no places. The other lanes have the first. */
 static void gather(int64_t width, int64_t n, const float *restrict table, const int64_t *restrict places, lanes *restrict x) {
-    for (int64_t l = 0; l < LANES; l++) {
-        const int64_t place = l < n ? l : 0;
-        const float *row = table + (places ? places[place] : place) * width;
-        for (int64_t k = 0; k < width; k++)
-            x[k].at[l] = row[k];
+    for (int64_t l = 0; l < LANES; l += 4) {
+        const float *row[4];
+        for (int r = 0; r < 4; r++) {
+            const int64_t place = l + r < n ? l + r : 0;
+            row[r] = table + (places ? places[place] : place) * width;
+        }
+        int64_t k = 0;
+        for (; k + 4 <= width; k += 4) {
+            four values[4];
+            for (int r = 0; r < 4; r++)
+                values[r] = four_at(row[r] + k);
+            transpose(values);
+            for (int r = 0; r < 4; r++)
+                memcpy(x[k + r].at + l, values + r, sizeof *values);
+        }
+        for (; k < width; k++)
+            for (int r = 0; r < 4; r++)
+                x[k].at[l + r] = row[r][k];
     }
 }
 
 /* Adds each of n lanes to its row. */
 static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *restrict table, const int64_t *restrict places) {
-    for (int64_t l = 0; l < n; l++) {
-        float *row = table + (places ? places[l] : l) * width;
-        for (int64_t k = 0; k < width; k++)
-            row[k] += x[k].at[l];
+    for (int64_t l = 0; l < n; l += 4) {
+        const int64_t count = n - l < 4 ? n - l : 4;
+        float *row[4];
+        for (int64_t r = 0; r < count; r++)
+            row[r] = table + (places ? places[l + r] : l + r) * width;
+        int64_t k = 0;
+        for (; k + 4 <= width; k += 4) {
+            four values[4];
+            for (int r = 0; r < 4; r++)
+                values[r] = four_at(x[k + r].at + l);
+            transpose(values);
+            for (int64_t r = 0; r < count; r++) { /* one after another: rows may be the same */
+                const four sum = four_at(row[r] + k) + values[r];
+                memcpy(row[r] + k, &sum, sizeof sum);
+            }
+        }
+        for (; k < width; k++)
+            for (int64_t r = 0; r < count; r++)
+                row[r][k] += x[k].at[l + r];
     }
 }
 
