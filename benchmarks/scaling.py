@@ -21,8 +21,6 @@ from benchmarks.report import NONE, Chart, Options, Report, Series, Table, fit, 
 BATCH = 65_536
 """Of the deck's 1,024 an epoch would be 20,000 steps, of which each has to touch all 3 million weights."""
 BASE = 1 / 16
-LARGE = 1 / 4
-"""From here on three repeats: each takes a minute or more."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,9 @@ def run(options: Options) -> Report:
     rounds = 1 if options.quick else options.rounds or 5
     folders = {point: invented.prepared(options.cache, point.fraction, point.users, point.films) for point in every}
     found: dict[Point, list[dict[str, Any]]] = {point: [] for point in every}
-    for number in range(rounds):  # in turns, so that a machine that slows down slows down all
+    for _ in range(rounds):  # in turns, so that a machine that slows down slows down all
         for point in every:
-            if number < 3 or point.fraction < LARGE:
-                found[point].append(measured(folders[point], point))
+            found[point].append(measured(folders[point], point))
     return report(found, rounds)
 
 
@@ -101,15 +98,14 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
                 for sweep, drawn in zip(sweeps, charts, strict=True)
             },
         },
-        repeats=f"Medians of {times(rounds, 'repeat')}, each a process of its own"
-        + (f" (from {LARGE:g} of ML-20M on of three), with least and most" if rounds > 3 else ""),
+        repeats=f"Medians of {times(rounds, 'repeat')}, each a process of its own, with least and most",
         tables=[
             Table(columns, [row(point, runs) for point, runs in found.items()]),
             Table(["slope against", "training", "evaluation"], slopes),
         ],
         notes=[
             f"Invented data in the shape of ML-20M. Preset `d2l` with batches of {BATCH:,} pairs and layers as wide as the "
-            f"embeddings, {times(threads[-1], 'thread')} to train and {ranking} to evaluate. Users, items and factors grow "
+            f"embeddings, {times(threads[-1], 'thread')} for gradients and {ranking} for all else. Users, items and factors grow "
             "alone, with the interactions as they are; interactions grow together with the users.",
             "Pairs of training are positives, each with one negative; pairs of an evaluation are users × items.",
             "Slopes are of time in the logarithms (1: twice as much takes twice as long), by least squares, with standard error.",

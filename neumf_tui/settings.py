@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """`auto` takes CUDA if there is one, then Apple's MPS, then the CPU."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
-    """CPU threads of each process; 0 means one a core, and to train on small batches one alone, which serves them best."""
+    """CPU threads of each process; 0 means one a core, and for the gradient of a small batch one alone, which serves it best."""
     processes: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 1
     """Processes that train one model together, each with its share of the users; on CUDA each has a GPU of its own."""
 

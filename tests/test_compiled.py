@@ -266,6 +266,25 @@ def test_processes_that_compile_at_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 1
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
+def test_adam_is_torch_s_whatever_the_threads(data: Dataset, decay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three steps from random weights, the rate falling, some gradients 0; tables and layers with a decay each."""
+    several, one = (make_trainer(data, embedding_weight_decay=decay, threads=threads).weights for threads in (3, 1))
+    monkeypatch.setattr("neumf_tui.training.weights.SHARED_VALUES", 1)
+    monkeypatch.setattr("neumf_tui.training.weights.CACHE_VALUES", 7)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = make_trainer(data, embedding_weight_decay=decay).weights
+    for step in range(3):
+        gradient = torch.randn(theirs.gradient.shape, generator=torch.Generator().manual_seed(step))
+        for weights in (theirs, one, several):
+            weights.gradient.copy_(gradient * (gradient > -1))
+            weights.set_rate(0.1 / (step + 1))
+            weights.update()
+    for name in ("values", "mean", "square", "steps"):
+        assert torch.equal(getattr(one, name), getattr(several, name))
+        torch.testing.assert_close(getattr(one, name), getattr(theirs, name), rtol=1e-5, atol=1e-6)
+
+
 def test_arithmetic_of_the_process_stays_as_it_is() -> None:
     load()
     assert np.float32(1e-40) * np.float32(1) != 0, "numbers below the smallest normal one are not flushed"

@@ -1,6 +1,9 @@
 """A step of training: its pairs, its negatives, its gradient, and what the optimiser makes of it."""
 
 import math
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tiny import (
 )
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.training.pairs import Batch, Pairs
 from neumf_tui.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,6 +70,43 @@ def test_batches_of_a_large_epoch_go_by_users(data: Dataset, size: int, monkeypa
     assert torch.equal(found[0][0], found[1][0]) == (size == 1000)
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     assert all(torch.equal(one, other.rows) for one, other in zip(found[0], trainer.batches(1), strict=True))
+
+
+@pytest.mark.parametrize("changes", [{}, {"negatives": 3, "hard_negatives": 2}, {"shared_negatives": True, "negatives": 5}])
+def test_what_a_thread_draws_ahead_is_what_one_draws(
+    data: Dataset, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neumf_tui.training.pairs.STRETCH_NEGATIVES", 30)
+    one, two = (make_trainer(data, batch_size=7, threads=threads, **changes) for threads in (1, 2))
+    by: list[str] = []
+    stretch = Pairs._stretch
+
+    def noted(pairs: Pairs, *given: Any) -> Iterator[Batch]:
+        by.append(threading.current_thread().name)
+        return stretch(pairs, *given)
+
+    monkeypatch.setattr(Pairs, "_stretch", noted)
+    for first in (0, 5):
+        alone, ahead = list(one.batches(1, first)), list(two.batches(1, first))
+        assert len(ahead) == one.steps - first
+        for a, b in zip(alone, ahead, strict=True):
+            assert a.step == b.step and all(torch.equal(getattr(a, name), getattr(b, name)) for name in DRAWN)
+    own = threading.current_thread().name
+    assert own in by and len(set(by)) > 1, "who draws for two is another thread"
+    begun = two.batches(1)
+    next(begun)
+    begun.close()  # type: ignore[attr-defined]
+    assert [name for name in (t.name for t in threading.enumerate()) if name.startswith("pairs")] == []
+
+    def fails(*_: Any) -> Iterator[Batch]:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Pairs, "_stretch", fails)
+    with pytest.raises(MemoryError, match="no room"):
+        list(two.batches(1))
+
+
+DRAWN = "rows", "negatives", "users", "items"
 
 
 def rows_of(trainer: Trainer, epoch: int) -> torch.Tensor:

@@ -42,7 +42,7 @@ _HELP = {
     "early_stop": "End after so many evaluations without a better validation Hit@50; 0 for never.",
     "seed": "Start of every random draw.",
     "device": "auto, cpu, cuda, cuda:N or mps.",
-    "threads": "CPU threads of a process; 0 for one a core, and one alone for small batches.",
+    "threads": "CPU threads of a process; 0 for one a core, and one alone for the gradient of a small batch.",
     "processes": "Processes that train together, each with its share of the users; on CUDA a GPU each.",
 }
 

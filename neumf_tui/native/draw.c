@@ -4,11 +4,11 @@
 
 /* Numbers below `total`, those of the first batch of `size`, then those of the second, …, ascending in each: i is in the batch where
    drawn[i], one of a permutation, would lie. `next` has room for a number a batch. */
-void neumf_order(int64_t total, int64_t size, const int64_t *drawn, int64_t *next, int64_t *order) {
+void neumf_order(int64_t total, int64_t size, const int32_t *drawn, int64_t *next, int64_t *order) {
     for (int64_t batch = 0; batch * size < total; batch++)
         next[batch] = batch * size;
     for (int64_t i = 0; i < total; i++)
-        order[next[drawn[i] / size]++] = i;
+        order[next[drawn[i] / (int32_t)size]++] = i;
 }
 
 /* The items that each user does not have. Of the items e_0 < e_1 < … that user u has, keys[starts[u]] to before

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from neumf_tui.home import cache_dir
 
-SOURCES = ("blocks.h", "draw.c", "gradient.c", "scores.c")
+SOURCES = ("adam.c", "blocks.h", "draw.c", "gradient.c", "scores.c")
 COMPILERS = ("cc", "gcc", "clang")
 _TUNED = "-march=native" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "-mcpu=native"
 OPTIONS = ("-O3", _TUNED, "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
 """Not -ffast-math: it compares NaN away, and a library linked with it changes the arithmetic of the whole process."""
-_WHOLE, _REAL, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+_WHOLE, _REAL, _SINGLE, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_float, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
+    "neumf_adam": (None, [_WHOLE, _AT, _AT, _AT, _AT, _SINGLE, _SINGLE, _SINGLE, _SINGLE, _SINGLE]),
     "neumf_gradient": (_REAL, [_AT, _AT]),
     "neumf_scores": (ctypes.c_int, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT, _AT]),
     "neumf_draw": (None, [_AT, _WHOLE, _WHOLE, _AT, _AT, _AT, _AT]),

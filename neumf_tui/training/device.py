@@ -42,14 +42,17 @@ def _device_of(part: Member, wanted: str, gpus: int) -> torch.device:
     return device
 
 
+def threads_of(settings: Settings, local_size: int) -> int:
+    """CPU threads of each of `local_size` processes on this machine: those that were asked for, or one a core."""
+    return settings.threads or max(1, usable_cores() // local_size)
+
+
 def set_threads(settings: Settings, part: Member | None = None) -> None:
-    """Use the CPU threads that were asked for; by default one a core, which the processes of a group share, and one alone for
-    small batches."""
-    threads = settings.threads
-    if not threads:
-        cores = max(1, usable_cores() // (part.local_size if part else 1))
-        # Torch's threads wait for each other after every operation, on a core of their own. On two idle cores, two take 0.7 to
-        # 0.8 of the time of one for steps well below this (preset tuned, 66,000 scores, among them), but beside one other busy
-        # process 2 to 3.5 times as long.
-        threads = cores if settings.batch_size * (1 + settings.negatives) >= 1 << 18 else 1
+    """Use as many CPU threads as `threads_of` says, but one alone for small batches where none were asked for."""
+    threads = threads_of(settings, part.local_size if part else 1)
+    # Torch's threads wait for each other after every operation, on a core of their own. On two idle cores, two take 0.7 to 0.8
+    # of the time of one for steps well below this (preset tuned, 66,000 scores, among them), but beside one other busy process
+    # 2 to 3.5 times as long.
+    if not settings.threads and settings.batch_size * (1 + settings.negatives) < 1 << 18:
+        threads = 1
     torch.set_num_threads(threads)

