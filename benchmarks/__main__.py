@@ -42,7 +42,7 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark("peers", "peers.compare", "ten epochs against the notebook's code, RecBole and Cornac", "12 minutes"),
-    Benchmark("scaling", "scaling", "time and memory against interactions, users, items, factors; ML-20M's size", "30 minutes"),
+    Benchmark("scaling", "scaling", "time and memory against interactions, users, items, factors; ML-20M's size", "20 minutes"),
     Benchmark("reading", "reading", "a CSV file of ML-20M's size read, and opened again", "3 minutes"),
     Benchmark("startup", "startup", "--help and first paints, against bare Typer and Textual apps", "2 minutes", alone=False),
     Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "5 minutes", alone=False),
