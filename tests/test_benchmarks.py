@@ -103,12 +103,12 @@ def test_scaling_tells_rates_slopes_and_memory() -> None:
         size = {"users": 1000, "items": 500, "interactions": pairs, "pairs": pairs, "threads": 1, "evaluation_threads": 2}
         return size | {"train": pairs / 1e6, "evaluate": 0.5, "mib": {"peak": 3000.0, "anonymous": None}}
 
-    told = scaling.report({point: [measured(point)] * 3 for point in scaling.points(False)[:6]}, 5)
+    told = scaling.report({point: [measured(point)] * 5 for point in scaling.points(False)[:6]}, 5)
     assert [chart.x for chart in told.charts] == ["interactions"]
     text = markdown("scaling", told, host_facts(), "2026-01-02", None)
     assert "| interactions | 1,000 | 500 | 20,000,000 | 10 | 20.00 (20.00–20.00) | 1 | 0.50 (0.50–0.50) | 1 | 3,000 | – |" in text
     assert "| interactions | 1.00 ± 0.00 | 0.00 ± 0.00 |" in text
-    assert "needs 2.9 GiB" in text and "from 0.25 of ML-20M on of three" in text
+    assert "needs 2.9 GiB" in text and "Medians of 5 repeats, each a process of its own, with least and most" in text
 
 
 def test_every_benchmark_is_listed_and_no_other_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
