@@ -41,37 +41,105 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("peers", "peers.compare", "ten epochs against the notebook's code, RecBole and Cornac", "12 minutes"),
-    Benchmark("scaling", "scaling", "time and memory against interactions, users, items, factors; ML-20M's size", "20 minutes"),
-    Benchmark("reading", "reading", "a CSV file of ML-20M's size read, and opened again", "3 minutes"),
-    Benchmark("startup", "startup", "--help and first paints, against bare Typer and Textual apps", "2 minutes", alone=False),
-    Benchmark("viewer", "viewer", "what a viewer costs the training that it watches", "5 minutes", alone=False),
-    Benchmark("explore", "explore", "the explore screen: opening, other users, picks; a DataTable", "5 minutes", alone=False),
     Benchmark(
-        "bandwidth", "bandwidth", "bytes a second of a train screen whose run grows, and of W&B LEET", "8 minutes", alone=False
+        "peers",
+        "peers.compare",
+        "ten epochs against the notebook's code, RecBole and Cornac",
+        "12 minutes",
     ),
-    Benchmark("rule", "rule", "what it adds never to draw held-out items as negatives, forty seeds", "2 minutes"),
-    Benchmark("foldin", "foldin", "whether users folded in rank as when trained", "a minute"),
-    Benchmark("processes", "processes", "whether several processes learn what one learns", "3 minutes"),
-    Benchmark("gpu", "gpu", "training and evaluation at ML-20M's size against the ceilings of one GPU", "5 minutes"),
-    Benchmark("quality", "quality", "Hit@50 and AUC of every preset and baseline, five seeds", "8 minutes", program=()),
     Benchmark(
-        "ablation", "quality", "preset tuned with one part changed at a time, three seeds", "two hours", program=("--ablation",)
+        "scaling",
+        "scaling",
+        "time and memory against interactions, users, items, factors; ML-20M's size",
+        "20 minutes",
+    ),
+    Benchmark(
+        "reading", "reading", "a CSV file of ML-20M's size read, and opened again", "3 minutes"
+    ),
+    Benchmark(
+        "startup",
+        "startup",
+        "--help and first paints, against bare Typer and Textual apps",
+        "2 minutes",
+        alone=False,
+    ),
+    Benchmark(
+        "viewer",
+        "viewer",
+        "what a viewer costs the training that it watches",
+        "5 minutes",
+        alone=False,
+    ),
+    Benchmark(
+        "explore",
+        "explore",
+        "the explore screen: opening, other users, picks; a DataTable",
+        "5 minutes",
+        alone=False,
+    ),
+    Benchmark(
+        "bandwidth",
+        "bandwidth",
+        "bytes a second of a train screen whose run grows, and of W&B LEET",
+        "8 minutes",
+        alone=False,
+    ),
+    Benchmark(
+        "rule",
+        "rule",
+        "what it adds never to draw held-out items as negatives, forty seeds",
+        "2 minutes",
+    ),
+    Benchmark("foldin", "foldin", "whether users folded in rank as when trained", "a minute"),
+    Benchmark(
+        "processes", "processes", "whether several processes learn what one learns", "3 minutes"
+    ),
+    Benchmark(
+        "gpu",
+        "gpu",
+        "training and evaluation at ML-20M's size against the ceilings of one GPU",
+        "5 minutes",
+    ),
+    Benchmark(
+        "quality",
+        "quality",
+        "Hit@50 and AUC of every preset and baseline, five seeds",
+        "8 minutes",
+        program=(),
+    ),
+    Benchmark(
+        "ablation",
+        "quality",
+        "preset tuned with one part changed at a time, three seeds",
+        "two hours",
+        program=("--ablation",),
     ),
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of --list; default: all but the long ones")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of --list; default: all but the long ones"
+    )
     parser.add_argument("--list", action="store_true", help="what there is")
-    parser.add_argument("--quick", action="store_true", help="a smoke run; its results go into CACHE/quick")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run; its results go into CACHE/quick"
+    )
     parser.add_argument("--data-dir", type=Path, help="of ML-100K, as for train")
-    parser.add_argument("--rounds", type=int, help="repeats, or seeds (default: each benchmark's own)")
-    parser.add_argument("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: benchmarks/results")
+    parser.add_argument(
+        "--rounds", type=int, help="repeats, or seeds (default: each benchmark's own)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="for what is made once (default: <home>/benchmarks)"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="default: benchmarks/results"
+    )
     parser.add_argument("--device", default="cuda", help="of gpu (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.list:
@@ -82,8 +150,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
     if options.rounds is not None and options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: expected 1 or more")
-    wanted = [known[name] for name in options.names] or [one for one in BENCHMARKS if one.program is None]
-    if find_spec("matplotlib") is None and any(one.name in ("scaling", "quality", "ablation") for one in wanted):
+    wanted = [known[name] for name in options.names] or [
+        one for one in BENCHMARKS if one.program is None
+    ]
+    if find_spec("matplotlib") is None and any(
+        one.name in ("scaling", "quality", "ablation") for one in wanted
+    ):
         parser.error("the charts need matplotlib, which is not here: pip install '.[bench]'")
     cache = (options.cache or home_dir() / "benchmarks").absolute()
     cache.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,10 @@ CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("loss BPR", {"loss": "bpr"}),
     ("loss binary cross-entropy", {"loss": "bce"}),
     ("10 negatives", {"negatives": 10}),
-    ("10 negatives drawn for each pair", {"negatives": 10, "shared_negatives": False}),  # more take minutes a run
+    (
+        "10 negatives drawn for each pair",
+        {"negatives": 10, "shared_negatives": False},
+    ),  # more take minutes a run
     ("negatives by popularity", {"sampler": "popularity"}),
     ("hard negatives: best scored of 4", {"hard_negatives": 4}),
     # How it learns.

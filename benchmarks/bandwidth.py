@@ -5,7 +5,6 @@ reads everything and answers what it is asked; what is counted begins when the s
 """
 
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,9 +15,7 @@ from benchmarks.host import say
 from benchmarks.peers.environments import packages_of, python_of
 from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.terminal import PROGRAM, SIZE, Terminal, wait_for
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from growing import Growing
+from tests.support.growing import Growing
 
 WINDOW = 20.0
 """Seconds of a round."""
@@ -49,10 +46,19 @@ def viewers(home: Path, validation: bool) -> Iterator[dict[str, Terminal]]:
 @contextmanager
 def leet(python: Path, folder: Path, curves: int) -> Iterator[dict[str, Terminal]]:
     folder.mkdir()
-    writer = subprocess.Popen([str(python), str(_WANDB), str(folder), str(curves)], stdout=subprocess.DEVNULL)
+    writer = subprocess.Popen(
+        [str(python), str(_WANDB), str(folder), str(curves)], stdout=subprocess.DEVNULL
+    )
     try:
-        wait_for(lambda: next(folder.glob("wandb/offline-run-*/*.wandb"), None) is not None, "a run of wandb")
-        command = [str(python.with_name("wandb")), "leet", str(next(folder.glob("wandb/offline-run-*/*.wandb")))]
+        wait_for(
+            lambda: next(folder.glob("wandb/offline-run-*/*.wandb"), None) is not None,
+            "a run of wandb",
+        )
+        command = [
+            str(python.with_name("wandb")),
+            "leet",
+            str(next(folder.glob("wandb/offline-run-*/*.wandb"))),
+        ]
         with Terminal(command, size=SIZE, env=DEEP | {"WANDB_CONFIG_DIR": str(folder)}) as terminal:
             terminal.wait_text("loss", "auc")
             yield {LEET: terminal}
@@ -66,7 +72,10 @@ def counted(terminals: dict[str, Terminal], rounds: int) -> dict[str, list[float
     time.sleep(SETTLED)
     found: dict[str, list[float]] = {name: [] for name in terminals}
     for _ in range(rounds):
-        before, begun = {name: terminal.count for name, terminal in terminals.items()}, time.monotonic()
+        before, begun = (
+            {name: terminal.count for name, terminal in terminals.items()},
+            time.monotonic(),
+        )
         time.sleep(WINDOW)
         took = time.monotonic() - begun
         for name, terminal in terminals.items():
@@ -99,7 +108,10 @@ def run(options: Options) -> Report:
         tables=[
             Table(
                 ["KB/s", "3 curves", "5 curves"],
-                [[name, *(middle(values) for values in rates.values())] for name, rates in found.items()],
+                [
+                    [name, *(middle(values) for values in rates.values())]
+                    for name, rates in found.items()
+                ],
             )
         ],
         notes=[

@@ -24,7 +24,9 @@ def draw(charts: Sequence[Chart], path: Path) -> None:
         for axes, chart in zip(places, charts, strict=False):
             axes.set_xscale("log")
             axes.set_yscale("log")
-            axes.xaxis.set_major_locator(FixedLocator(sorted({x for series in chart.series for x in series.xs})))
+            axes.xaxis.set_major_locator(
+                FixedLocator(sorted({x for series in chart.series for x in series.xs}))
+            )
             axes.xaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
             axes.yaxis.set_minor_formatter(NullFormatter())
@@ -35,14 +37,30 @@ def draw(charts: Sequence[Chart], path: Path) -> None:
             axes.grid(color=TEXT, alpha=0.2, linewidth=0.6)
             for series, (colour, mark) in zip(chart.series, MARKS, strict=False):
                 line = "none" if series.fit else "-"
-                axes.plot(series.xs, series.ys, mark, linestyle=line, color=colour, markersize=5, label=_label(series))
+                axes.plot(
+                    series.xs,
+                    series.ys,
+                    mark,
+                    linestyle=line,
+                    color=colour,
+                    markersize=5,
+                    label=_label(series),
+                )
                 if series.fit:
                     ends = [min(series.xs), max(series.xs)]
-                    axes.plot(ends, [series.fit.at(x) for x in ends], color=colour, linewidth=1.2, alpha=0.8)
+                    axes.plot(
+                        ends,
+                        [series.fit.at(x) for x in ends],
+                        color=colour,
+                        linewidth=1.2,
+                        alpha=0.8,
+                    )
             axes.legend(frameon=False, fontsize=9)
         for axes in list(places):  # no chart is left for these
             axes.set_axis_off()
-        figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(
+            path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None
+        )
 
 
 def _label(series: Series) -> str:

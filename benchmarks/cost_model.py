@@ -67,7 +67,15 @@ class Cost:
 
     @property
     def memory(self) -> float:
-        return self.own + self.shared + self.pairs + self.order + self.step + STRETCH_BYTES + CHUNK_BYTES
+        return (
+            self.own
+            + self.shared
+            + self.pairs
+            + self.order
+            + self.step
+            + STRETCH_BYTES
+            + CHUNK_BYTES
+        )
 
     @property
     def epoch_seconds(self) -> float:
@@ -86,7 +94,10 @@ def layer_values(work: Work) -> int:
 
 def cost(work: Work, gpus: int) -> Cost:
     """What each of `gpus` holds and does."""
-    own_values, shared_values = work.users / gpus * 2 * work.factors, work.items * 2 * work.factors + layer_values(work)
+    own_values, shared_values = (
+        work.users / gpus * 2 * work.factors,
+        work.items * 2 * work.factors + layer_values(work),
+    )
     scored = work.batch / gpus * (1 + work.negatives)
     cells = scored * (2 * work.factors + sum(work.mlp_layers))
     batch_bytes = 2 * 4 * cells  # values, and their gradients
@@ -111,12 +122,22 @@ def size(count: float) -> str:
     """Bytes in decimal units, two digits or more."""
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= unit:
-            return f"{count / unit:,.1f} {name}" if count < 10 * unit else f"{count / unit:,.0f} {name}"
+            return (
+                f"{count / unit:,.1f} {name}"
+                if count < 10 * unit
+                else f"{count / unit:,.0f} {name}"
+            )
     return f"{count:.0f} B"
 
 
 def seconds(value: float) -> str:
-    return f"{value:,.0f} s" if value >= 10 else f"{value:.1f} s" if value >= 1 else f"{1000 * value:.3g} ms"
+    return (
+        f"{value:,.0f} s"
+        if value >= 10
+        else f"{value:.1f} s"
+        if value >= 1
+        else f"{1000 * value:.3g} ms"
+    )
 
 
 def table(cases: tuple[tuple[Work, int], ...]) -> Table:

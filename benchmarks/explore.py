@@ -42,7 +42,9 @@ class Shown:
             return cls("", ())
         left = border[1].start()
         right = [line[left - 2 :] for line in lines]
-        header = next((number for number, line in enumerate(right) if _HEADER.search(line)), len(right))
+        header = next(
+            (number for number, line in enumerate(right) if _HEADER.search(line)), len(right)
+        )
         rows = []
         for line in right[header + 1 :]:
             if not _ROW.match(line):
@@ -84,7 +86,12 @@ def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
         history: list[tuple[float, str]] = []
         begun = time.monotonic()
         terminal.send(keys)
-        wait_for(lambda begun=begun: terminal.arrivals[-1][0] > begun or time.monotonic() > begun + PATIENCE, "an answer")
+        wait_for(
+            lambda begun=begun: (
+                terminal.arrivals[-1][0] > begun or time.monotonic() > begun + PATIENCE
+            ),
+            "an answer",
+        )
         if terminal.arrivals[-1][0] > begun:
             rest(terminal, history)
             at, final = completed(history)
@@ -97,10 +104,14 @@ def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
 def check(terminal: Recorder, home: Path, run: str, user: str) -> None:
     """The list on screen is the one that `rank` prints."""
     command = [*PROGRAM, "rank", user, "--run", run, "--home", str(home), "--json", "--top", "1"]
-    best = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["items"][0]
+    best = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[
+        "items"
+    ][0]
     shown = Shown.of(terminal.text).rows[0]
     if best["title"][:10].strip() not in shown:
-        raise SystemExit(f"user {user}: first on screen {shown!r}, but {best['title']!r} is ranked first")
+        raise SystemExit(
+            f"user {user}: first on screen {shown!r}, but {best['title']!r} is ranked first"
+        )
 
 
 def opening(home: Path, run: str) -> tuple[Recorder, float, float]:
@@ -117,7 +128,19 @@ def trained_run(home: Path, options: Options) -> str:
     """A finished run on ML-100K, or on the demo set, under `home`; its name."""
     name = "demo" if options.quick else "ml-100k"
     if not (home / "runs" / name).exists():
-        command = [*PROGRAM, "train", "--preset", "d2l", "--plain", "--dataset", name, "--home", str(home), "--name", name]
+        command = [
+            *PROGRAM,
+            "train",
+            "--preset",
+            "d2l",
+            "--plain",
+            "--dataset",
+            name,
+            "--home",
+            str(home),
+            "--name",
+            name,
+        ]
         if options.data_dir and not options.quick:
             command += ["--data-dir", str(options.data_dir)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -134,7 +157,17 @@ def data_table(films: int, repeats: int) -> list[float]:
             yield DataTable(cursor_type="row")
 
     rows = [
-        (f"{n:,}", "", f"A title of some length {n}", str(1920 + n % 100), "Drama Comedy", "1.234", "+0.617", "+0.617", f"{n:,}")
+        (
+            f"{n:,}",
+            "",
+            f"A title of some length {n}",
+            str(1920 + n % 100),
+            "Drama Comedy",
+            "1.234",
+            "+0.617",
+            "+0.617",
+            f"{n:,}",
+        )
         for n in range(films)
     ]
 
@@ -198,16 +231,22 @@ def openings(home: Path, run: str, count: int) -> list[Timing]:
         with terminal:
             first.append(painted)
             whole.append(listed)
-    return [Timing(f"opening {run}: first paint", first), Timing(f"opening {run}: whole list", whole)]
+    return [
+        Timing(f"opening {run}: first paint", first),
+        Timing(f"opening {run}: whole list", whole),
+    ]
 
 
 def picks(home: Path, run: str, count: int) -> list[Timing]:
     """A new user who picks one film more each time, from two on: fold-in, and the list that comes of it, without the screen."""
-    from neumf_tui.ranking.guests import Guest
-    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.explore.guests import Guest
+    from neumf_tui.explore.ranker import Ranker
 
     ranker = Ranker(home / "runs" / run, home)
-    ids = [ranker.dataset.catalogue.item_ids[item] for item in (-ranker.dataset.seen_by).argsort(kind="stable")]
+    ids = [
+        ranker.dataset.catalogue.item_ids[item]
+        for item in (-ranker.dataset.seen_by).argsort(kind="stable")
+    ]
     fitting, listing = [], []
     for number in range(2, count + 3):
         begun = time.monotonic()
@@ -224,7 +263,9 @@ def picks(home: Path, run: str, count: int) -> list[Timing]:
 
 
 def run(options: Options) -> Report:
-    opens, presses, films, people = (1, 3, 2_000, 5_000) if options.quick else (options.rounds or 10, 30, 87_000, 330_000)
+    opens, presses, films, people = (
+        (1, 3, 2_000, 5_000) if options.quick else (options.rounds or 10, 30, 87_000, 330_000)
+    )
     home = options.cache / ("explore-quick" if options.quick else "explore")
     name = trained_run(home, options)
     if not (home / "runs" / synthetic.NAME).exists():
@@ -239,7 +280,9 @@ def run(options: Options) -> Report:
         title="The explore screen",
         figures=[{"what": one.what, "seconds": one.seconds} for one in timings],
         repeats="Medians; every single time is in the file",
-        tables=[Table(["", "median, ms", "95th percentile, ms", "of"], [one.row() for one in timings])],
+        tables=[
+            Table(["", "median, ms", "95th percentile, ms", "of"], [one.row() for one in timings])
+        ],
         notes=[
             f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process, or the press of a key, to the whole list. "
             f"The large run is invented: {films:,} films, {people:,} users. The DataTable has no terminal to draw on.",

@@ -11,10 +11,10 @@ from benchmarks.host import say
 from benchmarks.report import Options, Report, Table, times
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import open_dataset
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.explore.foldin import FoldIn
 from neumf_tui.home import home_dir
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.foldin import FoldIn
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer
@@ -37,12 +37,22 @@ class Alike:
     """Of the logarithms of both ranks, over users."""
 
 
-def check(model: NeuMF, dataset: Dataset, *, weight_decay: float, count: int = USERS, seed: int = 0, draws: int = DRAWS) -> Alike:
+def check(
+    model: NeuMF,
+    dataset: Dataset,
+    *,
+    weight_decay: float,
+    count: int = USERS,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Alike:
     """Fold trained users in from their own history, and rank their held-out items with both pairs of embeddings.
 
     `count` users who have a held-out item, drawn by `seed`; each folded in with seeds 0 to `draws` − 1.
     """
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(np.asarray(dataset.split.heldout) >= 0))[:count]
+    users = np.random.default_rng(seed).permutation(
+        np.flatnonzero(np.asarray(dataset.split.heldout) >= 0)
+    )[:count]
     evaluator = Evaluator(dataset, torch.device("cpu"))
     trained = evaluator.ranks(model)[users]
     fold_in, folded = FoldIn(model, weight_decay=weight_decay), copy.deepcopy(model)
@@ -56,14 +66,23 @@ def check(model: NeuMF, dataset: Dataset, *, weight_decay: float, count: int = U
         medians.append(float(np.median(ranks)))
         hits.append(float(np.mean(ranks <= CUTOFF)))
         log_correlations.append(float(np.corrcoef(np.log(trained), np.log(ranks))[0, 1]))
-    return Alike(len(users), float(np.median(trained)), medians, float(np.mean(trained <= CUTOFF)), hits, log_correlations)
+    return Alike(
+        len(users),
+        float(np.median(trained)),
+        medians,
+        float(np.mean(trained <= CUTOFF)),
+        hits,
+        log_correlations,
+    )
 
 
 def run(options: Options) -> Report:
     draws = 1 if options.quick else options.rounds or DRAWS
     torch.set_num_threads(1)
     name = "demo" if options.quick else "ml-100k"
-    data = open_dataset(name, None if options.quick else options.data_dir, home_dir(), say, lambda _: None)
+    data = open_dataset(
+        name, None if options.quick else options.data_dir, home_dir(), say, lambda _: None
+    )
     found, rows = {}, []
     for words, rule in (("`d2l`", True), ("`d2l --no-exclude-heldout`", False)):
         settings = make_settings("d2l", {"exclude_heldout": rule})
@@ -71,12 +90,23 @@ def run(options: Options) -> Report:
         for epoch in range(1, settings.epochs + 1):
             for batch in trainer.batches(epoch):
                 trainer.step(batch)
-        found[words] = one = check(trainer.model, data, weight_decay=settings.weight_decay, draws=draws)
+        found[words] = one = check(
+            trainer.model, data, weight_decay=settings.weight_decay, draws=draws
+        )
         medians, hits = (_range(one.median_folded, "{:g}"), _range(one.hits_folded, "{:.3f}"))
         likeness = f"{min(one.log_rank_correlation):.2f}"
-        rows.append([words, f"{one.median_trained:g}", medians, f"{one.hits_trained:.3f}", hits, likeness])
+        rows.append(
+            [words, f"{one.median_trained:g}", medians, f"{one.hits_trained:.3f}", hits, likeness]
+        )
         say(f"  {words}: median rank {one.median_trained:g}, folded in {medians}")
-    columns = ["", "median rank, trained", "folded in", "Hit@50, trained", "folded in", "least correlation of log ranks"]
+    columns = [
+        "",
+        "median rank, trained",
+        "folded in",
+        "Hit@50, trained",
+        "folded in",
+        "least correlation of log ranks",
+    ]
     return Report(
         title="Trained users folded in from their own history",
         figures={words: asdict(one) for words, one in found.items()},

@@ -18,7 +18,7 @@ from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.work import Work, evaluation_work, step_work
 from neumf_tui.data.dataset import Dataset, load
 from neumf_tui.data.registry import open_dataset
-from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.settings import Settings, make_settings
 from neumf_tui.training.trainer import Trainer
 
@@ -32,7 +32,9 @@ def run(options: Options) -> Report:
     """Ends with code 2 where the device is not there."""
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        say(f"gpu: torch {torch.__version__} finds no CUDA device here; --device cpu tries the script on tiny data")
+        say(
+            f"gpu: torch {torch.__version__} finds no CUDA device here; --device cpu tries the script on tiny data"
+        )
         raise SystemExit(2)
     tiny = options.quick or device.type == "cpu"
     rounds = 1 if tiny else options.rounds or 5
@@ -40,11 +42,17 @@ def run(options: Options) -> Report:
     for what, found in limits.items():
         say(f"  {what}: {statistics.median(found):,.3g}")
     small = open_dataset(
-        "demo" if tiny else "ml-100k", None if tiny else options.data_dir, options.cache / "home", say, lambda _: None
+        "demo" if tiny else "ml-100k",
+        None if tiny else options.data_dir,
+        options.cache / "home",
+        say,
+        lambda _: None,
     )
     folder = None if tiny else invented.prepared(options.cache)
     large = load(folder.parent, folder.name) if folder else small
-    trained = [training(large, device, batch, rounds, tiny) for batch in ((4096,) if tiny else BATCHES)]
+    trained = [
+        training(large, device, batch, rounds, tiny) for batch in ((4096,) if tiny else BATCHES)
+    ]
     ranked = evaluation(large, device, rounds)
     short = epoch_of(small, device, 10 * rounds)
     return report(device, large, small, limits, trained, ranked, short, rounds)
@@ -87,7 +95,8 @@ def ceilings(device: torch.device, tiny: bool, rounds: int) -> dict[str, list[fl
     found = {
         "copy, GB/s": rate(2 * cells * FLOAT / 1e9, lambda: target.copy_(source)),
         "gather of 64 floats, GB/s": rate(
-            2 * gathered.numel() * FLOAT / 1e9, lambda: torch.index_select(table, 0, chosen, out=gathered)
+            2 * gathered.numel() * FLOAT / 1e9,
+            lambda: torch.index_select(table, 0, chosen, out=gathered),
         ),
         "float32 product, TFLOP/s": rate(2 * side**3 / 1e12, lambda: matrix @ matrix),
     }
@@ -100,10 +109,15 @@ def ceilings(device: torch.device, tiny: bool, rounds: int) -> dict[str, list[fl
 
 
 def settings_of(batch: int) -> Settings:
-    return make_settings("d2l", {"batch_size": batch, "embedding_size": FACTORS, "mlp_layers": [FACTORS] * 3, "seed": 0})
+    return make_settings(
+        "d2l",
+        {"batch_size": batch, "embedding_size": FACTORS, "mlp_layers": [FACTORS] * 3, "seed": 0},
+    )
 
 
-def training(data: Dataset, device: torch.device, batch: int, rounds: int, tiny: bool) -> dict[str, Any]:
+def training(
+    data: Dataset, device: torch.device, batch: int, rounds: int, tiny: bool
+) -> dict[str, Any]:
     """Seconds of whole epochs in batches of this size, as a run trains them."""
     settings = settings_of(batch)
     trainer = Trainer(data, settings, device)
@@ -115,10 +129,20 @@ def training(data: Dataset, device: torch.device, batch: int, rounds: int, tiny:
 
     seconds = timed(device, epoch, rounds)
     weights = sum(parameter.numel() for parameter in trainer.model.parameters())
-    work = step_work(min(batch, data.num_train), settings.negatives, FACTORS, settings.mlp_layers, weights)
+    work = step_work(
+        min(batch, data.num_train), settings.negatives, FACTORS, settings.mlp_layers, weights
+    )
     scored = data.num_train * (1 + settings.negatives)
-    say(f"  batches of {batch:,}: {scored / statistics.median(seconds) / 1e6:,.1f} million scored pairs/s")
-    return {"batch": batch, "steps": trainer.steps, "epoch_seconds": seconds, "scored_pairs": scored, "work": work}
+    say(
+        f"  batches of {batch:,}: {scored / statistics.median(seconds) / 1e6:,.1f} million scored pairs/s"
+    )
+    return {
+        "batch": batch,
+        "steps": trainer.steps,
+        "epoch_seconds": seconds,
+        "scored_pairs": scored,
+        "work": work,
+    }
 
 
 def evaluation(data: Dataset, device: torch.device, rounds: int) -> dict[str, Any]:
@@ -166,8 +190,17 @@ def report(
     rows = []
     for one in trained:
         step = statistics.median(one["epoch_seconds"]) / one["steps"]
-        rows.append(row(f"step of {one['batch']:,} pairs", one["work"], step, one["scored_pairs"] / one["steps"]))
-    rows.append(row("evaluation", ranked["work"], statistics.median(ranked["seconds"]), ranked["pairs"]))
+        rows.append(
+            row(
+                f"step of {one['batch']:,} pairs",
+                one["work"],
+                step,
+                one["scored_pairs"] / one["steps"],
+            )
+        )
+    rows.append(
+        row("evaluation", ranked["work"], statistics.median(ranked["seconds"]), ranked["pairs"])
+    )
     columns = [
         "",
         "ms",

@@ -61,7 +61,9 @@ def busy_seconds() -> float:
     """What all programs have taken so far of the cores that this one may use."""
     every = psutil.cpu_times(percpu=True)
     mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(every))
-    return sum(sum(every[core]) - every[core].idle - getattr(every[core], "iowait", 0.0) for core in mine)
+    return sum(
+        sum(every[core]) - every[core].idle - getattr(every[core], "iowait", 0.0) for core in mine
+    )
 
 
 def own_seconds() -> float:

@@ -27,7 +27,16 @@ def prepared(cache: Path, fraction: float = 1.0, users: float = 1.0, films: floa
     home = cache / "invented"
     known = home / f"ml-20m-{fraction:g}-{users:g}-{films:g}"
     if not known.exists():
-        told = _make(home, "--prepared", "--fraction", f"{fraction!r}", "--users", f"{users!r}", "--films", f"{films!r}")
+        told = _make(
+            home,
+            "--prepared",
+            "--fraction",
+            f"{fraction!r}",
+            "--users",
+            f"{users!r}",
+            "--films",
+            f"{films!r}",
+        )
         known.write_text(Path(told.splitlines()[0]).name)
     return prepared_dir(home) / known.read_text()
 
@@ -37,5 +46,7 @@ def _make(folder: Path, *args: str) -> str:
     command = [sys.executable, "-m", "benchmarks.synthetic_movielens", str(folder), *args]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
+        )
     return done.stdout

@@ -15,7 +15,9 @@ from neumf_tui.data.dataset import Dataset
 
 
 class PlainNeuMF(nn.Module):
-    def __init__(self, num_factors: int, num_users: int, num_items: int, nums_hiddens: list[int]) -> None:
+    def __init__(
+        self, num_factors: int, num_users: int, num_items: int, nums_hiddens: list[int]
+    ) -> None:
         super().__init__()
         self.P, self.Q = nn.Embedding(num_users, num_factors), nn.Embedding(num_items, num_factors)
         self.U, self.V = nn.Embedding(num_users, num_factors), nn.Embedding(num_items, num_factors)
@@ -44,7 +46,8 @@ class Pairs(TorchDataset[tuple[int, int, int]]):
         self.users, self.items = data.split.users.tolist(), data.split.items.tolist()
         everything = set(range(data.num_items))
         self.pools = [
-            list(everything - set(data.history(u).tolist()) - {int(data.split.heldout[u])}) for u in range(data.num_users)
+            list(everything - set(data.history(u).tolist()) - {int(data.split.heldout[u])})
+            for u in range(data.num_users)
         ]
 
     def __len__(self) -> int:
@@ -55,7 +58,9 @@ class Pairs(TorchDataset[tuple[int, int, int]]):
         return self.users[index], self.items[index], pool[random.randint(0, len(pool) - 1)]
 
 
-def train_epoch(net: nn.Module, batches: "DataLoader[tuple[int, int, int]]", optimizer: torch.optim.Optimizer) -> None:
+def train_epoch(
+    net: nn.Module, batches: "DataLoader[tuple[int, int, int]]", optimizer: torch.optim.Optimizer
+) -> None:
     for users, positives, negatives in batches:
         distance = net(users, positives) - net(users, negatives)
         loss = -torch.log(torch.sigmoid(distance)).sum()
@@ -76,7 +81,12 @@ def evaluate(net: nn.Module, data: Dataset, users: range) -> tuple[float, float]
         scores: list[float] = []
         for batch in DataLoader(pairs, shuffle=False, batch_size=1024):
             scores.extend(net(*batch).cpu().numpy().ravel().tolist())
-        ranked = [item for item, _ in sorted(zip(items, scores, strict=True), key=lambda pair: pair[1], reverse=True)]
+        ranked = [
+            item
+            for item, _ in sorted(
+                zip(items, scores, strict=True), key=lambda pair: pair[1], reverse=True
+            )
+        ]
         place = ranked.index(int(data.split.heldout[user]))
         hits.append(place < 50)
         aucs.append((len(ranked) - 1 - place) / (len(ranked) - 1))

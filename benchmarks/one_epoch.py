@@ -15,8 +15,8 @@ import torch
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import load
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import metrics_from_ranks
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.settings import make_settings
 from neumf_tui.training.device import set_threads
 from neumf_tui.training.trainer import Trainer
@@ -43,7 +43,9 @@ class Memory:
             lines = Path("/proc/self/status").read_text().splitlines()
         except OSError:
             return None
-        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:")), None)
+        return next(
+            (int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:")), None
+        )
 
     def figures(self) -> dict[str, float | None]:
         """In MiB; `peak` is all that was resident at once, mapped files and code included."""

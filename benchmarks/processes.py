@@ -22,7 +22,7 @@ from benchmarks.host import say
 from benchmarks.report import Options, Report, Table
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import open_dataset
-from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.runs.reader import rank_epochs, read_ranks, read_snapshot
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer
@@ -40,13 +40,20 @@ LEARNED: dict[str, tuple[str, dict[str, Any]]] = {
 
 def run(options: Options) -> Report:
     epochs = 1 if options.quick else EPOCHS
-    name, data_dir = ("demo", None) if options.quick or options.data_dir is None else ("ml-100k", options.data_dir)
+    name, data_dir = (
+        ("demo", None)
+        if options.quick or options.data_dir is None
+        else ("ml-100k", options.data_dir)
+    )
     torch.set_num_threads(1)
     figures, rows = [], []
     with tempfile.TemporaryDirectory() as home:
         data = open_dataset(name, data_dir, Path(home), say, lambda _: None)
         for learned, (preset, changes) in LEARNED.items():
-            found = {count: trained(Path(home), name, data_dir, preset, changes, epochs, count) for count in (1, 2, 3)}
+            found = {
+                count: trained(Path(home), name, data_dir, preset, changes, epochs, count)
+                for count in (1, 2, 3)
+            }
             one = found[1][0]
             control = reordered(data, preset, changes, epochs)
             ranks = {"2": found[2][0], "3": found[3][0], "1, reordered": control}
@@ -59,22 +66,46 @@ def run(options: Options) -> Report:
                 ))  # fmt: skip
             seconds = {count: statistics.median(times) for count, (_, times) in found.items()}
             figures.append({"learned": learned, "epoch_seconds": seconds})
-            say(f"  {learned}: {', '.join(f'{count}: {s:.2f} s' for count, s in seconds.items())} an epoch")
-    columns = ("settings", "processes", "largest difference of a rank", "users with another rank", "Hit@50", "than one process")
+            say(
+                f"  {learned}: {', '.join(f'{count}: {s:.2f} s' for count, s in seconds.items())} an epoch"
+            )
+    columns = (
+        "settings",
+        "processes",
+        "largest difference of a rank",
+        "users with another rank",
+        "Hit@50",
+        "than one process",
+    )
     notes = (
         f"{data.label}, {epochs} epochs, every user's rank after the last, compared with that of one process.",
         "`1, reordered` is one process that takes the pairs of each step in another order: the same sums, rounded otherwise. "
         "Processes that differ from one no more than that does calculate the same.",
     )
-    return Report("Several processes and one", figures, "Once: ranks are the same each time", [Table(columns, rows)], notes)
+    return Report(
+        "Several processes and one",
+        figures,
+        "Once: ranks are the same each time",
+        [Table(columns, rows)],
+        notes,
+    )
 
 
 def trained(
-    home: Path, dataset: str, data_dir: Path | None, preset: str, changes: Mapping[str, Any], epochs: int, processes: int
+    home: Path,
+    dataset: str,
+    data_dir: Path | None,
+    preset: str,
+    changes: Mapping[str, Any],
+    epochs: int,
+    processes: int,
 ) -> tuple[NDArray[np.float32], list[float]]:
     """Ranks after the last epoch, (num_users,), and the seconds of each epoch."""
     name = f"{preset}-{len(changes)}-{processes}"
-    flags = [f"--{key.replace('_', '-')}" + ("" if value is True else f"={value}") for key, value in changes.items()]
+    flags = [
+        f"--{key.replace('_', '-')}" + ("" if value is True else f"={value}")
+        for key, value in changes.items()
+    ]
     where = ["--data-dir", str(data_dir)] if data_dir else []
     command = [
         sys.executable, "-m", "neumf_tui", "train", "--home", str(home), "--name", name, "--dataset", dataset, *where, "--preset",
@@ -82,10 +113,14 @@ def trained(
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     folder = home / "runs" / name
-    return read_ranks(folder, rank_epochs(folder)[-1]), [epoch.seconds for epoch in read_snapshot(folder).epochs]
+    return read_ranks(folder, rank_epochs(folder)[-1]), [
+        epoch.seconds for epoch in read_snapshot(folder).epochs
+    ]
 
 
-def reordered(data: Dataset, preset: str, changes: Mapping[str, Any], epochs: int) -> NDArray[np.float32]:
+def reordered(
+    data: Dataset, preset: str, changes: Mapping[str, Any], epochs: int
+) -> NDArray[np.float32]:
     """Ranks of the control."""
     settings = make_settings(preset, {**changes, "epochs": epochs})
     cpu = torch.device("cpu")

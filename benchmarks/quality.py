@@ -33,12 +33,22 @@ import msgspec
 
 from benchmarks.ablation import CHANGES
 from benchmarks.host import busy_seconds, host_facts, say, versions
-from benchmarks.quality_table import CHOOSING, Results, Row, Run, Seconds, flags, markdown, put_between, read_results
+from benchmarks.quality_table import (
+    CHOOSING,
+    Results,
+    Row,
+    Run,
+    Seconds,
+    flags,
+    markdown,
+    put_between,
+    read_results,
+)
+from neumf_tui.baselines.kept import read_one
 from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.runs.baselines import read_one
 from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.protocol import PROTOCOL, VALIDATION
 from neumf_tui.settings import DEFAULT_PRESET, make_settings, preset_names
@@ -69,7 +79,11 @@ class Job:
     @property
     def name(self) -> str:
         """Of its run and its record."""
-        words = [self.preset, *("".join(filter(str.isalnum, flag)) for flag in flags(self.changes)), f"seed{self.seed}"]
+        words = [
+            self.preset,
+            *("".join(filter(str.isalnum, flag)) for flag in flags(self.changes)),
+            f"seed{self.seed}",
+        ]
         return "-".join(words) if self.preset else f"baseline-{self.row.name}-seed{self.seed or 0}"
 
     @property
@@ -83,12 +97,30 @@ def preset_rows(names: list[str]) -> list[tuple[Row, str]]:
         settings = msgspec.to_builtins(make_settings(name, {}))
         leaks = settings["exclude_heldout"]
         settings.pop("seed")
-        rows.append((Row(name=name, kind="preset", title=name, settings=settings, flattered=leaks, runs=[]), name))
+        rows.append(
+            (
+                Row(
+                    name=name,
+                    kind="preset",
+                    title=name,
+                    settings=settings,
+                    flattered=leaks,
+                    runs=[],
+                ),
+                name,
+            )
+        )
     return rows
 
 
 def baseline_rows() -> list[tuple[Row, str]]:
-    return [(Row(name=b.name, kind="baseline", title=b.title, settings={}, flattered=False, runs=[]), "") for b in BASELINES]
+    return [
+        (
+            Row(name=b.name, kind="baseline", title=b.title, settings={}, flattered=False, runs=[]),
+            "",
+        )
+        for b in BASELINES
+    ]
 
 
 def change_rows(preset: str) -> list[tuple[Row, str]]:
@@ -101,7 +133,14 @@ def change_rows(preset: str) -> list[tuple[Row, str]]:
             say(f"left out: {title}: the same as {known[changed]}")
         else:
             known[changed] = title
-            row = Row(name=title, kind="change", title=title, settings=settings, flattered=changed.exclude_heldout, runs=[])
+            row = Row(
+                name=title,
+                kind="change",
+                title=title,
+                settings=settings,
+                flattered=changed.exclude_heldout,
+                runs=[],
+            )
             found.append((row, preset))
     return found
 
@@ -114,12 +153,18 @@ class Bench:
         self.records.mkdir(parents=True, exist_ok=True)
         # Prepared now, so that no run has to.
         self.data = open_dataset(dataset, data_dir, self.home, say, lambda _: None)
-        self._data_flags = ["--dataset", dataset, *(["--data-dir", str(data_dir)] if data_dir else [])]
+        self._data_flags = [
+            "--dataset",
+            dataset,
+            *(["--data-dir", str(data_dir)] if data_dir else []),
+        ]
 
     def kept(self, job: Job) -> Record | None:
         """What an earlier call recorded of the same job."""
         try:
-            record = msgspec.json.decode((self.records / f"{job.name}.json").read_bytes(), type=Record)
+            record = msgspec.json.decode(
+                (self.records / f"{job.name}.json").read_bytes(), type=Record
+            )
         except (FileNotFoundError, msgspec.DecodeError):
             return None  # none, or one of another form: to be made anew
         return record if record.asked == self._asked(job) else None
@@ -127,22 +172,44 @@ class Bench:
     def do(self, job: Job) -> Record:
         run, settings = self._train(job) if job.preset else self._fit(job)
         record = Record(asked=self._asked(job), run=run, settings=settings)
-        replace_bytes(self.records / f"{job.name}.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
+        replace_bytes(
+            self.records / f"{job.name}.json",
+            msgspec.json.format(msgspec.json.encode(record), indent=1),
+        )
         return record
 
     def _asked(self, job: Job) -> dict[str, Any]:
         if job.preset:
             what = msgspec.to_builtins(make_settings(job.preset, job.changes | {"seed": job.seed}))
         else:
-            what = next(baseline.recipe(job.seed or 0) for baseline in BASELINES if baseline.name == job.row.name)
-        asked = {"what": what, "data": self.data.fingerprint, "cores": usable_cores(), "versions": versions(PACKAGES)}
-        return msgspec.json.decode(msgspec.json.encode(asked), type=dict[str, Any])  # as it will be read
+            what = next(
+                baseline.recipe(job.seed or 0)
+                for baseline in BASELINES
+                if baseline.name == job.row.name
+            )
+        asked = {
+            "what": what,
+            "data": self.data.fingerprint,
+            "cores": usable_cores(),
+            "versions": versions(PACKAGES),
+        }
+        return msgspec.json.decode(
+            msgspec.json.encode(asked), type=dict[str, Any]
+        )  # as it will be read
 
     def _train(self, job: Job) -> tuple[Run, dict[str, Any]]:
         folder = self.home / "runs" / job.name
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut short
         told, spent = self._command(
-            "train", "--preset", job.preset, "--seed", str(job.seed), *flags(job.changes), "--name", job.name, *self._data_flags
+            "train",
+            "--preset",
+            job.preset,
+            "--seed",
+            str(job.seed),
+            *flags(job.changes),
+            "--name",
+            job.name,
+            *self._data_flags,
         )
         if told["state"] != "finished":
             raise SystemExit(f"{job.name}: {told['state']}: {told['reason']}")
@@ -158,7 +225,15 @@ class Bench:
         return run, {}
 
     def _fit(self, job: Job) -> tuple[Run, dict[str, Any]]:
-        _, spent = self._command("baselines", "--only", job.row.name, "--again", "--seed", str(job.seed or 0), *self._data_flags)
+        _, spent = self._command(
+            "baselines",
+            "--only",
+            job.row.name,
+            "--again",
+            "--seed",
+            str(job.seed or 0),
+            *self._data_flags,
+        )
         result = read_one(self.home, self.data.fingerprint, job.row.name)
         assert result is not None  # the command has just written it
         run = Run(
@@ -169,11 +244,19 @@ class Bench:
 
     def _command(self, *args: str) -> tuple[Any, dict[str, float]]:
         """What the program prints as JSON, and the seconds it took: of `Seconds` all but `work`."""
-        busy, own, begun = busy_seconds(), resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run([*PROGRAM, *args, "--json", "--home", str(self.home)], capture_output=True, text=True)
+        busy, own, begun = (
+            busy_seconds(),
+            resource.getrusage(resource.RUSAGE_CHILDREN),
+            time.perf_counter(),
+        )
+        done = subprocess.run(
+            [*PROGRAM, *args, "--json", "--home", str(self.home)], capture_output=True, text=True
+        )
         process, ended = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
-            raise SystemExit(f"{' '.join(args)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")
+            raise SystemExit(
+                f"{' '.join(args)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
+            )
         cpu = ended.ru_utime + ended.ru_stime - own.ru_utime - own.ru_stime
         spent = {"process": process, "cpu": cpu, "others": max(0.0, busy_seconds() - busy - cpu)}
         return json.loads(done.stdout), {name: round(seconds, 2) for name, seconds in spent.items()}
@@ -183,7 +266,12 @@ def measure(bench: Bench, wanted: list[tuple[Row, str]], seeds: list[int]) -> li
     """The rows with their runs. Seeds take turns, so that a machine that slows down slows down all rows."""
     seeded = {baseline.name for baseline in BASELINES if baseline.by_package}
     jobs = [Job(row, "", None) for row, preset in wanted if not preset and row.name not in seeded]
-    jobs += [Job(row, preset, seed) for seed in seeds for row, preset in wanted if preset or row.name in seeded]
+    jobs += [
+        Job(row, preset, seed)
+        for seed in seeds
+        for row, preset in wanted
+        if preset or row.name in seeded
+    ]
     runs: dict[str, list[Record]] = {row.name: [] for row, _ in wanted}
     for number, job in enumerate(jobs, 1):
         record = bench.kept(job)
@@ -193,14 +281,22 @@ def measure(bench: Bench, wanted: list[tuple[Row, str]], seeds: list[int]) -> li
     rows = []
     for row, preset in wanted:
         chosen = row.settings if preset else runs[row.name][0].settings
-        rows.append(msgspec.structs.replace(row, runs=[record.run for record in runs[row.name]], settings=chosen))
+        rows.append(
+            msgspec.structs.replace(
+                row, runs=[record.run for record in runs[row.name]], settings=chosen
+            )
+        )
     return rows
 
 
 def progress(job: Job, run: Run) -> str:
     name = job.row.title + ("" if job.seed is None else f" seed {job.seed}")
     validation = f"{run.validation[CHOOSING]:.4f}" if run.validation else "none  "
-    busy = f", others took {run.seconds.others:.1f} s of the cores" if run.seconds.others > 0.1 * run.seconds.process else ""
+    busy = (
+        f", others took {run.seconds.others:.1f} s of the cores"
+        if run.seconds.others > 0.1 * run.seconds.process
+        else ""
+    )
     figures = f"validation Hit@50 {validation}  held out {run.heldout[CHOOSING]:.4f}  AUC {run.heldout['auc']:.4f}"
     return f"{name:<48} {figures}  {run.seconds.process:.1f} s{busy}"
 
@@ -209,10 +305,14 @@ def limit_cores(count: int) -> None:
     """Let this process and all that it starts use `count` cores; raises SystemExit where that cannot be."""
     have = usable_cores()
     if have < count:
-        raise SystemExit(f"--cores {count}: this machine gives {have}; say --cores {have}, and so will the table")
+        raise SystemExit(
+            f"--cores {count}: this machine gives {have}; say --cores {have}, and so will the table"
+        )
     if have > count:
         if not hasattr(os, "sched_setaffinity"):
-            raise SystemExit(f"--cores {count}: {platform.system()} cannot hold a process to them; say --cores {have}")
+            raise SystemExit(
+                f"--cores {count}: {platform.system()} cannot hold a process to them; say --cores {have}"
+            )
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
@@ -235,7 +335,9 @@ def run(options: argparse.Namespace, path: Path) -> None:
         if len(base) > 1:
             raise SystemExit(f"--presets {','.join(base)}: an ablation changes one; name one")
         rows = change_rows(base[0])
-        only = [base[0], *options.only] if options.only else None  # the row that changes are measured from
+        only = (
+            [base[0], *options.only] if options.only else None
+        )  # the row that changes are measured from
     else:
         rows, only = baseline_rows() + preset_rows(options.presets or preset_names()), options.only
     wanted = list(picked(rows, only))
@@ -243,7 +345,9 @@ def run(options: argparse.Namespace, path: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(options.keep or Path(scratch), options.dataset, options.data_dir)
         begun = time.monotonic()
-        rows_done = measure(bench, wanted, options.seeds or ([0, 1, 2] if options.ablation else [0, 1, 2, 3, 4]))
+        rows_done = measure(
+            bench, wanted, options.seeds or ([0, 1, 2] if options.ablation else [0, 1, 2, 3, 4])
+        )
         data = bench.data
         results = Results(
             table=path.stem, made=datetime.now(UTC).date().isoformat(), dataset=data.label, fingerprint=data.fingerprint,
@@ -262,7 +366,9 @@ def report(options: argparse.Namespace, path: Path) -> None:
     try:
         results = read_results(path)
     except (OSError, msgspec.DecodeError) as error:
-        raise SystemExit(f"{path}: cannot be read ({error}); measure first, without --draw and --readme") from error
+        raise SystemExit(
+            f"{path}: cannot be read ({error}); measure first, without --draw and --readme"
+        ) from error
     table = markdown(results)
     if options.draw:
         replace_bytes(path.with_suffix(".md"), table.encode())
@@ -270,7 +376,9 @@ def report(options: argparse.Namespace, path: Path) -> None:
             try:
                 from benchmarks.quality_chart import draw
             except ImportError as error:
-                raise SystemExit(f"the chart needs matplotlib ({error}): pip install '.[bench]'") from error
+                raise SystemExit(
+                    f"the chart needs matplotlib ({error}): pip install '.[bench]'"
+                ) from error
             draw(results, path.with_suffix(".svg"))
     if options.readme:
         try:
@@ -281,19 +389,52 @@ def report(options: argparse.Namespace, path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dataset", default="ml-100k", help="as for train (default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, help="as for train")
-    parser.add_argument("--presets", type=parts, metavar="NAME,NAME", help="default: all; of an ablation: the one to change")
-    parser.add_argument("--only", type=parts, metavar="NAME,NAME", help="some rows: presets, baselines, or names of changes")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in parts(text)], metavar="N,N", help="default: 5, or 3")
-    parser.add_argument("--ablation", action="store_true", help="the preset with one part changed at a time")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where runs are kept, to go on from")
-    parser.add_argument("--cores", type=int, default=2, help="that each run may use (default: %(default)s)")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER")
-    parser.add_argument("--draw", action="store_true", help="do not measure: make the table and the chart from the results")
     parser.add_argument(
-        "--readme", type=Path, nargs="?", const=ROOT / "README.md", help="do not measure: put the table between its marks there"
+        "--presets",
+        type=parts,
+        metavar="NAME,NAME",
+        help="default: all; of an ablation: the one to change",
+    )
+    parser.add_argument(
+        "--only",
+        type=parts,
+        metavar="NAME,NAME",
+        help="some rows: presets, baselines, or names of changes",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=lambda text: [int(part) for part in parts(text)],
+        metavar="N,N",
+        help="default: 5, or 3",
+    )
+    parser.add_argument(
+        "--ablation", action="store_true", help="the preset with one part changed at a time"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="where runs are kept, to go on from"
+    )
+    parser.add_argument(
+        "--cores", type=int, default=2, help="that each run may use (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER"
+    )
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="do not measure: make the table and the chart from the results",
+    )
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        nargs="?",
+        const=ROOT / "README.md",
+        help="do not measure: put the table between its marks there",
     )
     options = parser.parse_args(arguments)
     path: Path = options.results / ("ablation.json" if options.ablation else "quality.json")

@@ -53,12 +53,21 @@ def draw(results: Results, path: Path) -> None:
             label.set_color(_colour(row))
             label.set_fontweight("bold" if row.kind == "preset" else "normal")
         figure.legend(
-            handles=_legend(rows), loc="outside upper left", ncols=5, frameon=False, handletextpad=0.3, columnspacing=1.4
+            handles=_legend(rows),
+            loc="outside upper left",
+            ncols=5,
+            frameon=False,
+            handletextpad=0.3,
+            columnspacing=1.4,
         )
-        figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(
+            path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None
+        )
 
 
-def _panel(axes: "Axes", rows: list[Row], title: str, text: Callable[[float], str], values: Values) -> None:
+def _panel(
+    axes: "Axes", rows: list[Row], title: str, text: Callable[[float], str], values: Values
+) -> None:
     """A line for each row, the last at the top, with the mean of its held-out figures written at the end."""
     axes.set_title(title, color=TEXT, fontsize=11)
     axes.tick_params(axis="y", length=0)
@@ -70,10 +79,26 @@ def _panel(axes: "Axes", rows: list[Row], title: str, text: Callable[[float], st
         colour, seeds = _colour(row), values(row, "heldout")
         mean = statistics.fmean(seeds)
         if len(seeds) > 1:
-            axes.plot(seeds, [place] * len(seeds), "|", color=colour, markersize=12, markeredgewidth=1)
+            axes.plot(
+                seeds, [place] * len(seeds), "|", color=colour, markersize=12, markeredgewidth=1
+            )
         if chosen := values(row, "validation"):
-            axes.plot([statistics.fmean(chosen)], [place], "D", color=colour, markersize=5, markerfacecolor="none")
-        axes.plot([mean], [place], "o", color=colour, markersize=6.5, markerfacecolor="none" if row.flattered else colour)
+            axes.plot(
+                [statistics.fmean(chosen)],
+                [place],
+                "D",
+                color=colour,
+                markersize=5,
+                markerfacecolor="none",
+            )
+        axes.plot(
+            [mean],
+            [place],
+            "o",
+            color=colour,
+            markersize=6.5,
+            markerfacecolor="none" if row.flattered else colour,
+        )
         axes.annotate(
             text(mean), (1, place), (40, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             va="center", ha="right", fontsize=10, color=colour, fontweight="bold" if row.kind == "preset" else "normal",
@@ -101,9 +126,22 @@ def _colour(row: Row) -> str:
 def _legend(rows: list[Row]) -> list[Line2D]:
     def mark(marker: str, label: str, size: int, full: bool = True) -> Line2D:
         face = TEXT if full else "none"
-        return Line2D([], [], color=TEXT, marker=marker, markersize=size, markerfacecolor=face, linestyle="none", label=label)
+        return Line2D(
+            [],
+            [],
+            color=TEXT,
+            marker=marker,
+            markersize=size,
+            markerfacecolor=face,
+            linestyle="none",
+            label=label,
+        )
 
-    marks = [mark("o", "held out, mean", 7), mark("|", "each seed", 9), mark("D", "validation, mean", 5, full=False)]
+    marks = [
+        mark("o", "held out, mean", 7),
+        mark("|", "each seed", 9),
+        mark("D", "validation, mean", 5, full=False),
+    ]
     if any(row.flattered for row in rows):
         marks.append(mark("o", "† flattered by its negatives", 7, full=False))
     return marks

@@ -110,7 +110,11 @@ def metric(row: Row, fold: str, key: str) -> Mean | None:
 def change(row: Row, base: Row) -> Mean | None:
     """Validation Hit@50 less that of `base`, seed by seed; None where they share no seed or have no validation."""
     before = {run.seed: run.validation[CHOOSING] for run in base.runs if run.validation}
-    pairs = [run.validation[CHOOSING] - before[run.seed] for run in row.runs if run.validation and run.seed in before]
+    pairs = [
+        run.validation[CHOOSING] - before[run.seed]
+        for run in row.runs
+        if run.validation and run.seed in before
+    ]
     return Mean.of(pairs) if pairs else None
 
 
@@ -133,7 +137,9 @@ def ordered(results: Results) -> list[Row]:
     """As they stand in the table: of quality the highest held-out Hit@50 first, of an ablation as they were listed."""
     if results.table == "ablation":
         return results.rows
-    return sorted(results.rows, key=lambda row: -statistics.fmean(run.heldout[CHOOSING] for run in row.runs))
+    return sorted(
+        results.rows, key=lambda row: -statistics.fmean(run.heldout[CHOOSING] for run in row.runs)
+    )
 
 
 Column = tuple[str, list[str]]
@@ -169,11 +175,19 @@ def _columns(first: str, rows: list[Row], fold: str, *, bold: bool) -> list[Colu
     columns = [(first, [_label(row) for row in rows])]
     for key, name in METRICS.items():
         means = [metric(row, fold, key) for row in rows]
-        fair = [None if mean is None or row.flattered else round(mean.mean, 3) for mean, row in zip(means, rows, strict=True)]
+        fair = [
+            None if mean is None or row.flattered else round(mean.mean, 3)
+            for mean, row in zip(means, rows, strict=True)
+        ]
         highest = max((value for value in fair if value is not None), default=None)
         texts = [mean.text(3) if mean else NONE for mean in means]
         strong = [bold and value is not None and value == highest for value in fair]
-        columns.append((name, [f"**{text}**" if one else text for text, one in zip(texts, strong, strict=True)]))
+        columns.append(
+            (
+                name,
+                [f"**{text}**" if one else text for text, one in zip(texts, strong, strict=True)],
+            )
+        )
     return columns
 
 
@@ -192,7 +206,10 @@ def flags(settings: dict[str, Any]) -> list[str]:
         if isinstance(value, bool):
             found.append(flag if value else flag.replace("--", "--no-", 1))
         else:
-            found += [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"]
+            found += [
+                flag,
+                ",".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}",
+            ]
     return found
 
 
@@ -219,7 +236,9 @@ def _changes(rows: list[Row]) -> list[str]:
     for row in rows[1:]:
         mean = change(row, rows[0])
         text = mean.text(3, "+") if mean else NONE
-        cells.append(f"**{text}**" if mean and bound is not None and abs(mean.mean) > bound else text)
+        cells.append(
+            f"**{text}**" if mean and bound is not None and abs(mean.mean) > bound else text
+        )
     return cells
 
 
@@ -247,13 +266,19 @@ def _notes(results: Results, rows: list[Row]) -> list[str]:
             "of twenty changes that do nothing, one is in bold."
         )
     if any(row.kind == "baseline" for row in rows):
-        chosen = "; ".join(f"{row.title}: {_settings(row.settings)}" for row in rows if row.kind == "baseline" and row.settings)
+        chosen = "; ".join(
+            f"{row.title}: {_settings(row.settings)}"
+            for row in rows
+            if row.kind == "baseline" and row.settings
+        )
         lines.append(
             "Of the baselines, ALS and BPR alone begin from a seed. Their first time is of one fit and its ranking, their second "
             f"includes Python's start and the choice of settings ({chosen or 'none to choose'})."
         )
     others = sum(run.seconds.others for run in runs) / sum(run.seconds.process for run in runs)
-    busy = "nothing else running" if others < 0.05 else f"other programs taking {others:.1f} of them"
+    busy = (
+        "nothing else running" if others < 0.05 else f"other programs taking {others:.1f} of them"
+    )
     versions = ", ".join(f"{name} {version}" for name, version in host.versions.items())
     lines.append(
         f"{results.made}, {host.system}, {host.processor}, {host.cores} cores, {busy}; {versions}. "
@@ -275,7 +300,9 @@ def _against_the_strongest(rows: list[Row]) -> list[str]:
     mean, low, high = (statistics.fmean(values) for values in zip(*found, strict=True))
     return [
         f"Hit@50 of `{ours.name}` less that of the strongest baseline ({strongest.title}), on the same users: "
-        f"{mean:+.3f}, 95 % interval {low:+.3f} to {high:+.3f} (means over the seeds).".replace("-", "−")
+        f"{mean:+.3f}, 95 % interval {low:+.3f} to {high:+.3f} (means over the seeds).".replace(
+            "-", "−"
+        )
     ]
 
 
@@ -299,6 +326,8 @@ def put_between(text: str, name: str, table: str) -> str:
     """`text` with `table` between <!-- name:begin --> and <!-- name:end -->, which stay; raises ValueError without them."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"expected one {begin} and after it one {end}, each on a line of its own; put them where the table goes")
+        raise ValueError(
+            f"expected one {begin} and after it one {end}, each on a line of its own; put them where the table goes"
+        )
     before, _, rest = text.partition(begin)
     return f"{before}{begin}\n\n{table.strip()}\n\n{end}{rest.partition(end)[2]}"

@@ -51,7 +51,12 @@ print(json.dumps({
 
 def opened(place: Path, home: Path) -> dict[str, Any]:
     """Open the dataset at `place` in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", CHILD, str(place), str(home)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(place), str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -77,11 +82,16 @@ def in_form(folder: Path, form: str, scratch: Path) -> Path:
             csv.write_csv(table, file, quiet)
         return place
     empty = pa.nulls(len(table), pa.string())
-    columns = [column for pair in zip(table.columns, [empty] * 4, strict=True) for column in pair][:-1]
+    columns = [column for pair in zip(table.columns, [empty] * 4, strict=True) for column in pair][
+        :-1
+    ]
     with (scratch / "ratings.dat").open("wb") as file:
         csv.write_csv(pa.table(columns, names=[str(n) for n in range(7)]), file, quiet)
     movies = csv.read_csv(folder / "movies.csv")
-    lines = ("::".join(" ".join(str(value).split()) for value in row.values()) for row in movies.to_pylist())
+    lines = (
+        "::".join(" ".join(str(value).split()) for value in row.values())
+        for row in movies.to_pylist()
+    )
     (scratch / "movies.dat").write_text("\n".join(lines) + "\n", "utf-8")
     return scratch
 
@@ -97,7 +107,10 @@ def run(options: Options) -> Report:
         shutil.rmtree(scratch)
     count = result["interactions"]
     size = (folder / "ratings.csv").stat().st_size
-    rows = [[what, middle(values, f"{{:,.{digits}f}} {unit}")] for what, values, unit, digits in lines(result)]
+    rows = [
+        [what, middle(values, f"{{:,.{digits}f}} {unit}")]
+        for what, values, unit, digits in lines(result)
+    ]
     return Report(
         title="Reading a dataset of ML-20M's size",
         figures=result | {"bytes": size},
@@ -112,7 +125,9 @@ def run(options: Options) -> Report:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--form", choices=["csv", "parquet", "dat", "inter"], default="csv")
     parser.add_argument("--repeats", type=int, default=5)
@@ -123,7 +138,12 @@ def main() -> None:
         result = measured(in_form(options.folder, options.form, scratch), scratch, options.repeats)
     finally:
         shutil.rmtree(scratch)
-    result = {"form": options.form, "python": platform.python_version(), "cores": os.cpu_count(), **result}
+    result = {
+        "form": options.form,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        **result,
+    }
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     shown(result)
@@ -149,11 +169,24 @@ def measured(place: Path, scratch: Path, repeats: int) -> dict[str, Any]:
 def lines(result: dict[str, Any]) -> list[tuple[str, list[float], str, int]]:
     """What is told of it: name, figures, unit, and digits after the point."""
     count, first, second = result["interactions"], result["first"], result["second"]
-    prepared = [next(at for what, at in one["steps"].items() if what.startswith("preparing")) for one in first]
+    prepared = [
+        next(at for what, at in one["steps"].items() if what.startswith("preparing"))
+        for one in first
+    ]
     return [
         ("first: read, split and written", [one["seconds"] for one in first], "s", 2),
-        ("first: interactions a second", [count / one["seconds"] / 1e6 for one in first], "million", 2),
-        ("first: read alone, interactions a second", [count / seconds / 1e6 for seconds in prepared], "million", 2),
+        (
+            "first: interactions a second",
+            [count / one["seconds"] / 1e6 for one in first],
+            "million",
+            2,
+        ),
+        (
+            "first: read alone, interactions a second",
+            [count / seconds / 1e6 for seconds in prepared],
+            "million",
+            2,
+        ),
         ("first: peak memory", [one["peak_mib"] for one in first], "MiB", 0),
         ("second: opened", [1000 * one["seconds"] for one in second], "ms", 1),
         ("second: peak memory", [one["peak_mib"] for one in second], "MiB", 0),

@@ -63,7 +63,9 @@ class Fit:
 
 def fit(xs: Sequence[float], ys: Sequence[float]) -> Fit:
     """The power law through points above 0; raises ValueError where all stand at one x."""
-    found = statistics.linear_regression(u := [math.log(x) for x in xs], v := [math.log(y) for y in ys])
+    found = statistics.linear_regression(
+        u := [math.log(x) for x in xs], v := [math.log(y) for y in ys]
+    )
     if len(u) < 3:
         return Fit(found.slope, None, found.intercept)
     rest = sum((y - found.intercept - found.slope * x) ** 2 for x, y in zip(u, v, strict=True))
@@ -108,7 +110,9 @@ class Report:
     """Of peers in environments of their own."""
 
 
-def write(name: str, report: Report, host: Host, folder: Path, others: float | None = None) -> list[Path]:
+def write(
+    name: str, report: Report, host: Host, folder: Path, others: float | None = None
+) -> list[Path]:
     """Write `folder`/`name`.json, .md and, where there are charts, .svg; their paths.
 
     others: seconds of the processor that other programs took for each second of the benchmark. Charts need matplotlib.
@@ -131,8 +135,16 @@ def write(name: str, report: Report, host: Host, folder: Path, others: float | N
 
 
 def markdown(name: str, report: Report, host: Host, made: str, others: float | None) -> str:
-    versions = ", ".join(f"{what} {version}" for what, version in (host.versions | report.versions).items())
-    busy = "" if others is None else "; nothing else running" if others < 0.05 else f"; other programs took {others:.1f} cores"
+    versions = ", ".join(
+        f"{what} {version}" for what, version in (host.versions | report.versions).items()
+    )
+    busy = (
+        ""
+        if others is None
+        else "; nothing else running"
+        if others < 0.05
+        else f"; other programs took {others:.1f} cores"
+    )
     notes = [
         *report.notes,
         f"{report.repeats}.",
@@ -152,4 +164,8 @@ def times(count: int, what: str) -> str:
 def middle(values: Sequence[float], text: str = "{:.2f}") -> str:
     """The median, with the least and the most where there are several."""
     shown = text.format(statistics.median(values))
-    return shown if len(values) < 2 else f"{shown} ({text.format(min(values))}–{text.format(max(values))})"
+    return (
+        shown
+        if len(values) < 2
+        else f"{shown} ({text.format(min(values))}–{text.format(max(values))})"
+    )

@@ -36,7 +36,11 @@ class Point:
     @property
     def changes(self) -> dict[str, Any]:
         """Layers are as wide as the embeddings, as in the deck."""
-        return {"batch_size": BATCH, "embedding_size": self.factors, "mlp_layers": [self.factors] * 3}
+        return {
+            "batch_size": BATCH,
+            "embedding_size": self.factors,
+            "mlp_layers": [self.factors] * 3,
+        }
 
     def x(self, found: dict[str, Any]) -> float:
         return float(self.factors if self.sweep == "factors" else found[self.sweep])
@@ -51,14 +55,20 @@ def points(quick: bool) -> list[Point]:
         *(Point("users", base, users=k) for k in times),
         *(Point("items", base, films=k) for k in times),
         # The widest model takes a hundred times as long as the narrowest.
-        *(Point("factors", base if quick else base / 4, factors=d) for d in ((8, 16, 32) if quick else (8, 16, 32, 64, 128))),
+        *(
+            Point("factors", base if quick else base / 4, factors=d)
+            for d in ((8, 16, 32) if quick else (8, 16, 32, 64, 128))
+        ),
     ]
 
 
 def run(options: Options) -> Report:
     every = points(options.quick)
     rounds = 1 if options.quick else options.rounds or 5
-    folders = {point: invented.prepared(options.cache, point.fraction, point.users, point.films) for point in every}
+    folders = {
+        point: invented.prepared(options.cache, point.fraction, point.users, point.films)
+        for point in every
+    }
     found: dict[Point, list[dict[str, Any]]] = {point: [] for point in every}
     for _ in range(rounds):  # in turns, so that a machine that slows down slows down all
         for point in every:
@@ -70,19 +80,41 @@ def measured(folder: Path, point: Point) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.one_epoch", str(folder), json.dumps(point.changes)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=invented.ROOT)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
+        )
     one: dict[str, Any] = json.loads(done.stdout)
-    say(f"  {point.sweep} {point.x(one):>12,.0f}  train {one['train']:7.2f} s  evaluate {one['evaluate']:7.2f} s")
+    say(
+        f"  {point.sweep} {point.x(one):>12,.0f}  train {one['train']:7.2f} s  evaluate {one['evaluate']:7.2f} s"
+    )
     return one
 
 
 def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
     sweeps = list(dict.fromkeys(point.sweep for point in found))
-    charts = [chart(sweep, {point: runs for point, runs in found.items() if point.sweep == sweep}) for sweep in sweeps]
-    slopes = [[sweep, *(one.fit.text() for one in drawn.series if one.fit)] for sweep, drawn in zip(sweeps, charts, strict=True)]
-    columns = ["", "users", "items", "interactions", "factors", "train 1 epoch, s", "million pairs/s", "evaluation, s"]
+    charts = [
+        chart(sweep, {point: runs for point, runs in found.items() if point.sweep == sweep})
+        for sweep in sweeps
+    ]
+    slopes = [
+        [sweep, *(one.fit.text() for one in drawn.series if one.fit)]
+        for sweep, drawn in zip(sweeps, charts, strict=True)
+    ]
+    columns = [
+        "",
+        "users",
+        "items",
+        "interactions",
+        "factors",
+        "train 1 epoch, s",
+        "million pairs/s",
+        "evaluation, s",
+    ]
     columns += ["million pairs/s", "memory, MiB", "of it own, MiB"]
-    largest = max((point for point in found if point.sweep == "interactions"), key=lambda point: point.fraction)
+    largest = max(
+        (point for point in found if point.sweep == "interactions"),
+        key=lambda point: point.fraction,
+    )
     most = max(one["mib"]["peak"] or 0 for one in found[largest])
     threads = sorted({one["threads"] for runs in found.values() for one in runs})
     ranking = max(one["evaluation_threads"] for runs in found.values() for one in runs)
@@ -91,10 +123,15 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
         figures={
             "batch_size": BATCH,
             "points": [
-                {"sweep": p.sweep, "fraction": p.fraction, "factors": p.factors, "runs": runs} for p, runs in found.items()
+                {"sweep": p.sweep, "fraction": p.fraction, "factors": p.factors, "runs": runs}
+                for p, runs in found.items()
             ],
             "slopes": {
-                sweep: {one.label: {"slope": one.fit.slope, "error": one.fit.error} for one in drawn.series if one.fit}
+                sweep: {
+                    one.label: {"slope": one.fit.slope, "error": one.fit.error}
+                    for one in drawn.series
+                    if one.fit
+                }
                 for sweep, drawn in zip(sweeps, charts, strict=True)
             },
         },

@@ -44,7 +44,9 @@ def ended(*command: str) -> float:
         code = terminal.wait_exit()
         seconds = time.monotonic() - begun
         if code:
-            raise SystemExit(f"{' '.join(command)} ended with {code} and said\n{terminal.main_text}")
+            raise SystemExit(
+                f"{' '.join(command)} ended with {code} and said\n{terminal.main_text}"
+            )
     return seconds
 
 
@@ -63,7 +65,18 @@ def run(options: Options) -> Report:
         typer, textual = folder / "bare_typer.py", folder / "bare_textual.py"
         typer.write_text(BARE_TYPER)
         textual.write_text(BARE_TEXTUAL)
-        train = ["train", "--dataset", "demo", "--preset", "d2l", "--epochs", "1", "--home", str(home), "--name"]
+        train = [
+            "train",
+            "--dataset",
+            "demo",
+            "--preset",
+            "d2l",
+            "--epochs",
+            "1",
+            "--home",
+            str(home),
+            "--name",
+        ]
         subprocess.run([*PROGRAM, *train, "seen", "--plain"], check=True, capture_output=True)
         timed: dict[str, Callable[[], float]] = {
             "Python alone": lambda: ended(sys.executable, "-c", "pass"),
@@ -71,17 +84,26 @@ def run(options: Options) -> Report:
             "neumf-tui --help": lambda: ended(*PROGRAM, "--help"),
             "neumf-tui train --help": lambda: ended(*PROGRAM, "train", "--help"),
             "bare Textual app: first paint": lambda: painted(sys.executable, str(textual)),
-            "neumf-tui explore: first paint": lambda: painted(*PROGRAM, "explore", "seen", "--home", str(home)),
-            "neumf-tui attach: first paint": lambda: painted(*PROGRAM, "attach", "seen", "--home", str(home)),
+            "neumf-tui explore: first paint": lambda: painted(
+                *PROGRAM, "explore", "seen", "--home", str(home)
+            ),
+            "neumf-tui attach: first paint": lambda: painted(
+                *PROGRAM, "attach", "seen", "--home", str(home)
+            ),
             # The trainer, which outlives its screen, has ended before the next is timed.
-            "neumf-tui train: first paint": lambda: painted(*PROGRAM, *train, f"new-{next(numbers)}", more=4),
+            "neumf-tui train: first paint": lambda: painted(
+                *PROGRAM, *train, f"new-{next(numbers)}", more=4
+            ),
         }
         found: dict[str, list[float]] = {what: [] for what in timed}
         for number in range(rounds):  # in turns, so that a machine that slows down slows down all
             for what, call in timed.items():
                 found[what].append(call())
             say(f"  round {number + 1} of {rounds}")
-    rows = [[what, middle([1000 * one for one in seconds], "{:,.0f}")] for what, seconds in found.items()]
+    rows = [
+        [what, middle([1000 * one for one in seconds], "{:,.0f}")]
+        for what, seconds in found.items()
+    ]
     return Report(
         title="Starting",
         figures=found,

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare, save
 from neumf_tui.data.find import prepared_dir
 from neumf_tui.data.split import Interactions
+from neumf_tui.evaluation.evaluator import num_candidates
+from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.home import runs_dir
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.ranking.evaluate import num_candidates
-from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, point, save_checkpoint
 from neumf_tui.runs.writer import RunWriter, create_run
@@ -46,7 +46,18 @@ _SECOND = (
 _SYLLABLES = (
     "ba", "ka", "ri", "mo", "ta", "lun", "ver", "sho", "dra", "pel", "qui", "zan", "fo", "gre", "hel", "nis", "ost", "wyn",
 )  # fmt: skip
-_GENRES = ("Action", "Comedy", "Crime", "Documentary", "Drama", "Horror", "Romance", "Sci-Fi", "Thriller", "Western")
+_GENRES = (
+    "Action",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Horror",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "Western",
+)
 
 
 def make_catalogue(films: int, random: np.random.Generator) -> Catalogue:
@@ -57,9 +68,12 @@ def make_catalogue(films: int, random: np.random.Generator) -> Catalogue:
 
     def name() -> str:
         made = "".join(any_of(_SYLLABLES) for _ in range(int(random.integers(2, 5)))).capitalize()
-        return (f"{any_of(_FIRST)} {any_of(_SECOND)}", f"{made} {any_of(_SECOND)}", f"{any_of(_FIRST)} {made}", made)[
-            int(random.integers(4))
-        ]
+        return (
+            f"{any_of(_FIRST)} {any_of(_SECOND)}",
+            f"{made} {any_of(_SECOND)}",
+            f"{any_of(_FIRST)} {made}",
+            made,
+        )[int(random.integers(4))]
 
     titles, hostile = [], 0
     for number in range(films):
@@ -77,8 +91,13 @@ def make_catalogue(films: int, random: np.random.Generator) -> Catalogue:
             titles.append(f"{name()}: The {name()} of {name()}")
         else:
             titles.append(name())
-    years: list[int | None] = [None if n % 97 == 0 else int(y) for n, y in enumerate(random.integers(1920, 2024, films))]
-    genres = [[_GENRES[g] for g in sorted(set(drawn))] for drawn in random.integers(len(_GENRES), size=(films, 2)).tolist()]
+    years: list[int | None] = [
+        None if n % 97 == 0 else int(y) for n, y in enumerate(random.integers(1920, 2024, films))
+    ]
+    genres = [
+        [_GENRES[g] for g in sorted(set(drawn))]
+        for drawn in random.integers(len(_GENRES), size=(films, 2)).tolist()
+    ]
     return Catalogue([str(number) for number in range(1, films + 1)], titles, years, genres)
 
 
@@ -88,7 +107,9 @@ def make_dataset(films: int, users: int, mean: float, random: np.random.Generato
     weights = 1 / (10 + np.arange(films)) ** 0.9
     random.shuffle(weights)
     rows = np.repeat(np.arange(users), sizes)
-    items = np.searchsorted(np.cumsum(weights) / weights.sum(), random.random(len(rows))).clip(max=films - 1)
+    items = np.searchsorted(np.cumsum(weights) / weights.sum(), random.random(len(rows))).clip(
+        max=films - 1
+    )
     times = random.integers(1_000_000_000, 1_700_000_000, len(rows))
     return prepare(
         "synthetic", "invented", [str(number) for number in range(1, users + 1)], make_catalogue(films, random),
@@ -114,7 +135,9 @@ def make_ranks(dataset: Dataset, random: np.random.Generator) -> NDArray[np.floa
     place[np.argsort(-dataset.seen_by, kind="stable")] = np.arange(dataset.num_items)
     heldout = np.asarray(dataset.split.heldout)
     noisy = 1 + place[heldout] * random.lognormal(-0.5, 0.7, len(heldout))
-    return np.where(heldout >= 0, np.minimum(noisy.round(), num_candidates(dataset)), np.nan).astype(np.float32)
+    return np.where(
+        heldout >= 0, np.minimum(noisy.round(), num_candidates(dataset)), np.nan
+    ).astype(np.float32)
 
 
 def write_run(home: Path, dataset: Dataset, seed: int, random: np.random.Generator) -> Path:
@@ -136,21 +159,31 @@ def write_run(home: Path, dataset: Dataset, seed: int, random: np.random.Generat
         versions={},
     )  # fmt: skip
     create_run(folder, info)
-    config = NeuMFConfig(dataset.num_users, dataset.num_items, settings.embedding_size, settings.mlp_layers)
+    config = NeuMFConfig(
+        dataset.num_users, dataset.num_items, settings.embedding_size, settings.mlp_layers
+    )
     model = make_model(config, seed)
     steps = -(-dataset.num_train // settings.batch_size)
     chance = {"hit@10": 0.0, "hit@50": 0.001, "ndcg@10": 0.0, "mrr": 0.0, "auc": 0.5}
     with RunWriter(folder) as writer:
-        writer.event(events.Started(t=T0, device="cpu", epoch=0, step=0, steps=steps, popularity=chance))
+        writer.event(
+            events.Started(t=T0, device="cpu", epoch=0, step=0, steps=steps, popularity=chance)
+        )
         for epoch in range(1, EPOCHS + 1):
             tensors = {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
             # As large as the trainer's files are, for they are read whole.
             tensors |= {
-                f"adam.{key}.{name}": np.zeros_like(tensors[name]) for key in ("exp_avg", "exp_avg_sq") for name in tensors
+                f"adam.{key}.{name}": np.zeros_like(tensors[name])
+                for key in ("exp_avg", "exp_avg_sq")
+                for name in tensors
             }
             ranks = make_ranks(dataset, random)
             writer.ranks(epoch, ranks)
-            shape = {"num_users": config.num_users, "num_items": config.num_items, "embedding_size": config.embedding_size}
+            shape = {
+                "num_users": config.num_users,
+                "num_items": config.num_items,
+                "embedding_size": config.embedding_size,
+            }
             about = Checkpoint(
                 fingerprint=dataset.fingerprint,
                 progress=Progress(epoch=epoch),
@@ -159,20 +192,39 @@ def write_run(home: Path, dataset: Dataset, seed: int, random: np.random.Generat
             path = save_checkpoint(folder, tensors, about)
             loss = 0.6 / epoch
             writer.event(events.Steps(t=T0 + epoch, steps=[epoch * steps], losses=[loss]))
-            writer.event(events.Epoch(t=T0 + epoch, epoch=epoch, loss=loss, examples_per_second=1e6, seconds=1.0))
-            metrics, interval = metrics_from_ranks(ranks, num_candidates(dataset)), hit_interval(ranks)
-            writer.event(events.Evaluated(t=T0 + epoch, epoch=epoch, metrics=metrics, interval=interval, seconds=1.0))
+            writer.event(
+                events.Epoch(
+                    t=T0 + epoch, epoch=epoch, loss=loss, examples_per_second=1e6, seconds=1.0
+                )
+            )
+            metrics, interval = (
+                metrics_from_ranks(ranks, num_candidates(dataset)),
+                hit_interval(ranks),
+            )
+            writer.event(
+                events.Evaluated(
+                    t=T0 + epoch, epoch=epoch, metrics=metrics, interval=interval, seconds=1.0
+                )
+            )
             writer.event(events.Checkpointed(t=T0 + epoch, epoch=epoch, step=0, file=path.name))
             with torch.no_grad():
                 for parameter in model.parameters():
-                    parameter.add_(torch.from_numpy(random.normal(0, 0.05, parameter.shape).astype(np.float32)))
+                    parameter.add_(
+                        torch.from_numpy(random.normal(0, 0.05, parameter.shape).astype(np.float32))
+                    )
         point(folder, "best", path.name)
         writer.event(events.Finished(t=T0 + EPOCHS + 1, state="finished", reason=""))
-        writer.status(events.Status(state="finished", pid=1, epoch=EPOCHS, steps=steps, epochs=EPOCHS, device="cpu"))
+        writer.status(
+            events.Status(
+                state="finished", pid=1, epoch=EPOCHS, steps=steps, epochs=EPOCHS, device="cpu"
+            )
+        )
     return folder
 
 
-def make_home(home: Path, films: int = 87_000, users: int = 330_000, mean: float = 10.0, seed: int = 0) -> Path:
+def make_home(
+    home: Path, films: int = 87_000, users: int = 330_000, mean: float = 10.0, seed: int = 0
+) -> Path:
     """Lay out dataset and run `synthetic` under `home`; the run's folder."""
     random = np.random.default_rng(seed)
     dataset = make_dataset(films, users, mean, random)
@@ -181,7 +233,9 @@ def make_home(home: Path, films: int = 87_000, users: int = 330_000, mean: float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--films", type=int, default=87_000)
     parser.add_argument("--users", type=int, default=330_000)

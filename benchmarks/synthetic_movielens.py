@@ -75,14 +75,22 @@ class Shape:
             films=round(films * self.films),
             rated=round(films * self.rated),
             # No user sees more of the films than in the real files.
-            history=(max(1, round(least / users)), median / users, round(most * min(1, 1 / users, films))),
+            history=(
+                max(1, round(least / users)),
+                median / users,
+                round(most * min(1, 1 / users, films)),
+            ),
             seen=(first / films, second / films, third / films, seen_most),
         )
 
 
 SHAPES = {
-    "ml-20m": Shape(138_493, 27_278, 26_744, 20_000_263, (20, 68, 9_254), (3, 18, 205, 67_310), (1995, 2015)),
-    "ml-32m": Shape(200_948, 87_585, 84_432, 32_000_204, (20, 73, 33_332), (2, 5, 25, 102_929), (1995, 2023)),
+    "ml-20m": Shape(
+        138_493, 27_278, 26_744, 20_000_263, (20, 68, 9_254), (3, 18, 205, 67_310), (1995, 2015)
+    ),
+    "ml-32m": Shape(
+        200_948, 87_585, 84_432, 32_000_204, (20, 73, 33_332), (2, 5, 25, 102_929), (1995, 2023)
+    ),
 }
 
 
@@ -92,7 +100,9 @@ def history_sizes(shape: Shape) -> NDArray[np.int64]:
     normal = NormalDist()
     # Quantiles of a standard normal, by interpolation: NormalDist gives one at a time.
     grid = np.array([normal.inv_cdf(p) for p in np.linspace(1e-7, 1 - 1e-7, 20_001)])
-    z = np.interp((np.arange(shape.users) + 0.5) / shape.users, np.linspace(1e-7, 1 - 1e-7, 20_001), grid)
+    z = np.interp(
+        (np.arange(shape.users) + 0.5) / shape.users, np.linspace(1e-7, 1 - 1e-7, 20_001), grid
+    )
     most = min(most, shape.rated * 3 // 4)
 
     def sizes(sigma: float) -> NDArray[np.float64]:
@@ -100,7 +110,12 @@ def history_sizes(shape: Shape) -> NDArray[np.int64]:
         drawn[-1] = most
         return drawn
 
-    return _whole(sizes(_solve(lambda sigma: sizes(sigma).sum(), shape.ratings, 0.1, 6.0)), shape.ratings, least, most)
+    return _whole(
+        sizes(_solve(lambda sigma: sizes(sigma).sum(), shape.ratings, 0.1, 6.0)),
+        shape.ratings,
+        least,
+        most,
+    )
 
 
 def film_counts(shape: Shape) -> NDArray[np.int64]:
@@ -110,7 +125,13 @@ def film_counts(shape: Shape) -> NDArray[np.int64]:
     p = (np.arange(shape.rated) + 0.5) / shape.rated
     most = min(most, shape.users * 9 // 10)
     upper = int((p > 0.75).sum())
-    lower = np.exp(np.interp(p[: shape.rated - upper], [0, 0.25, 0.5, 0.75], np.log(np.maximum([1, first, median, third], 1))))
+    lower = np.exp(
+        np.interp(
+            p[: shape.rated - upper],
+            [0, 0.25, 0.5, 0.75],
+            np.log(np.maximum([1, first, median, third], 1)),
+        )
+    )
     steepness = np.log(most / max(third, 1))
     ranks = np.arange(upper, 0, -1)
 
@@ -119,7 +140,12 @@ def film_counts(shape: Shape) -> NDArray[np.int64]:
         a = steepness / np.log((upper + b) / (1 + b))
         return np.concatenate([lower, most * ((1 + b) / (ranks + b)) ** a])
 
-    return _whole(counts(_solve(lambda log_b: counts(log_b).sum(), shape.ratings, -5, 15)), shape.ratings, 1, most)
+    return _whole(
+        counts(_solve(lambda log_b: counts(log_b).sum(), shape.ratings, -5, 15)),
+        shape.ratings,
+        1,
+        most,
+    )
 
 
 def _solve(rising: Callable[[float], float], wanted: float, low: float, high: float) -> float:
@@ -133,7 +159,9 @@ def _solve(rising: Callable[[float], float], wanted: float, low: float, high: fl
 def _whole(values: NDArray[np.float64], total: int, least: int, most: int) -> NDArray[np.int64]:
     """Rounded to whole numbers from `least` to `most` with this sum, which the values have nearly."""
     if not least * len(values) <= total <= most * len(values):
-        raise SystemExit(f"{len(values):,} counts from {least:,} to {most:,} cannot come to {total:,} ratings in all")
+        raise SystemExit(
+            f"{len(values):,} counts from {least:,} to {most:,} cannot come to {total:,} ratings in all"
+        )
     whole = np.clip(np.rint(values), least, most).astype(np.int64)
     while missing := total - int(whole.sum()):
         free = np.flatnonzero((whole < most) if missing > 0 else (whole > least))
@@ -158,21 +186,33 @@ def draw(shape: Shape, random: np.random.Generator) -> Interactions:
         weights = counts.astype(np.float32)
         weights[of_film == of_user[user]] *= 3
         drawn = random.standard_exponential(shape.rated, dtype=np.float32)
-        race = np.divide(drawn, weights, out=np.full(shape.rated, np.inf, dtype=np.float32), where=weights > 0)
+        race = np.divide(
+            drawn, weights, out=np.full(shape.rated, np.inf, dtype=np.float32), where=weights > 0
+        )
         if np.count_nonzero(weights) < sizes[user]:
-            raise SystemExit(f"no tickets are left for a user with {sizes[user]:,} ratings: this shape is too dense")
+            raise SystemExit(
+                f"no tickets are left for a user with {sizes[user]:,} ratings: this shape is too dense"
+            )
         taken = np.argpartition(race, sizes[user])[: sizes[user]]
         keys[first[user] : first[user] + sizes[user]] += taken
         counts[taken] -= 1
     few = np.where(sizes > MANY, 0, sizes)
     seats = np.flatnonzero(np.repeat(few > 0, sizes))
     # A group has not films enough for any number of ratings.
-    own = random.random(len(seats), dtype=np.float32) < np.repeat(AFFINITY * np.minimum(1, 40 / sizes), few)
+    own = random.random(len(seats), dtype=np.float32) < np.repeat(
+        AFFINITY * np.minimum(1, 40 / sizes), few
+    )
     line = np.where(own, np.repeat(of_user, few), np.uint8(GROUPS)).astype(np.uint32) << 26
-    wanted = np.bincount(line >> 26, minlength=GROUPS)[:GROUPS] / np.maximum(np.bincount(of_film, counts, GROUPS), 1)
+    wanted = np.bincount(line >> 26, minlength=GROUPS)[:GROUPS] / np.maximum(
+        np.bincount(of_film, counts, GROUPS), 1
+    )
     # The tickets of a film lie side by side and the seats of a user far apart, one in each stretch of a line as long for all: so
     # there are few doubles. Each group has such a line, and what is of any group.
-    place = np.arange(len(seats)) - np.repeat(np.cumsum(few) - few, few) + random.random(len(seats), dtype=np.float32)
+    place = (
+        np.arange(len(seats))
+        - np.repeat(np.cumsum(few) - few, few)
+        + random.random(len(seats), dtype=np.float32)
+    )
     place *= (1 << 26) / np.repeat(few, few)
     line += np.minimum(place, (1 << 26) - 1).astype(np.uint32)
     seats = seats[np.argsort(line)]
@@ -181,7 +221,9 @@ def draw(shape: Shape, random: np.random.Generator) -> Interactions:
     films = random.permutation(shape.rated)
     films = films[np.argsort(of_film[films], kind="stable")]
     anywhere = random.permutation(shape.rated)
-    keys[seats] += np.concatenate([np.repeat(films, in_group[films]), np.repeat(anywhere, (counts - in_group)[anywhere])])
+    keys[seats] += np.concatenate(
+        [np.repeat(films, in_group[films]), np.repeat(anywhere, (counts - in_group)[anywhere])]
+    )
     del seats
     _swap_doubles(keys, shape.rated, random)
     users = np.repeat(np.arange(shape.users, dtype=np.int32), sizes)
@@ -196,7 +238,9 @@ def _swap_doubles(keys: NDArray[np.int64], width: int, random: np.random.Generat
         rows = np.flatnonzero(double)
         if not len(rows):
             return
-        rows = np.repeat(rows, np.clip(len(keys) // (4 * len(rows)), 4, 256))  # the few that are left are offered more
+        rows = np.repeat(
+            rows, np.clip(len(keys) // (4 * len(rows)), 4, 256)
+        )  # the few that are left are offered more
         partners = np.sort(random.integers(len(keys), size=len(rows)))
         partners = partners[np.diff(partners, prepend=-1) > 0]  # each once
         partners = random.permutation(partners[~double[partners]])
@@ -206,17 +250,23 @@ def _swap_doubles(keys: NDArray[np.int64], width: int, random: np.random.Generat
         fair = np.flatnonzero(~(_among(keys, mine) | _among(keys, theirs)))
         fair = fair[np.unique(rows[fair], return_index=True)[1]]
         keys[rows[fair]], keys[partners[fair]] = mine[fair], theirs[fair]
-    raise SystemExit(f"after {ROUNDS} rounds {len(rows):,} ratings are still double: this shape is too dense")
+    raise SystemExit(
+        f"after {ROUNDS} rounds {len(rows):,} ratings are still double: this shape is too dense"
+    )
 
 
 def _among(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
     order = np.argsort(wanted)  # found faster in this order
     found = np.empty(len(wanted), dtype=bool)
-    found[order] = keys[np.searchsorted(keys, wanted[order]).clip(max=len(keys) - 1)] == wanted[order]
+    found[order] = (
+        keys[np.searchsorted(keys, wanted[order]).clip(max=len(keys) - 1)] == wanted[order]
+    )
     return found
 
 
-def _times(sizes: NDArray[np.int64], shape: Shape, random: np.random.Generator) -> NDArray[np.int64]:
+def _times(
+    sizes: NDArray[np.int64], shape: Shape, random: np.random.Generator
+) -> NDArray[np.int64]:
     """Unix seconds: users come at any time of the years, rate one film after the other, and come back now and then."""
     first, last = ((year - 1970) * 365 * _DAY + (year - 1969) // 4 * _DAY for year in shape.years)
     rows = int(sizes.sum())
@@ -256,7 +306,14 @@ def make_dataset(shape: Shape, name: str, seed: int = 0) -> Dataset:
     rated = np.sort(random.choice(shape.films, shape.rated, replace=False))
     catalogue = make_catalogue([str(film) for film in ids[rated].tolist()], random)
     users = [str(user) for user in range(1, shape.users + 1)]
-    return prepare(f"synthetic-{name}", f"invented in the shape of {name}", users, catalogue, rows, simulated=True)
+    return prepare(
+        f"synthetic-{name}",
+        f"invented in the shape of {name}",
+        users,
+        catalogue,
+        rows,
+        simulated=True,
+    )
 
 
 def write_csv(shape: Shape, folder: Path, seed: int = 0) -> None:
@@ -279,9 +336,14 @@ def write_csv(shape: Shape, folder: Path, seed: int = 0) -> None:
                 stars.take(drawn),
                 pa.array(rows.times[part]),
             ]
-            csv.write_csv(pa.table(columns, names=["user", "movie", "rating", "time"]), file, options)
+            csv.write_csv(
+                pa.table(columns, names=["user", "movie", "rating", "time"]), file, options
+            )
     catalogue = make_catalogue([str(film) for film in ids.tolist()], random)
-    titles = [f"{title} ({year})" if year else title for title, year in zip(catalogue.titles, catalogue.years, strict=True)]
+    titles = [
+        f"{title} ({year})" if year else title
+        for title, year in zip(catalogue.titles, catalogue.years, strict=True)
+    ]
     genres = ["|".join(names) or "(no genres listed)" for names in catalogue.genres]
     table = pa.table({"movieId": ids, "title": titles, "genres": genres})
     with (folder / "movies.csv").open("wb") as file:
@@ -300,13 +362,19 @@ def told(shape: Shape, rows: Interactions) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="ml-20m")
     parser.add_argument("--fraction", type=float, default=1.0, help="of the users and ratings")
-    parser.add_argument("--users", type=float, default=1.0, help="so many times as many, with as many ratings")
+    parser.add_argument(
+        "--users", type=float, default=1.0, help="so many times as many, with as many ratings"
+    )
     parser.add_argument("--films", type=float, default=1.0, help="the same of films")
-    parser.add_argument("--prepared", action="store_true", help="FOLDER is a home, and gets a prepared dataset")
+    parser.add_argument(
+        "--prepared", action="store_true", help="FOLDER is a home, and gets a prepared dataset"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     shape = SHAPES[options.shape].part(options.fraction).stretched(options.users, options.films)

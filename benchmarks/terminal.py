@@ -6,11 +6,9 @@ What the screen showed after each is worked out afterwards, when nothing is bein
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from ptys import Terminal
-from ptys import wait_for as wait_for
+from tests.support.ptys import Terminal
+from tests.support.ptys import wait_for as wait_for
 
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
 SIZE = (120, 40)

@@ -67,7 +67,19 @@ class Viewer:
 
 def trained(home: Path, name: str, options: Options, epochs: int, watched: bool) -> dict[str, Any]:
     """A fresh run: examples a second of its later epochs, seconds in all, and KB/s that a viewer was sent."""
-    command = [*PROGRAM, "train", "--preset", "d2l", "--detach", "--home", str(home), "--name", name, "--epochs", str(epochs)]
+    command = [
+        *PROGRAM,
+        "train",
+        "--preset",
+        "d2l",
+        "--detach",
+        "--home",
+        str(home),
+        "--name",
+        name,
+        "--epochs",
+        str(epochs),
+    ]
     command += ["--dataset", "demo"] if options.quick else ["--dataset", "ml-100k"]
     if options.data_dir and not options.quick:
         command += ["--data-dir", str(options.data_dir)]
@@ -96,13 +108,26 @@ def run(options: Options) -> Report:
     found: dict[str, list[dict[str, Any]]] = {"alone": [], "watched": []}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        epochs = 20 if options.quick else max(20, round(SECONDS / trained(home, "first", options, 20, False)["seconds_an_epoch"]))
+        epochs = (
+            20
+            if options.quick
+            else max(
+                20, round(SECONDS / trained(home, "first", options, 20, False)["seconds_an_epoch"])
+            )
+        )
         for number in range(rounds):
             # Each way is first in turn, so that a machine that slows down slows down both.
             for way in ("alone", "watched") if number % 2 == 0 else ("watched", "alone"):
-                found[way].append(trained(home, f"{way}-{number}", options, epochs, way == "watched"))
-    middles = {way: [statistics.median(one["examples_per_second"]) for one in runs] for way, runs in found.items()}
-    shares = [watched / alone for alone, watched in zip(middles["alone"], middles["watched"], strict=True)]
+                found[way].append(
+                    trained(home, f"{way}-{number}", options, epochs, way == "watched")
+                )
+    middles = {
+        way: [statistics.median(one["examples_per_second"]) for one in runs]
+        for way, runs in found.items()
+    }
+    shares = [
+        watched / alone for alone, watched in zip(middles["alone"], middles["watched"], strict=True)
+    ]
     sent = [one["kb_per_second"] for one in found["watched"]]
     rows = [
         ["alone, examples/s", middle(middles["alone"], "{:,.0f}")],

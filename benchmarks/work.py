@@ -16,7 +16,9 @@ class Work:
     operations: float
 
 
-def step_work(batch: int, negatives: int, factors: int, layers: Sequence[int], weights: int) -> Work:
+def step_work(
+    batch: int, negatives: int, factors: int, layers: Sequence[int], weights: int
+) -> Work:
     """A step on `batch` pairs with so many negatives each, of a model of `weights` parameters, with Adam on all of them.
 
     Bytes: the rows of both embedding tables of every user and item of the batch are read, and their gradients read and written;
@@ -30,7 +32,9 @@ def step_work(batch: int, negatives: int, factors: int, layers: Sequence[int], w
     hidden = sum(layers) * scored * FLOAT * 5
     adam = weights * FLOAT * (1 + 4 + 3)
     widths = (2 * factors, *layers)
-    forward = scored * (2 * sum(a * b for a, b in pairwise(widths)) + factors + 2 * (factors + widths[-1]))
+    forward = scored * (
+        2 * sum(a * b for a, b in pairwise(widths)) + factors + 2 * (factors + widths[-1])
+    )
     return Work(embeddings + hidden + adam, 3 * forward + 12 * weights)
 
 
@@ -42,6 +46,8 @@ def evaluation_work(users: int, items: int, factors: int, layers: Sequence[int])
     pairs = users * items
     widths = tuple(layers)
     deep = sum(a * b for a, b in pairwise(widths))
-    operations = pairs * (2 * deep + 2 * widths[0] + 2 * widths[-1] + 2 * factors + 2) + 2 * factors * widths[0] * (users + items)
+    operations = pairs * (
+        2 * deep + 2 * widths[0] + 2 * widths[-1] + 2 * factors + 2
+    ) + 2 * factors * widths[0] * (users + items)
     moved = 2 * FLOAT * pairs * (sum(widths) + 2) + 2 * FLOAT * factors * (users + items)
     return Work(moved, operations)

@@ -94,13 +94,21 @@ class HostReader:
     first. Disk figures are those of `folder`. `clock` gives seconds.
     """
 
-    def __init__(self, pid: int, folder: Path, gpu_uuid: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pid: int,
+        folder: Path,
+        gpu_uuid: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         import psutil
 
         self._pid, self._folder, self._gpu_uuid, self._clock = pid, folder, gpu_uuid, clock
         self._process: psutil.Process | None = None
         with suppress(psutil.Error, ValueError):
-            self._process = psutil.Process(pid)  # remembers when it began, so that a reused pid is not taken for it
+            self._process = psutil.Process(
+                pid
+            )  # remembers when it began, so that a reused pid is not taken for it
         self._tree: list[psutil.Process] = []
         self._seconds: dict[int, float] = {}
         self._read_at = 0.0
@@ -185,7 +193,9 @@ class HostReader:
             rates = _figure(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
             memory = _figure(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
             milliwatts = _figure(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
-            celsius = _figure(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
+            celsius = _figure(
+                nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU
+            )
         except nvml.NVMLError as error:
             self._handle = None
             return None, nvml_note(nvml, error)
@@ -210,7 +220,10 @@ class HostReader:
             if nvml.nvmlDeviceGetCount() == 0:
                 return "no NVIDIA GPU here"
             handle = nvml.nvmlDeviceGetHandleByIndex(0)  # until the trainer shows up on one
-        self._handle, self._name = handle, nvml_text(_figure(nvml, nvml.nvmlDeviceGetName, handle) or "GPU")
+        self._handle, self._name = (
+            handle,
+            nvml_text(_figure(nvml, nvml.nvmlDeviceGetName, handle) or "GPU"),
+        )
         return ""
 
     def _by_uuid(self, nvml: Any) -> Any:
@@ -225,7 +238,10 @@ class HostReader:
         for index in range(nvml.nvmlDeviceGetCount()):
             with suppress(nvml.NVMLError):
                 handle = nvml.nvmlDeviceGetHandleByIndex(index)
-                if any(process.pid == self._pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)):
+                if any(
+                    process.pid == self._pid
+                    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+                ):
                     return handle
         return None
 
@@ -276,7 +292,12 @@ def _disk(folder: Path) -> tuple[int | None, int | None]:
 
 def host_lines(reading: HostReading, width: int) -> list[str]:
     """Four lines of at most `width` cells: GPU, CPU, memory, disk. What does not fit is left out from the right."""
-    return [_gpu_line(reading, width), _cpu_line(reading, width), _memory_line(reading, width), _disk_line(reading, width)]
+    return [
+        _gpu_line(reading, width),
+        _cpu_line(reading, width),
+        _memory_line(reading, width),
+        _disk_line(reading, width),
+    ]
 
 
 def _gpu_line(reading: HostReading, width: int) -> str:
@@ -299,14 +320,18 @@ def _cpu_line(reading: HostReading, width: int) -> str:
     if reading.cpu_percent is None:
         return _fit(width, ["CPU", f"{reading.cpu_cores} cores", load])
     # Cores, for a percentage beside their number would leave open which of the two it is of.
-    return _fit(width, ["CPU", f"{reading.cpu_percent / 100:.1f} of {reading.cpu_cores} cores", load])
+    return _fit(
+        width, ["CPU", f"{reading.cpu_percent / 100:.1f} of {reading.cpu_cores} cores", load]
+    )
 
 
 def _memory_line(reading: HostReading, width: int) -> str:
     trainer = f"{_gib(reading.trainer_memory)} GiB" if reading.trainer_memory is not None else ""
     host = _of(reading.memory_used, reading.memory_total)
     rest = f"host {host}" if host else "" if trainer else "unknown"
-    return _fit(width, ["memory", trainer and f"trainer {trainer}", rest], ["memory", trainer, rest])
+    return _fit(
+        width, ["memory", trainer and f"trainer {trainer}", rest], ["memory", trainer, rest]
+    )
 
 
 def _disk_line(reading: HostReading, width: int) -> str:

@@ -96,7 +96,11 @@ def flag_of(name: str) -> str:
 
 def preset_names() -> list[str]:
     folder = resources.files("neumf_tui") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
 
 
 def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None) -> Settings:
@@ -105,7 +109,9 @@ def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None
     Raises UsageError for an unknown preset, or naming the setting (in a file, also its line) that is unknown or wrong.
     """
     if preset not in preset_names():
-        raise UsageError(f"unknown preset {preset!r}: expected one of {', '.join(preset_names())}; --config takes a file")
+        raise UsageError(
+            f"unknown preset {preset!r}: expected one of {', '.join(preset_names())}; --config takes a file"
+        )
     text = (resources.files("neumf_tui") / "presets" / f"{preset}.toml").read_text("utf-8")
     values: dict[str, Any] = tomllib.loads(text)
     if file is not None:
@@ -126,25 +132,33 @@ def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--config {path}: not TOML: {error}; mend that line") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: cannot be read ({error}); name a TOML file of settings") from error
+        raise UsageError(
+            f"--config {path}: cannot be read ({error}); name a TOML file of settings"
+        ) from error
     for name in values:
         if name not in Settings.__struct_fields__:
             near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else "`neumf-tui train --help` lists all"
-            raise UsageError(f"--config {path}, line {line_of(text, name)}: unknown setting {name!r}; {hint}")
+            raise UsageError(
+                f"--config {path}, line {line_of(text, name)}: unknown setting {name!r}; {hint}"
+            )
         try:
             msgspec.convert(below | {name: values[name]}, Settings)
         except msgspec.ValidationError as error:
             problem = str(error).partition(" - at `$.")[0]
             where = f"--config {path}, line {line_of(text, name)}"
-            raise UsageError(f"{where}: {name} = {values[name]!r}: {problem[0].lower() + problem[1:]}; give another") from error
+            raise UsageError(
+                f"{where}: {name} = {values[name]!r}: {problem[0].lower() + problem[1:]}; give another"
+            ) from error
     return values
 
 
 def line_of(text: str, name: str) -> int:
     """The line, from 1, on which `name` is set."""
     set_here = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}\b")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if set_here.match(line)), 1)
+    return next(
+        (number for number, line in enumerate(text.splitlines(), 1) if set_here.match(line)), 1
+    )
 
 
 def check(values: dict[str, Any]) -> Settings:
@@ -155,17 +169,27 @@ def check(values: dict[str, Any]) -> Settings:
         problem, _, where = str(error).partition(" - at `$.")
         problem = problem[0].lower() + problem[1:]
         if not where:  # a setting that is not known, or one that is missing
-            raise UsageError(f"settings: {problem}; `neumf-tui train --help` lists them all") from error
+            raise UsageError(
+                f"settings: {problem}; `neumf-tui train --help` lists them all"
+            ) from error
         name = where.rstrip("`").split("[")[0]
-        raise UsageError(f"{flag_of(name)} {values.get(name)}: {problem}; give another {flag_of(name)}") from error
+        raise UsageError(
+            f"{flag_of(name)} {values.get(name)}: {problem}; give another {flag_of(name)}"
+        ) from error
     if settings.early_stop and not settings.validation:
-        raise UsageError("--early-stop goes by the validation item, and there is none: add --validation, or leave it out")
+        raise UsageError(
+            "--early-stop goes by the validation item, and there is none: add --validation, or leave it out"
+        )
     if settings.processes > 1 and settings.device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {settings.device} with --processes {settings.processes}: expected auto, cpu or cuda")
+        raise UsageError(
+            f"--device {settings.device} with --processes {settings.processes}: expected auto, cpu or cuda"
+        )
     if settings.pretrain >= settings.epochs:
         raise UsageError(
             f"--pretrain {settings.pretrain}: must be less than --epochs {settings.epochs}, which include it; give more --epochs"
         )
     if settings.pretrain and settings.model != "neumf":
-        raise UsageError(f"--pretrain goes with --model neumf: {settings.model} has one path, there is nothing to fuse")
+        raise UsageError(
+            f"--pretrain goes with --model neumf: {settings.model} has one path, there is nothing to fuse"
+        )
     return settings

@@ -40,7 +40,11 @@ def why_no_screen() -> str:
     """Why there can be no screen, or nothing. Textual draws on stderr and reads stdin."""
     if os.environ.get("TERM", "dumb") == "dumb":
         return "the terminal is dumb (TERM)"
-    for stream, name in ((sys.__stdin__, "stdin"), (sys.__stderr__, "stderr"), (sys.__stdout__, "stdout")):
+    for stream, name in (
+        (sys.__stdin__, "stdin"),
+        (sys.__stderr__, "stderr"),
+        (sys.__stdout__, "stdout"),
+    ):
         if stream is None or not stream.isatty():
             return f"{name} is no terminal"
     return ""
@@ -75,7 +79,9 @@ def ask_background(limit: float = 0.3, env: Mapping[str, str] | None = None) -> 
     env = os.environ if env is None else env
     answer = b"" if env.get("TERM", "").lower() in _MUTE else _ask(limit)
     if found := _COLOUR.search(answer):
-        red, green, blue = (round(int(part, 16) * 255 / (16 ** len(part) - 1)) for part in found.groups() if part)
+        red, green, blue = (
+            round(int(part, 16) * 255 / (16 ** len(part) - 1)) for part in found.groups() if part
+        )
         return red, green, blue
     # `foreground;background`, or with something of rxvt's own between; `default` for a background says nothing.
     index = env.get("COLORFGBG", "").rpartition(";")[2]
@@ -104,7 +110,10 @@ def _ask(limit: float) -> bytes:
         end = time.monotonic() + limit
         if select.select([], [target], [], limit)[1]:
             os.write(target, _ASK + _ASK_KIND)
-            while not _KIND.search(got) and select.select([source], [], [], max(0.0, end - time.monotonic()))[0]:
+            while (
+                not _KIND.search(got)
+                and select.select([source], [], [], max(0.0, end - time.monotonic()))[0]
+            ):
                 more = os.read(source, 4096)
                 if not more:
                     break
@@ -130,7 +139,9 @@ def is_light(rgb: Rgb) -> bool:
 
     By relative luminance (WCAG 2), which crosses over at √(1.05 × 0.05) − 0.05 = 0.179.
     """
-    red, green, blue = ((c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb)
+    red, green, blue = (
+        (c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179
 
 
@@ -166,7 +177,10 @@ def notice_kind(env: Mapping[str, str]) -> str:
     term = env.get("TERM", "")
     if term.startswith(("rxvt", "foot")) or "VTE_VERSION" in env:
         return "osc777"
-    known = env.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm", "ghostty") or env.get("LC_TERMINAL") == "iTerm2"
+    known = (
+        env.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm", "ghostty")
+        or env.get("LC_TERMINAL") == "iTerm2"
+    )
     return "osc9" if known or term in ("xterm-kitty", "xterm-ghostty", "wezterm") else "both"
 
 

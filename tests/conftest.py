@@ -79,7 +79,9 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the demo set prepared, and no run; to be read only."""
-    return made_once(tmp_path_factory, "shared-home", lambda home: open_dataset("demo", None, home, quiet, quiet))
+    return made_once(
+        tmp_path_factory, "shared-home", lambda home: open_dataset("demo", None, home, quiet, quiet)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +137,17 @@ def trained_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
     def make(home: Path) -> None:
         shutil.copytree(shared_home, home, dirs_exist_ok=True)
-        args = ("--preset", "d2l", "--dataset", "demo", "--threads", "1", "--name", "trained", "--plain")
+        args = (
+            "--preset",
+            "d2l",
+            "--dataset",
+            "demo",
+            "--threads",
+            "1",
+            "--name",
+            "trained",
+            "--plain",
+        )
         result = run_cli("train", *args, "--home", str(home))
         assert result.returncode == 0, result.stderr
 

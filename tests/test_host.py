@@ -110,7 +110,9 @@ def test_every_figure_of_a_gpu(driver: Driver, tmp_path: Path) -> None:
     fake = driver(Gpu("GPU-a", name=b"NVIDIA H100 80GB HBM3"))
     reader = HostReader(os.getpid(), tmp_path)
     reading = reader.read()
-    assert reading.gpu == GpuReading("NVIDIA H100 80GB HBM3", 43.0, GIB * 12 // 10, 80 * GIB, 61.0, 210.4)
+    assert reading.gpu == GpuReading(
+        "NVIDIA H100 80GB HBM3", 43.0, GIB * 12 // 10, 80 * GIB, 61.0, 210.4
+    )
     assert reading.gpu_note == ""
     reader.read()
     reader.close()
@@ -141,7 +143,9 @@ def test_figures_that_are_not_supported_are_unknown(driver: Driver, tmp_path: Pa
         ("GpuIsLost", "NVML: GpuIsLost"),
     ],
 )
-def test_a_driver_that_does_not_start_is_asked_once(driver: Driver, broken: str, note: str, tmp_path: Path) -> None:
+def test_a_driver_that_does_not_start_is_asked_once(
+    driver: Driver, broken: str, note: str, tmp_path: Path
+) -> None:
     fake = driver(Gpu("GPU-a"), broken=broken)
     reader = HostReader(os.getpid(), tmp_path)
     for _ in range(12):
@@ -152,19 +156,25 @@ def test_a_driver_that_does_not_start_is_asked_once(driver: Driver, broken: str,
     assert host_lines(reading, 34)[0] == note
 
 
-@pytest.mark.parametrize(("device", "note"), [(True, "NVML not found"), (False, "no NVIDIA GPU here")])
+@pytest.mark.parametrize(
+    ("device", "note"), [(True, "NVML not found"), (False, "no NVIDIA GPU here")]
+)
 def test_without_the_drivers_library(
     driver: Driver, device: bool, note: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     driver(broken="LibraryNotFound")
     exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda self: device if str(self) == "/dev/nvidiactl" else exists(self))
+    monkeypatch.setattr(
+        Path, "exists", lambda self: device if str(self) == "/dev/nvidiactl" else exists(self)
+    )
     assert HostReader(os.getpid(), tmp_path).read().gpu_note == note
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert HostReader(os.getpid(), tmp_path).read().gpu_note == "the package nvidia-ml-py is missing"
+    assert (
+        HostReader(os.getpid(), tmp_path).read().gpu_note == "the package nvidia-ml-py is missing"
+    )
 
 
 def test_a_driver_without_a_gpu(driver: Driver, tmp_path: Path) -> None:
@@ -184,7 +194,9 @@ def test_another_gpu_is_never_shown_as_the_trainers(driver: Driver, tmp_path: Pa
     assert reading.gpu is None and reading.gpu_note == "the trainer's GPU is not seen here"
 
 
-def test_the_gpu_that_the_trainer_computes_on_even_if_it_comes_late(driver: Driver, tmp_path: Path) -> None:
+def test_the_gpu_that_the_trainer_computes_on_even_if_it_comes_late(
+    driver: Driver, tmp_path: Path
+) -> None:
     fake = driver(Gpu("GPU-a", "first", [1]), Gpu("GPU-b", "second"))
     reader = HostReader(os.getpid(), tmp_path)
     assert name_of(reader.read()) == "first", "nobody's, until it is known better"
@@ -207,12 +219,16 @@ def test_a_gpu_lost_and_found_again(driver: Driver, tmp_path: Path) -> None:
 @pytest.fixture
 def child() -> Iterator["subprocess.Popen[bytes]"]:
     """A process that waits for its stdin to end."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         yield process
         process.kill()
 
 
-def test_a_trainer_that_ends_is_no_error(driver: Driver, child: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_a_trainer_that_ends_is_no_error(
+    driver: Driver, child: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
     driver()
     reader = HostReader(child.pid, tmp_path)
     alive = reader.read()
@@ -222,13 +238,21 @@ def test_a_trainer_that_ends_is_no_error(driver: Driver, child: "subprocess.Pope
     zombie = reader.read()
     child.wait()
     gone = reader.read()
-    for reading in (zombie, gone, HostReader(child.pid, tmp_path).read(), HostReader(-1, tmp_path).read()):
+    for reading in (
+        zombie,
+        gone,
+        HostReader(child.pid, tmp_path).read(),
+        HostReader(-1, tmp_path).read(),
+    ):
         assert reading.trainer_memory is None and reading.cpu_percent is None
         assert reading.memory_total and reading.disk_total and reading.cpu_cores >= 1
 
 
 def test_cpu_is_of_the_whole_tree_by_one_core(
-    driver: Driver, child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    driver: Driver,
+    child: "subprocess.Popen[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     driver()
     used = {os.getpid(): 10.0, child.pid: 500.0}
@@ -293,7 +317,12 @@ def test_lines_for_the_panel() -> None:
         "memory  trainer 0.8 GiB  host 3.1/128 GiB",
         "disk  51 GiB free  of 64 GiB",
     ]
-    assert host_lines(NOTHING, 34) == ["no NVIDIA GPU here", "CPU  2 cores", "memory  unknown", "disk  unknown"]
+    assert host_lines(NOTHING, 34) == [
+        "no NVIDIA GPU here",
+        "CPU  2 cores",
+        "memory  unknown",
+        "disk  unknown",
+    ]
 
 
 @pytest.mark.parametrize("reading", [FULL, BUSY, NOTHING])

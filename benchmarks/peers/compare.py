@@ -23,7 +23,12 @@ from neumf_tui.data.find import prepared_dir
 from neumf_tui.data.registry import open_dataset
 
 ROOT = HERE.parents[1]
-OURS, PLAIN, RECBOLE, CORNAC = "neumf-tui", "the notebook's plain code", "RecBole NeuMF", "Cornac NeuMF"
+OURS, PLAIN, RECBOLE, CORNAC = (
+    "neumf-tui",
+    "the notebook's plain code",
+    "RecBole NeuMF",
+    "Cornac NeuMF",
+)
 Outcome = dict[str, Any]
 """What a driver prints."""
 
@@ -36,7 +41,9 @@ class Peer:
     """To be tried; 0 is torch's default, and here what a training run takes."""
 
     def do(self, folder: Path, epochs: int, threads: int) -> Outcome:
-        outcome: Outcome = json.loads(_call([*self.command, str(folder), str(epochs), str(threads)]))
+        outcome: Outcome = json.loads(
+            _call([*self.command, str(folder), str(epochs), str(threads)])
+        )
         seconds = outcome["seconds"]
         say(
             f"  {self.name:<28} train {seconds['train']:6.2f} s, evaluate {seconds['evaluate']:6.2f} s, "
@@ -48,7 +55,11 @@ class Peer:
 def run(options: Options) -> Report:
     home = options.cache / "home"
     data = open_dataset(
-        "demo" if options.quick else "ml-100k", None if options.quick else options.data_dir, home, say, lambda _: None
+        "demo" if options.quick else "ml-100k",
+        None if options.quick else options.data_dir,
+        home,
+        say,
+        lambda _: None,
     )
     folder = prepared_dir(home) / data.fingerprint
     epochs, rounds = (1, 1) if options.quick else (10, options.rounds or 5)
@@ -87,7 +98,17 @@ def whole_command(data: Dataset, home: Path, epochs: int) -> float:
     with tempfile.TemporaryDirectory(dir=home) as scratch:
         own = Path(scratch)
         (own / "datasets").symlink_to(home / "datasets")
-        command = [sys.executable, "-m", "neumf_tui", "train", "--plain", "--preset", "d2l", "--epochs", str(epochs)]
+        command = [
+            sys.executable,
+            "-m",
+            "neumf_tui",
+            "train",
+            "--plain",
+            "--preset",
+            "d2l",
+            "--epochs",
+            str(epochs),
+        ]
         command += ["--dataset", data.name, "--home", str(own)]
         if Path(data.source).exists():
             command += ["--data-dir", data.source]
@@ -99,7 +120,11 @@ def whole_command(data: Dataset, home: Path, epochs: int) -> float:
 
 
 def report(
-    data: Dataset, epochs: int, outcomes: dict[str, list[Outcome]], whole: list[float], versions: dict[str, str]
+    data: Dataset,
+    epochs: int,
+    outcomes: dict[str, list[Outcome]],
+    whole: list[float],
+    versions: dict[str, str],
 ) -> Report:
     pairs = data.num_users * data.num_items
     ours = outcomes[OURS]
@@ -165,7 +190,9 @@ def notes(data: Dataset, whole: list[float]) -> list[str]:
 
 def threads_text(one: Outcome) -> str:
     """Such as 1, or 1, 2 where evaluation takes others than training."""
-    return ", ".join(dict.fromkeys(str(one[key]) for key in ("threads", "evaluation_threads") if key in one))
+    return ", ".join(
+        dict.fromkeys(str(one[key]) for key in ("threads", "evaluation_threads") if key in one)
+    )
 
 
 def compared(ours: list[Outcome], theirs: list[Outcome], full: bool) -> dict[str, list[float]]:
@@ -185,5 +212,7 @@ def compared(ours: list[Outcome], theirs: list[Outcome], full: bool) -> dict[str
 def _call(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
+        )
     return done.stdout

@@ -21,7 +21,9 @@ def main() -> None:
     source, epochs, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     if threads:
         torch.set_num_threads(threads)
-    users, items, heldout = (np.load(source / f"{name}.npy") for name in ("users", "items", "heldout"))
+    users, items, heldout = (
+        np.load(source / f"{name}.npy") for name in ("users", "items", "heldout")
+    )
     num_items = len(json.loads((source / "catalogue.json").read_bytes())["item_ids"])
     # Cornac gives indices in the order in which ids come: these are known beforehand, also of items that are only held out.
     known_users = {user: user for user in range(len(heldout))}
@@ -44,7 +46,12 @@ def main() -> None:
     before = (scores > target).sum(1) + ((scores == target).sum(1) - 1) / 2
     below = 1 - before / (np.isfinite(scores).sum(1) - 1)
     seconds = {"train": trained - begun, "evaluate": scored - trained}
-    found = {"seconds": seconds, "evaluations": 1, "hit@50": float((before < 50).mean()), "auc": float(below.mean())}
+    found = {
+        "seconds": seconds,
+        "evaluations": 1,
+        "hit@50": float((before < 50).mean()),
+        "auc": float(below.mean()),
+    }
     print(json.dumps(found | {"threads": torch.get_num_threads()}))
 
 

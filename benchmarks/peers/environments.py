@@ -27,7 +27,15 @@ def python_of(peer: str, cache: Path, *, torch: bool = True) -> Path:
         say(f"  {peer}: making an environment in {folder} (a minute or two)")
         shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut short
         _call([sys.executable, "-m", "venv", str(folder)])
-        pip = [str(python), "-m", "pip", "install", "-q", "-r", str(HERE / f"requirements-{peer}.txt")]
+        pip = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "-r",
+            str(HERE / f"requirements-{peer}.txt"),
+        ]
         _call([*pip, f"torch=={more}"] if torch else pip)
         done.touch()
     return python
@@ -42,5 +50,7 @@ def packages_of(python: Path, *names: str) -> dict[str, str]:
 def _call(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
+        )
     return done.stdout

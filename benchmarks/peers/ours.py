@@ -15,8 +15,8 @@ import torch
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.dataset import load
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import metrics_from_ranks
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.settings import make_settings
 from neumf_tui.training.device import set_threads
 from neumf_tui.training.trainer import Trainer
@@ -39,8 +39,17 @@ def main() -> None:
         metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(epoch)), evaluator.candidates)
         seconds["train"] += trained - begun
         seconds["evaluate"] += time.perf_counter() - trained
-    found = {"seconds": seconds, "evaluations": epochs, "hit@50": metrics["hit@50"], "auc": metrics["auc"]}
-    print(json.dumps(found | {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}))
+    found = {
+        "seconds": seconds,
+        "evaluations": epochs,
+        "hit@50": metrics["hit@50"],
+        "auc": metrics["auc"],
+    }
+    print(
+        json.dumps(
+            found | {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,11 @@ def auc(trainer: Any, data: Any) -> float:
             _, scores, rows, items = trainer._full_sort_batch_eval(batch)
             target = scores[rows, items][:, None]
             candidates = torch.isfinite(scores).sum(1) - 1
-            below = (scores < target).sum(1) - torch.isneginf(scores).sum(1) + ((scores == target).sum(1) - 1) / 2
+            below = (
+                (scores < target).sum(1)
+                - torch.isneginf(scores).sum(1)
+                + ((scores == target).sum(1) - 1) / 2
+            )
             found += (below / candidates).tolist()
     return sum(found) / len(found)
 
@@ -64,7 +68,9 @@ def main() -> None:
     source, epochs, threads = Path(sys.argv[1]).absolute(), int(sys.argv[2]), int(sys.argv[3])
     if threads:
         torch.set_num_threads(threads)
-    train_users, train_items, heldout = (np.load(source / f"{name}.npy") for name in ("users", "items", "heldout"))
+    train_users, train_items, heldout = (
+        np.load(source / f"{name}.npy") for name in ("users", "items", "heldout")
+    )
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
         os.chdir(scratch)  # RecBole leaves logs where it stands
         folder = Path(scratch, "own")

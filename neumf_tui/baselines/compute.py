@@ -15,12 +15,12 @@ from torch import Tensor
 from neumf_tui.baselines import factor_models
 from neumf_tui.baselines.histories import Histories
 from neumf_tui.baselines.item_models import Scores
+from neumf_tui.baselines.kept import Figures, KeptBaseline, keep, read_one
 from neumf_tui.baselines.registry import Baseline
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import hit_interval, metrics_from_ranks
-from neumf_tui.runs.baselines import Figures, KeptBaseline, keep, read_one
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks
 
 Report = Callable[[Baseline, int, int], None]
 """Told of each fit before it is begun: the baseline, fits done of it, fits it takes."""
@@ -55,7 +55,9 @@ class Fold:
         size = max(1, _CHUNK_SCORES // items)
 
         def chunk(number: int) -> Tensor:
-            return torch.from_numpy(scores(number * size, min((number + 1) * size, users)).astype(np.float32))
+            return torch.from_numpy(
+                scores(number * size, min((number + 1) * size, users)).astype(np.float32)
+            )
 
         return self.evaluator.ranks_by(chunk, -(-users // size), size)
 
@@ -81,14 +83,20 @@ class Baselines:
     def _heldout(self) -> Fold:
         return Fold(self.dataset, False)
 
-    def outcomes(self, wanted: Sequence[Baseline], *, again: bool = False, strict: bool = False) -> Iterator[Outcome]:
+    def outcomes(
+        self, wanted: Sequence[Baseline], *, again: bool = False, strict: bool = False
+    ) -> Iterator[Outcome]:
         """One after the other. What cannot be had here is told in its outcome; with `strict` it raises before anything is done.
 
         Raises UsageError for a package that is missing, NeumfTuiError for too little memory, both only with `strict`, and
         DatasetError where there is nothing to rank.
         """
         kept = {baseline.name: (None, "") if again else self._kept(baseline) for baseline in wanted}
-        problems = {baseline.name: self._problem(baseline) for baseline in wanted if kept[baseline.name][0] is None}
+        problems = {
+            baseline.name: self._problem(baseline)
+            for baseline in wanted
+            if kept[baseline.name][0] is None
+        }
         for problem in problems.values():
             if problem and strict:
                 raise problem
@@ -109,14 +117,20 @@ class Baselines:
             return None, str(error)
         if found is None or found.recipe != baseline.recipe(self.seed):
             return None, ""
-        other = baseline.by_package and factor_models.installed_version() not in (None, found.package)
+        other = baseline.by_package and factor_models.installed_version() not in (
+            None,
+            found.package,
+        )
         return (None if other else found), ""
 
     def _problem(self, baseline: Baseline) -> NeumfTuiError | None:
         """Why it cannot be computed here."""
         if baseline.by_package and (why := factor_models.why_missing()):
             return UsageError(f"{baseline.name}: {why}")
-        needed, free = baseline.pair_bytes * self.dataset.num_items**2, psutil.virtual_memory().available
+        needed, free = (
+            baseline.pair_bytes * self.dataset.num_items**2,
+            psutil.virtual_memory().available,
+        )
         if needed > free:
             return NeumfTuiError(
                 f"{baseline.name}: {self.dataset.num_items:,} items need {needed / 2**30:.1f} GiB of memory and "

@@ -52,7 +52,13 @@ def bpr(histories: Histories, factors: int, iterations: int, seed: int = 0) -> S
     # More threads would write into the same vectors unordered: never the same result twice.
     rates = {"regularization": 0.001, "learning_rate": 0.006, "num_threads": 1}
     return _factors(
-        "bpr", "BayesianPersonalizedRanking", histories, random_state=seed, factors=factors, iterations=iterations, **rates
+        "bpr",
+        "BayesianPersonalizedRanking",
+        histories,
+        random_state=seed,
+        factors=factors,
+        iterations=iterations,
+        **rates,
     )
 
 
@@ -65,10 +71,17 @@ def _factors(module: str, kind: str, histories: Histories, **settings: Any) -> S
     matrix.sort_indices()  # BPR searches them for what a user has
     # It brings threads of its own, which those of a BLAS would slow down many times over.
     with threadpool_limits(1, "blas"):
-        model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(use_gpu=False, **settings)
+        model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(
+            use_gpu=False, **settings
+        )
         try:
             model.fit(matrix, show_progress=False)
         except ModelFitError as error:
-            raise NeumfTuiError(f"{module}: {PACKAGE} cannot fit it to this data ({error}); leave it out with --only") from error
-    users, items = (np.asarray(factors, dtype=np.float64) for factors in (model.user_factors, model.item_factors))
+            raise NeumfTuiError(
+                f"{module}: {PACKAGE} cannot fit it to this data ({error}); leave it out with --only"
+            ) from error
+    users, items = (
+        np.asarray(factors, dtype=np.float64)
+        for factors in (model.user_factors, model.item_factors)
+    )
     return lambda start, stop: users[start:stop] @ items.T

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.evaluation.evaluator import Evaluator
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,4 +40,6 @@ class Histories:
         return self._filled(np.exp(-place / decay) + floor)
 
     def _filled(self, values: NDArray[np.float64]) -> sp.csr_matrix:
-        return sp.csr_matrix((values, self.items, self.offsets), shape=(self.num_users, self.num_items))
+        return sp.csr_matrix(
+            (values, self.items, self.offsets), shape=(self.num_users, self.num_items)
+        )

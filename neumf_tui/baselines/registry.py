@@ -45,12 +45,23 @@ BASELINES = (
         tuple({"neighbours": k} for k in (20, 50, 100, 200)),
         pair_bytes=24,
     ),
-    Baseline("ease", "EASE", item_models.ease, tuple({"l2": l2} for l2 in (100, 300, 1000)), pair_bytes=36),
+    Baseline(
+        "ease",
+        "EASE",
+        item_models.ease,
+        tuple({"l2": l2} for l2 in (100, 300, 1000)),
+        pair_bytes=36,
+    ),
     Baseline(
         "ease-recent",
         "EASE, recent history counts more",
         item_models.ease_recent,
-        tuple({"l2": l2, "decay": d, "floor": f} for l2 in (300, 1000) for d in (3, 5, 10) for f in (0.02, 0.05)),
+        tuple(
+            {"l2": l2, "decay": d, "floor": f}
+            for l2 in (300, 1000)
+            for d in (3, 5, 10)
+            for f in (0.02, 0.05)
+        ),
         pair_bytes=36,
     ),
     Baseline(
@@ -78,5 +89,7 @@ def named(text: str | None) -> tuple[Baseline, ...]:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in wanted if name not in NAMES]
     if unknown or not wanted:
-        raise UsageError(f"--only {', '.join(unknown) or text!r}: expected some of {', '.join(NAMES)}, separated by commas")
+        raise UsageError(
+            f"--only {', '.join(unknown) or text!r}: expected some of {', '.join(NAMES)}, separated by commas"
+        )
     return tuple(baseline for baseline in BASELINES if baseline.name in wanted)

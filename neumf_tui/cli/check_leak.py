@@ -15,8 +15,8 @@ from neumf_tui.errors import UsageError
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.settings import Settings
-    from neumf_tui.sheet import Sheet
     from neumf_tui.training.leak import LeakCheck, Report
+    from neumf_tui.views.sheet import Sheet
 
 COLUMNS = ("metric", "value", "low", "high", "chance", "chance_low", "chance_high", "p", "verdict")
 _NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "auc": "AUC"}
@@ -27,8 +27,13 @@ def check_leak(
     dataset: Annotated[str, typer.Option(help="Whose form the data have. As in `train`.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="As in `train`.")] = None,
     preset: Annotated[str | None, typer.Option(help="Named settings.  [default: tuned]")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Trainings, whose figures are pooled: more find smaller leaks.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")
+    ] = None,
+    rounds: Annotated[
+        int,
+        typer.Option(min=1, help="Trainings, whose figures are pooled: more find smaller leaks."),
+    ] = 1,
     json: Json = False,
     home: Home = None,
     *,
@@ -42,13 +47,15 @@ def check_leak(
 
     Exits with 1 where there is a leak, or where held-out items rank lower than by chance.
     """
-    from neumf_tui.output import print_sheet
+    from neumf_tui.runs.start import open_data
     from neumf_tui.settings import DEFAULT_PRESET, make_settings
-    from neumf_tui.start import open_data
+    from neumf_tui.views.output import print_sheet
 
     settings = make_settings(preset or DEFAULT_PRESET, changes, config)
     if settings.processes > 1:
-        raise UsageError(f"--processes {settings.processes}: check-leak trains in this process alone; leave it out")
+        raise UsageError(
+            f"--processes {settings.processes}: check-leak trains in this process alone; leave it out"
+        )
     named = config.stem if config else preset or DEFAULT_PRESET
     data = open_data(dataset, data_dir, home_of(home))
     from neumf_tui.training.leak import check_leak as check
@@ -66,8 +73,8 @@ def _sheet(data: "Dataset", preset: str, settings: "Settings", result: "LeakChec
     import msgspec
 
     from neumf_tui.runs.protocol import make_protocol
-    from neumf_tui.sheet import Sheet
     from neumf_tui.training.leak import FALSE_ALARMS
+    from neumf_tui.views.sheet import Sheet
 
     config = msgspec.to_builtins(settings)
     about = {
@@ -84,11 +91,20 @@ def _sheet(data: "Dataset", preset: str, settings: "Settings", result: "LeakChec
         "twins": {"steps": result.steps, "same_weights": result.blind},
         "verdict": result.verdict,
         "meaning": _meaning(settings, result),
-        "protocol": make_protocol(config, result.num_candidates) | {"chosen_by": "none: the last epoch"},
+        "protocol": make_protocol(config, result.num_candidates)
+        | {"chosen_by": "none: the last epoch"},
     }
     rows = []
     for found in result.findings:
-        values = (found.metric, found.value, *found.interval, found.chance, *found.band, found.p, found.verdict)
+        values = (
+            found.metric,
+            found.value,
+            *found.interval,
+            found.chance,
+            *found.band,
+            found.p,
+            found.verdict,
+        )
         rows.append(dict(zip(COLUMNS, values, strict=True)))
     return Sheet("check-leak", about, "metrics", rows, COLUMNS, ("dataset", "preset"))
 
@@ -104,7 +120,9 @@ def _meaning(settings: "Settings", result: "LeakCheck") -> str:
             f"no leak, but a fault: {', '.join(below)} lower than by chance, as where many scores are equal; "
             "look at the run's loss and scores before you believe its figures"
         )
-    shown = f"{', '.join(above)} higher than by chance" if above else "less than these figures can show"
+    shown = (
+        f"{', '.join(above)} higher than by chance" if above else "less than these figures can show"
+    )
     if settings.exclude_heldout:
         return (
             "a leak: exclude_heldout keeps each held-out item out of the negatives, so it is the one candidate never pushed "
@@ -115,16 +133,20 @@ def _meaning(settings: "Settings", result: "LeakCheck") -> str:
 
 
 def _print_text(sheet: "Sheet") -> None:
-    from neumf_tui.output import print_line, print_table
+    from neumf_tui.views.output import print_line, print_table
 
     about, twins = sheet.about, sheet.about["twins"]
     rounds = f"{about['rounds']} rounds" if about["rounds"] > 1 else "1 round"
-    print_line(f"check-leak  {about['dataset']} without structure  {about['preset']}  epoch {about['epoch']}  {rounds}")
+    print_line(
+        f"check-leak  {about['dataset']} without structure  {about['preset']}  epoch {about['epoch']}  {rounds}"
+    )
     print_line(
         f"{about['num_users']:,} users with histories as long as theirs, of items drawn uniformly from {about['num_items']:,}"
     )
     weights = "the same" if twins["same_weights"] else "OTHER"
-    print_line(f"held-out items changed, nothing else: {weights} weights after {twins['steps']} steps")
+    print_line(
+        f"held-out items changed, nothing else: {weights} weights after {twins['steps']} steps"
+    )
     print_table(
         ("metric", "figure", "95 %", "chance", "chance's bounds", "p", "verdict"),
         [
@@ -142,8 +164,12 @@ def _print_text(sheet: "Sheet") -> None:
         numbers=("figure", "95 %", "chance", "chance's bounds", "p"),
     )
     hit50 = next(row for row in sheet.rows if row["metric"] == "hit@50")
-    print_line(f"{about['num_ranks']:,} held-out items; without a leak one of the three leaves chance's bounds at most")
-    print_line(f"{about['false_alarms']:.0%} of the time (Bonferroni; hits by the exact Poisson binomial, AUC by the normal)")
+    print_line(
+        f"{about['num_ranks']:,} held-out items; without a leak one of the three leaves chance's bounds at most"
+    )
+    print_line(
+        f"{about['false_alarms']:.0%} of the time (Bonferroni; hits by the exact Poisson binomial, AUC by the normal)"
+    )
     least = hit50["chance_high"] - hit50["chance"]
     print_line(
         f"what lifts Hit@50 by less than {least:.3f} may not show in them; --rounds {4 * about['rounds']} sees half of that"
@@ -158,7 +184,7 @@ def _print_text(sheet: "Sheet") -> None:
 @contextmanager
 def _progress(rounds: int, epochs: int) -> "Iterator[Report]":
     """On stderr: a bar on a terminal, which goes when all is done, else a line an epoch."""
-    from neumf_tui.output import say
+    from neumf_tui.views.output import say
 
     def where(number: int, epoch: int) -> str:
         return f"epoch {epoch}/{epochs}" + (f" of round {number}/{rounds}" if rounds > 1 else "")
@@ -170,7 +196,9 @@ def _progress(rounds: int, epochs: int) -> "Iterator[Report]":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2) as bar:
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, refresh_per_second=2
+    ) as bar:
         task = bar.add_task("beginning", total=rounds * epochs)
         yield lambda number, epoch: bar.update(
             task, description=where(number, epoch), completed=(number - 1) * epochs + epoch - 1

@@ -4,17 +4,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.options import Csv, GuestOption, Home, Json, form_of, home_of, rows_of, run_folder, run_names
+from neumf_tui.cli.options import (
+    Csv,
+    GuestOption,
+    Home,
+    Json,
+    form_of,
+    home_of,
+    rows_of,
+    run_folder,
+    run_names,
+)
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from neumf_tui.sheet import Sheet
+    from neumf_tui.views.sheet import Sheet
 
 Model = Annotated[
     str,
-    typer.Argument(help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ as `--epoch` of `rank`.", autocompletion=run_names),
+    typer.Argument(
+        help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ as `--epoch` of `rank`.",
+        autocompletion=run_names,
+    ),
 ]
 MOVERS = 5
 """Titles named as the biggest movers."""
@@ -23,11 +36,17 @@ MOVERS = 5
 def compare(
     a: Model,
     b: Model,
-    user: Annotated[str | None, typer.Option("--user", help="One user's lists, by id; all users' ranks if left out.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="One user's lists, by id; all users' ranks if left out."),
+    ] = None,
     guest: GuestOption = None,
     top: Annotated[
         str | None,
-        typer.Option(metavar="K", help="Places, or users by their win, or 'all'. [default: 10; all users with --json and --csv]"),
+        typer.Option(
+            metavar="K",
+            help="Places, or users by their win, or 'all'. [default: 10; all users with --json and --csv]",
+        ),
     ] = None,
     json: Json = False,
     csv: Csv = False,
@@ -51,12 +70,24 @@ def compare(
 
 
 def _all_users(
-    home: "Path", folders: tuple["Path", "Path"], which: tuple[str | None, str | None], top: int | None, form: str
+    home: "Path",
+    folders: tuple["Path", "Path"],
+    which: tuple[str | None, str | None],
+    top: int | None,
+    form: str,
 ) -> None:
     from neumf_tui.data.registry import load_dataset
-    from neumf_tui.output import print_line, print_sheet
-    from neumf_tui.ranking.compare import check_same_dataset
-    from neumf_tui.ranking.compare_all import CAVEAT, all_words, compare_all, compare_all_sheet, ordered, read_taped, verdict
+    from neumf_tui.explore.compare import check_same_dataset
+    from neumf_tui.explore.compare_users import (
+        CAVEAT,
+        all_words,
+        compare_all,
+        compare_all_sheet,
+        ordered,
+        read_taped,
+        verdict,
+    )
+    from neumf_tui.views.output import print_line, print_sheet
 
     one, other = (read_taped(folder, name) for folder, name in zip(folders, which, strict=True))
     check_same_dataset(one.info, other.info)
@@ -71,9 +102,16 @@ def _all_users(
     _print_protocols(sheet)
     for line in (*all_words(found), verdict(found), CAVEAT):
         print_line(line)
-    for title, sort, won in (("biggest wins of B", "biggest win", True), ("biggest losses of B", "biggest loss", False)):
+    for title, sort, won in (
+        ("biggest wins of B", "biggest win", True),
+        ("biggest losses of B", "biggest loss", False),
+    ):
         rows = ordered(found, sort)
-        moved = found.rank_b[rows] < found.rank_a[rows] if won else found.rank_b[rows] > found.rank_a[rows]
+        moved = (
+            found.rank_b[rows] < found.rank_a[rows]
+            if won
+            else found.rank_b[rows] > found.rank_a[rows]
+        )
         rows = rows[moved][:top]
         if len(rows):
             print_line("")
@@ -83,8 +121,8 @@ def _all_users(
 
 def _print_protocols(sheet: "Sheet") -> None:
     """One line, or one for each model where they differ."""
-    from neumf_tui.output import print_line
     from neumf_tui.runs.protocol import protocol_line
+    from neumf_tui.views.output import print_line
 
     a, b = (protocol_line(sheet.about[key]) for key in ("protocol", "other_protocol"))
     for line in [f"protocol: {a}"] if a == b else [f"protocol of A: {a}", f"protocol of B: {b}"]:
@@ -92,9 +130,9 @@ def _print_protocols(sheet: "Sheet") -> None:
 
 
 def _print_users(sheet: "Sheet") -> None:
-    from neumf_tui.output import print_table
-    from neumf_tui.ranking.compare import move_text
+    from neumf_tui.explore.compare import move_text
     from neumf_tui.text import rank_text
+    from neumf_tui.views.output import print_table
 
     print_table(
         ("user", "held out", "rank A", "rank B", "move", "hit"),
@@ -123,10 +161,16 @@ def _one_person(
     form: str,
 ) -> None:
     from neumf_tui.cli.person import who_is
-    from neumf_tui.output import print_line, print_sheet, print_table
-    from neumf_tui.ranking.compare import compare_person, compare_person_sheet, load_other, move_text, person_words
-    from neumf_tui.ranking.load import Ranker
+    from neumf_tui.explore.compare import (
+        compare_person,
+        compare_person_sheet,
+        load_other,
+        move_text,
+        person_words,
+    )
+    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.text import rank_text
+    from neumf_tui.views.output import print_line, print_sheet, print_table
 
     one = Ranker(folders[0], home, which[0])
     other = load_other(one, folders[1], which[1])
@@ -135,7 +179,9 @@ def _one_person(
     if not print_sheet(sheet, form):
         return
     about = sheet.about
-    print_line(f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  {about['history_size']} watched")
+    print_line(
+        f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  {about['history_size']} watched"
+    )
     _print_protocols(sheet)
     held = about["heldout"]
     print_line(f"held out: {held['title']}" if held else "nothing held out")
@@ -143,7 +189,10 @@ def _one_person(
         print_line(line)
     for name, movers in (("in", about["entered"]), ("out", about["left"])):
         if movers:
-            named = [f"{m['title']} {rank_text(m['rank_a'])} → {rank_text(m['rank_b'])}" for m in movers[:MOVERS]]
+            named = [
+                f"{m['title']} {rank_text(m['rank_a'])} → {rank_text(m['rank_b'])}"
+                for m in movers[:MOVERS]
+            ]
             print_line(f"{name}: {'; '.join(named)}{' …' if len(movers) > MOVERS else ''}")
     print_table(
         ("#", "A", "in B", "move", "", "B", "in A", "move", ""),

@@ -11,17 +11,17 @@ from neumf_tui.errors import UsageError
 
 def status(run: Run = None, json: Json = False, home: Home = None) -> None:
     """How a run stands: state, epoch, metrics, where it lies, what can be done next."""
-    from neumf_tui.output import print_json
     from neumf_tui.runs.summary import card_lines, status_object
     from neumf_tui.text import clean
+    from neumf_tui.views.output import print_json
 
     facts = status_object(run_folder(home, run))
     print_json(facts) if json else print("\n".join(clean(line) for line in card_lines(facts)))
 
 
 def _asked(folder: Path, what: str, argument: str = "") -> None:
-    from neumf_tui.output import say
     from neumf_tui.runs.control import ask
+    from neumf_tui.views.output import say
 
     now = ask(folder, what, argument)
     say(f"{folder.name} is {now.state} at epoch {now.epoch}, step {now.step} of {now.steps}")
@@ -36,11 +36,11 @@ def pause(run: Run = None, home: Home = None) -> None:
 
 def resume(run: Run = None, home: Home = None) -> None:
     """Let a paused trainer go on; train a stopped, failed or crashed run on from its last checkpoint, in the background."""
-    from neumf_tui.output import say
     from neumf_tui.runs.control import train_on, wait_until
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import RESUME
-    from neumf_tui.start import check_data
+    from neumf_tui.runs.start import check_data
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     if is_locked(folder):
@@ -65,17 +65,24 @@ def checkpoint(run: Run = None, home: Home = None) -> None:
 
 def stop(
     run: Run = None,
-    now: Annotated[bool, typer.Option("--now", help="Without a checkpoint; a trainer that hangs is killed after 10 s.")] = False,
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now", help="Without a checkpoint; a trainer that hangs is killed after 10 s."
+        ),
+    ] = False,
     home: Home = None,
 ) -> None:
     """Stop a trainer after the step under way, with a checkpoint."""
-    from neumf_tui.output import say
     from neumf_tui.runs.control import ask, stop_now
     from neumf_tui.runs.requests import STOP
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     left = stop_now(folder) if now else ask(folder, STOP)
-    say(f"{folder.name} is {left.state} at epoch {left.epoch}; neumf-tui resume {folder.name} goes on")
+    say(
+        f"{folder.name} is {left.state} at epoch {left.epoch}; neumf-tui resume {folder.name} goes on"
+    )
 
 
 def extend(
@@ -84,11 +91,11 @@ def extend(
     home: Home = None,
 ) -> None:
     """Train a run to so many epochs: a living trainer is told, an ended run is trained on in the background."""
-    from neumf_tui.output import say
     from neumf_tui.runs.control import train_on
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
-    from neumf_tui.start import check_data
+    from neumf_tui.runs.start import check_data
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     if is_locked(folder):
@@ -96,25 +103,31 @@ def extend(
     else:
         check_data(folder, home_of(home))
         train_on(folder, epochs)
-        say(f"{folder.name} trains on in the background, to epoch {epochs}; neumf-tui attach {folder.name} shows it")
+        say(
+            f"{folder.name} trains on in the background, to epoch {epochs}; neumf-tui attach {folder.name} shows it"
+        )
 
 
 def pin(
-    users: Annotated[list[str], typer.Argument(metavar="USER...", help="Ids of users, as in the dataset.")],
+    users: Annotated[
+        list[str], typer.Argument(metavar="USER...", help="Ids of users, as in the dataset.")
+    ],
     run: RunOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Unpin them.")] = False,
     home: Home = None,
 ) -> None:
     """Follow users in the rank race of a run under way."""
     from neumf_tui.data.registry import load_dataset
-    from neumf_tui.output import say
     from neumf_tui.runs.control import ask
     from neumf_tui.runs.reader import read_info, read_snapshot
     from neumf_tui.runs.requests import PIN, UNPIN
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     info = read_info(folder)
-    data = load_dataset(info.dataset.fingerprint, info.dataset.name, home_of(home), info.dataset.source)
+    data = load_dataset(
+        info.dataset.fingerprint, info.dataset.name, home_of(home), info.dataset.source
+    )
     for user in users:
         data.user_index(user)
     for user in users:
@@ -125,11 +138,13 @@ def pin(
 
 def logs(
     run: Run = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run ends.")
+    ] = False,
     home: Home = None,
 ) -> None:
     """What happened in a run, and what its trainer printed."""
-    from neumf_tui.runs.log import follow_log
+    from neumf_tui.views.log import follow_log
 
     for line in follow_log(run_folder(home, run), follow):
         print(line, flush=follow)
@@ -141,8 +156,8 @@ def rename(
     home: Home = None,
 ) -> None:
     """Give a run without a trainer another name."""
-    from neumf_tui.output import say
     from neumf_tui.runs.control import rename_run
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     say(f"{folder.name} is now {rename_run(folder, name).name}")
@@ -156,14 +171,16 @@ def delete(
     """Remove a run without a trainer, its checkpoints too. Asks first."""
     import sys
 
-    from neumf_tui.output import say
     from neumf_tui.runs.control import delete_run
     from neumf_tui.runs.reader import is_locked
+    from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     if not yes and not is_locked(folder):  # one in training is refused below, without a question
         if not sys.stdin.isatty():
-            raise UsageError(f"delete {folder.name}: there is nobody to ask; --yes does it without a question")
+            raise UsageError(
+                f"delete {folder.name}: there is nobody to ask; --yes does it without a question"
+            )
         if not typer.confirm(f"Delete {folder} with all its checkpoints?", err=True):
             raise typer.Exit(1)
     delete_run(folder)

@@ -11,15 +11,19 @@ from neumf_tui.errors import UsageError
 
 def export(
     run: Run = None,
-    what: Annotated[str, typer.Option(metavar="ranks|top-k|embeddings", help="What is written.")] = "ranks",
+    what: Annotated[
+        str, typer.Option(metavar="ranks|top-k|embeddings", help="What is written.")
+    ] = "ranks",
     form: Annotated[str, typer.Option("--format", metavar="csv|parquet|npz", help="How.")] = "csv",
-    output: Annotated[Path | None, typer.Option(help="A new file. [default: RUN-WHAT.FORMAT in this folder]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A new file. [default: RUN-WHAT.FORMAT in this folder]")
+    ] = None,
     top: Annotated[int, typer.Option(help="Films a user for top-k.")] = 50,
     epoch: Epoch = None,
     home: Home = None,
 ) -> None:
     """Write held-out ranks, everybody's best films, or the embeddings for another program; its path goes to stdout."""
-    from neumf_tui.ranking import export as columns
+    from neumf_tui.explore import export as columns
     from neumf_tui.runs.reader import read_info
 
     if what not in columns.WHAT:
@@ -27,10 +31,12 @@ def export(
     if form not in columns.FORMATS:
         raise UsageError(f"--format {form}: expected one of {', '.join(columns.FORMATS)}")
     if what == "ranks" and epoch is not None:
-        raise UsageError("--epoch goes with top-k and embeddings: ranks are written for every evaluated epoch; leave it out")
+        raise UsageError(
+            "--epoch goes with top-k and embeddings: ranks are written for every evaluated epoch; leave it out"
+        )
     folder, at = run_folder(home, run), home_of(home)
     if what == "ranks":
-        from neumf_tui.ranking.users import load_users
+        from neumf_tui.explore.users import load_users
 
         found = columns.rank_columns(load_users(folder, at))
     elif what == "top-k":

@@ -8,9 +8,9 @@ from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, form_of, home_of,
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from neumf_tui.ranking.catalogue import Catalogue
-    from neumf_tui.ranking.failures import Cohort, Failures
-    from neumf_tui.sheet import Sheet
+    from neumf_tui.explore.coverage import Catalogue
+    from neumf_tui.explore.failures import Cohort, Failures
+    from neumf_tui.views.sheet import Sheet
 
 _BAR_WIDTH = 60
 COMMON = ("run", "dataset", "epoch", "protocol")
@@ -20,15 +20,30 @@ COMMON = ("run", "dataset", "epoch", "protocol")
 def failures(
     run: Run = None,
     epoch: Epoch = None,
-    users: Annotated[bool, typer.Option("--users", help="How ranks are spread, and the users.")] = False,
-    cohorts: Annotated[bool, typer.Option("--cohorts", help="Users by history, popularity, genre and era.")] = False,
+    users: Annotated[
+        bool, typer.Option("--users", help="How ranks are spread, and the users.")
+    ] = False,
+    cohorts: Annotated[
+        bool, typer.Option("--cohorts", help="Users by history, popularity, genre and era.")
+    ] = False,
     catalogue: Annotated[
-        bool, typer.Option("--catalogue", help="Coverage, Gini index, and the films in nobody's top 50; scores all users.")
+        bool,
+        typer.Option(
+            "--catalogue",
+            help="Coverage, Gini index, and the films in nobody's top 50; scores all users.",
+        ),
     ] = False,
     by: Annotated[
-        str, typer.Option("--by", metavar="ORDER", help="Of users: rank, gain, history, popularity, age or dataset.")
+        str,
+        typer.Option(
+            "--by",
+            metavar="ORDER",
+            help="Of users: rank, gain, history, popularity, age or dataset.",
+        ),
     ] = "rank",
-    top: Annotated[str, typer.Option(metavar="K", help="Users to show, and films never recommended, or 'all'.")] = "20",
+    top: Annotated[
+        str, typer.Option(metavar="K", help="Users to show, and films never recommended, or 'all'.")
+    ] = "20",
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
@@ -44,8 +59,8 @@ def failures(
     if form == "csv" and users + cohorts + catalogue > 1:
         raise UsageError("--csv is one table: choose one of --users, --cohorts and --catalogue")
     folder = run_folder(home, run)
-    from neumf_tui.ranking import failures as ranking
-    from neumf_tui.ranking.users import load_users
+    from neumf_tui.explore import failures as ranking
+    from neumf_tui.explore.users import load_users
 
     if by not in ranking.ORDERS:
         raise UsageError(f"--by {by}: expected one of {', '.join(ranking.ORDERS)}")
@@ -60,8 +75,8 @@ def failures(
         groups = ranking.make_cohorts(failed)
         sheets.append(ranking.cohorts_sheet(failed, groups))
     if catalogue:
-        from neumf_tui.ranking.catalogue import catalogue_sheet, make_catalogue
-        from neumf_tui.ranking.load import Ranker
+        from neumf_tui.explore.coverage import catalogue_sheet, make_catalogue
+        from neumf_tui.explore.ranker import Ranker
 
         lists = make_catalogue(Ranker(folder, home_of(home), str(failed.epoch), found.dataset))
         assert lists is not None  # nobody cancels it
@@ -78,13 +93,15 @@ def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
     """The summary, and under `users`, `cohorts` and `catalogue` what was asked for."""
     import dataclasses
 
-    from neumf_tui.output import print_json
-    from neumf_tui.ranking.failures import summary
+    from neumf_tui.explore.failures import summary
+    from neumf_tui.views.output import print_json
 
     result: dict[str, Any] = summary(failed)
     for sheet in sheets:
         if sheet.key == "never":
-            result["catalogue"] = {key: value for key, value in sheet.object.items() if key not in COMMON}
+            result["catalogue"] = {
+                key: value for key, value in sheet.object.items() if key not in COMMON
+            }
             continue
         if sheet.key == "users":
             result["by"] = sheet.about["by"]
@@ -93,14 +110,16 @@ def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
     print_json(result)
 
 
-def _print_text(failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]", lists: "Catalogue | None") -> None:
+def _print_text(
+    failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]", lists: "Catalogue | None"
+) -> None:
     from rich.style import Style
 
-    from neumf_tui.output import print_line, print_table
-    from neumf_tui.ranking.failures import summary_text
+    from neumf_tui.explore.failures import summary_text
     from neumf_tui.runs.protocol import protocol_line, protocol_of
-    from neumf_tui.tui.failures_text import SORTS, cohort_cells, figures_text, user_cells
-    from neumf_tui.tui.widgets.histogram import histogram
+    from neumf_tui.views.failures import SORTS, cohort_cells, figures_text, user_cells
+    from neumf_tui.views.histogram import histogram
+    from neumf_tui.views.output import print_line, print_table
 
     about = failed.users.info
     print_line(f"run {about.name}  {failed.dataset.label}  epoch {failed.epoch}")
@@ -111,14 +130,41 @@ def _print_text(failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]
         if sheet.key == "users":
             print(histogram(failed.spread(), _BAR_WIDTH, Style(), Style()).plain)
             print()
-            print_line(f"{len(sheet.rows):,} of {failed.dataset.num_users:,} users, {SORTS[sheet.about['by']]}")
-            header = ("user", "held-out film", "rank", "popularity", "gain", "history", "seen by", "age")
+            print_line(
+                f"{len(sheet.rows):,} of {failed.dataset.num_users:,} users, {SORTS[sheet.about['by']]}"
+            )
+            header = (
+                "user",
+                "held-out film",
+                "rank",
+                "popularity",
+                "gain",
+                "history",
+                "seen by",
+                "age",
+            )
             order = failed.order(sheet.about["by"])[: len(sheet.rows)]
-            print_table(header, [user_cells(failed, user) for user in order.tolist()], numbers=header[2:])
+            print_table(
+                header, [user_cells(failed, user) for user in order.tolist()], numbers=header[2:]
+            )
         elif sheet.key == "cohorts":
-            columns = ("", "kind", "cohort", "users", "Hit@50", "95 %", "popularity", "AUC", "95 % of AUC")
+            columns = (
+                "",
+                "kind",
+                "cohort",
+                "users",
+                "Hit@50",
+                "95 %",
+                "popularity",
+                "AUC",
+                "95 % of AUC",
+            )
             table = [cohort_cells(group, groups[0], 1.0, True) for group in groups]
-            print_table(columns, [[*cells[:6], *cells[7:]] for cells in table], numbers=("users", "Hit@50", "popularity", "AUC"))
+            print_table(
+                columns,
+                [[*cells[:6], *cells[7:]] for cells in table],
+                numbers=("users", "Hit@50", "popularity", "AUC"),
+            )
             print_line("▲▼ the whole interval lies above or below all users' Hit@50")
         elif lists is not None:
             for line in figures_text(lists).splitlines():
@@ -126,6 +172,14 @@ def _print_text(failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]
             print()
             print_table(
                 ("never recommended", "year", "genres", "seen by"),
-                [(row["title"], str(row["year"] or ""), "|".join(row["genres"]), f"{row['seen_by']:,}") for row in sheet.rows],
+                [
+                    (
+                        row["title"],
+                        str(row["year"] or ""),
+                        "|".join(row["genres"]),
+                        f"{row['seen_by']:,}",
+                    )
+                    for row in sheet.rows
+                ],
                 numbers=("year", "seen by"),
             )

@@ -56,7 +56,9 @@ def settings_flags(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(**values: Any) -> None:
         given = {name: values.pop(name) for name in Settings.__struct_fields__}
         given["mlp_layers"] = _layers(given["mlp_layers"])
-        command(**values, changes={name: value for name, value in given.items() if value is not None})
+        command(
+            **values, changes={name: value for name, value in given.items() if value is not None}
+        )
 
     # Typer reads both of these.
     wrapped.__signature__ = signature.replace(parameters=own + flags)  # type: ignore[attr-defined]
@@ -70,7 +72,12 @@ def _flag(name: str) -> inspect.Parameter:
     kind: Any = {"mlp_layers": str, "embedding_weight_decay": float}.get(name, kinds)
     flag = f"{flag_of(name)}/--no-{name.replace('_', '-')}" if kind is bool else flag_of(name)
     option = typer.Option(flag, help=_HELP[name], rich_help_panel="Settings", show_default=False)
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
 
 
 def _layers(text: str | None) -> tuple[int, ...] | None:
@@ -79,4 +86,6 @@ def _layers(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--mlp-layers {text}: expected widths separated by commas, such as 32,16,8") from None
+        raise UsageError(
+            f"--mlp-layers {text}: expected widths separated by commas, such as 32,16,8"
+        ) from None

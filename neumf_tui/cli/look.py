@@ -28,9 +28,11 @@ def explore(
     folder = run_folder(home, run)
     find_checkpoint(folder, epoch)
     if user is not None:
-        from neumf_tui.ranking.users import load_users
+        from neumf_tui.explore.users import load_users
 
-        load_users(folder, home_of(home)).dataset.user_index(user)  # said here, before the screen opens
+        load_users(folder, home_of(home)).dataset.user_index(
+            user
+        )  # said here, before the screen opens
     need_screen("neumf-tui rank USER")
     raise typer.Exit(show(folder, "explore", home_of(home), low_bandwidth, user, epoch))
 
@@ -41,23 +43,30 @@ def evaluate(
     sampled: Annotated[
         bool,
         typer.Option(
-            "--sampled", help="Also HR@10 and NDCG@10 among sampled negatives, to compare with older papers; they mislead."
+            "--sampled",
+            help="Also HR@10 and NDCG@10 among sampled negatives, to compare with older papers; they mislead.",
         ),
     ] = False,
     sampled_negatives: Annotated[
         int | None,
-        typer.Option(min=1, help="Negatives of each user in that; implies --sampled. [default: 99]", show_default=False),
+        typer.Option(
+            min=1,
+            help="Negatives of each user in that; implies --sampled. [default: 99]",
+            show_default=False,
+        ),
     ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """Rank every held-out item again with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
-    from neumf_tui.output import print_json
-    from neumf_tui.ranking.report import evaluation, print_evaluation
-    from neumf_tui.ranking.sampled import NEGATIVES
+    from neumf_tui.evaluation.sampled import NEGATIVES
+    from neumf_tui.views.output import print_json
+    from neumf_tui.views.person import evaluation, print_evaluation
 
-    result = evaluation(folder, home_of(home), epoch, sampled_negatives or (NEGATIVES if sampled else None))
+    result = evaluation(
+        folder, home_of(home), epoch, sampled_negatives or (NEGATIVES if sampled else None)
+    )
     print_json(result) if json else print_evaluation(result)
 
 
@@ -82,7 +91,7 @@ def datasets(json: Json = False, home: Home = None) -> None:
     import dataclasses
 
     from neumf_tui.data.registry import known_datasets
-    from neumf_tui.output import print_json, print_table
+    from neumf_tui.views.output import print_json, print_table
 
     known = known_datasets(home_of(home))
     if json:

@@ -42,7 +42,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -89,7 +91,7 @@ def main() -> None:
     try:
         app()
     except NeumfTuiError as error:
-        from neumf_tui.output import say
+        from neumf_tui.views.output import say
 
         say(f"neumf-tui: {error}")
         sys.exit(error.exit_code)

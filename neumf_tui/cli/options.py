@@ -18,11 +18,17 @@ def run_names(incomplete: str) -> list[str]:
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]"),
+    typer.Option(
+        "--home",
+        help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]",
+    ),
 ]
 Run = Annotated[
     str | None,
-    typer.Argument(help="Name, unique prefix or path of a run; the latest if left out.", autocompletion=run_names),
+    typer.Argument(
+        help="Name, unique prefix or path of a run; the latest if left out.",
+        autocompletion=run_names,
+    ),
 ]
 RunOption = Annotated[
     str | None,
@@ -40,7 +46,9 @@ Epoch = Annotated[
         help="The model as it stood after this epoch. [default: best by validation, once the run has ended; else the newest]",
     ),
 ]
-GuestOption = Annotated[str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")]
+GuestOption = Annotated[
+    str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object (or list) on stdout.")]
 LowBandwidth = Annotated[
@@ -52,7 +60,10 @@ LowBandwidth = Annotated[
 ]
 
 
-Raw = Annotated[bool, typer.Option("--raw", help="In the table: scores as the model has them, not less their means.")]
+Raw = Annotated[
+    bool,
+    typer.Option("--raw", help="In the table: scores as the model has them, not less their means."),
+]
 TopFilms = Annotated[str, typer.Option("--top", metavar="K", help="Films to show, or 'all'.")]
 
 
@@ -66,7 +77,9 @@ def rows_of(top: str, what: str = "films") -> int | None:
 def check_rows(rows: int | None, num_items: int) -> None:
     """Raises UsageError for more films than the catalogue has."""
     if rows is not None and rows > num_items:
-        raise UsageError(f"--top {rows}: the catalogue has {num_items:,} items; give fewer, or 'all'")
+        raise UsageError(
+            f"--top {rows}: the catalogue has {num_items:,} items; give fewer, or 'all'"
+        )
 
 
 def form_of(json: bool, csv: bool) -> str:

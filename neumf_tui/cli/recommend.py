@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, Raw, RunOption, TopFilms, check_rows, form_of, home_of, rows_of
+from neumf_tui.cli.options import (
+    Csv,
+    Epoch,
+    Home,
+    Json,
+    Raw,
+    RunOption,
+    TopFilms,
+    check_rows,
+    form_of,
+    home_of,
+    rows_of,
+)
 from neumf_tui.cli.person import item_of, open_ranker
 from neumf_tui.errors import RunError, UsageError
 
@@ -20,10 +32,20 @@ STEADY = 3
 
 def recommend(
     likes: Annotated[
-        list[str], typer.Option("--likes", metavar="FILMS", help="Item ids or titles, separated by ';'. May be given again.")
+        list[str],
+        typer.Option(
+            "--likes",
+            metavar="FILMS",
+            help="Item ids or titles, separated by ';'. May be given again.",
+        ),
     ],
-    save: Annotated[str | None, typer.Option("--save", metavar="NAME", help="Keep the person as a guest of this name.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="With --save: in place of a guest of that name.")] = False,
+    save: Annotated[
+        str | None,
+        typer.Option("--save", metavar="NAME", help="Keep the person as a guest of this name."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --save: in place of a guest of that name.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the films drawn for comparison.")] = 0,
     run: RunOption = None,
     epoch: Epoch = None,
@@ -38,7 +60,9 @@ def recommend(
     rows = rows_of(top)
     films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
     if not films:
-        raise UsageError("--likes: expected at least one film, such as --likes 'Alien; Blade Runner'")
+        raise UsageError(
+            "--likes: expected at least one film, such as --likes 'Alien; Blade Runner'"
+        )
     if replace and save is None:
         raise UsageError("--replace: of which guest? give --save NAME too")
     if save is not None:
@@ -46,14 +70,16 @@ def recommend(
     ranker = open_ranker(home, run, epoch)
     data = ranker.dataset
     check_rows(rows, data.num_items)
-    from neumf_tui.output import say
-    from neumf_tui.ranking.guests import Guest, save_guest
-    from neumf_tui.ranking.newcomer import UNSAVED, guest_sheet
-    from neumf_tui.ranking.report import print_ranking
+    from neumf_tui.explore.guests import Guest, save_guest
+    from neumf_tui.explore.newcomer import UNSAVED, guest_sheet
+    from neumf_tui.views.output import say
+    from neumf_tui.views.person import print_ranking
 
     items = _items_of(data, films)
     if len(items) < STEADY:
-        say(f"{len(items)} film{'s' if len(items) > 1 else ''}: {STEADY} or more make the list steadier")
+        say(
+            f"{len(items)} film{'s' if len(items) > 1 else ''}: {STEADY} or more make the list steadier"
+        )
     if seed and ranker.by_history:
         say(
             f"--seed {seed}: {ranker.info.name} makes a person's vectors of their films and draws nothing: it makes no difference"
@@ -67,12 +93,14 @@ def recommend(
 
 
 def _check_free(home: Path, name: str, replace: bool) -> None:
-    from neumf_tui.ranking.guests import guest_names
+    from neumf_tui.explore.guests import guest_names
     from neumf_tui.runs.store import check_name
 
     check_name(name, "guest")
     if name in guest_names(home) and not replace:
-        raise UsageError(f"--save {name}: there is a guest of that name; give another, or --replace")
+        raise UsageError(
+            f"--save {name}: there is a guest of that name; give another, or --replace"
+        )
 
 
 def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
@@ -83,21 +111,25 @@ def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
     for film in films:
         item = item_of(dataset, film)
         if item in named:
-            raise UsageError(f"--likes: {named[item]!r} and {film!r} are both {film_title(dataset, item)!r}; name each film once")
+            raise UsageError(
+                f"--likes: {named[item]!r} and {film!r} are both {film_title(dataset, item)!r}; name each film once"
+            )
         named[item] = film
     return list(named)
 
 
 def guests(
-    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete this guest.")] = None,
+    delete: Annotated[
+        str | None, typer.Option("--delete", metavar="NAME", help="Delete this guest.")
+    ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """The guests who are kept: of which dataset they are, and the films they picked."""
     if delete is not None and json:
         raise UsageError("--delete and --json: choose one")
-    from neumf_tui.output import print_json, print_line, print_table, say
-    from neumf_tui.ranking.guests import delete_guest, guest_names
+    from neumf_tui.explore.guests import delete_guest, guest_names
+    from neumf_tui.views.output import print_json, print_line, print_table, say
 
     where = home_of(home)
     if delete is not None:
@@ -130,12 +162,19 @@ def _some(titles: list[str]) -> str:
 
 def _about_guest(home: Path, name: str) -> dict[str, Any]:
     """What is kept; for a file that cannot be read `problem` says why, and the rest is null."""
-    from neumf_tui.ranking.guests import read_guest
+    from neumf_tui.explore.guests import read_guest
 
     try:
         kept = read_guest(home, name)
     except RunError as error:
-        return {"guest": name, "dataset": None, "item_ids": None, "titles": None, "seed": None, "problem": str(error)}
+        return {
+            "guest": name,
+            "dataset": None,
+            "item_ids": None,
+            "titles": None,
+            "seed": None,
+            "problem": str(error),
+        }
     return {
         "guest": name,
         "dataset": kept.dataset,

@@ -7,8 +7,8 @@ from neumf_tui.cli.options import Home, Json, home_of
 
 def doctor(json: Json = False, home: Home = None) -> None:
     """What this terminal and host can do, and the lines that would mend what they cannot."""
-    from neumf_tui.doctor import checks_json, examine, print_checks
-    from neumf_tui.output import print_json
+    from neumf_tui.doctor.checks import checks_json, examine, print_checks
+    from neumf_tui.views.output import print_json
 
     checks = examine(home_of(home))
     print_json(checks_json(checks)) if json else print_checks(checks)
@@ -18,8 +18,8 @@ def doctor(json: Json = False, home: Home = None) -> None:
 def config(json: Json = False) -> None:
     """Check the config file and print what holds, as a config file: stdout can become one."""
     from neumf_tui.home import config_path
-    from neumf_tui.output import print_json, say
     from neumf_tui.tui.config import config_object, config_text, read_config
+    from neumf_tui.views.output import print_json, say
 
     found = read_config()
     path = config_path()

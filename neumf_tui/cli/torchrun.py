@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.cli.options import home_of, run_folder
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.training.torchrun import AGAIN, end_with_torchrun
+from neumf_tui.training.distributed.torchrun import AGAIN, end_with_torchrun
 
 if TYPE_CHECKING:
-    from neumf_tui.training.group import Group
-    from neumf_tui.training.torchrun import Member
+    from neumf_tui.training.distributed.group import Group
+    from neumf_tui.training.distributed.torchrun import Member
 
 
 def follow(part: "Member") -> int:
@@ -28,10 +28,10 @@ def follow(part: "Member") -> int:
 
 def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
     """Train the run, if it has not ended already, with all who follow, and tell of it: the exit code."""
-    from neumf_tui.output import print_json, say
-    from neumf_tui.runs.plain import telling
+    from neumf_tui.cli.plain import telling
     from neumf_tui.runs.reader import read_status
     from neumf_tui.runs.summary import print_summary, train_summary
+    from neumf_tui.views.output import print_json, say
 
     group = _join(part)
     group.first((folder, ended))
@@ -51,15 +51,22 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
 
 
 def _join(part: "Member") -> "Group":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in runs/launch.py; before torch is loaded
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # as in runs/launch.py; before torch is loaded
     end_with_torchrun()
-    from neumf_tui.training.group import join
+    from neumf_tui.training.distributed.group import join
 
     return join(part)
 
 
 def choose_run(
-    part: "Member", home: Path | None, name: str | None, resume: str | None, epochs: int | None, make: Callable[[str], Path]
+    part: "Member",
+    home: Path | None,
+    name: str | None,
+    resume: str | None,
+    epochs: int | None,
+    make: Callable[[str], Path],
 ) -> tuple[Path, bool]:
     """The run to train, ready for it, and whether it has ended already; what is new is made by `make(job)`.
 
@@ -68,10 +75,14 @@ def choose_run(
     """
     from neumf_tui.runs.control import make_ready
     from neumf_tui.runs.reader import read_status
-    from neumf_tui.start import check_data
+    from neumf_tui.runs.start import check_data
 
     job = f"{part.job}: {shlex.join(sys.argv[1:])}" if part.job else ""
-    folder = run_folder(home, resume) if resume is not None else find_run_of_job(part, home_of(home), name, job)
+    folder = (
+        run_folder(home, resume)
+        if resume is not None
+        else find_run_of_job(part, home_of(home), name, job)
+    )
     if folder is None:
         return make(job), False
     state = read_status(folder).state

@@ -20,34 +20,64 @@ def train(
         ),
     ] = "auto",
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of any MovieLens release, or its parent; or a file: .inter, .csv, .tsv, .parquet.")
+        Path | None,
+        typer.Option(
+            help="Folder of any MovieLens release, or its parent; or a file: .inter, .csv, .tsv, .parquet."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="ROLE=NAME,…", help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME]."),
+        typer.Option(
+            metavar="ROLE=NAME,…",
+            help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME].",
+        ),
     ] = None,
     accept_unverified: Annotated[
-        bool, typer.Option("--accept-unverified", help="Fetch a release of MovieLens whose hash is not known.")
+        bool,
+        typer.Option(
+            "--accept-unverified", help="Fetch a release of MovieLens whose hash is not known."
+        ),
     ] = False,
-    preset: Annotated[str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l.  [default: tuned]")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Named settings: tuned, fast, paper or d2l.  [default: tuned]"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of settings, over the preset's.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")] = None,
     resume: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Go on with a run from its last checkpoint; with --epochs, to so many.", autocompletion=run_names
+            metavar="RUN",
+            help="Go on with a run from its last checkpoint; with --epochs, to so many.",
+            autocompletion=run_names,
         ),
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option(min=1, help="Train on so many GPUs of this machine: --device cuda --processes N.")
+        int | None,
+        typer.Option(
+            min=1, help="Train on so many GPUs of this machine: --device cuda --processes N."
+        ),
     ] = None,
-    pin: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user to follow in the rank race; repeatable.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Start the training and return; `attach` shows it.")] = False,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A user to follow in the rank race; repeatable."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start the training and return; `attach` shows it.")
+    ] = False,
     on_finish: Annotated[
         str,
-        typer.Option(metavar="CMD", help="Shell command to run at the end, with NEUMF_TUI_RUN, _STATE, _HIT50, … set."),
+        typer.Option(
+            metavar="CMD",
+            help="Shell command to run at the end, with NEUMF_TUI_RUN, _STATE, _HIT50, … set.",
+        ),
     ] = "",
-    plain: Annotated[bool, typer.Option("--plain", help="No screen: one line an epoch on stderr, summary on stdout.")] = False,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="No screen: one line an epoch on stderr, summary on stdout."),
+    ] = False,
     low_bandwidth: LowBandwidth = None,
     json: Json = False,
     home: Home = None,
@@ -55,15 +85,15 @@ def train(
     changes: dict[str, Any],
 ) -> None:
     """Train a model and watch it. The training goes on when the screen or the connection ends."""
+    from neumf_tui.cli.plain import train_plainly
     from neumf_tui.cli.torchrun import choose_run, follow, lead
-    from neumf_tui.output import print_json, say
     from neumf_tui.runs.launch import launch_trainer
-    from neumf_tui.runs.plain import train_plainly
+    from neumf_tui.runs.start import new_run
     from neumf_tui.runs.summary import print_summary, status_object, train_summary
     from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
-    from neumf_tui.start import new_run
     from neumf_tui.terminal import why_no_screen
-    from neumf_tui.training.torchrun import member
+    from neumf_tui.training.distributed.torchrun import member
+    from neumf_tui.views.output import print_json, say
 
     part = member()
     if part and part.rank:
@@ -72,7 +102,9 @@ def train(
         _take_gpus(gpus, changes)
 
     if detach and plain:
-        raise UsageError("--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run in plain lines")
+        raise UsageError(
+            "--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run in plain lines"
+        )
     attached = not (plain or json or detach or part)
     why_plain = why_no_screen() if attached else ""
     if attached and not why_plain:
@@ -84,7 +116,18 @@ def train(
     def make(job: str = "") -> Path:
         settings = make_settings(preset or DEFAULT_PRESET, changes, config)
         pins = tuple(pin or ())
-        return new_run(home_of(home), dataset, data_dir, name, named, settings, pins, columns, accept_unverified, job)
+        return new_run(
+            home_of(home),
+            dataset,
+            data_dir,
+            name,
+            named,
+            settings,
+            pins,
+            columns,
+            accept_unverified,
+            job,
+        )
 
     kept = {"epochs", "processes"} | ({"device"} if gpus else set())
     if resume is not None:
@@ -98,10 +141,14 @@ def train(
             "config": config,
             "pin": pin,
         }
-        given = [key for key in changes if key not in kept] + [key for key, value in others.items() if value]
+        given = [key for key in changes if key not in kept] + [
+            key for key, value in others.items() if value
+        ]
         if given:
             flags = ", ".join(map(flag_of, given))
-            raise UsageError(f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run")
+            raise UsageError(
+                f"{flags}: a resumed run keeps its own settings; leave them out, or start a new run"
+            )
     if part is not None:
         if detach or on_finish or "processes" in changes:
             raise UsageError(
@@ -129,7 +176,9 @@ def train(
             say(f"{why_plain}: going on as with --plain")
         say(f"run {folder.name} in {folder}")
         if living:
-            say(f"it is in training and goes on to epoch {changes['epochs']}; neumf-tui logs {folder.name} -f follows it")
+            say(
+                f"it is in training and goes on to epoch {changes['epochs']}; neumf-tui logs {folder.name} -f follows it"
+            )
             raise typer.Exit
         code = train_plainly(folder, on_finish)
         summary = train_summary(folder)
@@ -147,21 +196,30 @@ def train(
 def _take_gpus(gpus: int, changes: dict[str, Any]) -> None:
     for name, value in (("device", "cuda"), ("processes", gpus)):
         if changes.setdefault(name, value) != value:
-            raise UsageError(f"--gpus {gpus} means --device cuda --processes {gpus}; leave --{name} {changes[name]} out")
+            raise UsageError(
+                f"--gpus {gpus} means --device cuda --processes {gpus}; leave --{name} {changes[name]} out"
+            )
 
 
-def _resumed(folder: Path, home: Path | None, changes: dict[str, Any], on_finish: str) -> tuple[Path, bool]:
+def _resumed(
+    folder: Path, home: Path | None, changes: dict[str, Any], on_finish: str
+) -> tuple[Path, bool]:
     """`folder` made ready for another trainer, or, if it has one, asked to train longer; and whether it has one."""
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
-    from neumf_tui.start import check_data
+    from neumf_tui.runs.start import check_data
 
-    epochs, others = changes.get("epochs"), {name: value for name, value in changes.items() if name != "epochs"}
+    epochs, others = (
+        changes.get("epochs"),
+        {name: value for name, value in changes.items() if name != "epochs"},
+    )
     if epochs is not None and is_locked(folder):
         if on_finish or others:
             what = "--on-finish" if on_finish else "--processes, --gpus"
-            raise UsageError(f"{what}: {folder.name} is in training, its trainer cannot change that any more; leave it out")
+            raise UsageError(
+                f"{what}: {folder.name} is in training, its trainer cannot change that any more; leave it out"
+            )
         ask(folder, EXTEND, str(epochs))
         return folder, True
     check_data(folder, home_of(home))

@@ -20,25 +20,50 @@ TRIALS = 30
 def tune(
     dataset: Annotated[str, typer.Option(help="As in `train`.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="As in `train`.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Where the search begins: a preset.  [default: tuned]")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Where it begins: a TOML file over the preset.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Where the search begins: a preset.  [default: tuned]")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where it begins: a TOML file over the preset."),
+    ] = None,
     study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the study; goes on with it if there is one. [default: drawn]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the study; goes on with it if there is one. [default: drawn]",
+        ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help=f"Trials of the study, earlier ones included. [default: {TRIALS}]")
+        int | None,
+        typer.Option(
+            min=1, help=f"Trials of the study, earlier ones included. [default: {TRIALS}]"
+        ),
     ] = None,
-    timeout_minutes: Annotated[float | None, typer.Option(min=0, help="Begin no further trial after so many minutes.")] = None,
+    timeout_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so many minutes.")
+    ] = None,
     space: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file of what to search, in place of the built-in space.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TOML file of what to search, in place of the built-in space."
+        ),
     ] = None,
     prune: Annotated[
-        bool | None, typer.Option("--prune/--no-prune", help="Stop trials that fall behind the median. [default: --prune]")
+        bool | None,
+        typer.Option(
+            "--prune/--no-prune", help="Stop trials that fall behind the median. [default: --prune]"
+        ),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep all checkpoints of the trials, not the best and last alone.")
+        bool,
+        typer.Option(
+            "--keep", help="Keep all checkpoints of the trials, not the best and last alone."
+        ),
     ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="No picture: one line a trial on stderr.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No picture: one line a trial on stderr.")
+    ] = False,
     json: Json = False,
     home: Home = None,
     *,
@@ -54,14 +79,16 @@ def tune(
         import optuna  # noqa: F401
     except ImportError as error:
         problem = "is not installed" if error.name == "optuna" else f"cannot be loaded ({error})"
-        raise UsageError(f"tune needs the package optuna, which {problem}: pip install 'neumf-tui[tune]'") from error
-    from neumf_tui.output import print_json, say
+        raise UsageError(
+            f"tune needs the package optuna, which {problem}: pip install 'neumf-tui[tune]'"
+        ) from error
     from neumf_tui.search.begin import begun_study
     from neumf_tui.search.plan import Wishes
-    from neumf_tui.search.progress import can_draw, live_watch, plain_watch
     from neumf_tui.search.report import Outcome
     from neumf_tui.search.search import Search
     from neumf_tui.search.study import check_study_name, new_study_name, read_target, write_target
+    from neumf_tui.views.output import print_json, say
+    from neumf_tui.views.search import can_draw, live_watch, plain_watch
 
     where = home_of(home)
     name = new_study_name(where) if study is None else study
@@ -71,7 +98,11 @@ def tune(
         target = trials or (None if timeout_minutes is not None else read_target(opened) or TRIALS)
         write_target(opened, target)
         say(f"study {name} on {plan.label}, from {plan.preset}; searched: {', '.join(plan.space)}")
-        with live_watch(name, plan) if can_draw() and not plain else nullcontext(plain_watch()) as watch:
+        with (
+            live_watch(name, plan)
+            if can_draw() and not plain
+            else nullcontext(plain_watch()) as watch
+        ):
             search = Search(where, opened, plan, data, watch, keep=keep)
             search.run(target, timeout_minutes)
         outcome = Outcome(name, plan, tuple(search.records), target, where, home is not None)
@@ -81,31 +112,43 @@ def tune(
     else:
         _print_outcome(outcome)
     if search.caught:
-        say(f"the study is kept; this goes on with it: {outcome.go_on_line(trials, timeout_minutes)}")
+        say(
+            f"the study is kept; this goes on with it: {outcome.go_on_line(trials, timeout_minutes)}"
+        )
         raise typer.Exit(128 + search.caught[0])
     raise typer.Exit(0 if chosen else 1)
 
 
 def _print_outcome(outcome: "Outcome") -> None:
-    from neumf_tui.output import print_line, print_table
     from neumf_tui.search.report import CAVEAT
     from neumf_tui.search.space import shown, start
     from neumf_tui.search.state import counts, unchanged
+    from neumf_tui.views.output import print_line, print_table
 
     plan = outcome.plan
-    ended = ", ".join(f"{number} {state}" for state, number in counts(outcome.records).items() if number)
-    print_line(f"study {outcome.study}  {plan.label}  from {plan.preset}  trials: {ended or 'none yet'}")
+    ended = ", ".join(
+        f"{number} {state}" for state, number in counts(outcome.records).items() if number
+    )
+    print_line(
+        f"study {outcome.study}  {plan.label}  from {plan.preset}  trials: {ended or 'none yet'}"
+    )
     best = outcome.best
     if best is None:
         print_line("no trial is done: nothing to choose from")
         return
     settings = outcome.settings(best)
-    print_line(f"best: trial {best.trial}, validation Hit@50 {best.validation:.4f} after epoch {best.epoch} of {settings.epochs}")
+    print_line(
+        f"best: trial {best.trial}, validation Hit@50 {best.validation:.4f} after epoch {best.epoch} of {settings.epochs}"
+    )
     if (begun := unchanged(plan, outcome.records)) is not None:
         print_line(f"{plan.preset} itself: {begun.validation:.4f}, trial {begun.trial}")
     print_line(f"({CAVEAT})")
     rows = [
-        (name, shown(getattr(settings, name)), shown(start(name, plan.settings)) if origin == "searched" else origin)
+        (
+            name,
+            shown(getattr(settings, name)),
+            shown(start(name, plan.settings)) if origin == "searched" else origin,
+        )
         for name, origin in outcome.origins(best).items()
         if origin in ("searched", "given")
     ]

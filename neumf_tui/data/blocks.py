@@ -72,7 +72,9 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     """User ids, item ids and times of the lines; None where they may not be right."""
     if b"\0" in block or (layout.quoted and not _plainly_quoted(block, layout.separator)):
         return None
-    double = len(layout.separator) == 2  # Arrow knows separators of one letter: between two of them there is an empty column
+    double = (
+        len(layout.separator) == 2
+    )  # Arrow knows separators of one letter: between two of them there is an empty column
     if double:
         lines, each = block.count(b"\n"), len(layout.header) - 1
         separator = layout.separator.encode()
@@ -80,9 +82,16 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
             return None
     step = 2 if double else 1
     places = [step * place for place in layout.places]
-    plain = not (b" " in block or b"-" in block or b"+" in block or (b"\t" in block and layout.separator != "\t"))
+    plain = not (
+        b" " in block
+        or b"-" in block
+        or b"+" in block
+        or (b"\t" in block and layout.separator != "\t")
+    )
     ids = pa.int64() if plain and not _leading_zeros(block, layout.separator) else _STRINGS
-    types: dict[int, pa.DataType] = dict(zip(places, (ids, ids, pa.int64(), pa.float64()), strict=False))
+    types: dict[int, pa.DataType] = dict(
+        zip(places, (ids, ids, pa.int64(), pa.float64()), strict=False)
+    )
     names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
     while (table := _table(block, layout, names, types)) is None:
         pass
@@ -98,16 +107,26 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     if times.dtype.kind == "i" and (b"x" in block or b"X" in block) and _HEX.search(block):
         return None  # which Arrow takes for a number
     first, second = _ids(user), _ids(item)
-    return None if first is None or second is None else (first, second, _small(times) if times.dtype.kind == "i" else times)
+    return (
+        None
+        if first is None or second is None
+        else (first, second, _small(times) if times.dtype.kind == "i" else times)
+    )
 
 
-def _table(block: bytes, layout: Layout, names: list[str], types: dict[int, pa.DataType]) -> pa.Table | str | None:
+def _table(
+    block: bytes, layout: Layout, names: list[str], types: dict[int, pa.DataType]
+) -> pa.Table | str | None:
     """What Arrow makes of the block; why it cannot; or None, where `types` now has a wider type for a column."""
     try:
         return arrow_csv.read_csv(
             pa.py_buffer(block),
-            read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-            parse_options=arrow_csv.ParseOptions(delimiter=layout.separator[0], quote_char='"' if layout.quoted else False),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=len(block) + 1
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=layout.separator[0], quote_char='"' if layout.quoted else False
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={str(place): kind for place, kind in types.items()},
                 include_columns=[str(place) for place in types],
@@ -158,6 +177,8 @@ def _leading_zeros(block: bytes, separator: str) -> bool:
         piece = letters[start : start + _PIECE + 2]
         # Line ends, quotes and most separators are below the point that 0 stands before or after in 0.5 and 3.05.
         before = (piece[:-2] < ord("-")) | (piece[:-2] == mark)
-        if (before & (piece[1:-1] == ord("0")) & (piece[2:] >= ord("0")) & (piece[2:] != mark)).any():
+        if (
+            before & (piece[1:-1] == ord("0")) & (piece[2:] >= ord("0")) & (piece[2:] != mark)
+        ).any():
             return True
     return False

@@ -190,18 +190,31 @@ def load(folder: Path, fingerprint: str) -> Dataset:
         split = Split(**{key: _mapped(where, key) for key in _ARRAYS})
         if "user_ids" in about:  # the older form: all but the arrays in one file
             user_ids: Sequence[str] = about["user_ids"]
-            catalogue = Catalogue(about["item_ids"], about["titles"], about["years"], about["genres"])
+            catalogue = Catalogue(
+                about["item_ids"], about["titles"], about["years"], about["genres"]
+            )
         else:
             split = replace(split, offsets=np.load(where / "offsets.npy", allow_pickle=False))
             user_ids = Strings.load(where, "user_ids")
             catalogue = msgspec.json.decode((where / "catalogue.json").read_bytes(), type=Catalogue)
         return Dataset(
-            about["name"], about["simulated"], about["source"], tuple(about["notices"]), fingerprint, user_ids, catalogue, split
+            about["name"],
+            about["simulated"],
+            about["source"],
+            tuple(about["notices"]),
+            fingerprint,
+            user_ids,
+            catalogue,
+            split,
         )
     except FileNotFoundError as error:
-        raise DatasetError(f"{where}: this prepared dataset is not there; give the original files with --data-dir") from error
+        raise DatasetError(
+            f"{where}: this prepared dataset is not there; give the original files with --data-dir"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
-        raise DatasetError(f"{where}: damaged prepared dataset ({error}); delete the folder") from error
+        raise DatasetError(
+            f"{where}: damaged prepared dataset ({error}); delete the folder"
+        ) from error
 
 
 def _mapped(folder: Path, key: str) -> NDArray[np.int64]:
@@ -215,5 +228,7 @@ def with_notice(dataset: Dataset, notice: str) -> Dataset:
 def nearest_ids(wanted: str, ids: Sequence[str], count: int = 5) -> list[str]:
     """The ids most like `wanted`: by number where all are numbers, else by letters."""
     if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
-        return sorted(ids, key=lambda user_id: (abs(int(user_id) - int(wanted)), int(user_id)))[:count]
+        return sorted(ids, key=lambda user_id: (abs(int(user_id) - int(wanted)), int(user_id)))[
+            :count
+        ]
     return difflib.get_close_matches(wanted, ids, n=count, cutoff=0.0)

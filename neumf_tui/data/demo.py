@@ -41,7 +41,9 @@ def make_demo() -> Dataset:
     # Only uniform draws are used: their stream is the one least likely to differ between numpy versions.
     random = np.random.Generator(np.random.PCG64(_SEED)).random
     names = sorted({genre for genres in catalogue.genres for genre in genres})
-    has = np.array([[genre in genres for genre in names] for genres in catalogue.genres], dtype=np.float64)
+    has = np.array(
+        [[genre in genres for genre in names] for genres in catalogue.genres], dtype=np.float64
+    )
     has /= np.sqrt(has.sum(axis=1, keepdims=True))
     share = has.sum(axis=0) / has.sum()
     years = np.array(catalogue.years, dtype=np.float64)
@@ -83,7 +85,9 @@ def make_demo() -> Dataset:
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weight of each genre for one viewer, shape (genres,)."""
     weights = np.zeros(len(share))
-    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share))))))[: 1 + int(3 * random())]
+    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share))))))[
+        : 1 + int(3 * random())
+    ]
     weights[liked] = 2.5 + 1.5 * random(len(liked))
     disliked = np.argsort(random(len(share)))[: 1 + int(2 * random())]
     weights[disliked] -= 2.0

@@ -49,7 +49,9 @@ class _Download:
                     self(url, output, _pooch)
                     return
                 answer.raise_for_status()
-                self._take(answer, have if answer.status_code == requests.codes.partial_content else 0)
+                self._take(
+                    answer, have if answer.status_code == requests.codes.partial_content else 0
+                )
         os.replace(self.part, output)
 
     def _take(self, answer: Any, have: int) -> None:
@@ -59,9 +61,13 @@ class _Download:
                 file.write(chunk)
                 have += len(chunk)
                 self.last = time.monotonic()
-                self.report(Progress(f"fetching {self.release.archive}", have, max(have, total), "B"))
+                self.report(
+                    Progress(f"fetching {self.release.archive}", have, max(have, total), "B")
+                )
         if have < total:
-            raise ConnectionError(f"{have:,} of {total:,} bytes arrived; run again to fetch the rest")
+            raise ConnectionError(
+                f"{have:,} of {total:,} bytes arrived; run again to fetch the rest"
+            )
 
 
 def fetch(release: Release, folder: Path, report: Report) -> None:
@@ -75,7 +81,9 @@ def fetch(release: Release, folder: Path, report: Report) -> None:
 
     def transfer() -> None:
         try:
-            pooch.retrieve(release.url, release.sha256, release.archive, folder, downloader=download)
+            pooch.retrieve(
+                release.url, release.sha256, release.archive, folder, downloader=download
+            )
         except BaseException as error:  # noqa: BLE001 - carried to the caller below
             problem.append(error)
 
@@ -85,13 +93,21 @@ def fetch(release: Release, folder: Path, report: Report) -> None:
     thread.start()
     while thread.is_alive() and time.monotonic() - download.last < SILENCE_LIMIT:
         thread.join(0.05)
-    if thread.is_alive() and download.part.exists() and download.part.stat().st_size == release.size:
+    if (
+        thread.is_alive()
+        and download.part.exists()
+        and download.part.stat().st_size == release.size
+    ):
         thread.join()  # all is here, and its hash is being taken
     if thread.is_alive():
         raise NoNetwork(f"files.grouplens.org sent nothing for {SILENCE_LIMIT:.0f} seconds")
     if problem:
         broken = problem[0]
-        reason = "the file has another hash than published" if isinstance(broken, ValueError) else type(broken).__name__
+        reason = (
+            "the file has another hash than published"
+            if isinstance(broken, ValueError)
+            else type(broken).__name__
+        )
         raise NoNetwork(f"files.grouplens.org cannot be reached ({reason})")
 
 
@@ -124,10 +140,15 @@ def unpack(release: Release, archive: Path, target: Path, report: Report = silen
     scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
     try:
         with zipfile.ZipFile(archive) as files:
-            sizes = {name: files.getinfo(f"{release.folder}/{name}").file_size for name in release.files}
+            sizes = {
+                name: files.getinfo(f"{release.folder}/{name}").file_size for name in release.files
+            }
             done, total = 0, sum(sizes.values())
             for name in release.files:
-                with files.open(f"{release.folder}/{name}") as packed, (scratch / name).open("wb") as file:
+                with (
+                    files.open(f"{release.folder}/{name}") as packed,
+                    (scratch / name).open("wb") as file,
+                ):
                     while chunk := packed.read(1 << 22):
                         file.write(chunk)
                         done += len(chunk)

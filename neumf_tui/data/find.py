@@ -19,7 +19,11 @@ def prepared_dir(home: Path) -> Path:
 
 
 def find_source(
-    name: str, data_dir: Path | None, home: Path, columns: Columns | None = None, report: Report = silent
+    name: str,
+    data_dir: Path | None,
+    home: Path,
+    columns: Columns | None = None,
+    report: Report = silent,
 ) -> Source | None:
     """The files of dataset `name`, None where they are nowhere to be found.
 
@@ -27,7 +31,11 @@ def find_source(
     MovieLens is unpacked from its zip in `<home>/datasets`, if that is there.
     Raises DatasetError for a folder that was named and does not hold what is meant.
     """
-    origin, folder = ("--data-dir", data_dir.expanduser()) if data_dir is not None else ("NEUMF_TUI_DATA", env_dir())
+    origin, folder = (
+        ("--data-dir", data_dir.expanduser())
+        if data_dir is not None
+        else ("NEUMF_TUI_DATA", env_dir())
+    )
     if folder is not None:
         if found := _in_named(origin, folder, name, columns):
             return found
@@ -55,13 +63,20 @@ def at_hand(home: Path) -> list[Source]:
     earlier: list[tuple[float, str]] = []
     for file in prepared_dir(home).glob("*/dataset.json"):
         try:
-            earlier.append((file.stat().st_mtime, str(json.loads(file.read_text("utf-8"))["source"])))
+            earlier.append(
+                (file.stat().st_mtime, str(json.loads(file.read_text("utf-8"))["source"]))
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue  # damaged: to whom it matters `load` tells so
     # The demo set is from nowhere.
     places = [place for _, place in sorted(earlier, reverse=True) if Path(place).is_absolute()]
     return list(
-        dict.fromkeys([*sources_below(datasets_dir(home), tables=True), *(one for place in places for one in source_of(place))])
+        dict.fromkeys(
+            [
+                *sources_below(datasets_dir(home), tables=True),
+                *(one for place in places for one in source_of(place)),
+            ]
+        )
     )
 
 
@@ -71,7 +86,12 @@ def originals(name: str, home: Path, source: str) -> list[Source]:
     named = [*sources_in(folder), *sources_below(folder)] if folder else []
     found = [*source_of(source), *named, *at_hand(home)]
     # A folder that was named for it may be called otherwise than at the time of the run.
-    return list(dict.fromkeys([one for one in found if one.name == name] + [one for one in named if one.place == folder]))
+    return list(
+        dict.fromkeys(
+            [one for one in found if one.name == name]
+            + [one for one in named if one.place == folder]
+        )
+    )
 
 
 def _in_named(origin: str, folder: Path, name: str, columns: Columns | None) -> Source | None:
@@ -79,7 +99,9 @@ def _in_named(origin: str, folder: Path, name: str, columns: Columns | None) -> 
     if folder.is_file() and (one := source_at(folder, columns)):
         return one if name in ("auto", one.name) else None
     if not folder.is_dir():
-        raise DatasetError(f"{origin} {folder}: is not a folder or file of data; expected {EXPECTED}")
+        raise DatasetError(
+            f"{origin} {folder}: is not a folder or file of data; expected {EXPECTED}"
+        )
     if not os.access(folder, os.R_OK | os.X_OK):
         raise DatasetError(f"{origin} {folder}: may not be read; expected {EXPECTED}")
     found = next((choice for choice in _choices(folder, name, columns) if choice), [])
@@ -103,5 +125,7 @@ def _choices(folder: Path, name: str, columns: Columns | None) -> Iterator[list[
 def _nothing_in(origin: str, folder: Path, name: str) -> DatasetError:
     what = "dataset" if name == "auto" else f"dataset {name}"
     there = ", ".join(map(str, [*sources_in(folder), *sources_below(folder)]))
-    holds = f"holds no {what}, neither itself nor in a folder of it" + (f", only {there}" if there else "")
+    holds = f"holds no {what}, neither itself nor in a folder of it" + (
+        f", only {there}" if there else ""
+    )
     return DatasetError(f"{origin} {folder}: {holds}; expected {EXPECTED}")

@@ -103,7 +103,14 @@ class Source:
     def files(self) -> list[Path]:
         if self.form.files:
             return [self.place / file for file in self.form.files]
-        return [self.place, *(other for suffix in self.form.beside if (other := self.place.with_suffix(suffix)).exists())]
+        return [
+            self.place,
+            *(
+                other
+                for suffix in self.form.beside
+                if (other := self.place.with_suffix(suffix)).exists()
+            ),
+        ]
 
     @property
     def text(self) -> str:
@@ -118,7 +125,9 @@ class Source:
         return f"{self.name} ({self.form.files[0] if self.form.files else self.place.name})"
 
 
-def sources_in(folder: Path, columns: Columns | None = None, *, tables: bool = True) -> list[Source]:
+def sources_in(
+    folder: Path, columns: Columns | None = None, *, tables: bool = True
+) -> list[Source]:
     """The datasets that lie in `folder` itself; more than one where it holds files of several forms.
 
     Tables of unknown names are only looked at where nothing else is there, and only with `tables`. Raises UsageError where
@@ -130,7 +139,11 @@ def sources_in(folder: Path, columns: Columns | None = None, *, tables: bool = T
         found = [Source(file, RECBOLE, columns) for file in _with_suffix(place, RECBOLE)]
     if not found and tables:
         for form in TABLES:
-            found += [Source(file, form, columns) for file in _with_suffix(place, form) if _is_table(file, columns)]
+            found += [
+                Source(file, form, columns)
+                for file in _with_suffix(place, form)
+                if _is_table(file, columns)
+            ]
     return [_checked(source) for source in found]
 
 
@@ -138,7 +151,9 @@ def source_at(file: Path, columns: Columns | None = None) -> Source | None:
     """The dataset that one file holds, or of which it is a part; None for a file of no known form. Raises UsageError."""
     place = file.absolute()
     for form in FOLDERS:
-        if place.name == form.files[0] and all(_is_there(place.parent / other) for other in form.files):
+        if place.name == form.files[0] and all(
+            _is_there(place.parent / other) for other in form.files
+        ):
             return _checked(Source(place.parent, form, columns))
     for form in (RECBOLE, *TABLES):
         if place.suffix.lower() in form.suffixes:
@@ -166,18 +181,29 @@ def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
         places = sorted(folder.iterdir())
     except OSError:
         return []
-    return [source for place in places if not place.name.startswith(".") for source in sources_in(place, tables=tables)]
+    return [
+        source
+        for place in places
+        if not place.name.startswith(".")
+        for source in sources_in(place, tables=tables)
+    ]
 
 
 def _checked(source: Source) -> Source:
     if source.columns is not None and not source.form.by_columns:
-        raise UsageError(f"--columns: {source} has no names of columns to choose from; leave it out")
+        raise UsageError(
+            f"--columns: {source} has no names of columns to choose from; leave it out"
+        )
     return source
 
 
 def _with_suffix(folder: Path, form: Form) -> list[Path]:
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix.lower() in form.suffixes and _is_there(file))
+        return sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in form.suffixes and _is_there(file)
+        )
     except OSError:
         return []
 

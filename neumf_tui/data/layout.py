@@ -38,14 +38,22 @@ class Columns:
         """What `--columns` gives; raises UsageError."""
         parts = re.split(rf",(?=(?:{'|'.join(ROLES)})=)", text)
         named = dict(part.split("=", 1) for part in parts if "=" in part)
-        if len(named) != len(parts) or not {"user", "item", "time"} <= named.keys() <= set(ROLES) or not all(named.values()):
-            raise UsageError(f"--columns {text}: expected user=NAME,item=NAME,time=NAME and perhaps rating=NAME, each once")
+        if (
+            len(named) != len(parts)
+            or not {"user", "item", "time"} <= named.keys() <= set(ROLES)
+            or not all(named.values())
+        ):
+            raise UsageError(
+                f"--columns {text}: expected user=NAME,item=NAME,time=NAME and perhaps rating=NAME, each once"
+            )
         if len(set(named.values())) != len(named):
             raise UsageError(f"--columns {text}: a column is named twice; expected different ones")
         return cls(**named)
 
     def __str__(self) -> str:
-        return ",".join(f"{role}={name}" for role in ROLES if (name := getattr(self, role)) is not None)
+        return ",".join(
+            f"{role}={name}" for role in ROLES if (name := getattr(self, role)) is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,9 @@ def choose(where: str, header: list[str], columns: Columns | None, separator: st
         return columns
     found: dict[str, str] = {}
     for role in ROLES:
-        known = {folded(name) for name in _NAMES[role]} | {f"{folded(name)}id" for name in _NAMES[role][:2]}
+        known = {folded(name) for name in _NAMES[role]} | {
+            f"{folded(name)}id" for name in _NAMES[role][:2]
+        }
         named = [name for name in header if folded(name) in known]
         if len(named) == 1:
             found[role] = named[0]
@@ -114,7 +124,9 @@ def recognised(header: list[str]) -> bool:
     return True
 
 
-def layout_of(path: Path, separator: str, columns: Columns | None, *, quoted: bool = True) -> Layout:
+def layout_of(
+    path: Path, separator: str, columns: Columns | None, *, quoted: bool = True
+) -> Layout:
     """The layout of a file whose first line names its columns. Raises DatasetError."""
     header = read_header(path, separator, quoted=quoted)
     chosen = choose(f"{path}, line 1", header, columns, separator)
@@ -146,7 +158,9 @@ def first_line(path: Path) -> bytes:
         with path.open("rb") as file:
             start = file.read(1 << 16).removeprefix(codecs.BOM_UTF8)
             if not start.strip() and not file.read(1):
-                raise DatasetError(f"{path}: the file is empty; expected a header and lines below it; get the file again")
+                raise DatasetError(
+                    f"{path}: the file is empty; expected a header and lines below it; get the file again"
+                )
     except OSError as error:
         raise unreadable(path, error) from error
     return start.split(b"\n", 1)[0] + b"\n"

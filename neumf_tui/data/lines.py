@@ -53,7 +53,9 @@ def read_by_line(path: Path, layout: Layout, report: Report = silent) -> Rows:
                 raise DatasetError(f"{where}: {column} {field!r} is no number; mend the line")
         when = int(time) if _INTEGER.fullmatch(time) else float(time)
         if not 0 <= when < 2**63:
-            raise DatasetError(f"{where}: {names[2]} {time} is out of range; expected seconds since 1970; mend the line")
+            raise DatasetError(
+                f"{where}: {names[2]} {time} is out of range; expected seconds since 1970; mend the line"
+            )
         pairs[0].append(users.setdefault(user, len(users)))
         pairs[1].append(items.setdefault(item, len(items)))
         times.append(when)
@@ -62,9 +64,14 @@ def read_by_line(path: Path, layout: Layout, report: Report = silent) -> Rows:
     if times:
         put_away()
     if not stretches:
-        raise DatasetError(f"{path}: no line below the header; expected interactions; get the file again")
+        raise DatasetError(
+            f"{path}: no line below the header; expected interactions; get the file again"
+        )
     first, second = (
-        [pa.DictionaryArray.from_arrays(pa.array(part), pa.array(list(ids), type=pa.string())) for part in column]
+        [
+            pa.DictionaryArray.from_arrays(pa.array(part), pa.array(list(ids), type=pa.string()))
+            for part in column
+        ]
         for column, ids in zip(codes, (users, items), strict=True)
     )
     return Rows(first, second, stretches)
@@ -77,11 +84,23 @@ def _count_lines(path: Path) -> int:
 
 def interactions(path: Path, layout: Layout) -> Iterator[tuple[str, list[str]]]:
     """File and line of each interaction, and its fields; empty lines are passed over. Raises DatasetError."""
-    return records(path, layout.separator, len(layout.header), has_header=layout.has_header, quoted=layout.quoted)
+    return records(
+        path,
+        layout.separator,
+        len(layout.header),
+        has_header=layout.has_header,
+        quoted=layout.quoted,
+    )
 
 
 def records(
-    path: Path, separator: str, width: int, *, has_header: bool = True, quoted: bool = True, encoding: str = "utf-8-sig"
+    path: Path,
+    separator: str,
+    width: int,
+    *,
+    has_header: bool = True,
+    quoted: bool = True,
+    encoding: str = "utf-8-sig",
 ) -> Iterator[tuple[str, list[str]]]:
     """File and line of each record below the header, and its `width` fields; empty lines are passed over. Raises DatasetError."""
     try:
@@ -91,9 +110,15 @@ def records(
                 if not fields or (has_header and number == 0):
                     continue
                 if len(fields) != width:
-                    of = "of the header" if has_header else f"of this form, separated by {SPOKEN[separator]}"
+                    of = (
+                        "of the header"
+                        if has_header
+                        else f"of this form, separated by {SPOKEN[separator]}"
+                    )
                     aside = " (a field with a comma in it stands in quotes)" if quoted else ""
-                    raise DatasetError(f"{where}: {len(fields)} columns; expected the {width} {of}; mend the line{aside}")
+                    raise DatasetError(
+                        f"{where}: {len(fields)} columns; expected the {width} {of}; mend the line{aside}"
+                    )
                 yield where, fields
     except OSError as error:
         raise unreadable(path, error) from error

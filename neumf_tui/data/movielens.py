@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
-from neumf_tui.data.films import split_year as split_year
+from neumf_tui.data.items import split_year as split_year
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import DatasetError
 
@@ -82,8 +82,12 @@ def _read_ratings(path: Path) -> dict[str, NDArray[Any]]:
         table = csv.read_csv(
             pa.py_buffer(content),
             read_options=csv.ReadOptions(column_names=list(COLUMNS), block_size=len(content) + 1),
-            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
-            convert_options=csv.ConvertOptions(column_types=dict(zip(COLUMNS, kinds, strict=True)), null_values=[]),
+            parse_options=csv.ParseOptions(
+                delimiter="\t", quote_char=False, ignore_empty_lines=False
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types=dict(zip(COLUMNS, kinds, strict=True)), null_values=[]
+            ),
         )
     except pa.ArrowInvalid as error:
         _complain(path, content)
@@ -107,11 +111,15 @@ def _complain(path: Path, content: bytes) -> None:
                 try:
                     float(field)
                 except ValueError:
-                    raise DatasetError(f"{where}: rating {shown!r} is no number; mend the line") from None
+                    raise DatasetError(
+                        f"{where}: rating {shown!r} is no number; mend the line"
+                    ) from None
             elif not _INTEGER.fullmatch(field) or abs(int(field)) >= 2**63:
                 raise DatasetError(f"{where}: {column} {shown!r} is no whole number; mend the line")
             elif int(field) < 0:
-                raise DatasetError(f"{where}: {column} {shown} is negative; expected 0 or more; mend the line")
+                raise DatasetError(
+                    f"{where}: {column} {shown} is negative; expected 0 or more; mend the line"
+                )
 
 
 def _read_items(path: Path) -> Catalogue:
@@ -123,13 +131,19 @@ def _read_items(path: Path) -> Catalogue:
         where = f"{path}, line {number}"
         fields = line.rstrip("\r").split("|")
         if len(fields) != 5 + len(GENRES):
-            raise DatasetError(f"{where}: {len(fields)} columns; expected {5 + len(GENRES)} separated by '|'; {_GET_AGAIN}")
+            raise DatasetError(
+                f"{where}: {len(fields)} columns; expected {5 + len(GENRES)} separated by '|'; {_GET_AGAIN}"
+            )
         item_id, title, released = fields[0], fields[1], fields[2]
         if not (item_id.isascii() and item_id.isdigit()):
-            raise DatasetError(f"{where}: item id {item_id!r} is no whole number ≥ 0; mend the line")
+            raise DatasetError(
+                f"{where}: item id {item_id!r} is no whole number ≥ 0; mend the line"
+            )
         item_id = str(int(item_id))
         if item_id in seen:
-            raise DatasetError(f"{where}: item id {item_id} stands already in line {seen[item_id]}; remove one")
+            raise DatasetError(
+                f"{where}: item id {item_id} stands already in line {seen[item_id]}; remove one"
+            )
         seen[item_id] = number
         name, year = split_year(title)
         if year is None and released[-4:].isdigit():

@@ -9,7 +9,9 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.split import Split
 
 
-def without_structure(dataset: Dataset, seed: int, number: int = 0, *, other_heldout: bool = False) -> Dataset:
+def without_structure(
+    dataset: Dataset, seed: int, number: int = 0, *, other_heldout: bool = False
+) -> Dataset:
     """The same users, with histories of the same lengths and times, of items drawn uniformly, none twice for a user.
 
     So a user's held-out item is any of their candidates alike, whatever the other interactions are; and the validation item is
@@ -21,7 +23,9 @@ def without_structure(dataset: Dataset, seed: int, number: int = 0, *, other_hel
     items = np.empty(dataset.num_train, dtype=np.int64)
     heldout = np.full(dataset.num_users, -1, dtype=np.int64)
     random = np.random.default_rng([seed, number])
-    for user, (start, size) in enumerate(zip(dataset.offsets[:-1].tolist(), sizes.tolist(), strict=True)):
+    for user, (start, size) in enumerate(
+        zip(dataset.offsets[:-1].tolist(), sizes.tolist(), strict=True)
+    ):
         drawn = random.choice(dataset.num_items, min(size + 2, dataset.num_items), replace=False)
         items[start : start + size] = drawn[:size]
         if held[user]:

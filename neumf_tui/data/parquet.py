@@ -65,8 +65,14 @@ def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
     for name in (chosen.user, chosen.item):
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_integer(inner) or pa.types.is_string(inner) or pa.types.is_large_string(inner)):
-            raise DatasetError(f"{path}: column {name} is of type {kind}; expected ids: whole numbers or strings; write it so")
+        if not (
+            pa.types.is_integer(inner)
+            or pa.types.is_string(inner)
+            or pa.types.is_large_string(inner)
+        ):
+            raise DatasetError(
+                f"{path}: column {name} is of type {kind}; expected ids: whole numbers or strings; write it so"
+            )
     if chosen.rating and not _is_number(schema.field(chosen.rating).type):
         kind = schema.field(chosen.rating).type
         raise DatasetError(
@@ -85,7 +91,9 @@ def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
 
 
 def _is_number(kind: Any) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _check(path: Path, name: str, values: Any, before: int, *, time: bool) -> None:
@@ -100,7 +108,9 @@ def _check(path: Path, name: str, values: Any, before: int, *, time: bool) -> No
         wrong, says = pc.equal(values, ""), "is empty"
     else:
         return
-    raise DatasetError(f"{path}, row {before + pc.index(wrong, True).as_py() + 1}: {name} {says}; mend the row")
+    raise DatasetError(
+        f"{path}, row {before + pc.index(wrong, True).as_py() + 1}: {name} {says}; mend the row"
+    )
 
 
 def _ids(column: Any) -> Ids:
@@ -108,7 +118,9 @@ def _ids(column: Any) -> Ids:
     if pa.types.is_integer(kind):
         numbers = column.to_numpy(zero_copy_only=False)
         if not len(numbers) or (numbers.min() >= 0 and numbers.max() < 2**63):
-            return numbers.astype(np.int32 if numbers.max(initial=0) < 2**31 else np.int64, copy=False)
+            return numbers.astype(
+                np.int32 if numbers.max(initial=0) < 2**31 else np.int64, copy=False
+            )
         column = column.cast(pa.string())
     if pa.types.is_dictionary(kind):
         strings = column.dictionary.cast(pa.string())

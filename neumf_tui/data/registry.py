@@ -47,10 +47,14 @@ def open_dataset(
     unreachable download leads to the demo set, never a folder that was named and does not hold the data.
     """
     if columns is not None and data_dir is None:
-        raise UsageError("--columns names the columns of a table of your own: name its file or folder with --data-dir")
+        raise UsageError(
+            "--columns names the columns of a table of your own: name its file or folder with --data-dir"
+        )
     if name == "demo":
         if data_dir is not None:
-            raise UsageError("--data-dir goes with every dataset but demo, which is built in: leave one of them out")
+            raise UsageError(
+                "--data-dir goes with every dataset but demo, which is built in: leave one of them out"
+            )
         return _demo(home)
     if source := find_source(name, data_dir, home, columns, report):
         if data_dir is None:
@@ -59,7 +63,9 @@ def open_dataset(
     release = RELEASES.get("ml-100k" if name == "auto" else name)
     if release is None:
         known = ", ".join(dict.fromkeys(["auto", *(row.name for row in known_datasets(home))]))
-        raise UsageError(f"--dataset {name}: expected one of {known}; a folder of your own is named with --data-dir")
+        raise UsageError(
+            f"--dataset {name}: expected one of {known}; a folder of your own is named with --data-dir"
+        )
     if release.sha256 is None and not accept_unverified:
         raise UsageError(
             f"--dataset {name}: no hash of {release.archive} is known here, so nobody can tell whether what arrives is what "
@@ -86,7 +92,10 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
     if not (folder / fingerprint).exists():
         if name == "demo":
             _demo(home)
-        elif not any(_opened(found, home).fingerprint == fingerprint for found in originals(name, home, source)):
+        elif not any(
+            _opened(found, home).fingerprint == fingerprint
+            for found in originals(name, home, source)
+        ):
             raise DatasetError(
                 f"{folder / fingerprint}: this prepared dataset is not there, nor are the files it was made of "
                 f"({source or name}); let NEUMF_TUI_DATA name where they are now: {EXPECTED}"
@@ -99,7 +108,9 @@ def known_datasets(home: Path) -> list[Known]:
     """What can be trained on, without downloading or unpacking anything."""
     folder = env_dir()
     found = [*(sources_in(folder) + sources_below(folder) if folder else []), *at_hand(home)]
-    places = {one.name: str(one.place) for one in reversed(found)}  # the first of a name is the one that is taken
+    places = {
+        one.name: str(one.place) for one in reversed(found)
+    }  # the first of a name is the one that is taken
     releases = []
     for name, release in RELEASES.items():
         if name in places:
@@ -108,7 +119,11 @@ def known_datasets(home: Path) -> list[Known]:
             releases.append(Known(name, str(zipped), True))
         else:
             releases.append(Known(name, _not_here(release, folder), False))
-    others = [Known(one, places[one], True) for one in dict.fromkeys(source.name for source in found) if one not in RELEASES]
+    others = [
+        Known(one, places[one], True)
+        for one in dict.fromkeys(source.name for source in found)
+        if one not in RELEASES
+    ]
     return [*releases, *others, Known("demo", "built in: real films, simulated viewers", True)]
 
 
@@ -116,7 +131,9 @@ def _not_here(release: Release, folder: Path | None) -> str:
     if folder:
         return f"NEUMF_TUI_DATA {folder}: holds no dataset {release.name}"
     size = f", {release.size / 1e6:,.0f} MB" if release.size else ""
-    checked = "when first used" if release.sha256 else "with --accept-unverified: no hash of it is known"
+    checked = (
+        "when first used" if release.sha256 else "with --accept-unverified: no hash of it is known"
+    )
     return f"{release.about}; fetched from GroupLens{size} {checked}"
 
 
@@ -127,7 +144,9 @@ def _download(release: Release, home: Path, talk: Talk, report: Report) -> Path:
     fetch.fetch(release, folder, report)
     archive = folder / release.archive
     if release.sha256 is None:
-        talk(f"{archive}: unverified, {archive.stat().st_size:,} bytes, SHA-256 {fetch.sha256_of(archive, report)}")
+        talk(
+            f"{archive}: unverified, {archive.stat().st_size:,} bytes, SHA-256 {fetch.sha256_of(archive, report)}"
+        )
     fetch.unpack(release, archive, folder / release.name, report)
     talk(CITATION)
     return folder / release.name
@@ -141,11 +160,23 @@ def _demo(home: Path) -> Dataset:
 
 
 def _opened(source: Source, home: Path, report: Report = silent) -> Dataset:
-    return _cached(home, source.text, source.files, lambda: source.read(report), report, str(source.columns or ""))
+    return _cached(
+        home,
+        source.text,
+        source.files,
+        lambda: source.read(report),
+        report,
+        str(source.columns or ""),
+    )
 
 
 def _cached(
-    home: Path, source: str, files: list[Path], make: Callable[[], Dataset], report: Report = silent, how: str = ""
+    home: Path,
+    source: str,
+    files: list[Path],
+    make: Callable[[], Dataset],
+    report: Report = silent,
+    how: str = "",
 ) -> Dataset:
     """What `make` returns from `source`, kept under `home` until one of `files` changes, or `how` they are read."""
     key = hashlib.sha256(how.encode(errors="surrogateescape"))
@@ -163,7 +194,9 @@ def _cached(
         except DatasetError:
             pass  # damaged or removed: make it anew
         else:
-            if kept.source == source:  # else it is the same data by other files, whose titles may be others
+            if (
+                kept.source == source
+            ):  # else it is the same data by other files, whose titles may be others
                 return kept
     made = make()
     prepared.save(made, folder, report)
@@ -171,4 +204,6 @@ def _cached(
     scratch = pointer.with_suffix(f".{os.getpid()}")
     scratch.write_text(made.fingerprint, "ascii")
     os.replace(scratch, pointer)
-    return prepared.load(folder, made.fingerprint)  # mapped, so that what was read need not stay in memory
+    return prepared.load(
+        folder, made.fingerprint
+    )  # mapped, so that what was read need not stay in memory

@@ -8,7 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
+UNITS = (
+    (10**17, 10**9, "nanoseconds"),
+    (10**14, 10**6, "microseconds"),
+    (10**11, 10**3, "milliseconds"),
+)
 """From which timestamp on they cannot be seconds (10¹¹ s is the year 5138), parts in a second, and their name."""
 _NUMBERS = 10**18
 """Whole numbers below it are ids that go by their value."""
@@ -36,11 +40,16 @@ def indices(stretches: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
     Takes the stretches out of the list as it goes, so that they and the result are never all in memory.
     """
     if all(isinstance(part, np.ndarray) for part in stretches) and stretches:
-        low, high = min(int(part.min()) for part in stretches), max(int(part.max()) for part in stretches)
+        low, high = (
+            min(int(part.min()) for part in stretches),
+            max(int(part.max()) for part in stretches),
+        )
         rows = sum(map(len, stretches))
         if low >= 0 and high < _NUMBERS and high - low < max(1 << 24, 4 * rows):
             return _by_table(stretches, low, high, rows)
-    coded = pa.chunked_array([_dictionary(part) for part in stretches], type=pa.dictionary(pa.int32(), pa.string()))
+    coded = pa.chunked_array(
+        [_dictionary(part) for part in stretches], type=pa.dictionary(pa.int32(), pa.string())
+    )
     stretches.clear()
     coded = coded.unify_dictionaries()
     ids = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
@@ -53,7 +62,9 @@ def indices(stretches: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
     return ordered, result
 
 
-def _by_table(stretches: list[Ids], low: int, high: int, rows: int) -> tuple[list[str], NDArray[np.int32]]:
+def _by_table(
+    stretches: list[Ids], low: int, high: int, rows: int
+) -> tuple[list[str], NDArray[np.int32]]:
     """Of numbers that lie so near each other that there is room for one place each."""
     there = np.zeros(high - low + 1, dtype=bool)
     for part in stretches:
@@ -85,7 +96,9 @@ def in_order(ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
     return [ids[k] for k in order], places
 
 
-def in_seconds(stretches: list[NDArray[Any]], parts: int) -> tuple[NDArray[Any], NDArray[np.int64] | None, str]:
+def in_seconds(
+    stretches: list[NDArray[Any]], parts: int
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, str]:
     """Whole unix seconds; the order to take the rows in, None where it is the file's; and the unit's name where it is not the
     second and was told by the size of the numbers.
 
@@ -97,7 +110,9 @@ def in_seconds(stretches: list[NDArray[Any]], parts: int) -> tuple[NDArray[Any],
     unit = ""
     if not parts:
         latest = times.max(initial=0)
-        parts, unit = next(((parts, name) for least, parts, name in UNITS if latest >= least), (1, ""))
+        parts, unit = next(
+            ((parts, name) for least, parts, name in UNITS if latest >= least), (1, "")
+        )
     if parts == 1 and times.dtype.kind == "i":
         return times, None, unit
     whole = times // parts

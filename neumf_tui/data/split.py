@@ -46,7 +46,10 @@ def drop_duplicates(rows: Interactions) -> tuple[Interactions, int]:
     """Keep the latest of each (user, item) pair, the first in file order if equal; also the number dropped."""
     # Sorted by user and item, as MovieLens 20M and later are, there is no pair twice: seen without more memory.
     width = int(rows.items.max(initial=0)) + 1
-    if all(_rises(_pair_numbers(rows, width, start, start + _CHUNK + 1)) for start in range(0, len(rows.users), _CHUNK)):
+    if all(
+        _rises(_pair_numbers(rows, width, start, start + _CHUNK + 1))
+        for start in range(0, len(rows.users), _CHUNK)
+    ):
         return rows, 0
     keys = _pair_numbers(rows, width)
     keys.sort()
@@ -57,7 +60,9 @@ def drop_duplicates(rows: Interactions) -> tuple[Interactions, int]:
     keep = np.ones(len(rows.users), dtype=bool)
     # Only the rows of pairs that come more than once are put in order.
     places, pairs = _rows_of(rows, width, repeated)
-    order = np.lexsort((-rows.times[places].astype(np.int64), pairs))  # stable: of equal ones the first in the file comes first
+    order = np.lexsort(
+        (-rows.times[places].astype(np.int64), pairs)
+    )  # stable: of equal ones the first in the file comes first
     keep[places[order[1:][pairs[order][1:] == pairs[order][:-1]]]] = False
     return Interactions(rows.users[keep], rows.items[keep], rows.times[keep]), int((~keep).sum())
 
@@ -91,7 +96,9 @@ def leave_one_out(rows: Interactions, num_users: int) -> Split:
         items[there] = rows.items[order]
         times[there] = rows.times[order]
 
-    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(rows.users), _CHUNK)), num_users)).clip(max=num_users)
+    cuts = np.unique(
+        np.append(np.searchsorted(starts, np.arange(0, len(rows.users), _CHUNK)), num_users)
+    ).clip(max=num_users)
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(split, pairwise([0, *cuts.tolist()])):
             pass
@@ -127,7 +134,9 @@ def _order(users: NDArray[Any], times: NDArray[Any]) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable")
 
 
-def _pair_numbers(rows: Interactions, width: int, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+def _pair_numbers(
+    rows: Interactions, width: int, start: int = 0, stop: int | None = None
+) -> NDArray[np.int64]:
     """One number for each pair of user and item, the same for equal pairs; items are below `width`."""
     numbers = rows.users[start:stop].astype(np.int64)
     numbers *= width
@@ -139,11 +148,14 @@ def _rises(numbers: NDArray[np.int64]) -> bool:
     return bool((numbers[1:] > numbers[:-1]).all())
 
 
-def _rows_of(rows: Interactions, width: int, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows_of(
+    rows: Interactions, width: int, wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows, ascending, whose pair has a number in `wanted`, which is sorted; and these numbers."""
     numbers = _pair_numbers(rows, width)
     found = [
-        start + np.flatnonzero(wanted[np.searchsorted(wanted, part).clip(max=len(wanted) - 1)] == part)
+        start
+        + np.flatnonzero(wanted[np.searchsorted(wanted, part).clip(max=len(wanted) - 1)] == part)
         for start in range(0, len(numbers), _CHUNK)
         for part in (numbers[start : start + _CHUNK],)
     ]

@@ -30,7 +30,8 @@ class Strings(Sequence[str]):
     def load(cls, folder: Path, name: str) -> "Strings":
         """Raises OSError or ValueError where what `save` left is missing or damaged."""
         offsets, text = (
-            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)) for part in ("offsets", "text")
+            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False))
+            for part in ("offsets", "text")
         )
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text):
             raise ValueError(f"{name}.offsets.npy does not go with {name}.text.npy")
@@ -82,7 +83,9 @@ class Strings(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):
             return NotImplemented
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+        return len(self) == len(other) and all(
+            one == two for one, two in zip(self, other, strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment] # as of a list
 

@@ -51,7 +51,17 @@ _YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*", re.DOTALL)
 _LAST = "\U0010ffff"  # after any letter
 _ASIDE = re.compile(r"\(([^()]*)\)")
 _ALIAS = re.compile(r"a\.?k\.?a\.?\s+", re.IGNORECASE)
-_LETTERS = {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "&": " and "}
+_LETTERS = {
+    "ø": "o",
+    "æ": "ae",
+    "œ": "oe",
+    "ł": "l",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "ı": "i",
+    "&": " and ",
+}
 
 
 class _Folding(dict[int, str]):
@@ -106,12 +116,19 @@ class Titles:
         self._place = np.empty_like(self._popular)
         self._place[self._popular] = np.arange(dataset.num_items)
         # Every name a film goes by, without blanks, sorted: what begins with a query is one slice.
-        names = [(name.replace(" ", ""), item, name) for item in range(dataset.num_items) for name in self._names(item)]
+        names = [
+            (name.replace(" ", ""), item, name)
+            for item in range(dataset.num_items)
+            for name in self._names(item)
+        ]
         names.sort()
         self._squeezed = [squeezed for squeezed, _, _ in names]
         self._named = [(item, name) for _, item, name in names]
         # The words of each film (title and year) as numbers of a sorted vocabulary; film i has those from starts[i] on.
-        words = [f"{key} {year}".split() or [""] for key, year in zip(self._keys, self._years, strict=True)]
+        words = [
+            f"{key} {year}".split() or [""]
+            for key, year in zip(self._keys, self._years, strict=True)
+        ]
         self._vocabulary = sorted({word for row in words for word in row})
         numbers = {word: number for number, word in enumerate(self._vocabulary)}
         sizes = np.array([len(row) for row in words], dtype=np.int64)
@@ -132,7 +149,9 @@ class Titles:
         if not words:
             wanted = query.strip()
             titles = self.dataset.catalogue.titles
-            return [item for item in self._popular.tolist() if not wanted or wanted in titles[item]][:count]
+            return [
+                item for item in self._popular.tolist() if not wanted or wanted in titles[item]
+            ][:count]
         score = self._by_words(words, misspelt=False)
         for item, worth in self._by_name(query):
             score[item] = max(score[item], worth)
@@ -153,7 +172,10 @@ class Titles:
             for item, name in self._beginning(squeezed):
                 if name.replace(" ", "") == squeezed:
                     if not year or self._years[item] == year:
-                        yield item, _EXACT_NAME if form == whole and name == self._keys[item] else _EXACT
+                        yield (
+                            item,
+                            _EXACT_NAME if form == whole and name == self._keys[item] else _EXACT,
+                        )
                 elif not year:
                     yield item, _WHOLE_PREFIX if name.startswith(f"{form} ") else _PREFIX
         rest, _, last = fold(query).rpartition(" ")
@@ -164,12 +186,16 @@ class Titles:
         """(item, name) of the names that begin with `squeezed`, blanks apart."""
         if not squeezed:
             return []
-        return self._named[bisect_left(self._squeezed, squeezed) : bisect_left(self._squeezed, squeezed + _LAST)]
+        return self._named[
+            bisect_left(self._squeezed, squeezed) : bisect_left(self._squeezed, squeezed + _LAST)
+        ]
 
     def _by_words(self, words: list[str], misspelt: bool) -> NDArray[np.float64]:
         """Shape (num_items,): mean quality of the words, weighted by their lengths; 0 where one of them is not there."""
         worths = [(len(word), self._best(word, misspelt)) for word in words]
-        total = np.sum([size * best for size, best in worths], axis=0) / sum(size for size, _ in worths)
+        total = np.sum([size * best for size, best in worths], axis=0) / sum(
+            size for size, _ in worths
+        )
         everywhere = np.all([best > 0 for _, best in worths], axis=0)
         return np.where(everywhere, total, 0)
 
@@ -178,7 +204,9 @@ class Titles:
         if (known := self._kept.get((word, misspelt))) is not None:
             return known
         quality = self._misspelt(word) if misspelt else np.zeros(len(self._vocabulary))
-        quality[[number for number, known in enumerate(self._vocabulary) if word in known]] = _INSIDE
+        quality[[number for number, known in enumerate(self._vocabulary) if word in known]] = (
+            _INSIDE
+        )
         first = bisect_left(self._vocabulary, word)
         quality[first : bisect_left(self._vocabulary, word + _LAST)] = _BEGUN
         if first < len(quality) and self._vocabulary[first] == word:
@@ -226,7 +254,9 @@ class Titles:
 
         best: dict[int, float] = {}
         # A film has up to a handful of names, of which only the best counts.
-        for _, likeness, row in extract(squeezed, self._squeezed, scorer=fuzz.ratio, score_cutoff=cutoff, limit=4 * count):
+        for _, likeness, row in extract(
+            squeezed, self._squeezed, scorer=fuzz.ratio, score_cutoff=cutoff, limit=4 * count
+        ):
             best.setdefault(self._named[row][0], likeness)
         return sorted(best.items(), key=lambda pair: (-pair[1], self._place[pair[0]]))[:count]
 
@@ -246,7 +276,9 @@ class Titles:
             return Found(item, self._note_on_id(item, wanted.strip()))
         for level in self._exact_levels(wanted):
             if len(level) > 1:
-                raise RunError(f"{_quoted(wanted)} is more than one film: {self._listed(level)}; {_REMEDY}")
+                raise RunError(
+                    f"{_quoted(wanted)} is more than one film: {self._listed(level)}; {_REMEDY}"
+                )
             if level:
                 return Found(level[0], "")
         found = self._near(wanted)
@@ -282,7 +314,11 @@ class Titles:
     def _near(self, wanted: str) -> int:
         """The one film that is near `wanted`; raises RunError."""
         words = fold(wanted).split()
-        with_all = np.flatnonzero(self._by_words(words, misspelt=False) == _WHOLE).tolist() if words else []
+        with_all = (
+            np.flatnonzero(self._by_words(words, misspelt=False) == _WHOLE).tolist()
+            if words
+            else []
+        )
         if len(with_all) == 1:
             return int(with_all[0])
         whole, _ = _forms(wanted)
@@ -293,7 +329,11 @@ class Titles:
         order = sorted(alike, key=lambda item: (-alike[item], self._place[item]))
         # "Rocky 6" and "Psycho (1999)" are no misspelt "Rocky 5" and "Psycho (1998)".
         numbers = {word for word in words if word.isdigit()}
-        near = [item for item in order if alike[item] >= NEAR and numbers <= {*self._keys[item].split(), self._years[item]}]
+        near = [
+            item
+            for item in order
+            if alike[item] >= NEAR and numbers <= {*self._keys[item].split(), self._years[item]}
+        ]
         rivals = [item for item in near if alike[item] > alike[near[0]] - CLEARER]
         if len(rivals) == 1:
             return rivals[0]
@@ -303,7 +343,9 @@ class Titles:
             popular = sorted(with_all, key=lambda item: int(self._place[item]))
             what = f"{_quoted(wanted)} is in {len(with_all):,} titles, the most seen: {self._listed(popular)}"
         else:
-            what = f"no film {_quoted(wanted)} in {self.dataset.label}; nearest: {self._listed(order)}"
+            what = (
+                f"no film {_quoted(wanted)} in {self.dataset.label}; nearest: {self._listed(order)}"
+            )
         raise RunError(f"{what}; {_REMEDY}")
 
     def _likeness(self, whole: str, item: int) -> float:
@@ -321,14 +363,19 @@ class Titles:
         if "(" in title:
             asides = [_ALIAS.sub("", aside.strip()) for aside in _ASIDE.findall(title)]
             # "(1995)" and "(V)" are no names.
-            parts += [_ASIDE.sub(" ", title).strip(), *(aside for aside in asides if len(aside) > 2 and not aside.isdigit())]
+            parts += [
+                _ASIDE.sub(" ", title).strip(),
+                *(aside for aside in asides if len(aside) > 2 and not aside.isdigit()),
+            ]
         forms = [form for part in parts for form in _forms(part) if form]
         return list(dict.fromkeys([self._keys[item], *forms])) if forms else []
 
     def _listed(self, items: list[int]) -> str:
         """At most five films with their ids, for a message."""
         ids = self.dataset.catalogue.item_ids
-        return ", ".join(f"{_cut(film_title(self.dataset, item))} [id {clean(ids[item])}]" for item in items[:5])
+        return ", ".join(
+            f"{_cut(film_title(self.dataset, item))} [id {clean(ids[item])}]" for item in items[:5]
+        )
 
 
 def _article_first(title: str) -> str:

@@ -56,12 +56,22 @@ class _Layers:
     """What the kernels are told of a model's layers; it stays where it is, and so does what it points to."""
 
     def __init__(
-        self, d: int, num_users: int, widths: Sequence[int], places: Sequence[int], values: Tensor, gradient: Tensor | None = None
+        self,
+        d: int,
+        num_users: int,
+        widths: Sequence[int],
+        places: Sequence[int],
+        values: Tensor,
+        gradient: Tensor | None = None,
     ) -> None:
         """`places`: where weight and bias of each layer, then the head, begin in `values`."""
-        arrays = [(_Whole * len(widths))(*numbers) for numbers in (widths, places[:-1:2], places[1:-1:2])]
+        arrays = [
+            (_Whole * len(widths))(*numbers) for numbers in (widths, places[:-1:2], places[1:-1:2])
+        ]
         pointers = [ctypes.cast(array, _At) for array in arrays]
-        self.model = _Model(d, num_users, len(widths), *pointers, places[-1], (0, 0), _at(values), _at(gradient))
+        self.model = _Model(
+            d, num_users, len(widths), *pointers, places[-1], (0, 0), _at(values), _at(gradient)
+        )
         self.at = ctypes.addressof(self.model)
         self._kept = arrays, values, gradient
 
@@ -88,7 +98,9 @@ class CompiledGradient:
     For settings that `serves` names: with or without a history, dropout on users' vectors, negatives of each pair or shared.
     """
 
-    def __init__(self, model: NeuMF, values: Tensor, gradient: Tensor, loss: str, threads: int = 1) -> None:
+    def __init__(
+        self, model: NeuMF, values: Tensor, gradient: Tensor, loss: str, threads: int = 1
+    ) -> None:
         """`values`: float32, the table (users + items, 2d) as for `PlainGradient`, then histories, layers and head, of which the
         parameters of `model` are views; `gradient`: the same of gradients. Raises NoKernels.
 
@@ -96,12 +108,24 @@ class CompiledGradient:
         """
         self._run = load().neumf_gradient
         layers, config = model.hidden_layers(), model.config
-        places = {name: (parameter.data_ptr() - values.data_ptr()) // 4 for name, parameter in model.named_parameters()}
-        in_order = [places[f"mlp.{number}.{kind}"] for number in range(len(layers)) for kind in ("weight", "bias")]
+        places = {
+            name: (parameter.data_ptr() - values.data_ptr()) // 4
+            for name, parameter in model.named_parameters()
+        }
+        in_order = [
+            places[f"mlp.{number}.{kind}"]
+            for number in range(len(layers))
+            for kind in ("weight", "bias")
+        ]
         widths = [layer.out_features for layer in layers]
 
         def part(gradient: Tensor) -> tuple[_Layers, _Batch]:
-            shape = config.embedding_size, config.num_users, widths, [*in_order, places["head.weight"]]
+            shape = (
+                config.embedding_size,
+                config.num_users,
+                widths,
+                [*in_order, places["head.weight"]],
+            )
             found = _Layers(*shape, values, gradient)
             if config.history:
                 found.model.history = places["history_gmf.weight"], places["history_mlp.weight"]
@@ -143,15 +167,24 @@ class CompiledGradient:
             b.pairs, b.negatives, b.apart = end - begin, count, apart
             b.users, b.positives = _at(users[begin:]), _at(positives[begin:])
             shared = negatives.dim() == 1
-            b.negative, b.step = _at(negatives if shared else negatives[:, begin:]), 0 if shared else negatives.stride(0)
+            b.negative, b.step = (
+                _at(negatives if shared else negatives[:, begin:]),
+                0 if shared else negatives.stride(0),
+            )
             b.taken, b.taken_step = _at(None if taken is None else taken[:, begin:]), pairs
             b.dropout = tuple(_at(mask[begin:]) for mask in dropout) or (None, None)
             if past:
-                b.history, b.weight, b.length = _at(past.histories.items), _at(past.histories.weight), len(past.histories.weight)
+                b.history, b.weight, b.length = (
+                    _at(past.histories.items),
+                    _at(past.histories.weight),
+                    len(past.histories.weight),
+                )
                 b.start, b.count = _at(past.starts[begin:]), _at(past.sizes[begin:])
             loss: float = self._run(layers.at, ctypes.addressof(b))
             if loss < 0:
-                raise NeumfTuiError("no memory for a step of training; use a smaller --batch-size or fewer --negatives")
+                raise NeumfTuiError(
+                    "no memory for a step of training; use a smaller --batch-size or fewer --negatives"
+                )
             return loss
 
         if threads == 1:
@@ -168,7 +201,13 @@ class CompiledGradient:
 class CompiledScores:
     """Scores of all items; those of a user do not depend on who is scored beside them."""
 
-    def __init__(self, layers: Sequence[tuple[Tensor, Tensor]], head_mlp: Tensor, items_gmf: Tensor, items_first: Tensor) -> None:
+    def __init__(
+        self,
+        layers: Sequence[tuple[Tensor, Tensor]],
+        head_mlp: Tensor,
+        items_gmf: Tensor,
+        items_first: Tensor,
+    ) -> None:
         """`layers`: weight and bias of each but the first; `items_gmf` (d, items): vectors; `items_first` (width, items): the
         items' part of the first layer. Raises NoKernels.
         """
@@ -176,7 +215,12 @@ class CompiledScores:
         (d, self.num_items), first = items_gmf.shape, len(items_first)
         tensors = [tensor.reshape(-1) for layer in layers for tensor in layer]
         ends = torch.tensor([0, *(len(tensor) for tensor in tensors)]).cumsum(0).tolist()
-        places = [0, 0, *ends[:-1], ends[-1] - d]  # the first layer is done with; of the head the MLP's part follows
+        places = [
+            0,
+            0,
+            *ends[:-1],
+            ends[-1] - d,
+        ]  # the first layer is done with; of the head the MLP's part follows
         widths = [first, *(len(weight) for weight, _ in layers)]
         self._layers = _Layers(d, 0, widths, places, torch.cat([*tensors, head_mlp]))
         rows = F.pad(torch.cat([items_gmf, items_first]), (0, -self.num_items % LANES))
@@ -188,7 +232,14 @@ class CompiledScores:
         gmf, mlp = (torch.empty(len(rows), self.num_items) for _ in range(2))
         rows, ours = rows.contiguous(), ours.contiguous()
         done = self._run(
-            self._layers.at, len(rows), self.num_items, _at(rows), _at(ours), _at(self._catalogue), _at(gmf), _at(mlp)
+            self._layers.at,
+            len(rows),
+            self.num_items,
+            _at(rows),
+            _at(ours),
+            _at(self._catalogue),
+            _at(gmf),
+            _at(mlp),
         )
         if not done:
             raise NeumfTuiError("no memory to score with; end what else uses it")

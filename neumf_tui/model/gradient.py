@@ -35,9 +35,15 @@ class PlainGradient:
         # Views are made once: a step is some seventy small operations, and each view would be one more.
         layers = [(layer.weight.detach(), layer.bias.detach()) for layer in model.hidden_layers()]
         (first, self.first_bias), *rest = layers
-        self.first_user, self.first_item, self.first_bias = first[:, :d], first[:, d:], self.first_bias[:, None]
+        self.first_user, self.first_item, self.first_bias = (
+            first[:, :d],
+            first[:, d:],
+            self.first_bias[:, None],
+        )
         self.layers = [(weight, bias[:, None]) for weight, bias in rest]
-        gradients = [(_gradient(layer.weight), _gradient(layer.bias)) for layer in model.hidden_layers()]
+        gradients = [
+            (_gradient(layer.weight), _gradient(layer.bias)) for layer in model.hidden_layers()
+        ]
         (first, self.bias_gradient), *self.layer_gradients = gradients
         self.first_user_gradient, self.first_item_gradient = first[:, :d], first[:, d:]
         head, gradient = model.head.weight.detach()[0], _gradient(model.head.weight)[0]
@@ -54,13 +60,17 @@ class PlainGradient:
         if pairs <= size:
             return self._add(rows, slice(0, pairs), of_scores, apart)
         parts = [slice(start, min(start + size, pairs)) for start in range(0, pairs, size)]
-        return torch.stack([self._add(rows[:, part], part, of_scores, apart) for part in parts]).sum()
+        return torch.stack(
+            [self._add(rows[:, part], part, of_scores, apart) for part in parts]
+        ).sum()
 
     def _add(self, rows: Tensor, part: slice, of_scores: ScoreGradient, apart: bool) -> Tensor:
         d, (m, b) = self.d, rows.shape
         m -= 1
         rows = rows.reshape(-1)
-        vectors = self.table.index_select(1, rows) if self.turned else self.table.index_select(0, rows).T
+        vectors = (
+            self.table.index_select(1, rows) if self.turned else self.table.index_select(0, rows).T
+        )
         gmf, mlp = vectors[:d].contiguous(), vectors[d:]
         user_gmf, item_gmf = gmf[:, :b], gmf[:, b:].view(d, m, b)
         user_mlp, item_mlp = mlp[:, :b], mlp[:, b:]

@@ -53,4 +53,8 @@ def softmax_gradient(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor
 
 
 LOSSES: dict[str, Loss] = {"bpr": bpr_loss, "bce": bce_loss, "softmax": softmax_loss}
-GRADIENTS: dict[str, Gradient] = {"bpr": bpr_gradient, "bce": bce_gradient, "softmax": softmax_gradient}
+GRADIENTS: dict[str, Gradient] = {
+    "bpr": bpr_gradient,
+    "bce": bce_gradient,
+    "softmax": softmax_gradient,
+}

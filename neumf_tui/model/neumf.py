@@ -64,7 +64,12 @@ class NeuMF(nn.Module):
         with torch.no_grad():
             if config.scaled_init:
                 nn.init.ones_(self.head.weight[0, :d])
-                nn.init.uniform_(self.head.weight[0, d:], -(widths[-1] ** -0.5), widths[-1] ** -0.5, generator=generator)
+                nn.init.uniform_(
+                    self.head.weight[0, d:],
+                    -(widths[-1] ** -0.5),
+                    widths[-1] ** -0.5,
+                    generator=generator,
+                )
             if config.paths == "gmf":
                 self.head.weight[0, d:] = 0
             elif config.paths == "mlp":
@@ -90,7 +95,9 @@ class NeuMF(nn.Module):
         """Vectors of items in a history, GMF's and MLP's side by side: both sums, and their gradients, at the price of one."""
         return torch.cat([self.history_gmf.weight, self.history_mlp.weight], 1)
 
-    def parts(self, vectors: UserVectors, items: Tensor, masks: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, vectors: UserVectors, items: Tensor, masks: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor]:
         """GMF and MLP part of the scores of m items for each of n users, both float32 (m, n).
 
         `items`: int64 (m, n), or (m,) where the items are the same for all. `masks`, one (width, n) a layer, are
@@ -119,7 +126,9 @@ class NeuMF(nn.Module):
             hidden = torch.addmm(first.bias[:, None], first.weight, pairs)
         hidden = F.relu(hidden)
         for number, layer in enumerate(layers):
-            hidden = F.relu(torch.addmm(layer.bias[:, None], layer.weight, _masked(hidden, masks, number)))
+            hidden = F.relu(
+                torch.addmm(layer.bias[:, None], layer.weight, _masked(hidden, masks, number))
+            )
         hidden = _masked(hidden, masks, len(layers))
         return gmf, (head[d:] @ hidden).view(m, n)
 
@@ -135,7 +144,9 @@ class NeuMF(nn.Module):
 
     def _fused_head(self, alpha: float) -> Tensor:
         d = self.config.embedding_size
-        return torch.cat([alpha * self.head.weight[:, :d], (1 - alpha) * self.head.weight[:, d:]], 1)
+        return torch.cat(
+            [alpha * self.head.weight[:, :d], (1 - alpha) * self.head.weight[:, d:]], 1
+        )
 
     @torch.no_grad()
     def fused(self, alpha: float) -> "NeuMF":
@@ -150,14 +161,18 @@ class NeuMF(nn.Module):
             return self
         rows = slice(users.start, users.stop)
         tables = {
-            f"user_{path}": nn.Embedding(len(users), self.config.embedding_size, _weight=table.weight.detach()[rows].clone())
+            f"user_{path}": nn.Embedding(
+                len(users), self.config.embedding_size, _weight=table.weight.detach()[rows].clone()
+            )
             for path, table in (("gmf", self.user_gmf), ("mlp", self.user_mlp))
         }
         return self._with(replace(self.config, num_users=len(users)), **tables)
 
     def histories(self, items: Tensor) -> Histories:
         """Histories that hold `items`, int64 (pairs,), with weights as this model takes them."""
-        return Histories(items, self.config.history, self.config.history_decay, self.config.history_floor)
+        return Histories(
+            items, self.config.history, self.config.history_decay, self.config.history_floor
+        )
 
     @torch.no_grad()
     def settled(self, items: Tensor, starts: Tensor, sizes: Tensor) -> "NeuMF":
@@ -169,14 +184,19 @@ class NeuMF(nn.Module):
         if not self.config.history:
             return self
         histories = self.histories(items)
-        tables = {"user_gmf": self.user_gmf.weight.clone(), "user_mlp": self.user_mlp.weight.clone()}
+        tables = {
+            "user_gmf": self.user_gmf.weight.clone(),
+            "user_mlp": self.user_mlp.weight.clone(),
+        }
         step, vectors = max(1, _WINDOW_ITEMS // self.config.history), self._history()
         for start in range(0, self.config.num_users, step):
             rows = slice(start, start + step)
             window = histories.window(starts[rows], sizes[rows])
             for table, sums in zip(tables.values(), window.sums(vectors).chunk(2, 1), strict=True):
                 table[rows] += sums
-        return self._with(replace(self.config, history=0), **{name: _table(rows) for name, rows in tables.items()})
+        return self._with(
+            replace(self.config, history=0), **{name: _table(rows) for name, rows in tables.items()}
+        )
 
     def _with(self, config: NeuMFConfig, **modules: nn.Module) -> "NeuMF":
         """A model of these modules, and of this one's where none is given; it shares them."""

@@ -16,7 +16,9 @@ from neumf_tui.home import cache_dir
 
 SOURCES = ("adam.c", "blocks.h", "draw.c", "gradient.c", "scores.c")
 COMPILERS = ("cc", "gcc", "clang")
-_TUNED = "-march=native" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "-mcpu=native"
+_TUNED = (
+    "-march=native" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "-mcpu=native"
+)
 OPTIONS = ("-O3", _TUNED, "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
 """Not -ffast-math: it compares NaN away, and a library linked with it changes the arithmetic of the whole process."""
 _WHOLE, _REAL, _SINGLE, _AT = ctypes.c_int64, ctypes.c_double, ctypes.c_float, ctypes.c_void_p
@@ -49,7 +51,9 @@ def load() -> ctypes.CDLL:
 def _load(wanted: str, folder: Path) -> ctypes.CDLL:
     sources = {name: (resources.files("neumf_tui.native") / name).read_bytes() for name in SOURCES}
     command = [*_compiler(wanted), *OPTIONS]
-    mark = hashlib.sha256(b"\0".join([*sources.values(), *map(str.encode, command), _processor()])).hexdigest()[:16]
+    mark = hashlib.sha256(
+        b"\0".join([*sources.values(), *map(str.encode, command), _processor()])
+    ).hexdigest()[:16]
     path = folder / f"neumf-{mark}.so"
     try:
         library = _opened(path)
@@ -95,7 +99,11 @@ def _compiler(wanted: str) -> list[str]:
     for name in words[:1] or COMPILERS:
         if found := shutil.which(name):
             return [found, *words[1:]]
-    raise NoKernels(f"NEUMF_TUI_CC={wanted}: not found" if words else f"no C compiler found ({', '.join(COMPILERS)})")
+    raise NoKernels(
+        f"NEUMF_TUI_CC={wanted}: not found"
+        if words
+        else f"no C compiler found ({', '.join(COMPILERS)})"
+    )
 
 
 def _processor() -> bytes:
@@ -104,7 +112,11 @@ def _processor() -> bytes:
         lines = Path("/proc/cpuinfo").read_bytes().split(b"\n\n", 1)[0].splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}".encode()
-    return b"\n".join(line for line in lines if line.startswith((b"model name", b"flags", b"Features", b"CPU part")))
+    return b"\n".join(
+        line
+        for line in lines
+        if line.startswith((b"model name", b"flags", b"Features", b"CPU part"))
+    )
 
 
 def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
@@ -112,7 +124,10 @@ def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         for name, text in sources.items():
             Path(scratch, name).write_bytes(text)
-        files, library = [name for name in sources if name.endswith(".c")], Path(scratch, "neumf.so")
+        files, library = (
+            [name for name in sources if name.endswith(".c")],
+            Path(scratch, "neumf.so"),
+        )
         try:
             done = subprocess.run(
                 [*command, "-o", str(library), *files, "-lm"],

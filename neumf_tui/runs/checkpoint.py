@@ -56,7 +56,9 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     Raises OSError (disk full, for one); every checkpoint written before then stays as it was.
     """
     text = msgspec.json.encode(about).decode()
-    content = safetensors.numpy.save(tensors, {"checkpoint": text, "sha256": _digest(tensors, text)})
+    content = safetensors.numpy.save(
+        tensors, {"checkpoint": text, "sha256": _digest(tensors, text)}
+    )
     path = folder / "checkpoints" / file_name(about.progress)
     replace_with(path, lambda scratch: _write(scratch, content))
     point(folder, "last", path.name)
@@ -94,13 +96,18 @@ def evaluated_checkpoint(folder: Path) -> Path:
 
 def checkpoint_epochs(folder: Path) -> list[int]:
     """Epochs after which a checkpoint was kept, ascending."""
-    return sorted(int(path.stem) for path in (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors"))
+    return sorted(
+        int(path.stem)
+        for path in (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors")
+    )
 
 
 def usual_checkpoint(folder: Path) -> str:
     """Which checkpoint is meant where none is named: `best` of a run that has ended and has validation to choose by, else
     `last`: that of a living run moves on, and a best by held-out items flatters. Raises RunError."""
-    chosen = read_info(folder).settings.get("validation") and (folder / "checkpoints" / "best").exists()
+    chosen = (
+        read_info(folder).settings.get("validation") and (folder / "checkpoints" / "best").exists()
+    )
     return "best" if chosen and read_status(folder).state in FINAL_STATES else "last"
 
 
@@ -111,13 +118,25 @@ def find_checkpoint(folder: Path, which: str | None) -> Path:
         return evaluated_checkpoint(folder)
     if which == "best":
         try:
-            return folder / "checkpoints" / (folder / "checkpoints" / "best").read_text("ascii").strip()
+            return (
+                folder
+                / "checkpoints"
+                / (folder / "checkpoints" / "best").read_text("ascii").strip()
+            )
         except (OSError, ValueError) as error:
-            raise RunError(f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out") from error
+            raise RunError(
+                f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out"
+            ) from error
     epochs = checkpoint_epochs(folder)
     if not which.isdecimal() or int(which) not in epochs:
-        some = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs)) or "none yet"
-        raise RunError(f"{folder.name}: no checkpoint after epoch {which}; there are {some}, `best` and `last`")
+        some = (
+            f"{epochs[0]} to {epochs[-1]}"
+            if len(epochs) > 2
+            else ", ".join(map(str, epochs)) or "none yet"
+        )
+        raise RunError(
+            f"{folder.name}: no checkpoint after epoch {which}; there are {some}, `best` and `last`"
+        )
     return folder / "checkpoints" / f"{int(which):05}.safetensors"
 
 

@@ -12,7 +12,16 @@ import msgspec
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import requests
-from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Checkpointed, Paused, Requested, Resumed, Status, Warned
+from neumf_tui.runs.events import (
+    FINAL_STATES,
+    AnyEvent,
+    Checkpointed,
+    Paused,
+    Requested,
+    Resumed,
+    Status,
+    Warned,
+)
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
@@ -25,7 +34,11 @@ ANSWER_SECONDS = 60.0
 KILL_SECONDS = 10.0
 """After this, `stop --now` ends a trainer that does not answer."""
 POLL_SECONDS = 0.05
-DEEDS: dict[str, type[AnyEvent]] = {requests.PAUSE: Paused, requests.RESUME: Resumed, requests.CHECKPOINT: Checkpointed}
+DEEDS: dict[str, type[AnyEvent]] = {
+    requests.PAUSE: Paused,
+    requests.RESUME: Resumed,
+    requests.CHECKPOINT: Checkpointed,
+}
 """What follows once such a request is not only taken but done."""
 
 
@@ -36,8 +49,13 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     """
     status = read_status(folder)
     if status.state in FINAL_STATES:
-        raise RunError(f"{folder.name} is {status.state}: there is no trainer to ask; {remedy(folder, status)}")
-    if (what == requests.PAUSE) == (status.state == "paused") and what in (requests.PAUSE, requests.RESUME):
+        raise RunError(
+            f"{folder.name} is {status.state}: there is no trainer to ask; {remedy(folder, status)}"
+        )
+    if (what == requests.PAUSE) == (status.state == "paused") and what in (
+        requests.PAUSE,
+        requests.RESUME,
+    ):
         return status  # it is so already
     tail = EventTail(folder / "events.jsonl")
     tail.read()
@@ -49,13 +67,17 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
         for event in tail.read():
             if isinstance(event, Warned) and event.text.startswith(f"request {what}:"):
                 raise RunError(f"{folder.name}: {event.text}")
-            taken = taken or (isinstance(event, Requested) and (event.what, event.argument) == (what, argument))
+            taken = taken or (
+                isinstance(event, Requested) and (event.what, event.argument) == (what, argument)
+            )
             if taken and not stopping and isinstance(event, DEEDS.get(what, Requested)):
                 return read_status(folder)
         if ended:
             if stopping:
                 return read_status(folder)
-            raise RunError(f"{folder.name} ended before it took the request: it is {read_status(folder).state}")
+            raise RunError(
+                f"{folder.name} ended before it took the request: it is {read_status(folder).state}"
+            )
         time.sleep(POLL_SECONDS)
     raise RunError(
         f"{folder.name}: no answer in {limit:.0f} s; the request stays in {folder / 'requests'} and is obeyed "
@@ -73,7 +95,9 @@ def stop_now(folder: Path) -> Status:
         if status.state in FINAL_STATES or not now.pid or not is_locked(folder):
             raise
         if info.host != os.uname().nodename:
-            raise RunError(f"{folder.name} hangs, and its trainer is process {now.pid} on {info.host}: kill it there") from None
+            raise RunError(
+                f"{folder.name} hangs, and its trainer is process {now.pid} on {info.host}: kill it there"
+            ) from None
     _kill(now.pid)
     while is_locked(folder):
         time.sleep(POLL_SECONDS)
@@ -98,19 +122,32 @@ def remedy(folder: Path, status: Status) -> str:
     return f"`neumf-tui resume {folder.name}` goes on from its last checkpoint"
 
 
-def make_ready(folder: Path, epochs: int | None = None, changes: Mapping[str, Any] | None = None) -> None:
+def make_ready(
+    folder: Path, epochs: int | None = None, changes: Mapping[str, Any] | None = None
+) -> None:
     """Prepare a run without a trainer to be trained on, to `epochs` in all if given, with `changes` of the settings that say
     where it trains: `processes` and `device`. Raises RunError, UsageError."""
     info, status = read_info(folder), read_status(folder)
     if is_locked(folder):
-        raise RunError(f"{folder}: this run is being trained right now; `neumf-tui attach {folder.name}` shows it")
+        raise RunError(
+            f"{folder}: this run is being trained right now; `neumf-tui attach {folder.name}` shows it"
+        )
     planned = read_snapshot(folder).planned or info.epochs
     if epochs is not None and epochs <= status.epoch:
-        raise UsageError(f"--epochs {epochs}: {folder.name} has done {status.epoch} epochs already; give more")
+        raise UsageError(
+            f"--epochs {epochs}: {folder.name} has done {status.epoch} epochs already; give more"
+        )
     if status.epoch >= planned and epochs is None:
-        raise RunError(f"{folder}: all {planned} epochs are done; --epochs N, or `neumf-tui extend N`, adds more")
+        raise RunError(
+            f"{folder}: all {planned} epochs are done; --epochs N, or `neumf-tui extend N`, adds more"
+        )
     if changes:
-        write_info(folder, msgspec.structs.replace(info, settings=msgspec.to_builtins(check(info.settings | dict(changes)))))
+        write_info(
+            folder,
+            msgspec.structs.replace(
+                info, settings=msgspec.to_builtins(check(info.settings | dict(changes)))
+            ),
+        )
     reopen_run(folder)
     if epochs is not None:
         send_request(folder, requests.EXTEND, str(epochs))
@@ -122,7 +159,9 @@ def train_on(folder: Path, epochs: int | None = None) -> None:
     launch_trainer(folder)
 
 
-def wait_until(folder: Path, holds: Callable[[Status], bool], limit: float = ANSWER_SECONDS) -> Status:
+def wait_until(
+    folder: Path, holds: Callable[[Status], bool], limit: float = ANSWER_SECONDS
+) -> Status:
     """Wait until the run's status is such, or for `limit` seconds; the last status seen."""
     until = time.monotonic() + limit
     while not holds(status := read_status(folder)) and time.monotonic() < until:
@@ -152,4 +191,6 @@ def delete_run(folder: Path) -> None:
 
 def _no_trainer(folder: Path, verb: str) -> None:
     if is_locked(folder):
-        raise RunError(f"{folder.name} is being trained; stop it first to {verb} it: `neumf-tui stop {folder.name}`")
+        raise RunError(
+            f"{folder.name} is being trained; stop it first to {verb} it: `neumf-tui stop {folder.name}`"
+        )

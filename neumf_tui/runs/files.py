@@ -33,7 +33,9 @@ def replace_bytes(path: Path, content: bytes) -> None:
 def take_lock(file: IO[str]) -> bool:
     """Lock `file` for as long as it is open, here or in a process that inherits it; False where another holds it."""
     for attempt in range(5):
-        time.sleep(0.02 * attempt)  # a reader that looks whether it is held holds it itself for a moment
+        time.sleep(
+            0.02 * attempt
+        )  # a reader that looks whether it is held holds it itself for a moment
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

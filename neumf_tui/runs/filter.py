@@ -10,7 +10,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 _COMPARISON = re.compile(r"([\w@.-]+?)(>=|<=|!=|>|<|=)(.+)")
 _WORDS = ("run", "state", "dataset", "preset", "device")
-_SHORT = {"best": "best_hit@50", "valid": "best_validation_hit@50", "hit": "hit@50", "lr": "learning_rate"}
+_SHORT = {
+    "best": "best_hit@50",
+    "valid": "best_validation_hit@50",
+    "hit": "hit@50",
+    "lr": "learning_rate",
+}
 
 
 def matches(query: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:

@@ -26,14 +26,23 @@ def facts(folder: Path) -> dict[str, str]:
         "BEST_EPOCH": "best_epoch", "VALIDATION_HIT50": "validation_hit@50", "BEST_VALIDATION_HIT50": "best_validation_hit@50",
         "SECONDS": "seconds",
     }  # fmt: skip
-    return {f"NEUMF_TUI_{name}": "" if status[key] is None else str(status[key]) for name, key in keys.items()}
+    return {
+        f"NEUMF_TUI_{name}": "" if status[key] is None else str(status[key])
+        for name, key in keys.items()
+    }
 
 
 def main(folder: Path, command: str) -> int:
     """The trainer's exit code; the command's goes into trainer.log."""
     code = start_worker(folder, os.environ, None).wait()
     try:
-        done = subprocess.run(command, shell=True, env=os.environ | facts(folder), timeout=COMMAND_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            shell=True,
+            env=os.environ | facts(folder),
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
         outcome = f"exit code {done.returncode}" if done.returncode else "done"
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a fault of the run
         outcome = f"{type(error).__name__}: {error}"

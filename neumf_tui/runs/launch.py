@@ -25,11 +25,17 @@ def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes
     environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
     with (folder / "trainer.log").open("ab") as log:
         if on_finish:
-            return _start([sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish], environment, log)
+            return _start(
+                [sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish],
+                environment,
+                log,
+            )
         return start_worker(folder, environment, log)
 
 
-def start_worker(folder: Path, environment: Mapping[str, str], log: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+def start_worker(
+    folder: Path, environment: Mapping[str, str], log: IO[bytes] | None
+) -> "subprocess.Popen[bytes]":
     """The trainer itself: one process, or torchrun with as many as the run's settings say."""
     worker = ["-m", "neumf_tui.training.worker", str(folder)]
     processes = int(read_info(folder).settings.get("processes", 1))

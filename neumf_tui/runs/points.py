@@ -44,13 +44,17 @@ class Points:
         """Mean loss per training pair; NaN where it was not finite."""
         return self._store.losses[: self._count]
 
-    def appended(self, steps: list[int], times: NDArray[np.float64], losses: list[float | None]) -> Self:
+    def appended(
+        self, steps: list[int], times: NDArray[np.float64], losses: list[float | None]
+    ) -> Self:
         """With more points at the end; all of equal length."""
         store, start, end = self._store, self._count, self._count + len(steps)
         if store.used != start or end > len(store.steps):
             # Another Points has gone on from here, or the room is used up: a store of its own, twice the size.
             store = _Store(
-                _with_room(store.steps, start, end), _with_room(store.times, start, end), _with_room(store.losses, start, end)
+                _with_room(store.steps, start, end),
+                _with_room(store.times, start, end),
+                _with_room(store.losses, start, end),
             )
         store.steps[start:end] = steps
         store.times[start:end] = times

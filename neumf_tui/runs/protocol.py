@@ -15,7 +15,9 @@ VALIDATION = "second latest interaction of each user, not learned from; ranked a
 BY_VALIDATION = "validation"
 
 
-def make_protocol(settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None) -> dict[str, Any]:
+def make_protocol(
+    settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """The protocol of a run with these settings. `num_candidates`: fewest and most that a held-out item is ranked among."""
     leaks, validation = bool(settings.get("exclude_heldout")), bool(settings.get("validation"))
     return PROTOCOL | {
@@ -25,7 +27,9 @@ def make_protocol(settings: Mapping[str, Any], num_candidates: tuple[int, int] |
         if leaks
         else "any item not learned from, held-out items too: leak-free",
         "validation": VALIDATION if validation else "none",
-        "chosen_by": BY_VALIDATION if validation else "none: last epoch; `best` goes by held-out items, which flatters",
+        "chosen_by": BY_VALIDATION
+        if validation
+        else "none: last epoch; `best` goes by held-out items, which flatters",
         "seed": settings.get("seed"),
     }
 
@@ -62,15 +66,24 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         (1, ("leave-one-out", "")),
         (2, (many, "full ranking", "") if high else ("full ranking", "")),
         (5, ("",) if is_flattered(protocol) else ("leak-free", "")),
-        (4, ("best by validation", "by validation", "") if by_validation(protocol) else ("no validation", "")),
+        (
+            4,
+            ("best by validation", "by validation", "")
+            if by_validation(protocol)
+            else ("no validation", ""),
+        ),
     ]
     forms = [0] * len(parts)
 
     def line() -> str:
-        return " · ".join(filter(None, (texts[form] for (_, texts), form in zip(parts, forms, strict=True))))
+        return " · ".join(
+            filter(None, (texts[form] for (_, texts), form in zip(parts, forms, strict=True)))
+        )
 
     while width is not None and len(line()) > width:
-        longer = [(weight, n) for n, (weight, texts) in enumerate(parts) if forms[n] + 1 < len(texts)]
+        longer = [
+            (weight, n) for n, (weight, texts) in enumerate(parts) if forms[n] + 1 < len(texts)
+        ]
         if not longer:
             break
         forms[min(longer)[1]] += 1

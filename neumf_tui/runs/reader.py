@@ -63,11 +63,17 @@ def read_info(folder: Path) -> RunInfo:
     try:
         info = msgspec.json.decode(path.read_bytes(), type=RunInfo)
     except FileNotFoundError as error:
-        raise RunError(f"{folder}: not a run directory (no run.json); `neumf-tui runs` lists the runs") from error
+        raise RunError(
+            f"{folder}: not a run directory (no run.json); `neumf-tui runs` lists the runs"
+        ) from error
     except (OSError, msgspec.DecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again") from error
+        raise RunError(
+            f"{path}: cannot be read ({error}); the run is damaged, train it again"
+        ) from error
     if info.format > FORMAT:
-        raise RunError(f"{path}: format {info.format}, this program knows up to {FORMAT}; install a newer neumf-tui")
+        raise RunError(
+            f"{path}: format {info.format}, this program knows up to {FORMAT}; install a newer neumf-tui"
+        )
     return info
 
 
@@ -77,7 +83,9 @@ def read_status(folder: Path) -> Status:
     try:
         status = msgspec.json.decode(path.read_bytes(), type=Status)
     except (OSError, msgspec.DecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again") from error
+        raise RunError(
+            f"{path}: cannot be read ({error}); the run is damaged, train it again"
+        ) from error
     begun = status.pid != 0 or time.time() - status.t > START_LIMIT
     if status.state not in FINAL_STATES and begun and not is_locked(folder):
         # Read again: the trainer may have ended between the two looks.
@@ -123,5 +131,7 @@ def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.floa
     try:
         ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); --resume the run to write it again") from error
+        raise RunError(
+            f"{path}: cannot be read ({error}); --resume the run to write it again"
+        ) from error
     return np.asarray(ranks, dtype=np.float32)

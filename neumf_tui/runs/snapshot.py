@@ -50,7 +50,11 @@ class Snapshot:
     def best(self) -> Evaluated | None:
         """The evaluation with the highest Hit@50, the earliest if equal: of the validation items, or, in a run without any, of
         the held-out items themselves."""
-        return max(self.evaluations, key=lambda e: ((e.validation or e.metrics)["hit@50"], -e.epoch), default=None)
+        return max(
+            self.evaluations,
+            key=lambda e: ((e.validation or e.metrics)["hit@50"], -e.epoch),
+            default=None,
+        )
 
     @property
     def reported(self) -> Evaluated | None:
@@ -60,15 +64,22 @@ class Snapshot:
 
     def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Seconds of training at unix `times`: pauses and the time between two trainers do not count."""
-        begun, until, trained = (np.array(column) for column in zip(*(self.stretches or ((0.0, 0.0, False),)), strict=True))
+        begun, until, trained = (
+            np.array(column)
+            for column in zip(*(self.stretches or ((0.0, 0.0, False),)), strict=True)
+        )
         row = np.maximum(np.searchsorted(begun, times, side="right") - 1, 0)
-        passed: NDArray[np.float64] = until[row] + np.maximum(times - begun[row], 0.0) * trained[row]
+        passed: NDArray[np.float64] = (
+            until[row] + np.maximum(times - begun[row], 0.0) * trained[row]
+        )
         return passed
 
     def seconds(self, status: Status) -> float:
         """Seconds of training so far, by `status`."""
         # Of a trainer that is gone, its newest event is the last that is known.
-        return float(self.elapsed(max(self.last, time.time()) if status.state == "running" else self.last))
+        return float(
+            self.elapsed(max(self.last, time.time()) if status.state == "running" else self.last)
+        )
 
 
 def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
@@ -84,13 +95,22 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 points = points.until(done)
                 epochs = [e for e in epochs if e.epoch <= event.epoch]
                 evaluations = [e for e in evaluations if e.epoch <= event.epoch]
-                so_far = float(replace(after, stretches=tuple(stretches)).elapsed(points.times[-1])) if len(points) else 0.0
+                so_far = (
+                    float(replace(after, stretches=tuple(stretches)).elapsed(points.times[-1]))
+                    if len(points)
+                    else 0.0
+                )
                 stretches.append((event.t, so_far, True))
                 after = replace(after, started=event, finished=None)
                 where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
-                log.append((event.t, f"{'resumed' if done else 'training'} on {event.device}{where}"))
+                log.append(
+                    (event.t, f"{'resumed' if done else 'training'} on {event.device}{where}")
+                )
             case Steps():
-                since = max(stretches[-1][0] if stretches else event.t, points.times[-1] if len(points) else 0.0)
+                since = max(
+                    stretches[-1][0] if stretches else event.t,
+                    points.times[-1] if len(points) else 0.0,
+                )
                 times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
                 points = points.appended(event.steps, times, event.losses)
             case Epoch():
@@ -100,7 +120,12 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
                 m = event.metrics
                 loss = f"loss {epochs[-1].loss:.4f}  " if epochs else ""
                 valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
-                log.append((event.t, f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}{valid}"))
+                log.append(
+                    (
+                        event.t,
+                        f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}{valid}",
+                    )
+                )
             case Checkpointed():
                 after = replace(after, checkpoint=event)
                 if event.step:
@@ -123,7 +148,9 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
             case Finished():
                 stretches.append(_halt(after, stretches, event.t))
                 after = replace(after, finished=event)
-                log.append((event.t, f"{event.state}: {event.reason}" if event.reason else event.state))
+                log.append(
+                    (event.t, f"{event.state}: {event.reason}" if event.reason else event.state)
+                )
     return replace(
         after,
         points=points,
@@ -135,6 +162,8 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
     )
 
 
-def _halt(snapshot: Snapshot, stretches: list[tuple[float, float, bool]], t: float) -> tuple[float, float, bool]:
+def _halt(
+    snapshot: Snapshot, stretches: list[tuple[float, float, bool]], t: float
+) -> tuple[float, float, bool]:
     """The stretch that begins where training halts at unix time `t`."""
     return t, float(replace(snapshot, stretches=tuple(stretches)).elapsed(t)), False

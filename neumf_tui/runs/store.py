@@ -65,7 +65,9 @@ def run_folders(home: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     runs = [path for path in folder.iterdir() if (path / "run.json").exists()]
-    return sorted(runs, key=lambda path: ((path / "run.json").stat().st_mtime_ns, path.name), reverse=True)
+    return sorted(
+        runs, key=lambda path: ((path / "run.json").stat().st_mtime_ns, path.name), reverse=True
+    )
 
 
 def find_run(home: Path, run: str | None) -> Path:
@@ -104,13 +106,20 @@ def split_spec(text: str) -> tuple[str, str | None]:
     if not at or "/" in which:
         return text, None
     if not run or not (which.isdecimal() or which in ("best", "last")):
-        raise UsageError(f"{text!r}: expected RUN, RUN@EPOCH, RUN@best or RUN@last; `neumf-tui runs` lists the runs")
+        raise UsageError(
+            f"{text!r}: expected RUN, RUN@EPOCH, RUN@best or RUN@last; `neumf-tui runs` lists the runs"
+        )
     return run, which
 
 
 def check_name(name: str, what: str = "run") -> str:
     """`name`; raises UsageError if no file of a `what` can have it."""
-    if not name or name.startswith((".", "-")) or not all(c.isalnum() or c in "-_." for c in name) or len(name) > NAME_LENGTH:
+    if (
+        not name
+        or name.startswith((".", "-"))
+        or not all(c.isalnum() or c in "-_." for c in name)
+        or len(name) > NAME_LENGTH
+    ):
         raise UsageError(
             f"{what} name {name[:80]!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.', "
             f"at most {NAME_LENGTH} of them"
@@ -122,7 +131,9 @@ def new_run_name(home: Path, wanted: str | None) -> str:
     """`wanted` if it can be a folder's name, else a fresh one such as quiet-otter-07."""
     if wanted is not None:
         return check_name(wanted)
-    taken = {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
+    taken = (
+        {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
+    )
     draw = random.SystemRandom()
     while True:
         name = f"{draw.choice(_ADJECTIVES)}-{draw.choice(_ANIMALS)}-{draw.randrange(100):02}"

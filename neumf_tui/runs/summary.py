@@ -6,13 +6,13 @@ from typing import Any
 
 from neumf_tui.errors import RunError
 from neumf_tui.home import runs_dir
-from neumf_tui.output import print_json, print_line, print_metrics, print_table, say
 from neumf_tui.runs.events import FINAL_STATES, Evaluated, RunInfo, Status
 from neumf_tui.runs.protocol import BY_VALIDATION, is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.store import run_folders
 from neumf_tui.text import clock
+from neumf_tui.views.output import print_json, print_line, print_metrics, print_table, say
 
 BEST_NOTE = "best: held-out Hit@50 at the epoch that validation chose; without validation its highest, which flatters"
 
@@ -43,7 +43,9 @@ def train_summary(folder: Path) -> dict[str, Any]:
         "chosen_by": _chosen_by(reported),
         "last": {"epoch": last.epoch, "metrics": last.metrics} if last else None,
         "popularity": snapshot.started.popularity if snapshot.started else None,
-        "popularity_validation": snapshot.started.popularity_validation if snapshot.started else None,
+        "popularity_validation": snapshot.started.popularity_validation
+        if snapshot.started
+        else None,
         "protocol": protocol_of(info),
         "seconds": {
             "train": train,
@@ -92,7 +94,9 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "auc": last.metrics["auc"] if last else None,
         "validation_hit@50": last.validation["hit@50"] if last and last.validation else None,
         "best_epoch": best.epoch if best else None,
-        "best_chosen_by": (BY_VALIDATION if best.validation else "held-out items") if best else None,
+        "best_chosen_by": (BY_VALIDATION if best.validation else "held-out items")
+        if best
+        else None,
         "best_hit@50": best.metrics["hit@50"] if best else None,
         "best_hit@50_ci": list(best.interval) if best else None,
         "best_auc": best.metrics["auc"] if best else None,
@@ -152,7 +156,9 @@ def _half(interval: list[float]) -> float:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The summary of a training run for people, on stdout."""
-    print(f"run {summary['run']}  {summary['dataset']}  {summary['preset']}  {summary['state']}  epoch {summary['epochs']}")
+    print(
+        f"run {summary['run']}  {summary['dataset']}  {summary['preset']}  {summary['state']}  epoch {summary['epochs']}"
+    )
     if summary["reason"]:
         print_line(summary["reason"])
     if summary["metrics"] is None:
@@ -161,14 +167,20 @@ def print_summary(summary: dict[str, Any]) -> None:
     print_metrics(summary)
     protocol = summary["protocol"]
     if summary["validation"] is None:
-        print(f"after epoch {summary['metrics_epoch']}, the last; without validation nothing chooses one (--validation)")
+        print(
+            f"after epoch {summary['metrics_epoch']}, the last; without validation nothing chooses one (--validation)"
+        )
     else:
-        print(f"after epoch {summary['metrics_epoch']} of {summary['epochs']}, the best by validation Hit@50")
+        print(
+            f"after epoch {summary['metrics_epoch']} of {summary['epochs']}, the best by validation Hit@50"
+        )
     low, high = summary["hit@50_ci"]
     print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     print(f"protocol: {protocol_line(protocol)}, seed {summary['seed']}")
     if is_flattered(protocol):
-        print("note: held-out items were kept out of the negatives, which flatters Hit@50 (--no-exclude-heldout)")
+        print(
+            "note: held-out items were kept out of the negatives, which flatters Hit@50 (--no-exclude-heldout)"
+        )
     print(f"look at it: neumf-tui explore {summary['run']}")
 
 

@@ -21,7 +21,9 @@ def create_run(folder: Path, info: RunInfo) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
-        raise RunError(f"{folder}: a run of this name exists; choose another --name, or --resume it") from error
+        raise RunError(
+            f"{folder}: a run of this name exists; choose another --name, or --resume it"
+        ) from error
     for name in FOLDERS:
         (folder / name).mkdir()
     write_status(folder, Status(state="starting", pid=0))
@@ -33,7 +35,9 @@ def reopen_run(folder: Path) -> None:
     for request in (folder / "requests").iterdir():
         request.unlink()  # meant for the trainer before
     before = msgspec.json.decode((folder / "status.json").read_bytes(), type=Status)
-    write_status(folder, msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0))
+    write_status(
+        folder, msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
+    )
 
 
 def write_info(folder: Path, info: RunInfo) -> None:
@@ -58,8 +62,12 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         self._lock = (self.folder / "lock").open("w")
         if not take_lock(self._lock):
-            raise RunError(f"{self.folder}: this run is being trained already; stop that trainer first")
-        self._events = os.open(self.folder / "events.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            raise RunError(
+                f"{self.folder}: this run is being trained already; stop that trainer first"
+            )
+        self._events = os.open(
+            self.folder / "events.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644
+        )
         self._mend_tail()
         return self
 

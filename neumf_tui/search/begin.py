@@ -7,10 +7,10 @@ from pathlib import Path
 import optuna
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.runs.start import open_data
 from neumf_tui.search.plan import Plan, Wishes, check_data, check_same, plan_settings, preset_name
 from neumf_tui.search.space import start_params
 from neumf_tui.search.study import opened_study, read_plan, study_file, write_plan
-from neumf_tui.start import open_data
 
 
 @contextmanager
@@ -22,7 +22,9 @@ def begun_study(
     A new one is planned by `wishes`, and its first trial is the preset itself, as far as the space holds it. One that is there
     goes on as it was planned. Raises UsageError for wishes that cannot be, or that differ from its plan; DatasetError; RunError.
     """
-    fresh = None if study_file(home, name).exists() else _plan(home, wishes, dataset, data_dir)  # no file of a plan that fails
+    fresh = (
+        None if study_file(home, name).exists() else _plan(home, wishes, dataset, data_dir)
+    )  # no file of a plan that fails
     with opened_study(home, name) as study:
         plan = read_plan(study)
         if plan is None:
@@ -33,7 +35,11 @@ def begun_study(
         else:
             plan = check_same(plan, wishes, name)
             named = dataset != "auto" or data_dir is not None
-            data = open_data(dataset, data_dir, home) if named else open_data(plan.dataset, plan.data_dir, home)
+            data = (
+                open_data(dataset, data_dir, home)
+                if named
+                else open_data(plan.dataset, plan.data_dir, home)
+            )
             check_data(plan, name, data.fingerprint, data.label)
         yield study, plan, data
 

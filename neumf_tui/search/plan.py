@@ -80,10 +80,14 @@ def check_same(plan: Plan, wishes: Wishes, study: str) -> Plan:
     ]
     if wishes.preset or wishes.config:
         begun = make_settings(
-            wishes.preset or DEFAULT_PRESET, given | {name: getattr(base, name) for name in MACHINE}, wishes.config
+            wishes.preset or DEFAULT_PRESET,
+            given | {name: getattr(base, name) for name in MACHINE},
+            wishes.config,
         )
         other += ["--config" if wishes.config else "--preset"] * (begun != base)
-    if wishes.space and not _equal(narrowed(read_space(wishes.space, base), plan.given, base), plan.space):
+    if wishes.space and not _equal(
+        narrowed(read_space(wishes.space, base), plan.given, base), plan.space
+    ):
         other.append("--space")
     if wishes.prune is not None and wishes.prune != plan.prune:
         other.append("--prune" if wishes.prune else "--no-prune")

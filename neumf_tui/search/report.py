@@ -46,12 +46,19 @@ class Outcome:
         """The command that trains with the best settings."""
         plan = self.plan
         data = ["--dataset", plan.dataset, *(["--data-dir", plan.source] if plan.data_dir else [])]
-        return shlex.join(["neumf-tui", "train", "--config", str(self.preset_file), *data, *self._home_words])
+        return shlex.join(
+            ["neumf-tui", "train", "--config", str(self.preset_file), *data, *self._home_words]
+        )
 
     def go_on_line(self, trials: int | None, minutes: float | None) -> str:
         """The command that goes on with the search."""
         limits = {"--trials": trials, "--timeout-minutes": minutes}
-        words = [word for flag, value in limits.items() if value is not None for word in (flag, f"{value:g}")]
+        words = [
+            word
+            for flag, value in limits.items()
+            if value is not None
+            for word in (flag, f"{value:g}")
+        ]
         return shlex.join(["neumf-tui", "tune", "--study", self.study, *words, *self._home_words])
 
     @property
@@ -65,7 +72,11 @@ class Outcome:
     def origins(self, record: Record) -> dict[str, str]:
         """Where the value of each setting of a trial came from: `searched`, `given`, or the name of the preset."""
         return {
-            name: "searched" if name in record.searched else "given" if name in self.plan.given else self.plan.preset
+            name: "searched"
+            if name in record.searched
+            else "given"
+            if name in self.plan.given
+            else self.plan.preset
             for name in Settings.__struct_fields__
         }
 
@@ -94,7 +105,9 @@ class Outcome:
             if origin == "searched":
                 before = start(name, begun)
                 origin += (
-                    f"; as in {self.plan.preset}" if plain(value) == plain(before) else f"; {shown(before)} in {self.plan.preset}"
+                    f"; as in {self.plan.preset}"
+                    if plain(value) == plain(before)
+                    else f"; {shown(before)} in {self.plan.preset}"
                 )
             values[f"{name} = {json.dumps(value)}"] = origin
         width = max(map(len, values))
@@ -116,7 +129,9 @@ class Outcome:
             "target": self.target,
             "counts": counts(self.records),
             "trials": [_row(record) for record in self.records],
-            "best": _row(best) | {"settings": msgspec.to_builtins(self.settings(best))} if best else None,
+            "best": _row(best) | {"settings": msgspec.to_builtins(self.settings(best))}
+            if best
+            else None,
             "preset_file": str(self.preset_file) if best else None,
             "train": self.train_line if best else None,
         }

@@ -15,18 +15,18 @@ from optuna.trial import TrialState
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError, RunError, UsageError
 from neumf_tui.home import runs_dir
-from neumf_tui.output import say
 from neumf_tui.runs.checkpoint import find_checkpoint, last_checkpoint
 from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Evaluated, Status
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, read_info, read_status
 from neumf_tui.runs.requests import STOP, STOP_NOW, send_request
 from neumf_tui.runs.snapshot import Snapshot, fold
+from neumf_tui.runs.start import make_run
 from neumf_tui.search.plan import Plan
 from neumf_tui.search.space import decoded, suggest
 from neumf_tui.search.state import Running, State, counted
 from neumf_tui.search.study import Record, TrialEnd, read_records, run_name, write_record
-from neumf_tui.start import make_run
+from neumf_tui.views.output import say
 
 POLL_SECONDS = 0.1
 PRUNE_AFTER = 5
@@ -51,10 +51,19 @@ class Search:
         keep: bool = False,
     ) -> None:
         """`keep`: leave all checkpoints of all trials, not the best and the last alone."""
-        self._home, self._study, self._plan, self._data, self._watch, self._keep = home, study, plan, data, watch, keep
+        self._home, self._study, self._plan, self._data, self._watch, self._keep = (
+            home,
+            study,
+            plan,
+            data,
+            watch,
+            keep,
+        )
         epochs = plan.settings.epochs
         # A third of the epochs at first: with a schedule, who learns slowly is behind early and not late.
-        median = optuna.pruners.MedianPruner(n_startup_trials=PRUNE_AFTER, n_warmup_steps=max(1, epochs // 3))
+        median = optuna.pruners.MedianPruner(
+            n_startup_trials=PRUNE_AFTER, n_warmup_steps=max(1, epochs // 3)
+        )
         study.pruner = median if plan.prune else optuna.pruners.NopPruner()
         self.records = read_records(study)
         self.caught: list[int] = []
@@ -82,7 +91,9 @@ class Search:
     def _signals(self) -> Iterator[None]:
         def stop(number: int, _frame: FrameType | None) -> None:
             if self.caught:
-                raise SystemExit(128 + number)  # asked twice: leave now, the trainer stops by itself
+                raise SystemExit(
+                    128 + number
+                )  # asked twice: leave now, the trainer stops by itself
             self.caught.append(number)
 
         # What is ignored stays so: `nohup` has it that way.
@@ -104,10 +115,17 @@ class Search:
             except RunError:
                 state = "missing"
             if state == "finished" or state not in FINAL_STATES | {"missing"}:
-                say(f"trial {trial.number} was under way when the search ended; its run {folder.name} is {state}: taken up")
+                say(
+                    f"trial {trial.number} was under way when the search ended; its run {folder.name} is {state}: taken up"
+                )
                 self._follow(trial, folder)
             else:
-                self._end(trial, self._ended(trial, "stopped", f"the search ended while it ran; its run is {state}"))
+                self._end(
+                    trial,
+                    self._ended(
+                        trial, "stopped", f"the search ended while it ran; its run is {state}"
+                    ),
+                )
 
     def _next(self) -> None:
         """One trial, from its settings to its end."""
@@ -121,13 +139,17 @@ class Search:
             self._end(trial, self._ended(trial, "failed", str(error)))
             return
         try:
-            folder = make_run(self._home, self._data, self._folder(trial).name, plan.preset, settings)
+            folder = make_run(
+                self._home, self._data, self._folder(trial).name, plan.preset, settings
+            )
         except NeumfTuiError as error:
             self._end(trial, self._ended(trial, "stopped", str(error)))
             raise
         self._follow(trial, folder, launch_trainer(folder))
 
-    def _follow(self, trial: optuna.Trial, folder: Path, process: "Popen[bytes] | None" = None) -> None:
+    def _follow(
+        self, trial: optuna.Trial, folder: Path, process: "Popen[bytes] | None" = None
+    ) -> None:
         """Report what the run's validation says until its trainer has ended; stop it where it falls behind."""
         tail, snapshot = EventTail(folder / "events.jsonl"), Snapshot()
         stopping: TrialEnd | None = None
@@ -143,15 +165,25 @@ class Search:
             if self.caught and not stopping:
                 stopping = "stopped"
                 _ask(folder, STOP)
-            self._show(self._running(trial, folder, snapshot, snapshot.planned or epochs, begun, stopping))
+            self._show(
+                self._running(trial, folder, snapshot, snapshot.planned or epochs, begun, stopping)
+            )
             if not ended:
                 time.sleep(POLL_SECONDS)
-        self._conclude(trial, folder, snapshot, stopping, begun, process.returncode if process else None)
+        self._conclude(
+            trial, folder, snapshot, stopping, begun, process.returncode if process else None
+        )
 
     def _falls_behind(self, trial: optuna.Trial, news: list[AnyEvent], epochs: int) -> bool:
         """Report each new evaluation; whether the pruner gives the trial up after any but the last epoch."""
         behind = False
-        known = {t.number: t.intermediate_values for t in self._study.get_trials(deepcopy=False)}[trial.number] if news else {}
+        known = (
+            {t.number: t.intermediate_values for t in self._study.get_trials(deepcopy=False)}[
+                trial.number
+            ]
+            if news
+            else {}
+        )
         for event in news:
             if isinstance(event, Evaluated) and event.validation and event.epoch not in known:
                 trial.report(event.validation["hit@50"], event.epoch)
@@ -159,7 +191,13 @@ class Search:
         return behind
 
     def _conclude(
-        self, trial: optuna.Trial, folder: Path, snapshot: Snapshot, stopping: TrialEnd | None, begun: float, code: int | None
+        self,
+        trial: optuna.Trial,
+        folder: Path,
+        snapshot: Snapshot,
+        stopping: TrialEnd | None,
+        begun: float,
+        code: int | None,
     ) -> None:
         """Record how a trial ended. Raises UsageError, DatasetError or RunError where its trainer would not begin."""
         try:
@@ -168,15 +206,28 @@ class Search:
             status = Status(state="missing", pid=0, reason=str(error))
         seconds = max(0.0, snapshot.last - begun)
         state: TrialEnd
-        refused = _REFUSED.get(status.exit_code) if status.state == "failed" and snapshot.started is None else None
+        refused = (
+            _REFUSED.get(status.exit_code)
+            if status.state == "failed" and snapshot.started is None
+            else None
+        )
         if status.state == "finished" and snapshot.best:
             state, reason = "done", status.reason
         elif stopping:
-            state, reason = stopping, "behind the median of the trials before it" if stopping == "pruned" else "the search ended"
+            state, reason = (
+                stopping,
+                "behind the median of the trials before it"
+                if stopping == "pruned"
+                else "the search ended",
+            )
         elif refused:
             state, reason = "stopped", status.reason
         else:
-            state, reason = "failed", status.reason or f"its trainer ended with {code}; its last output is in trainer.log"
+            state, reason = (
+                "failed",
+                status.reason
+                or f"its trainer ended with {code}; its last output is in trainer.log",
+            )
         if not self._keep:
             _thin(folder)
         self._end(trial, self._ended(trial, state, reason, snapshot, seconds))
@@ -185,7 +236,12 @@ class Search:
             raise refused(f"trial {trial.number}: {status.reason}")
 
     def _ended(
-        self, trial: optuna.Trial, state: TrialEnd, reason: str, snapshot: Snapshot | None = None, seconds: float = 0.0
+        self,
+        trial: optuna.Trial,
+        state: TrialEnd,
+        reason: str,
+        snapshot: Snapshot | None = None,
+        seconds: float = 0.0,
     ) -> Record:
         best = snapshot.best if snapshot else None
         return Record(
@@ -213,7 +269,13 @@ class Search:
         self._show(None)
 
     def _running(
-        self, trial: optuna.Trial, folder: Path, snapshot: Snapshot, epochs: int, begun: float, stopping: TrialEnd | None
+        self,
+        trial: optuna.Trial,
+        folder: Path,
+        snapshot: Snapshot,
+        epochs: int,
+        begun: float,
+        stopping: TrialEnd | None,
     ) -> Running:
         best, newest = snapshot.best, snapshot.evaluations[-1] if snapshot.evaluations else None
         return Running(

@@ -56,13 +56,18 @@ def read_space(file: Path | None, base: Settings) -> Space:
     """The space in `file`; None: the built-in one, widened to hold the values of `base`. Raises UsageError."""
     if file is None:
         text = (resources.files("neumf_tui") / "search" / "space.toml").read_text("utf-8")
-        return {name: _widened(entry, start(name, base)) for name, entry in _parse(tomllib.loads(text), base, "").items()}
+        return {
+            name: _widened(entry, start(name, base))
+            for name, entry in _parse(tomllib.loads(text), base, "").items()
+        }
     try:
         table = tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--space {file}: not TOML: {error}; mend that line") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--space {file}: cannot be read ({error}); name a TOML file of ranges and choices") from error
+        raise UsageError(
+            f"--space {file}: cannot be read ({error}); name a TOML file of ranges and choices"
+        ) from error
     return _parse(table, base, f"--space {file}: ")
 
 
@@ -74,7 +79,9 @@ def narrowed(space: Space, given: Iterable[str], base: Settings) -> Space:
         if parent not in left and getattr(base, parent) == off:
             left.pop(name, None)
     if not left:
-        raise UsageError("nothing is left to search: every setting of the space is given; leave out a flag")
+        raise UsageError(
+            "nothing is left to search: every setting of the space is given; leave out a flag"
+        )
     return left
 
 
@@ -98,7 +105,9 @@ def is_base(searched: Mapping[str, Any], base: Settings) -> bool:
 def suggest(trial: "optuna.Trial", space: Space, base: Settings) -> Settings:
     """Settings for a trial: those of the space drawn, others as in `base`. Raises UsageError where they do not go together."""
     values = msgspec.to_builtins(base)
-    for name in sorted(space, key=lambda name: name in _IDLE):  # first what decides whether others do anything
+    for name in sorted(
+        space, key=lambda name: name in _IDLE
+    ):  # first what decides whether others do anything
         parent, off = _IDLE.get(name, ("", None))
         if not parent or values[parent] != off:
             values |= decoded({name: _drawn(trial, name, space[name])}, space, base)
@@ -115,7 +124,11 @@ def _drawn(trial: "optuna.Trial", name: str, entry: Range | Choices) -> Any:
 
 def decoded(params: Mapping[str, Any], space: Space, base: Settings) -> dict[str, Any]:
     """Values of settings, plain, from what Optuna holds of a trial; real numbers from a range are rounded."""
-    return {name: _decoded(params[name], entry, start(name, base)) for name, entry in space.items() if name in params}
+    return {
+        name: _decoded(params[name], entry, start(name, base))
+        for name, entry in space.items()
+        if name in params
+    }
 
 
 def _decoded(value: Any, entry: Range | Choices, begin: Any) -> Any:
@@ -155,7 +168,9 @@ def _widened(entry: Range | Choices, value: Any) -> Range | Choices:
 
 def _parse(table: dict[str, Any], base: Settings, where: str) -> Space:
     if not table:
-        raise UsageError(f"{where}nothing to search; a line is such as: dropout = {{ low = 0.0, high = 0.6 }}")
+        raise UsageError(
+            f"{where}nothing to search; a line is such as: dropout = {{ low = 0.0, high = 0.6 }}"
+        )
     return {name: _entry(name, value, base, where) for name, value in table.items()}
 
 
@@ -165,23 +180,33 @@ def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices
         hint = f"did you mean {near[0]!r}?" if near else "`neumf-tui tune --help` lists all"
         raise UsageError(f"{where}unknown setting {name!r}; {hint}")
     if name in _NEVER:
-        raise UsageError(f"{where}{name} cannot be searched: {_NEVER[name]}; leave it out, or fix it with a flag")
+        raise UsageError(
+            f"{where}{name} cannot be searched: {_NEVER[name]}; leave it out, or fix it with a flag"
+        )
     if isinstance(value, list) and value:
         return tuple(dict.fromkeys(_possible(name, choice, base, where) for choice in value))
     if not isinstance(value, dict) or _KINDS[name] not in (int, float, float | None):
         form = (
-            "a list of choices, or { low = …, high = … }" if _KINDS[name] in (int, float, float | None) else "a list of choices"
+            "a list of choices, or { low = …, high = … }"
+            if _KINDS[name] in (int, float, float | None)
+            else "a list of choices"
         )
         raise UsageError(f"{where}{name} = {value!r}: expected {form}")
     try:
         entry = msgspec.convert(value, Range)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{where}{name}: {str(error).lower()}; expected {{ low = …, high = …, log = true or false }}") from error
+        raise UsageError(
+            f"{where}{name}: {str(error).lower()}; expected {{ low = …, high = …, log = true or false }}"
+        ) from error
     low, high = (_possible(name, end, base, where) for end in (entry.low, entry.high))
     if low >= high:
-        raise UsageError(f"{where}{name}: low {low} is not below high {high}; a single value is fixed with its flag")
+        raise UsageError(
+            f"{where}{name}: low {low} is not below high {high}; a single value is fixed with its flag"
+        )
     if entry.log and low <= 0:
-        raise UsageError(f"{where}{name}: a logarithmic range cannot begin at {low}; give a low above 0, or choices")
+        raise UsageError(
+            f"{where}{name}: a logarithmic range cannot begin at {low}; give a low above 0, or choices"
+        )
     return Range(low=low, high=high, log=entry.log)
 
 
@@ -191,4 +216,6 @@ def _possible(name: str, value: Any, base: Settings, where: str) -> Any:
         return getattr(msgspec.convert(msgspec.to_builtins(base) | {name: value}, Settings), name)
     except msgspec.ValidationError as error:
         problem = str(error).partition(" - at `$.")[0]
-        raise UsageError(f"{where}{name} = {value!r}: {problem[0].lower() + problem[1:]}; give another") from error
+        raise UsageError(
+            f"{where}{name} = {value!r}: {problem[0].lower() + problem[1:]}; give another"
+        ) from error

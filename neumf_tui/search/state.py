@@ -56,21 +56,29 @@ class State:
             return self.seconds_left
         each = sum(spent) / len(spent)
         running = max(0.0, each - self.running.seconds) if self.running else 0.0
-        ends = [running + max(0.0, seconds) for seconds in (self.seconds_left,) if seconds is not None]
+        ends = [
+            running + max(0.0, seconds) for seconds in (self.seconds_left,) if seconds is not None
+        ]
         if self.target is not None:
-            ends.append(running + each * max(0, self.target - self.counted - (self.running is not None)))
+            ends.append(
+                running + each * max(0, self.target - self.counted - (self.running is not None))
+            )
         return min(ends, default=None)
 
 
 def best_of(records: Sequence[Record]) -> Record | None:
     """The highest validation Hit@50 of the trials that are done, the earliest if equal."""
-    done = [record for record in records if record.state == "done" and record.validation is not None]
+    done = [
+        record for record in records if record.state == "done" and record.validation is not None
+    ]
     return max(done, key=lambda record: (record.validation or 0.0, -record.trial), default=None)
 
 
 def unchanged(plan: Plan, records: Sequence[Record]) -> Record | None:
     """The trial that is the plan's own settings, once it is done: what the search is to better."""
-    return next((r for r in records if r.state == "done" and is_base(r.searched, plan.settings)), None)
+    return next(
+        (r for r in records if r.state == "done" and is_base(r.searched, plan.settings)), None
+    )
 
 
 def counted(records: Sequence[Record]) -> int:
@@ -79,4 +87,7 @@ def counted(records: Sequence[Record]) -> int:
 
 def counts(records: Sequence[Record]) -> dict[str, int]:
     """How many trials ended in which way."""
-    return {state: sum(record.state == state for record in records) for state in ("done", "pruned", "failed", "stopped")}
+    return {
+        state: sum(record.state == state for record in records)
+        for state in ("done", "pruned", "failed", "stopped")
+    }

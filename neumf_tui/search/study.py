@@ -70,7 +70,9 @@ def check_study_name(home: Path, name: str) -> None:
             f"study name {name!r}: at most {NAME_LENGTH - 5} letters, since its runs are named {run_name(name, 0)!r}"
         )
     if not study_file(home, name).exists() and (runs_dir(home) / run_name(name, 0)).exists():
-        raise RunError(f"run {run_name(name, 0)} is of an earlier study of this name; choose another --study, or delete its runs")
+        raise RunError(
+            f"run {run_name(name, 0)} is of an earlier study of this name; choose another --study, or delete its runs"
+        )
 
 
 @contextmanager
@@ -82,15 +84,21 @@ def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunError(f"study {name} is being searched by another process; wait for it, or choose another --study") from None
+            raise RunError(
+                f"study {name} is being searched by another process; wait for it, or choose another --study"
+            ) from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
         try:
             storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
-            study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+            study = optuna.create_study(
+                storage=storage, study_name=name, direction="maximize", load_if_exists=True
+            )
         except Exception as error:  # SQLAlchemy, Alembic and Optuna each have their own
             problem = str(error).splitlines()[0]
-            raise RunError(f"{file}: not a study that this program can read ({problem}); choose another --study") from error
+            raise RunError(
+                f"{file}: not a study that this program can read ({problem}); choose another --study"
+            ) from error
         try:
             yield study
         finally:
@@ -131,4 +139,8 @@ def write_record(trial: optuna.Trial, record: Record) -> None:
 def read_records(study: optuna.Study) -> list[Record]:
     """The trials that have ended, in order."""
     trials = study.get_trials(deepcopy=False)
-    return [msgspec.convert(t.user_attrs[_RECORD], Record) for t in trials if t.state.is_finished() and _RECORD in t.user_attrs]
+    return [
+        msgspec.convert(t.user_attrs[_RECORD], Record)
+        for t in trials
+        if t.state.is_finished() and _RECORD in t.user_attrs
+    ]

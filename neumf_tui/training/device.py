@@ -5,7 +5,7 @@ import torch
 from neumf_tui.cores import usable_cores
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import Settings
-from neumf_tui.training.torchrun import Member
+from neumf_tui.training.distributed.torchrun import Member
 
 
 def pick_device(wanted: str, part: Member | None = None) -> torch.device:
@@ -22,7 +22,11 @@ def pick_device(wanted: str, part: Member | None = None) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if cuda else 0
         if (device.index or 0) >= count:
-            have = f"this machine has {count} CUDA devices" if count else f"torch {torch.__version__} finds no CUDA here"
+            have = (
+                f"this machine has {count} CUDA devices"
+                if count
+                else f"torch {torch.__version__} finds no CUDA here"
+            )
             raise UsageError(f"--device {wanted}: {have}; use --device auto or cpu")
     if device.type == "mps" and not mps:
         raise UsageError("--device mps: no Apple GPU here; use --device auto or cpu")
@@ -36,7 +40,9 @@ def _device_of(part: Member, wanted: str, gpus: int) -> torch.device:
         have = f"this machine has {gpus} CUDA device{'s' * (gpus != 1)}"
         have = have if gpus else f"torch {torch.__version__} finds no CUDA here"
         fewer = f"--gpus {gpus}, or " if gpus else ""
-        raise UsageError(f"{part.local_size} processes want a GPU each, {have}; give {fewer}--processes N --device cpu")
+        raise UsageError(
+            f"{part.local_size} processes want a GPU each, {have}; give {fewer}--processes N --device cpu"
+        )
     device = torch.device("cuda", part.local_rank)
     torch.cuda.set_device(device)
     return device

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.metrics import Metrics, hit_interval, metrics_from_ranks
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.ranking.evaluate import Evaluator
-from neumf_tui.ranking.metrics import Metrics, hit_interval, metrics_from_ranks
 from neumf_tui.runs import events
 from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
-from neumf_tui.training.group import Group
+from neumf_tui.training.distributed.group import Group
 
 T = TypeVar("T", bound=np.generic)
 
@@ -27,7 +27,13 @@ class Evaluations:
     """Each process ranks its own users; rank 0 has all ranks, and what they come to is known to everyone."""
 
     def __init__(
-        self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device, group: Group, own: range
+        self,
+        writer: RunWriter,
+        dataset: Dataset,
+        settings: Settings,
+        device: torch.device,
+        group: Group,
+        own: range,
     ) -> None:
         """own: the users whom this process ranks. Raises DatasetError."""
         self._writer = writer
@@ -39,8 +45,12 @@ class Evaluations:
         self.evaluator = Evaluator(dataset, device, users=users, threads=threads)
         self.validator: Evaluator | None = None
         if settings.validation:
-            self.validator = Evaluator(dataset, device, validation=True, users=users, threads=threads)
-        self._candidates = {e: self._all_users(e.candidates) for e in (self.evaluator, self.validator) if e}
+            self.validator = Evaluator(
+                dataset, device, validation=True, users=users, threads=threads
+            )
+        self._candidates = {
+            e: self._all_users(e.candidates) for e in (self.evaluator, self.validator) if e
+        }
         self.hits: dict[int, float] = {}
         """Hit@50 of every epoch evaluated, of the validation items where there are any: what `best` goes by."""
         self._ranks: NDArray[np.float32] | None = None
@@ -52,7 +62,9 @@ class Evaluations:
         for epoch in rank_epochs(folder):
             if epoch <= until:
                 self._ranks = read_ranks(folder, epoch)
-                self.hits[epoch] = _hit_rate(read_ranks(folder, epoch, "validation") if self.validator else self._ranks)
+                self.hits[epoch] = _hit_rate(
+                    read_ranks(folder, epoch, "validation") if self.validator else self._ranks
+                )
 
     def popularity(self) -> tuple[Metrics, Metrics | None]:
         """Metrics of the model that scores by popularity: of the held-out items, and of the validation items if there are."""
@@ -72,12 +84,18 @@ class Evaluations:
         ranks = self._ranks_of(self.evaluator, model, lambda share: report(share / passes))
         deciding = ranks
         if self.validator:
-            deciding = self._ranks_of(self.validator, model, lambda share: report((1 + share) / passes))
+            deciding = self._ranks_of(
+                self.validator, model, lambda share: report((1 + share) / passes)
+            )
         self.hits[epoch] = self._group.first(_hit_rate(deciding))
         if self._group.rank:
             return time.perf_counter() - begun
         metrics = metrics_from_ranks(ranks, self._candidates[self.evaluator])
-        validation = metrics_from_ranks(deciding, self._candidates[self.validator]) if self.validator else None
+        validation = (
+            metrics_from_ranks(deciding, self._candidates[self.validator])
+            if self.validator
+            else None
+        )
         seconds = time.perf_counter() - begun
         entered = left = 0
         if self._ranks is not None:
@@ -115,9 +133,13 @@ class Evaluations:
         since = sum(epoch > max(best, self._settings.pretrain) for epoch in self.hits)
         if since < patience:
             return ""
-        return f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
+        return (
+            f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
+        )
 
-    def _ranks_of(self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]) -> NDArray[np.float32]:
+    def _ranks_of(
+        self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]
+    ) -> NDArray[np.float32]:
         """Ranks of all users at rank 0, of this process's own elsewhere; raises NeumfTuiError on every rank if on any."""
         own, problem = np.empty(0, np.float32), ""
         try:
@@ -127,7 +149,9 @@ class Evaluations:
         # Nobody may wait for the ranks of a process that has none.
         problems = self._group.counts(bool(problem))
         if any(problems):
-            raise NeumfTuiError(problem or f"process {problems.index(1)} could not evaluate; see trainer.log")
+            raise NeumfTuiError(
+                problem or f"process {problems.index(1)} could not evaluate; see trainer.log"
+            )
         return self._all_users(own)
 
     def _all_users(self, own: NDArray[T]) -> NDArray[T]:

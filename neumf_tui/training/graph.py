@@ -21,7 +21,9 @@ class StepGraph:
     """A step recorded on the first batch that it is given, and run again on every other of the same shape."""
 
     @torch.inference_mode()
-    def __init__(self, work: Work, weights: Weights, rows: Tensor, capture: Capture | None = None) -> None:
+    def __init__(
+        self, work: Work, weights: Weights, rows: Tensor, capture: Capture | None = None
+    ) -> None:
         """Records `work` on `rows` and holds it against `work` itself, from the same state; the state is as before.
 
         Raises Unlike where gradient, loss or the count of steps are not the same, and RuntimeError where nothing could be

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.null import without_structure
-from neumf_tui.ranking.chance import Finding, compare_with_chance
-from neumf_tui.ranking.evaluate import Evaluator
+from neumf_tui.evaluation.chance import Finding, compare_with_chance
+from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import pick_device, set_threads
 from neumf_tui.training.trainer import Trainer
@@ -82,7 +82,9 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
     every, among = np.concatenate(ranks), np.concatenate(candidates)
     ranked = among[~np.isnan(every)]
     findings = compare_with_chance(every, among, FALSE_ALARMS)
-    return LeakCheck(blind, steps, rounds, len(ranked), (int(ranked.min()), int(ranked.max())), findings)
+    return LeakCheck(
+        blind, steps, rounds, len(ranked), (int(ranked.min()), int(ranked.max())), findings
+    )
 
 
 def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
@@ -93,7 +95,8 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
     cpu = torch.device("cpu")
     with _deterministic():
         twins = [
-            Trainer(without_structure(dataset, settings.seed, other_heldout=other), settings, cpu) for other in (False, True)
+            Trainer(without_structure(dataset, settings.seed, other_heldout=other), settings, cpu)
+            for other in (False, True)
         ]
         steps = 0
         for batches in islice(zip(*(twin.batches(1) for twin in twins), strict=False), TWIN_STEPS):
@@ -102,7 +105,10 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
             steps += 1
     first, second = (twin.model.parameters() for twin in twins)
     # As whole numbers: a weight that is not a number does not equal itself.
-    same = all(torch.equal(a.data.view(torch.int32), b.data.view(torch.int32)) for a, b in zip(first, second, strict=True))
+    same = all(
+        torch.equal(a.data.view(torch.int32), b.data.view(torch.int32))
+        for a, b in zip(first, second, strict=True)
+    )
     return steps, same
 
 

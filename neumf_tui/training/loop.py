@@ -14,9 +14,9 @@ from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
-from neumf_tui.training.group import Group
-from neumf_tui.training.orders import Orders
+from neumf_tui.training.requests import Orders
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25
@@ -44,13 +44,20 @@ class Loop:
     """
 
     def __init__(
-        self, writer: RunWriter, dataset: Dataset, settings: Settings, device: torch.device, group: Group | None = None
+        self,
+        writer: RunWriter,
+        dataset: Dataset,
+        settings: Settings,
+        device: torch.device,
+        group: Group | None = None,
     ) -> None:
         self.writer = writer
         self.settings = settings
         self.group = group or Group()
         self.trainer = Trainer(dataset, settings, device, self.group)
-        self.evaluations = Evaluations(writer, dataset, settings, device, self.group, self.trainer.pairs.own)
+        self.evaluations = Evaluations(
+            writer, dataset, settings, device, self.group, self.trainer.pairs.own
+        )
         self.orders = Orders(writer, dataset.user_ids, self.group)
         self.progress = Progress()
         self.early_stop = ""
@@ -70,14 +77,20 @@ class Loop:
         if checkpoint := self.group.first(last_checkpoint(self.writer.folder)):
             self.progress = self.trainer.load(checkpoint)
             self.evaluations.read_tape(self.progress.epoch)
-        self.orders.take(self.progress.epoch)  # an extension comes before the first look at how many epochs there are
+        self.orders.take(
+            self.progress.epoch
+        )  # an extension comes before the first look at how many epochs there are
         self._start()
         while self.progress.epoch < self.orders.epochs:
             self._train_epoch()
             epoch = self.progress.epoch
             if epoch % self.settings.eval_every == 0 or epoch == self.orders.epochs:
-                seconds = self.evaluations.evaluate(self.trainer.scored(epoch), epoch, self._evaluating)
-                self.progress = replace(self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds)
+                seconds = self.evaluations.evaluate(
+                    self.trainer.scored(epoch), epoch, self._evaluating
+                )
+                self.progress = replace(
+                    self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds
+                )
                 self.checkpoint()
                 self.orders.take(epoch + 1)
                 if epoch >= self.orders.epochs:
@@ -109,7 +122,9 @@ class Loop:
             )
         )
         if skipped := self.trainer.pairs.skipped:
-            text = f"{skipped:,} training pairs left out: their users have every item, so no negatives"
+            text = (
+                f"{skipped:,} training pairs left out: their users have every item, so no negatives"
+            )
             self.writer.event(events.Warned(t=time.time(), text=text))
         self._started = time.perf_counter() - self.progress.total_seconds
         self._heartbeat()
@@ -138,7 +153,9 @@ class Loop:
         number, begun = self.progress.epoch + 1, time.perf_counter()
         first, before = self.progress.step, self.progress.train_seconds
         self.trainer.planned = self.orders.epochs
-        self._looked = self._steps = 0  # what came in between two epochs is seen after the first step
+        self._looked = self._steps = (
+            0  # what came in between two epochs is seen after the first step
+        )
         for batch in self.trainer.batches(number, first):
             self._losses.append(self.trainer.step(batch))
             self._sizes.append(batch.size * self.trainer.terms)
@@ -157,7 +174,9 @@ class Loop:
                 seconds=seconds,
             )
         )
-        self.progress = replace(self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds)
+        self.progress = replace(
+            self.progress, epoch=number, step=0, loss_sum=0.0, train_seconds=before + seconds
+        )
         self._heartbeat()
 
     def _is_time(self) -> bool:
@@ -172,7 +191,11 @@ class Loop:
         now = time.perf_counter()
         flush = now - self._flushed >= FLUSH_SECONDS
         if self.group.size > 1:
-            fit = int(self._steps / max(now - self._looked, 1e-9) * LOOK_SECONDS) if self._looked else self._stride
+            fit = (
+                int(self._steps / max(now - self._looked, 1e-9) * LOOK_SECONDS)
+                if self._looked
+                else self._stride
+            )
             flush, self._stride = self.group.first((flush, max(1, min(fit, 2 * self._stride))))
         if flush:
             self._flush()
@@ -214,7 +237,9 @@ class Loop:
         total = self.progress.loss_sum
         for loss in losses.tolist():
             total += loss
-        self.progress = replace(self.progress, step=self.progress.step + len(losses), loss_sum=total)
+        self.progress = replace(
+            self.progress, step=self.progress.step + len(losses), loss_sum=total
+        )
         self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
 
     def _obey(self, train_seconds: float) -> float:
@@ -267,7 +292,9 @@ class Loop:
             # By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale.
             point(self.writer.folder, "best", file_name(Progress(epoch=best)))
         name, progress = file_name(self.progress), self.progress
-        self.writer.event(events.Checkpointed(t=time.time(), epoch=progress.epoch, step=progress.step, file=name))
+        self.writer.event(
+            events.Checkpointed(t=time.time(), epoch=progress.epoch, step=progress.step, file=name)
+        )
         self._heartbeat()
 
     def timed(self) -> Progress:

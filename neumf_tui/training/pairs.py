@@ -13,11 +13,11 @@ from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError
-from neumf_tui.model.sampler import NegativeSampler, Seen, precision
 from neumf_tui.native.library import NoKernels, load
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
-from neumf_tui.training.group import Group
+from neumf_tui.training.distributed.group import Group
+from neumf_tui.training.negatives import NegativeSampler, Seen, precision
 
 T = TypeVar("T")
 
@@ -64,7 +64,9 @@ class Batch:
 class Pairs:
     """Training pairs of one process's users, on one device; users are counted from the first of them."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, device: torch.device, group: Group) -> None:
+    def __init__(
+        self, dataset: Dataset, settings: Settings, device: torch.device, group: Group
+    ) -> None:
         """Raises DatasetError where there is nothing to learn from."""
         self.settings, self.device, self.group = settings, device, group
         offsets, heldout = np.asarray(dataset.offsets), np.asarray(dataset.split.heldout)
@@ -86,12 +88,17 @@ class Pairs:
         self.total = int(ends[-1])
         """Pairs over all processes."""
         if not self.total:
-            raise DatasetError(f"{dataset.label}: every user has every item, so there are no negatives to learn from")
+            raise DatasetError(
+                f"{dataset.label}: every user has every item, so there are no negatives to learn from"
+            )
         self.first_row = int(ends[self.own.start] - counts[self.own.start]) if self.own else 0
         self.last_row = int(ends[self.own.stop - 1]) if self.own else 0
         """Own rows among all."""
 
-        users, mine = slice(self.own.start, self.own.stop), slice(int(offsets[self.own.start]), int(offsets[self.own.stop]))
+        users, mine = (
+            slice(self.own.start, self.own.stop),
+            slice(int(offsets[self.own.start]), int(offsets[self.own.stop])),
+        )
         history = np.asarray(dataset.split.items[mine])
         # Rows of tables fit into 32 bits: half the memory of what is as long as the data.
         self.history_items = torch.from_numpy(history.astype(np.int32)).to(device)
@@ -102,7 +109,9 @@ class Pairs:
             self.items = torch.from_numpy(history[keep[mine]].astype(np.int32)).to(device)
         sizes = torch.from_numpy(counts[users]).to(device)
         self.starts = torch.cumsum(sizes, 0) - sizes
-        self.users = torch.repeat_interleave(torch.arange(len(self.own), dtype=torch.int32, device=device), sizes)
+        self.users = torch.repeat_interleave(
+            torch.arange(len(self.own), dtype=torch.int32, device=device), sizes
+        )
 
         weights = None
         if settings.sampler == "popularity":
@@ -142,7 +151,10 @@ class Pairs:
         processes there are.
         """
         generator = stream(self.settings.seed, epoch, device=self.device)
-        size, count = self.settings.batch_size, self.settings.negatives * self.settings.hard_negatives
+        size, count = (
+            self.settings.batch_size,
+            self.settings.negatives * self.settings.hard_negatives,
+        )
         order = self._order(generator)
         shared = self.settings.shared_negatives
         stretch = max(1, STRETCH_NEGATIVES // (count if shared else count * size))
@@ -151,13 +163,21 @@ class Pairs:
             steps = range(start, min(start + stretch, self.steps))
             rows = order[start * size : steps.stop * size]
             shape = (len(steps), count) if shared else (count, len(rows))
-            uniform = torch.rand(shape, generator=generator, device=self.device, dtype=precision(self.device))
-            return self._stretch(epoch, steps, rows, uniform, first) if steps.stop > first else iter(())
+            uniform = torch.rand(
+                shape, generator=generator, device=self.device, dtype=precision(self.device)
+            )
+            return (
+                self._stretch(epoch, steps, rows, uniform, first)
+                if steps.stop > first
+                else iter(())
+            )
 
         starts = range(0, self.steps, stretch)
         # A GPU is given its work ahead of time anyway.
         idle = self.device.type == "cpu" and threads_of(self.settings, self.group.local_size) > 1
-        for batches in _one_ahead(drawn, starts) if idle and len(starts) > 1 else map(drawn, starts):
+        for batches in (
+            _one_ahead(drawn, starts) if idle and len(starts) > 1 else map(drawn, starts)
+        ):
             yield from batches
 
     def _order(self, generator: torch.Generator) -> Tensor:
@@ -165,8 +185,13 @@ class Pairs:
             # On a CPU the same permutation, drawn in half the memory: of 20 million pairs in three quarters of the time.
             narrow = self.device.type == "cpu" and self.total <= torch.iinfo(torch.int32).max
             kind = torch.int32 if narrow else torch.int64
-            return self._by_users(torch.randperm(self.total, generator=generator, device=self.device, dtype=kind))
-        drawn = torch.rand(self.total, generator=generator, device=self.device, dtype=self.draw.dtype) * self.draw[-1]
+            return self._by_users(
+                torch.randperm(self.total, generator=generator, device=self.device, dtype=kind)
+            )
+        drawn = (
+            torch.rand(self.total, generator=generator, device=self.device, dtype=self.draw.dtype)
+            * self.draw[-1]
+        )
         return torch.searchsorted(self.draw, drawn, right=True).clamp(max=self.total - 1)
 
     def _by_users(self, drawn: Tensor) -> Tensor:
@@ -178,12 +203,23 @@ class Pairs:
         if drawn.dtype == torch.int32:
             with contextlib.suppress(NoKernels):
                 run = load().neumf_order
-                order, room = torch.empty(self.total, dtype=torch.int64), torch.empty(self.steps, dtype=torch.int64)
-                run(self.total, min(size, self.total), drawn.data_ptr(), room.data_ptr(), order.data_ptr())
+                order, room = (
+                    torch.empty(self.total, dtype=torch.int64),
+                    torch.empty(self.steps, dtype=torch.int64),
+                )
+                run(
+                    self.total,
+                    min(size, self.total),
+                    drawn.data_ptr(),
+                    room.data_ptr(),
+                    order.data_ptr(),
+                )
                 return order
         return torch.argsort(drawn // size, stable=True)
 
-    def _stretch(self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int) -> Iterator[Batch]:
+    def _stretch(
+        self, epoch: int, steps: range, rows: Tensor, uniform: Tensor, first: int
+    ) -> Iterator[Batch]:
         """The steps of a stretch, from `first` on, drawn when this returns; `rows` of the pairs of all processes."""
         size, shared, total = self.settings.batch_size, self.settings.shared_negatives, len(rows)
         whole = own = [min(size, total - number * size) for number in range(len(steps))]
@@ -196,7 +232,11 @@ class Pairs:
             own = torch.bincount(chosen // size, minlength=len(steps)).tolist()
         users = self.users.index_select(0, rows).long()
         items = self.items.index_select(0, rows).long()
-        negatives = self.sampler.draw_any(uniform) if shared else self.sampler.draw(users.expand_as(uniform), uniform, size)
+        negatives = (
+            self.sampler.draw_any(uniform)
+            if shared
+            else self.sampler.draw(users.expand_as(uniform), uniform, size)
+        )
         batches = zip(
             steps,
             torch.split(rows, own),

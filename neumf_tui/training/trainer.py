@@ -19,8 +19,8 @@ from neumf_tui.native.library import why_not
 from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
+from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.graph import StepGraph, Unlike
-from neumf_tui.training.group import Group
 from neumf_tui.training.pairs import Batch, Pairs, stream
 from neumf_tui.training.weights import Weights, turns
 
@@ -30,7 +30,9 @@ ALONE = Group()
 class Trainer:
     """Model, optimiser and training pairs, all on one device; of one process's users, where several train together."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, device: torch.device, group: Group = ALONE) -> None:
+    def __init__(
+        self, dataset: Dataset, settings: Settings, device: torch.device, group: Group = ALONE
+    ) -> None:
         self.settings, self.device, self.group = settings, device, group
         self.fingerprint = dataset.fingerprint
         self.planned = settings.epochs
@@ -42,28 +44,58 @@ class Trainer:
         self.config = NeuMFConfig.of(settings, dataset.num_users, dataset.num_items)
         """Of the whole model; that of `model` has this process's users alone."""
         # Drawn on the CPU, so that every device starts from the same weights.
-        self.model = NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
+        self.model = (
+            NeuMF(self.config, stream(settings.seed, 0)).of_users(self.pairs.own).to(device)
+        )
         self.notes: list[str] = []
         """What a person should know of how it trains."""
         compiled = serves(settings) and device.type == "cpu"
         if compiled and (reason := why_not()):
             compiled = False
             self.notes.append(f"{reason}: steps are PyTorch's, and take several times as long")
-        more = settings.dropout, settings.mlp_dropout, settings.shared_negatives, settings.hard_negatives > 1
-        plain = self.config.paths == "neumf" and not self.config.history and not any(more) and not compiled
-        decay = settings.weight_decay if settings.embedding_weight_decay is None else settings.embedding_weight_decay
+        more = (
+            settings.dropout,
+            settings.mlp_dropout,
+            settings.shared_negatives,
+            settings.hard_negatives > 1,
+        )
+        plain = (
+            self.config.paths == "neumf"
+            and not self.config.history
+            and not any(more)
+            and not compiled
+        )
+        decay = (
+            settings.weight_decay
+            if settings.embedding_weight_decay is None
+            else settings.embedding_weight_decay
+        )
         turned = plain and group.size == 1 and turns(self.model)
         threads = threads_of(settings, group.local_size)
-        self.weights = Weights(self.model, settings.weight_decay, decay, turned=turned, threads=threads)
+        self.weights = Weights(
+            self.model, settings.weight_decay, decay, turned=turned, threads=threads
+        )
         # Gradients written out, in C or for torch; autograd's for what neither is made for.
         self.compiled: CompiledGradient | None = None
         if compiled:
             flat = self.weights.values, self.weights.gradient
-            self.compiled = CompiledGradient(self.model, *flat, settings.loss, torch.get_num_threads())
-        self.plain = PlainGradient(self.model, self.weights.table, self.weights.table_gradient) if plain else None
-        self.histories = self.model.histories(self.pairs.history_items) if self.config.history else None
+            self.compiled = CompiledGradient(
+                self.model, *flat, settings.loss, torch.get_num_threads()
+            )
+        self.plain = (
+            PlainGradient(self.model, self.weights.table, self.weights.table_gradient)
+            if plain
+            else None
+        )
+        self.histories = (
+            self.model.histories(self.pairs.history_items) if self.config.history else None
+        )
         corrected = settings.loss == "softmax" and settings.sampler != "uniform"
-        self.records = device.type == "cuda" and group.size == 1 and not (corrected or settings.clip or settings.pretrain)
+        self.records = (
+            device.type == "cuda"
+            and group.size == 1
+            and not (corrected or settings.clip or settings.pretrain)
+        )
         """Whether full batches are learned of by a CUDA graph, of which all that is not the same in each is the rows."""
         self._graph: StepGraph | None = None
 
@@ -106,7 +138,11 @@ class Trainer:
         taken = self._log_chance(batch)
         if self.pairs.seen is not None:
             seen = self.pairs.seen.of(batch.users, batch.negatives)
-            taken = torch.zeros(seen.shape).masked_fill_(seen, torch.inf) if taken is None else taken.masked_fill(seen, torch.inf)
+            taken = (
+                torch.zeros(seen.shape).masked_fill_(seen, torch.inf)
+                if taken is None
+                else taken.masked_fill(seen, torch.inf)
+            )
         loss = compiled.add(
             batch.users,
             batch.items,
@@ -123,7 +159,11 @@ class Trainer:
         """The histories of the users of a batch, each up to its pair."""
         if not self.histories:
             return None
-        return Past(self.histories, self.pairs.history_starts[batch.users], self.pairs.places_in_history(batch.rows))
+        return Past(
+            self.histories,
+            self.pairs.history_starts[batch.users],
+            self.pairs.places_in_history(batch.rows),
+        )
 
     def _step_plainly(self, plain: PlainGradient, batch: Batch) -> Tensor:
         """A step by the gradient written out, recorded where that can be."""
@@ -138,7 +178,9 @@ class Trainer:
 
         def of_scores(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
             chance = self._log_chance(batch, part)
-            loss, *delta = self.gradient(scores[:1], scores[1:] if chance is None else scores[1:] - chance)
+            loss, *delta = self.gradient(
+                scores[:1], scores[1:] if chance is None else scores[1:] - chance
+            )
             return loss, torch.cat(delta)
 
         if not self.records or batch.size < self.settings.batch_size:
@@ -148,7 +190,9 @@ class Trainer:
                 self._graph = StepGraph(work, self.weights, rows)
             except (Unlike, RuntimeError) as error:
                 self.records = False
-                self.notes.append(f"no CUDA graph of a step ({error}): training goes on step by step, and is slower")
+                self.notes.append(
+                    f"no CUDA graph of a step ({error}): training goes on step by step, and is slower"
+                )
                 return work(rows)
         return self._graph.step(rows)
 
@@ -170,19 +214,29 @@ class Trainer:
             assert head is not None
             paths = []
             for path, half in (("gmf", head[:, :d]), ("mlp", head[:, d:])):
-                own = {name: p.grad for name, p in named.items() if p.grad is not None and ("gmf" in name) == (path == "gmf")}
+                own = {
+                    name: p.grad
+                    for name, p in named.items()
+                    if p.grad is not None and ("gmf" in name) == (path == "gmf")
+                }
                 user = own.pop(f"user_{path}.weight")
                 paths.append(([user], [half, *own.values()]))
         for users, others in paths:
             squares = torch.stack([gradient.square().sum() for gradient in users]).sum()
-            self.group.sum_(squares)  # each process has the gradients of its own users, and all have those of the rest
-            norm = (squares + torch.stack([gradient.square().sum() for gradient in others]).sum()).sqrt()
+            self.group.sum_(
+                squares
+            )  # each process has the gradients of its own users, and all have those of the rest
+            norm = (
+                squares + torch.stack([gradient.square().sum() for gradient in others]).sum()
+            ).sqrt()
             for gradient in (*users, *others):
                 gradient.mul_((self.settings.clip / (norm + 1e-6)).clamp(max=1))
 
     def _share_of_rate(self, batch: Batch) -> float:
         done = ((batch.epoch - 1) * self.steps + batch.step) / (self.planned * self.steps)
-        return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[self.settings.schedule]
+        return {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[
+            self.settings.schedule
+        ]
 
     def _loss_of(self, batch: Batch) -> Tensor:
         past = self._past(batch)
@@ -201,10 +255,15 @@ class Trainer:
         if batch.epoch <= self.settings.pretrain:
             # Two models that share no weight: one loss of both is each one's own.
             return sum(
-                (self._loss(*scores, batch) for scores in zip(of_positives, of_negatives, strict=True)),
+                (
+                    self._loss(*scores, batch)
+                    for scores in zip(of_positives, of_negatives, strict=True)
+                ),
                 start=torch.zeros((), device=self.device),
             )
-        return self._loss(of_positives[0] + of_positives[1], of_negatives[0] + of_negatives[1], batch)
+        return self._loss(
+            of_positives[0] + of_positives[1], of_negatives[0] + of_negatives[1], batch
+        )
 
     def _dropout_masks(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
         """Masks of both user vectors, (b, embedding_size), and of each hidden layer, (width, b); none without dropout.
@@ -222,12 +281,16 @@ class Trainer:
         def mask(shape: tuple[int, int], pairs_in: int, share: float) -> Tensor:
             # Not `bernoulli_`: it takes three times as long on the CPU.
             uniform = torch.rand(shape, device=self.device, generator=generator)
-            uniform = uniform if batch.places is None else uniform.index_select(pairs_in, batch.places)
+            uniform = (
+                uniform if batch.places is None else uniform.index_select(pairs_in, batch.places)
+            )
             return (uniform >= share) / (1 - share)
 
         on_users = []
         if settings.dropout:
-            on_users = [mask((batch.size, settings.embedding_size), 0, settings.dropout) for _ in range(2)]
+            on_users = [
+                mask((batch.size, settings.embedding_size), 0, settings.dropout) for _ in range(2)
+            ]
         widths = settings.mlp_layers if settings.mlp_dropout else ()
         return on_users, [mask((width, batch.size), 1, settings.mlp_dropout) for width in widths]
 
@@ -259,20 +322,30 @@ class Trainer:
 
     def scored(self, epoch: int) -> NeuMF:
         """The model as it ranks after `epoch`: while GMF and MLP learn apart, as their fusion would."""
-        return self.model.fused(self.settings.alpha) if epoch < self.settings.pretrain else self.model
+        return (
+            self.model.fused(self.settings.alpha) if epoch < self.settings.pretrain else self.model
+        )
 
     def save(self, folder: Path, progress: Progress) -> Path | None:
         """Write a checkpoint of the state after `progress`, of all processes' users: at rank 0, and None elsewhere."""
-        tensors = {name: self._whole(name, tensor) for name, tensor in self.weights.tensors().items()}
+        tensors = {
+            name: self._whole(name, tensor) for name, tensor in self.weights.tensors().items()
+        }
         if self.group.rank:
             return None
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if tensor is not None}
-        about = Checkpoint(fingerprint=self.fingerprint, progress=progress, shape=dataclasses.asdict(self.config))
+        about = Checkpoint(
+            fingerprint=self.fingerprint, progress=progress, shape=dataclasses.asdict(self.config)
+        )
         return save_checkpoint(folder, arrays, about)
 
     def _whole(self, name: str, tensor: Tensor) -> Tensor | None:
         """With the rows of everybody's users, at rank 0."""
-        whole = self.group.gather_rows(tensor, self.own_users) if self._of_users(name, tensor) else tensor
+        whole = (
+            self.group.gather_rows(tensor, self.own_users)
+            if self._of_users(name, tensor)
+            else tensor
+        )
         return None if self.group.rank or whole is None else whole.cpu().contiguous()
 
     @staticmethod
@@ -290,7 +363,9 @@ class Trainer:
                 here = (self.config.num_users, *own[name].shape[1:])
             there = tuple(tensors[name].shape) if name in tensors else "nothing"
             if here != there:
-                raise RunError(f"{path}: of another model: {name} is {there}, expected {here}; resume its own run")
+                raise RunError(
+                    f"{path}: of another model: {name} is {there}, expected {here}; resume its own run"
+                )
         with torch.no_grad():
             for name, tensor in own.items():
                 rows = users if self._of_users(name, tensor) else ...

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native.library import NoKernels, load
-from neumf_tui.ranking.parallel import each_stretch
 
 BETAS = 0.9, 0.999
 EPSILON = 1e-8
@@ -31,15 +31,31 @@ class Weights:
     """
 
     def __init__(
-        self, model: NeuMF, weight_decay: float, embedding_weight_decay: float, *, turned: bool = False, threads: int = 1
+        self,
+        model: NeuMF,
+        weight_decay: float,
+        embedding_weight_decay: float,
+        *,
+        turned: bool = False,
+        threads: int = 1,
     ) -> None:
         """`turned`: vectors are the columns of the table and not its rows (see `turns`). `threads`: of an update on the CPU."""
         self.model, self.turned, self.threads = model, turned, threads
         paths = _paths(model)
-        learned = {name for name, _ in model.named_parameters() if name.startswith("head") or any(p in name for p in paths)}
+        learned = {
+            name
+            for name, _ in model.named_parameters()
+            if name.startswith("head") or any(p in name for p in paths)
+        }
         wide = [[f"{side}_{path}.weight" for path in paths] for side in ("user", "item")]
-        apart = [name for name, _ in model.named_parameters() if name in learned and name not in wide[0] + wide[1]]
-        apart.sort(key=lambda name: not name.startswith("history"))  # with the tables: they share their decay
+        apart = [
+            name
+            for name, _ in model.named_parameters()
+            if name in learned and name not in wide[0] + wide[1]
+        ]
+        apart.sort(
+            key=lambda name: not name.startswith("history")
+        )  # with the tables: they share their decay
         parameters = dict(model.named_parameters())
         d = model.config.embedding_size
         rows, width = model.config.num_users + model.config.num_items, d * len(paths)
@@ -61,20 +77,33 @@ class Weights:
             decayed = size if name.startswith("history") else decayed
         device = model.head.weight.device
 
-        self.values, self.gradient = torch.zeros(size, device=device), torch.zeros(size, device=device)
+        self.values, self.gradient = (
+            torch.zeros(size, device=device),
+            torch.zeros(size, device=device),
+        )
         self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
         self.steps = torch.zeros((), device=device)
         """Adam's state: means of gradients and of their squares, and how many there were."""
-        self._learned, self._gradients = [parameters[name] for name in self._places], list(self._views(self.gradient))
-        for parameter, value, gradient in zip(self._learned, self._views(self.values), self._gradients, strict=True):
+        self._learned, self._gradients = (
+            [parameters[name] for name in self._places],
+            list(self._views(self.gradient)),
+        )
+        for parameter, value, gradient in zip(
+            self._learned, self._views(self.values), self._gradients, strict=True
+        ):
             value.copy_(parameter.detach())
             parameter.data, parameter.grad = value, gradient
         # On a GPU in its memory, where a recorded step reads it.
-        self.learning_rate: float | Tensor = torch.zeros((), device=device) if device.type == "cuda" else 0.0
+        self.learning_rate: float | Tensor = (
+            torch.zeros((), device=device) if device.type == "cuda" else 0.0
+        )
         groups = [(slice(0, decayed), embedding_weight_decay), (slice(decayed, size), weight_decay)]
         if weight_decay == embedding_weight_decay:
             groups = [(slice(0, size), weight_decay)]
-        self._groups = [(self.values[cut], self.gradient[cut], self.mean[cut], self.square[cut], decay) for cut, decay in groups]
+        self._groups = [
+            (self.values[cut], self.gradient[cut], self.mean[cut], self.square[cut], decay)
+            for cut, decay in groups
+        ]
         self._run: Callable[..., None] | None = None
         """The kernel in C: for a table that fits the cache it takes half the time of PyTorch's."""
         if device.type == "cpu":
@@ -136,16 +165,35 @@ class Weights:
             )
 
     def _update_compiled(
-        self, run: Callable[..., None], values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, decay: float
+        self,
+        run: Callable[..., None],
+        values: Tensor,
+        gradient: Tensor,
+        mean: Tensor,
+        square: Tensor,
+        decay: float,
     ) -> None:
         """The step of one group."""
         step, (first, second) = int(self.steps), BETAS
         # Both means began at 0: what they lack is made up for by the rate and by epsilon.
         mean_has, square_has = 1 - first**step, math.sqrt(1 - second**step)
-        numbers = 1 - first, 1 - second, float(self.learning_rate) * square_has / mean_has, EPSILON * square_has, decay
+        numbers = (
+            1 - first,
+            1 - second,
+            float(self.learning_rate) * square_has / mean_has,
+            EPSILON * square_has,
+            decay,
+        )
 
         def work(part: range) -> None:
-            run(len(part), *(tensor.data_ptr() + 4 * part.start for tensor in (values, gradient, mean, square)), *numbers)
+            run(
+                len(part),
+                *(
+                    tensor.data_ptr() + 4 * part.start
+                    for tensor in (values, gradient, mean, square)
+                ),
+                *numbers,
+            )
 
         if self.threads == 1 or len(values) < SHARED_VALUES:
             work(range(len(values)))
@@ -160,10 +208,15 @@ class Weights:
     def tensors(self) -> dict[str, Tensor]:
         """Every parameter by its name, and Adam's state of each: what a checkpoint keeps."""
         found = {name: parameter.detach() for name, parameter in self.model.named_parameters()}
-        means, squares = (dict(zip(self._places, self._views(flat), strict=True)) for flat in (self.mean, self.square))
+        means, squares = (
+            dict(zip(self._places, self._views(flat), strict=True))
+            for flat in (self.mean, self.square)
+        )
         for name, parameter in list(found.items()):
             idle = torch.zeros_like(parameter) if name not in means else None
-            found[f"adam.step.{name}"] = self.steps if idle is None else torch.zeros_like(self.steps)
+            found[f"adam.step.{name}"] = (
+                self.steps if idle is None else torch.zeros_like(self.steps)
+            )
             found[f"adam.exp_avg.{name}"] = means[name] if idle is None else idle
             found[f"adam.exp_avg_sq.{name}"] = squares[name] if idle is None else idle
         return found
@@ -175,7 +228,11 @@ def turns(model: NeuMF) -> bool:
     Gathers then give what `PlainGradient` needs, hidden units first, without turning it: an eighth of a step of preset d2l. In
     main memory, or on a GPU, a vector in one piece counts for more.
     """
-    cells = (model.config.num_users + model.config.num_items) * model.config.embedding_size * len(_paths(model))
+    cells = (
+        (model.config.num_users + model.config.num_items)
+        * model.config.embedding_size
+        * len(_paths(model))
+    )
     return model.head.weight.device.type == "cpu" and cells <= CACHE_VALUES
 
 

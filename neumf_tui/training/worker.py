@@ -18,10 +18,17 @@ from neumf_tui.runs import events
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import MuteWriter, RunWriter
 from neumf_tui.settings import Settings
-from neumf_tui.training.torchrun import AGAIN, Member, Word, end_after_failure, end_with_torchrun, member
+from neumf_tui.training.distributed.torchrun import (
+    AGAIN,
+    Member,
+    Word,
+    end_after_failure,
+    end_with_torchrun,
+    member,
+)
 
 if TYPE_CHECKING:
-    from neumf_tui.training.group import Group
+    from neumf_tui.training.distributed.group import Group
 
 
 def main(folder: Path) -> int:
@@ -48,9 +55,13 @@ def train(folder: Path, part: Member | None, group: "Group | None" = None) -> in
     """
     with MuteWriter(folder) if part and part.rank else RunWriter(folder) as writer:
         # The lock comes before torch's import of a second or more, so that a reader can tell starting from gone.
-        writer.status(msgspec.structs.replace(_last_status(folder), state="starting", pid=_pid(part), reason="", exit_code=0))
+        writer.status(
+            msgspec.structs.replace(
+                _last_status(folder), state="starting", pid=_pid(part), reason="", exit_code=0
+            )
+        )
         try:
-            from neumf_tui.training.group import join
+            from neumf_tui.training.distributed.group import join
 
             group = group or join(part)
             if group.size > 1:
@@ -60,7 +71,11 @@ def train(folder: Path, part: Member | None, group: "Group | None" = None) -> in
             told = group.failed() if group else None
             word = told or _word(error, writer.folder, part)
             return _fail(writer, group.fail(word) if group else word)
-        writer.status(msgspec.structs.replace(_last_status(folder), state=state, reason=reason, exit_code=code))
+        writer.status(
+            msgspec.structs.replace(
+                _last_status(folder), state=state, reason=reason, exit_code=code
+            )
+        )
         group.leave()
     return code
 
@@ -77,7 +92,9 @@ def _last_status(folder: Path) -> events.Status:
 def _word(error: Exception, folder: Path, part: Member | None) -> Word:
     """What to say of an error, to people and to the other processes."""
     if isinstance(error, UsageError):
-        return Word(str(error), error.exit_code, final=True)  # said of the command, which is the same for all
+        return Word(
+            str(error), error.exit_code, final=True
+        )  # said of the command, which is the same for all
     where = f"process {part.rank} of {part.size}: " if part and part.rank else ""
     if isinstance(error, NeumfTuiError):
         return Word(where + str(error), error.exit_code, final=True)
@@ -93,13 +110,19 @@ def _word(error: Exception, folder: Path, part: Member | None) -> Word:
 def _fail(writer: RunWriter, word: Word) -> int:
     """Leave the status that `word` gives; the exit code."""
     if not word.final:
-        writer.event(events.Warned(t=time.time(), text=f"starting again from the last checkpoint: {word.reason}"))
+        writer.event(
+            events.Warned(
+                t=time.time(), text=f"starting again from the last checkpoint: {word.reason}"
+            )
+        )
         return AGAIN
     if not isinstance(writer, MuteWriter):
         print(word.reason, file=sys.stderr)
     writer.event(events.Finished(t=time.time(), state="failed", reason=word.reason))
     last = _last_status(writer.folder)
-    writer.status(msgspec.structs.replace(last, state="failed", reason=word.reason, exit_code=word.exit_code))
+    writer.status(
+        msgspec.structs.replace(last, state="failed", reason=word.reason, exit_code=word.exit_code)
+    )
     return word.exit_code
 
 
@@ -119,7 +142,9 @@ def _train(writer: RunWriter, part: Member | None, group: "Group") -> tuple[str,
         # What `use_deterministic_algorithms` sets, without the compiler that it imports, which takes a second.
         torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only finds bugs
-    data = load_dataset(info.dataset.fingerprint, info.dataset.name, Path(info.home), info.dataset.source)
+    data = load_dataset(
+        info.dataset.fingerprint, info.dataset.name, Path(info.home), info.dataset.source
+    )
     loop = Loop(writer, data, settings, device, group)
     for number in (signal.SIGTERM, signal.SIGINT):
         # All of a group may be signalled at once: rank 0 then stops them all after the same step.

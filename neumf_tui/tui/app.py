@@ -19,17 +19,23 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from neumf_tui.errors import RunError
-from neumf_tui.output import say
 from neumf_tui.runs.summary import card_lines, status_object
-from neumf_tui.terminal import ask_background, clipboard_sequences, colour_depth, is_light, notice_sequences
+from neumf_tui.terminal import (
+    ask_background,
+    clipboard_sequences,
+    colour_depth,
+    is_light,
+    notice_sequences,
+)
 from neumf_tui.tui.config import Config
-from neumf_tui.tui.difference import Cells, Difference
-from neumf_tui.tui.driver import MeteredDriver
-from neumf_tui.tui.themes import THEMES, choose_theme
+from neumf_tui.tui.terminal.differences import Cells, Difference
+from neumf_tui.tui.terminal.driver import MeteredDriver
+from neumf_tui.tui.terminal.themes import THEMES, choose_theme
+from neumf_tui.views.output import say
 
 if TYPE_CHECKING:
-    from neumf_tui.ranking.load import Ranker
-    from neumf_tui.ranking.users import Users
+    from neumf_tui.explore.ranker import Ranker
+    from neumf_tui.explore.users import Users
 
 STALL_SECONDS = 0.3
 """Output that the terminal has not taken for so long is a stalled link: no more frames until it moves."""
@@ -57,13 +63,49 @@ class NeumfApp(App[None]):
     TITLE = "neumf-tui"
     ENABLE_COMMAND_PALETTE = True
     # Typed by Textual as instance attributes, hence no ClassVar.
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide"), (160, "-widest")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (24, "-medium"), (32, "-tall")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [
+        (0, "-narrow"),
+        (100, "-wide"),
+        (160, "-widest"),
+    ]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [
+        (0, "-short"),
+        (24, "-medium"),
+        (32, "-tall"),
+    ]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys of this screen", id="app.help"),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell; fg returns", id="app.suspend"),
-        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the whole screen anew", id="app.redraw"),
-        Binding("ctrl+b", "bandwidth", "Low bandwidth", show=False, tooltip="One refresh a second, no mouse", id="app.bandwidth"),
+        Binding(
+            "question_mark,f1",
+            "help",
+            "Help",
+            key_display="?",
+            tooltip="Keys of this screen",
+            id="app.help",
+        ),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "Suspend",
+            show=False,
+            tooltip="Back to the shell; fg returns",
+            id="app.suspend",
+        ),
+        Binding(
+            "ctrl+l",
+            "redraw",
+            "Redraw",
+            show=False,
+            tooltip="Draw the whole screen anew",
+            id="app.redraw",
+        ),
+        Binding(
+            "ctrl+b",
+            "bandwidth",
+            "Low bandwidth",
+            show=False,
+            tooltip="One refresh a second, no mouse",
+            id="app.bandwidth",
+        ),
     ]
 
     def __init__(
@@ -78,7 +120,9 @@ class NeumfApp(App[None]):
     ) -> None:
         """`user_id` and `epoch` are what the explore screen begins with."""
         self.config = config or Config()
-        self.low_bandwidth = low_bandwidth if low_bandwidth is not None else self.config.low_bandwidth == "on"
+        self.low_bandwidth = (
+            low_bandwidth if low_bandwidth is not None else self.config.low_bandwidth == "on"
+        )
         self._may_slow = low_bandwidth is None and self.config.low_bandwidth == "auto"
         no_color = "NO_COLOR" in os.environ  # read and taken away by Textual
         # Without colours the ANSI filter must be chosen here: a theme set later would leave greys.
@@ -101,7 +145,12 @@ class NeumfApp(App[None]):
 
     def _theme_name(self) -> str:
         env = os.environ | ({"NO_COLOR": "1"} if self._no_color else {})
-        return choose_theme(self.config.theme, env, self._light, self.low_bandwidth or colour_depth(os.environ) <= 16)
+        return choose_theme(
+            self.config.theme,
+            env,
+            self._light,
+            self.low_bandwidth or colour_depth(os.environ) <= 16,
+        )
 
     def run_to_end(self) -> int:
         """Run until the person leaves; the exit code, after a last word on how the run stands."""
@@ -115,7 +164,9 @@ class NeumfApp(App[None]):
         if self.folder is not None:
             self._say_card(self.folder)
         if self._signal:
-            os._exit(128 + self._signal)  # at once: taking the interpreter down takes as long as everything before
+            os._exit(
+                128 + self._signal
+            )  # at once: taking the interpreter down takes as long as everything before
         return self._code
 
     def _say_card(self, folder: Path) -> None:
@@ -149,24 +200,26 @@ class NeumfApp(App[None]):
             self.open_explore(self.folder, self._user_id, self._epoch)
 
     def open_train(self, folder: Path) -> None:
-        from neumf_tui.tui.train_screen import TrainScreen
+        from neumf_tui.tui.train.screen import TrainScreen
 
         self.push_screen(TrainScreen(folder, self.home))
 
-    def open_explore(self, folder: Path, user_id: str | None = None, epoch: str | None = None) -> None:
-        from neumf_tui.tui.explore_screen import ExploreScreen
+    def open_explore(
+        self, folder: Path, user_id: str | None = None, epoch: str | None = None
+    ) -> None:
+        from neumf_tui.tui.explore.screen import ExploreScreen
 
         self.push_screen(ExploreScreen(folder, self.home, user_id, epoch))
 
     def open_film(self, ranker: "Ranker", users: "Users", item: int) -> None:
         """The film's own screen: what is like it, and who gets it."""
-        from neumf_tui.tui.film_screen import FilmScreen
+        from neumf_tui.tui.item.screen import FilmScreen
 
         self.push_screen(FilmScreen(ranker, users, item))
 
     def open_user(self, user: int) -> None:
         """Back to the explore screen, with this user index chosen."""
-        from neumf_tui.tui.explore_screen import ExploreScreen
+        from neumf_tui.tui.explore.screen import ExploreScreen
 
         for screen in reversed(self.screen_stack):
             if isinstance(screen, ExploreScreen):
@@ -175,7 +228,7 @@ class NeumfApp(App[None]):
                 return
 
     def open_runs(self) -> None:
-        from neumf_tui.tui.runs_screen import RunsScreen
+        from neumf_tui.tui.runs.screen import RunsScreen
 
         for screen in self.screen_stack:
             if isinstance(screen, RunsScreen):
@@ -187,7 +240,9 @@ class NeumfApp(App[None]):
         while self.screen is not screen:
             self.pop_screen()
 
-    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+    def exit(
+        self, result: None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
         self._leaving = True
         super().exit(result, return_code, message)
 
@@ -208,12 +263,25 @@ class NeumfApp(App[None]):
         area = type(screen).__name__.removesuffix("Screen").lower()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.id and binding.description and binding.action not in listed:
+            if (
+                active.enabled
+                and binding.id
+                and binding.description
+                and binding.action not in listed
+            ):
                 listed.add(binding.action)
                 text = f"{binding.tooltip or binding.description} ({self.get_key_display(binding)})"
-                yield SystemCommand(f"{area}: {binding.description}", text, self._runner(active.node, binding.action))
+                yield SystemCommand(
+                    f"{area}: {binding.description}",
+                    text,
+                    self._runner(active.node, binding.action),
+                )
         # Quitting and the keys' help are above, as this program does them.
-        yield from (command for command in super().get_system_commands(screen) if command.title not in ("Quit", "Keys"))
+        yield from (
+            command
+            for command in super().get_system_commands(screen)
+            if command.title not in ("Quit", "Keys")
+        )
 
     def _runner(self, node: object, action: str) -> Callable[[], object]:
         return lambda: self.call_later(self.run_action, action, node)
@@ -254,7 +322,9 @@ class NeumfApp(App[None]):
             self.screen.refresh(layout=True)
         if self._slowed and not self.stalled:
             self._slowed = False
-            self.notify("The link is slow: low bandwidth is on (Ctrl-B).")  # said now that it can be seen
+            self.notify(
+                "The link is slow: low bandwidth is on (Ctrl-B)."
+            )  # said now that it can be seen
         self._sent.append(driver.sent)
 
     @property
@@ -273,7 +343,9 @@ class NeumfApp(App[None]):
         self.low_bandwidth = on
         self.theme = self._theme_name()
         if self._driver is not None:
-            self._driver.write("\x1b[?1003l\x1b[?1000l\x1b[?1006l" if on else "\x1b[?1000h\x1b[?1003h\x1b[?1006h")
+            self._driver.write(
+                "\x1b[?1003l\x1b[?1000l\x1b[?1006l" if on else "\x1b[?1000h\x1b[?1003h\x1b[?1006h"
+            )
 
     def action_bandwidth(self) -> None:
         self._may_slow = False
@@ -296,7 +368,11 @@ class NeumfApp(App[None]):
 
     def offer(self, text: str, whole: str, rows: int, total: int) -> None:
         """The same for a long list: `text` with `rows` of it to the terminal, the `whole` with all `total` to the file."""
-        self._copy(text, whole, f" ({rows:,} rows)" if rows == total else f" (the first {rows:,} of {total:,} rows)")
+        self._copy(
+            text,
+            whole,
+            f" ({rows:,} rows)" if rows == total else f" (the first {rows:,} of {total:,} rows)",
+        )
 
     def _copy(self, text: str, whole: str, part: str) -> None:
         self._clipboard = text
@@ -309,7 +385,9 @@ class NeumfApp(App[None]):
         except OSError as error:
             self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
         else:
-            self.notify(f"Written to {path}, and offered to the terminal's clipboard{part}.", markup=False)
+            self.notify(
+                f"Written to {path}, and offered to the terminal's clipboard{part}.", markup=False
+            )
 
     # Signals.
 
@@ -327,14 +405,19 @@ class NeumfApp(App[None]):
         import termios
 
         driver = self._driver
-        if isinstance(driver, MeteredDriver) and not (self._left or (driver.restored and not driver.behind())):
+        if isinstance(driver, MeteredDriver) and not (
+            self._left or (driver.restored and not driver.behind())
+        ):
             attributes = driver.attrs_before
             try:
                 fd = driver.fileno
                 if attributes is not None:
                     termios.tcsetattr(fd, termios.TCSANOW, attributes)
                 # Opened anew: whether writing waits is a property of the open file, and the shell has this one too.
-                os.write(os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), RESTORE.encode())
+                os.write(
+                    os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK),
+                    RESTORE.encode(),
+                )
             except (OSError, termios.error):
                 pass  # the terminal is gone
         os._exit(128 + self._signal)

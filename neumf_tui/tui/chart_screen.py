@@ -7,9 +7,9 @@ from textual.app import App
 from textual.screen import Screen
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.tui.curves import AXES
 from neumf_tui.tui.messages import Done
 from neumf_tui.tui.widgets.chart import CurveChart
+from neumf_tui.tui.widgets.curves import AXES
 
 
 class ChartScreen(Screen[None]):
@@ -40,7 +40,11 @@ class ChartScreen(Screen[None]):
         self.draw_charts()
 
     def action_log_y(self) -> None:
-        chart = self.focused if isinstance(self.focused, CurveChart) else self.query_one("#loss", CurveChart)
+        chart = (
+            self.focused
+            if isinstance(self.focused, CurveChart)
+            else self.query_one("#loss", CurveChart)
+        )
         chart.set_log_y(not chart.log_y)
         self.draw_charts()
 

@@ -41,13 +41,18 @@ def read_config() -> Config:
     known = Config.__struct_fields__
     for name in values:
         if name not in known:
-            raise UsageError(f"{path}, line {line_of(text, name)}: unknown setting {name!r}{_nearest(name, known)}")
+            raise UsageError(
+                f"{path}, line {line_of(text, name)}: unknown setting {name!r}{_nearest(name, known)}"
+            )
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         name = where.rstrip("`").split("[")[0]
-        allowed = {"low_bandwidth": "auto, on or off", "notify": "auto, osc9, osc777, both, bell or off"}.get(name, "text")
+        allowed = {
+            "low_bandwidth": "auto, on or off",
+            "notify": "auto, osc9, osc777, both, bell or off",
+        }.get(name, "text")
         raise UsageError(
             f"{path}, line {line_of(text, name)}: {name} = {values.get(name)!r}: {problem}; expected {allowed}"
         ) from error
@@ -62,11 +67,13 @@ def _nearest(name: str, known: "tuple[str, ...] | list[str]") -> str:
 
 
 def _check_theme(config: Config, path: Path, text: str) -> None:
-    from neumf_tui.tui.themes import theme_names
+    from neumf_tui.tui.terminal.themes import theme_names
 
     if config.theme != "auto" and config.theme not in theme_names():
         near = _nearest(config.theme, ["auto", *theme_names()])
-        raise UsageError(f"{path}, line {line_of(text, 'theme')}: unknown theme {config.theme!r}{near}")
+        raise UsageError(
+            f"{path}, line {line_of(text, 'theme')}: unknown theme {config.theme!r}{near}"
+        )
 
 
 def _check_keys(config: Config, path: Path, text: str) -> None:
@@ -75,7 +82,9 @@ def _check_keys(config: Config, path: Path, text: str) -> None:
     known = known_bindings()
     for name, keys in config.keys.items():
         if name not in known:
-            raise UsageError(f"{path}, line {line_of(text, name)}: no key is called {name!r}{_nearest(name, list(known))}")
+            raise UsageError(
+                f"{path}, line {line_of(text, name)}: no key is called {name!r}{_nearest(name, list(known))}"
+            )
         if problem := key_problem(keys):
             raise UsageError(f"{path}, line {line_of(text, name)}: {name} = {keys!r}: {problem}")
     held: dict[tuple[str, str], str] = {}
@@ -113,10 +122,14 @@ def config_text(config: Config) -> str:
     for name, comment in about.items():
         value = getattr(config, name)
         setting = f'{name} = "{value}"'
-        lines.append(f"{setting if value != getattr(default, name) else '# ' + setting:<28}  # {comment}")
+        lines.append(
+            f"{setting if value != getattr(default, name) else '# ' + setting:<28}  # {comment}"
+        )
     lines += ["", "[keys]"]
     for name, binding in known_bindings().items():
         keys = config.keys.get(name, binding.keys)
         setting = f'"{name}" = "{keys}"'
-        lines.append(f"{setting if name in config.keys else '# ' + setting:<42}  # {binding.description}")
+        lines.append(
+            f"{setting if name in config.keys else '# ' + setting:<42}  # {binding.description}"
+        )
     return "\n".join(lines)

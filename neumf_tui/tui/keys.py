@@ -20,22 +20,22 @@ class Known:
 def known_bindings() -> dict[str, Known]:
     """By id, in the order of the screens."""
     from neumf_tui.tui.app import NeumfApp
-    from neumf_tui.tui.asking import AskingScreen
-    from neumf_tui.tui.compare_dialog import CompareDialog
-    from neumf_tui.tui.compare_screen import CompareScreen
-    from neumf_tui.tui.dialogs import AskDialog, ConfirmDialog
-    from neumf_tui.tui.explore_screen import ExploreScreen
-    from neumf_tui.tui.failures_screen import FailuresScreen
-    from neumf_tui.tui.film_dialog import FilmDialog, TitleInput
-    from neumf_tui.tui.film_screen import FilmScreen
-    from neumf_tui.tui.film_search import FilmSearch
-    from neumf_tui.tui.guest_screen import GuestScreen
-    from neumf_tui.tui.leave_dialog import LeaveDialog
-    from neumf_tui.tui.pin_dialog import PinDialog
-    from neumf_tui.tui.runs_screen import RunsScreen
-    from neumf_tui.tui.train_screen import TrainScreen
+    from neumf_tui.tui.compare.dialog import CompareDialog
+    from neumf_tui.tui.compare.screen import CompareScreen
+    from neumf_tui.tui.explore.screen import ExploreScreen
+    from neumf_tui.tui.failures.screen import FailuresScreen
+    from neumf_tui.tui.guest.screen import GuestScreen
+    from neumf_tui.tui.item.screen import FilmScreen
+    from neumf_tui.tui.runs.screen import RunsScreen
+    from neumf_tui.tui.train.leave_dialog import LeaveDialog
+    from neumf_tui.tui.train.pin_dialog import PinDialog
+    from neumf_tui.tui.train.screen import TrainScreen
     from neumf_tui.tui.widgets.chart import CurveChart
+    from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
+    from neumf_tui.tui.widgets.item_dialog import FilmDialog, TitleInput
+    from neumf_tui.tui.widgets.item_search import FilmSearch
     from neumf_tui.tui.widgets.table import Table
+    from neumf_tui.tui.work import AskingScreen
 
     asking = ("explore", "film", "failures", "compare", "guest")
     every = ("train", "runs", *asking)
@@ -64,7 +64,9 @@ def known_bindings() -> dict[str, Known]:
     for owner, areas in owners:
         for binding in owner.__dict__["BINDINGS"]:
             if isinstance(binding, Binding) and binding.id:
-                known[binding.id] = Known(binding.key, binding.tooltip or binding.description, areas)
+                known[binding.id] = Known(
+                    binding.key, binding.tooltip or binding.description, areas
+                )
     return known
 
 
@@ -76,7 +78,9 @@ def key_problem(keys: str) -> str:
         if not last:
             return "expected the name of a key, such as 's', 'ctrl+s' or 'f5'"
         if len(last) > 1 and last not in names and key not in names and not last.isidentifier():
-            return f"{key!r} is no key; expected one such as 's', 'S', 'ctrl+s', 'f5', 'question_mark'"
+            return (
+                f"{key!r} is no key; expected one such as 's', 'S', 'ctrl+s', 'f5', 'question_mark'"
+            )
         if key in ("ctrl+m", "ctrl+i", "ctrl+h"):
             return f"{key!r} is what terminals send for Enter, Tab and Backspace; give another"
     return ""

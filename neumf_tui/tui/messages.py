@@ -9,11 +9,11 @@ from neumf_tui.runs.events import Status
 from neumf_tui.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from neumf_tui.baselines.kept import KeptBaseline
+    from neumf_tui.explore.race import Race
+    from neumf_tui.explore.users import Users
     from neumf_tui.host import HostReading
-    from neumf_tui.ranking.users import Users
-    from neumf_tui.runs.baselines import KeptBaseline
-    from neumf_tui.tui.race import Race
-    from neumf_tui.tui.run_list import RunRow
+    from neumf_tui.runs.run_list import RunRow
 
 
 @dataclass

@@ -79,14 +79,62 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "read(-1)", "Read", show=False, tooltip="Value at the point before", id="chart.read-back"),
-        Binding("right", "read(1)", "Read", show=False, key_display="←→", tooltip="Value at the next point", id="chart.read"),
-        Binding("shift+left,h", "pan(-1)", "Pan", show=False, tooltip="Move the chart back", id="chart.pan-back"),
-        Binding("shift+right,l", "pan(1)", "Pan", show=False, tooltip="Move the chart on", id="chart.pan"),
-        Binding("plus,equals_sign", "zoom(1)", "Zoom", show=False, key_display="+-", tooltip="Zoom in", id="chart.zoom-in"),
-        Binding("minus", "zoom(-1)", "Zoom out", show=False, tooltip="Zoom out", id="chart.zoom-out"),
-        Binding("0", "reset", "Whole", show=False, tooltip="Show all of it again", id="chart.reset"),
-        Binding("enter", "maximize", "Full screen", show=False, tooltip="This chart alone; Esc ends it", id="chart.maximize"),
+        Binding(
+            "left",
+            "read(-1)",
+            "Read",
+            show=False,
+            tooltip="Value at the point before",
+            id="chart.read-back",
+        ),
+        Binding(
+            "right",
+            "read(1)",
+            "Read",
+            show=False,
+            key_display="←→",
+            tooltip="Value at the next point",
+            id="chart.read",
+        ),
+        Binding(
+            "shift+left,h",
+            "pan(-1)",
+            "Pan",
+            show=False,
+            tooltip="Move the chart back",
+            id="chart.pan-back",
+        ),
+        Binding(
+            "shift+right,l",
+            "pan(1)",
+            "Pan",
+            show=False,
+            tooltip="Move the chart on",
+            id="chart.pan",
+        ),
+        Binding(
+            "plus,equals_sign",
+            "zoom(1)",
+            "Zoom",
+            show=False,
+            key_display="+-",
+            tooltip="Zoom in",
+            id="chart.zoom-in",
+        ),
+        Binding(
+            "minus", "zoom(-1)", "Zoom out", show=False, tooltip="Zoom out", id="chart.zoom-out"
+        ),
+        Binding(
+            "0", "reset", "Whole", show=False, tooltip="Show all of it again", id="chart.reset"
+        ),
+        Binding(
+            "enter",
+            "maximize",
+            "Full screen",
+            show=False,
+            tooltip="This chart alone; Esc ends it",
+            id="chart.maximize",
+        ),
     ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
@@ -142,24 +190,41 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
                 self._line(x, y, style)
         for curve in plot.curves:
             if 0 <= curve.best < len(curve.x) and left <= curve.x[curve.best] <= right:
-                self._mark(curve.x[curve.best], curve.y[curve.best], "●", f"chart--series-{curve.colour % COLOURS}")
+                self._mark(
+                    curve.x[curve.best],
+                    curve.y[curve.best],
+                    "●",
+                    f"chart--series-{curve.colour % COLOURS}",
+                )
         self._draw_reading()
 
     def _draw_levels(self) -> None:
         """Dotted lines, and the names of all lines where no curve is."""
         plot, canvas = self._plot, self.query_one("#plot").size
         # Without the frame around it.
-        area = Area(self._x_min, self._x_max, self._y_min, self._y_max, canvas.width - 2, canvas.height - 2)
+        area = Area(
+            self._x_min, self._x_max, self._y_min, self._y_max, canvas.width - 2, canvas.height - 2
+        )
         if not plot.levels or area.width < 1 or area.height < 1:
             return
         style = self._style("chart--line")
         dots = np.array([area.x(column) for column in range(0, area.width, 2)])
-        named = [(name, float(self._heights(np.array([y]))[0])) for name, y in (*plot.levels, *plot.lines)]
+        named = [
+            (name, float(self._heights(np.array([y]))[0]))
+            for name, y in (*plot.levels, *plot.lines)
+        ]
         for _, height in named[: len(plot.levels)]:
             if math.isfinite(height):
-                self.scatter(dots, np.full(len(dots), height), hires_mode=HiResMode.BRAILLE, marker_style=style)
+                self.scatter(
+                    dots,
+                    np.full(len(dots), height),
+                    hires_mode=HiResMode.BRAILLE,
+                    marker_style=style,
+                )
         curves = [(curve.x, self._heights(curve.y)) for curve in plot.curves]
-        for column, height, name in place_names([one for one in named if math.isfinite(one[1])], curves, area):
+        for column, height, name in place_names(
+            [one for one in named if math.isfinite(one[1])], curves, area
+        ):
             for place, letter in enumerate(name, column):
                 self.scatter([area.x(place)], [height], marker=letter, marker_style=style)
 
@@ -176,10 +241,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             return 0.0, 1.0
         low, high = float(values.min()), float(values.max())
         # Limits move in steps of a tenth of the range, so that a curve that creeps up does not move all the others.
-        step = 10.0 ** math.floor(math.log10(high - low)) / 2 if high > low else max(abs(high), 0.1) / 20
+        step = (
+            10.0 ** math.floor(math.log10(high - low)) / 2
+            if high > low
+            else max(abs(high), 0.1) / 20
+        )
         low = math.floor((low - 0.04 * (high - low)) / step) * step
         high = math.ceil((high + 0.04 * (high - low)) / step) * step
-        return (max(0.0, low) if values.min() >= 0 and not self.log_y else low), high if high > low else low + step
+        return (
+            max(0.0, low) if values.min() >= 0 and not self.log_y else low
+        ), high if high > low else low + step
 
     def _heights(self, y: Floats) -> Floats:
         if not self.log_y:
@@ -240,12 +311,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             point = _nearest(curve.x, self._read_x)
             name = f"{curve.name} " if len(curves) > 1 else ""
             texts.append(f"{name}{curve.y[point]:.{self._plot.y_digits}f}")
-        self.border_subtitle = f"{self._plot.x_name} {self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
+        self.border_subtitle = (
+            f"{self._plot.x_name} {self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
+        )
 
     def read_at(self, x: float) -> None:
         """Read the values at the point nearest to `x`."""
         if curves := self._readable:
-            self._read_x = float(min((c.x[_nearest(c.x, x)] for c in curves), key=lambda found: abs(found - x)))
+            self._read_x = float(
+                min((c.x[_nearest(c.x, x)] for c in curves), key=lambda found: abs(found - x))
+            )
             self.draw()
 
     def action_read(self, by: int) -> None:
@@ -261,7 +336,9 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         if self._read_x is None:
             self.read_at(float(seen[-1]))
         else:
-            self.read_at(float(seen[int(np.clip(_nearest(seen, self._read_x) + by, 0, len(seen) - 1))]))
+            self.read_at(
+                float(seen[int(np.clip(_nearest(seen, self._read_x) + by, 0, len(seen) - 1))])
+            )
 
     def stop_reading(self) -> bool:
         """Whether a value was being read."""
@@ -287,7 +364,9 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         """Zoom in x about the value being read, or the middle; y follows what is in sight."""
         centre = self._read_x if self._read_x is not None else (self._x_min + self._x_max) / 2
         factor = 0.7 if way > 0 else 1 / 0.7
-        self._look(centre - factor * (centre - self._x_min), centre + factor * (self._x_max - centre))
+        self._look(
+            centre - factor * (centre - self._x_min), centre + factor * (self._x_max - centre)
+        )
 
     def action_pan(self, way: int) -> None:
         shift = way * 0.2 * (self._x_max - self._x_min)
@@ -325,7 +404,11 @@ class _Few(NumericAxisFormatter):
         return super().get_ticks(min_, max_, min(max_ticks, 5))
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        return [self._text(tick) for tick in ticks] if self._text else super().get_labels_for_ticks(ticks)
+        return (
+            [self._text(tick) for tick in ticks]
+            if self._text
+            else super().get_labels_for_ticks(ticks)
+        )
 
 
 class _XTicks(_Few):
@@ -335,7 +418,9 @@ class _XTicks(_Few):
         super().__init__(text)
         self._width = width
 
-    def get_ticks_and_labels(self, min_: float, max_: float, max_ticks: int = 8) -> tuple[list[float], list[str]]:
+    def get_ticks_and_labels(
+        self, min_: float, max_: float, max_ticks: int = 8
+    ) -> tuple[list[float], list[str]]:
         ticks, labels = super().get_ticks_and_labels(min_, max_, max_ticks)
         kept: list[tuple[float, str]] = []
         width, free = self._width(), -9.0
@@ -378,7 +463,13 @@ def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:
     width = 2.0 ** math.ceil(math.log2((x[-1] - x[0]) / (count / 2)))
     starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
     ends = np.append(starts[1:], len(x))
-    keep = np.unique([i for a, b in zip(starts, ends, strict=True) for i in (a + y[a:b].argmin(), a + y[a:b].argmax())])
+    keep = np.unique(
+        [
+            i
+            for a, b in zip(starts, ends, strict=True)
+            for i in (a + y[a:b].argmin(), a + y[a:b].argmax())
+        ]
+    )
     return x[keep], y[keep]
 
 

@@ -69,11 +69,19 @@ def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bo
         # The points themselves as well: a curve of one point, or one that has only begun, lies between the samples.
         seen = np.concatenate([seen[inside], x[(x >= area.left) & (x <= area.right)]])
         seen.sort()
-        columns = ((seen - area.left) / (area.right - area.left) * area.width).astype(int).clip(0, area.width - 1)
+        columns = (
+            ((seen - area.left) / (area.right - area.left) * area.width)
+            .astype(int)
+            .clip(0, area.width - 1)
+        )
         heights = np.interp(seen, x, y)
-        rows = np.clip((area.high - heights) / (area.high - area.low) * area.height, 0, area.height - 1).astype(int)
+        rows = np.clip(
+            (area.high - heights) / (area.high - area.low) * area.height, 0, area.height - 1
+        ).astype(int)
         for column in np.unique(columns).tolist():
             here = np.flatnonzero(columns == column)
-            span = rows[here[0] : here[-1] + 2]  # with the next one, so that a steep piece has no gap
+            span = rows[
+                here[0] : here[-1] + 2
+            ]  # with the next one, so that a steep piece has no gap
             taken[span.min() : span.max() + 1, column] = True
     return taken

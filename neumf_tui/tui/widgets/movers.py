@@ -27,5 +27,7 @@ class MoverTable(Table):
         if column not in self.moves:
             return None
         text = self._cells(row)[column]
-        name = "movers--up" if text.startswith(UP) else "movers--down" if text.startswith(DOWN) else ""
+        name = (
+            "movers--up" if text.startswith(UP) else "movers--down" if text.startswith(DOWN) else ""
+        )
         return self.get_component_rich_style(name, partial=True) if name else None

@@ -68,7 +68,12 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
 
     def show(self, rank_a: Ranks, rank_b: Ranks, sides: NDArray[np.int8], last: int) -> None:
         """Draw users' ranks, shape (n,) each; `sides` 1 where B won the hit, −1 where it lost it; `last`: the last rank."""
-        self._x, self._y, self._sides, self._last = np.log10(rank_a), np.log10(rank_b), sides, max(last, 2)
+        self._x, self._y, self._sides, self._last = (
+            np.log10(rank_a),
+            np.log10(rank_b),
+            sides,
+            max(last, 2),
+        )
         self._marked, self._thinned = -1, (None, [])
         self.draw()
 
@@ -95,7 +100,10 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
             self.plot((edge, edge), limits, line_style=line, hires_mode=HiResMode.BRAILLE)
             self.plot(limits, (edge, edge), line_style=line, hires_mode=HiResMode.BRAILLE)
         if self._thinned[0] != self.size:
-            self._thinned = self.size, [self._dots(self._sides == side, limits) for side, _ in SIDES]
+            self._thinned = (
+                self.size,
+                [self._dots(self._sides == side, limits) for side, _ in SIDES],
+            )
         for (_, style), (x, y) in zip(SIDES, self._thinned[1], strict=True):
             if len(x):
                 self.scatter(x, y, marker_style=self._style(style), hires_mode=HiResMode.BRAILLE)
@@ -108,7 +116,9 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
         x, y = self._x[kept], self._y[kept]
         size, span = self.size, limits[1] - limits[0]
         across, down = DOTS[0] * max(10, size.width), DOTS[1] * max(5, size.height)
-        place = np.floor((x - limits[0]) / span * across) * down + np.floor((y - limits[0]) / span * down)
+        place = np.floor((x - limits[0]) / span * across) * down + np.floor(
+            (y - limits[0]) / span * down
+        )
         _, first = np.unique(place, return_index=True)
         return x[first], y[first]
 

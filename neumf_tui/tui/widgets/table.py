@@ -147,7 +147,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def centre(self) -> None:
         """Scroll so that there are rows around the cursor on both sides."""
-        self.scroll_to(y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True, force=True)
+        self.scroll_to(
+            y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True, force=True
+        )
 
     def action_move(self, by: int) -> None:
         self.cursor += by
@@ -186,7 +188,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             style += self.get_component_rich_style("table--marked", partial=True)
         if row == self.cursor:
             style += self.get_component_rich_style("table--cursor", partial=True)
-        styles = [None if row == self.cursor else self.cell_style(row, column) for column in range(len(self.columns))]
+        styles = [
+            None if row == self.cursor else self.cell_style(row, column)
+            for column in range(len(self.columns))
+        ]
         return self._line([clean(cell) for cell in self._cells(row)], width, style, styles)
 
     def cell_style(self, row: int, column: int) -> Style | None:
@@ -197,12 +202,18 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """Cells that a column has now."""
         return self._widths(self.scrollable_content_region.width)[column]
 
-    def _line(self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style | None] = ()) -> Strip:
+    def _line(
+        self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style | None] = ()
+    ) -> Strip:
         segments: list[Segment] = []
-        for number, (column, cell, size) in enumerate(zip(self.columns, cells, self._widths(width), strict=True)):
+        for number, (column, cell, size) in enumerate(
+            zip(self.columns, cells, self._widths(width), strict=True)
+        ):
             if size:
                 extra = styles[number] if styles else None
-                segments.append(Segment(_fit(cell, size, column.right), style + extra if extra else style))
+                segments.append(
+                    Segment(_fit(cell, size, column.right), style + extra if extra else style)
+                )
                 segments.append(Segment(" ", style))
         strip = Strip(segments[:-1])
         return strip.adjust_cell_length(width, style)

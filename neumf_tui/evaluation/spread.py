@@ -1,0 +1,36 @@
+"""How ranks are spread: counts in bins that widen with the rank."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STEPS = (10, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Ranks from `first` to `last`, both included."""
+
+    first: int
+    last: int
+    count: int
+
+
+def spread(ranks: NDArray[np.float32], last: int) -> list[Bin]:
+    """How many of `ranks` (any shape, NaN is left out) lie in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000
+    and so on up to `last`, the greatest rank there can be."""
+    ends: list[int] = []
+    scale = 1
+    while not ends or ends[-1] < last:
+        ends += [step * scale for step in _STEPS if not ends or step * scale > ends[-1]]
+        scale *= 10
+    ends = [*[end for end in ends if end < last], last]
+    # A rank between two whole ones, from ties, belongs to the greater: 50.5 is no hit.
+    counts, _ = np.histogram(
+        np.ceil(ranks[~np.isnan(ranks)]), bins=[0.5, *(end + 0.5 for end in ends)]
+    )
+    return [
+        Bin(first, end, int(count))
+        for first, end, count in zip([1, *(e + 1 for e in ends)], ends, counts, strict=False)
+    ]

@@ -1,0 +1,143 @@
+"""A whole run's numbers as columns, for other programs: ranks, everybody's top films, embeddings."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.explore.users import Users
+from neumf_tui.runs.files import replace_with
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import Ranker
+
+WHAT = ("ranks", "top-k", "embeddings")
+FORMATS = ("csv", "parquet", "npz")
+Columns = dict[str, NDArray[Any]]
+TABLES = ("user_gmf", "user_mlp", "item_gmf", "item_mlp")
+
+
+def rank_columns(users: Users) -> Columns:
+    """One row a user and evaluated epoch: `user` (id), `epoch`, `rank` (float32, NaN where nothing is held out)."""
+    if not users.epochs:
+        raise UsageError(
+            f"{users.info.name}: no epoch was evaluated yet; wait for the first evaluation"
+        )
+    ids = np.array(users.dataset.user_ids)
+    return {
+        "user": np.tile(ids, len(users.epochs)),
+        "epoch": np.repeat(np.array(users.epochs), len(ids)),
+        "rank": users.tape.reshape(-1),
+    }
+
+
+def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Columns:
+    """The `count` best candidates of every user: `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32).
+
+    In the order of Ranker.rank; a user with fewer candidates has fewer rows.
+    """
+    from neumf_tui.explore.ranker import Ranker
+
+    ranker = Ranker(folder, home, which)
+    data = ranker.dataset
+    if not 0 < count <= data.num_items:
+        raise UsageError(
+            f"--top {count}: expected 1 to {data.num_items:,}, the items of the catalogue"
+        )
+    parts: dict[str, list[NDArray[Any]]] = {
+        key: [] for key in ("user", "place", "item", "score", "gmf", "mlp")
+    }
+    for start, gmf, mlp in _chunks(ranker):
+        scores = gmf + mlp
+        for row in range(len(scores)):
+            user = start + row
+            scores[row, data.history(user)] = -np.inf
+            # A part of the items first: sorting whole catalogues costs more than scoring them.
+            few = np.flatnonzero(scores[row] >= np.partition(scores[row], -count)[-count])
+            best = few[np.argsort(-scores[row, few], kind="stable")][:count]
+            best = best[np.isfinite(scores[row, best])]
+            parts["user"].append(np.full(len(best), user))
+            parts["place"].append(np.arange(1, len(best) + 1))
+            parts["item"].append(best)
+            for key, values in (("score", scores), ("gmf", gmf), ("mlp", mlp)):
+                parts[key].append(values[row, best])
+    whole = {key: np.concatenate(values) for key, values in parts.items()}
+    return {
+        "user": np.array(data.user_ids)[whole["user"]],
+        "place": whole["place"],
+        "item_id": np.array(data.catalogue.item_ids)[whole["item"]],
+        "score": whole["score"],
+        "gmf": whole["gmf"],
+        "mlp": whole["mlp"],
+    }
+
+
+def _chunks(ranker: "Ranker") -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """First user index of each chunk with the GMF and MLP parts of its users."""
+    scorer = ranker.scorer
+    for number in range(scorer.num_chunks()):
+        gmf, mlp = scorer.chunk(number)
+        if not bool((gmf + mlp).isfinite().all()):
+            raise NeumfTuiError(f"{ranker.folder}: a score is not a number; train the run again")
+        yield number * scorer.chunk_users, gmf.numpy(), mlp.numpy()
+
+
+def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
+    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids`, `item_ids` and `head`."""
+    from neumf_tui.explore.ranker import Ranker
+
+    ranker = Ranker(folder, home, which)
+    arrays: Columns = {name: getattr(ranker.model, name).weight.numpy() for name in TABLES}
+    arrays["user_ids"] = np.array(ranker.dataset.user_ids)
+    arrays["item_ids"] = np.array(ranker.dataset.catalogue.item_ids)
+    arrays["head"] = ranker.model.head.weight.numpy()[0]
+    return arrays
+
+
+def embedding_columns(arrays: Columns) -> Columns:
+    """The same as one table for CSV and Parquet: `table`, `id`, then a column a coordinate."""
+    ids = {"user": arrays["user_ids"], "item": arrays["item_ids"]}
+    values = np.concatenate([arrays[name] for name in TABLES])
+    columns: Columns = {
+        "table": np.concatenate([np.full(len(arrays[name]), name) for name in TABLES]),
+        "id": np.concatenate([ids[name.partition("_")[0]] for name in TABLES]),
+    }
+    return columns | {f"v{k}": values[:, k] for k in range(values.shape[1])}
+
+
+def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
+    """Write a new file in one of FORMATS, whole or not at all; `label` of the dataset stands in it as `dataset`.
+
+    Raises UsageError where the file is there already.
+    """
+    size = 0 if form == "npz" else len(next(iter(columns.values())))
+    columns = {"dataset": np.full(size, label) if size else np.array(label), **columns}
+    if path.exists():
+        raise UsageError(f"{path}: is there already; name another file with --output")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{path.parent}: no such folder; make it, or name another file with --output"
+        )
+    try:
+        replace_with(path, lambda scratch: _write(columns, scratch, form))
+    except OSError as error:
+        raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _write(columns: Columns, path: Path, form: str) -> None:
+    if form == "npz":
+        with path.open("wb") as file:  # given a name, numpy would add an ending of its own
+            np.savez_compressed(file, **columns)  # type: ignore[arg-type]
+        return
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    if form == "csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pyarrow.parquet.write_table(table, path)

@@ -1,0 +1,1 @@
+"""Messages by which a screen asks the app for another screen."""

@@ -1,0 +1,193 @@
+"""Send the terminal only the cells that differ from what it shows already.
+
+Textual repaints whole widgets: a chart that grew by one dot costs 31 KiB, over SSH too. This layer stands between its compositor
+and its driver, remembers every cell that was sent, and turns each repaint into the few runs of cells that changed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rich.cells import split_graphemes
+from rich.color import ColorSystem
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.geometry import Size
+from textual.strip import Strip
+
+GAP = 4
+"""Unchanged cells between two changed ones that are sent again: a cursor movement costs more than that."""
+_FOREGROUNDS = {str(n) for n in (*range(30, 38), 39, *range(90, 98))}
+_BACKGROUNDS = {str(n) for n in (*range(40, 48), 49, *range(100, 108))}
+
+
+class Code(NamedTuple):
+    """SGR parameters, by what they set."""
+
+    attributes: str
+    fg: str
+    bg: str
+
+
+PLAIN = Code("", "", "")
+UNKNOWN = Code("?", "?", "?")
+
+
+class Cells:
+    """What the terminal shows: for each row the text and the colours of every cell."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, tuple[list[str], list[Code]]] = {}
+        self._size = Size(0, 0)
+        self._styles: dict[Style, Code] = {}
+        self._codes: dict[Code, Code] = {PLAIN: PLAIN}
+
+    def forget(self) -> None:
+        """Take nothing for granted: after a resize or a suspension the terminal may show anything."""
+        self._rows.clear()
+
+    def update(self, update: LayoutUpdate | ChopsUpdate, size: Size, console: Console) -> str:
+        """The characters and codes that bring the terminal from what it shows to `update`; empty if that is the same."""
+        if size != self._size:
+            self._size = size
+            self.forget()
+        width = size.width
+        system = console._color_system or ColorSystem.TRUECOLOR
+        pieces: list[str] = []
+        shown = PLAIN
+        for y, first, segments in _pieces(update):
+            texts, codes = self._rows.setdefault(y, ([""] * width, [UNKNOWN] * width))
+            new_texts, new_codes = self._split(segments, system)
+            last = min(width, first + len(new_texts))
+            for start, end in _changed(texts, codes, new_texts, new_codes, first, last):
+                pieces.append(f"\x1b[{y + 1};{start + 1}H")
+                for x in range(start - first, end - first):
+                    code = new_codes[x]
+                    if code is not shown and new_texts[x]:
+                        pieces.append(_switch(shown, code))
+                        shown = code
+                    pieces.append(new_texts[x])
+            texts[first:last] = new_texts[: last - first]
+            codes[first:last] = new_codes[: last - first]
+        if shown is not PLAIN:
+            pieces.append("\x1b[0m")
+        return "".join(pieces)
+
+    def _split(
+        self, segments: Iterable[Segment], system: ColorSystem
+    ) -> tuple[list[str], list[Code]]:
+        """Texts and codes of single cells; the second cell of a wide character is empty."""
+        texts: list[str] = []
+        codes: list[Code] = []
+        for text, style, control in segments:
+            if control:
+                continue
+            code = self._code(style, system)
+            if text.isascii():
+                texts.extend(text)
+                codes.extend([code] * len(text))
+                continue
+            for start, end, width in split_graphemes(text)[0]:
+                if width == 0:
+                    if texts:  # a mark at the very start has nothing to stand on, and the layout gives it no room
+                        texts[-1 if texts[-1] else -2] += text[start:end]
+                    continue
+                texts += [text[start:end], *[""] * (width - 1)]
+                codes += [code] * width
+        return texts, codes
+
+    def _code(self, style: Style | None, system: ColorSystem) -> Code:
+        """The SGR parameters of `style`, one object for equal ones."""
+        if style is None:
+            return PLAIN
+        if (known := self._styles.get(style)) is None:
+            known = _parse(Strip.render_ansi(style, system))
+            known = self._styles[style] = self._codes.setdefault(known, known)
+        return known
+
+
+def _parse(ansi: str) -> Code:
+    """Parameters of an SGR sequence by what they set; `38` and `48` are followed by `5;n` or `2;r;g;b`."""
+    attributes: list[str] = []
+    colours = {"fg": "", "bg": ""}
+    parameters = ansi.split(";") if ansi else []
+    while parameters:
+        first = parameters.pop(0)
+        if first in ("38", "48"):
+            length = 2 if parameters[0] == "5" else 4
+            colours["fg" if first == "38" else "bg"] = ";".join([first, *parameters[:length]])
+            del parameters[:length]
+        elif first in ("39", "49"):
+            pass  # the terminal's own, which is what is left where none is set
+        elif first in _FOREGROUNDS:
+            colours["fg"] = first
+        elif first in _BACKGROUNDS:
+            colours["bg"] = first
+        else:
+            attributes.append(first)
+    return Code(";".join(attributes), colours["fg"], colours["bg"])
+
+
+def _switch(before: Code, after: Code) -> str:
+    """The shortest sequence from one style to another."""
+    if (
+        before.attributes == after.attributes
+        and (after.fg or not before.fg)
+        and (after.bg or not before.bg)
+    ):
+        parts = [after.fg] * (after.fg != before.fg) + [after.bg] * (after.bg != before.bg)
+    else:
+        parts = ["0", *filter(None, after)]
+    return f"\x1b[{';'.join(parts)}m"
+
+
+def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, list[Segment]]]:
+    """(row, first column, segments) of all that an update repaints."""
+    if isinstance(update, LayoutUpdate):
+        for y, strips in enumerate(update.strips, update.region.y):
+            yield y, update.region.x, [segment for strip in strips for segment in strip]
+        return
+    for y, x1, x2 in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if strip is not None and x < x2 and end > x1:
+                first = max(x, x1)
+                yield y, first, list(strip.crop(first - x, min(end, x2) - x))
+
+
+def _changed(
+    texts: list[str],
+    codes: list[Code],
+    new_texts: list[str],
+    new_codes: list[Code],
+    first: int,
+    last: int,
+) -> Iterator[tuple[int, int]]:
+    """Runs of columns, start to end, that differ; runs with a small gap between them are one."""
+    start = end = -1
+    for x in range(first, last):
+        if texts[x] == new_texts[x - first] and codes[x] is new_codes[x - first]:
+            continue
+        if start >= 0 and x - end > GAP:
+            yield start, end
+            start = -1
+        if start < 0:
+            start = x
+            if not new_texts[x - first] and x > first:
+                start -= 1  # the left half of a wide character goes with its right half
+        end = x + 1
+    if start >= 0:
+        yield start, end
+
+
+class Difference(CompositorUpdate):
+    """A compositor's update, reduced when it is sent, so that one which is dropped changes nothing."""
+
+    def __init__(self, update: LayoutUpdate | ChopsUpdate, cells: Cells, size: Size) -> None:
+        self._update, self._cells, self._size = update, cells, size
+
+    def render_segments(self, console: Console) -> str:
+        return self._cells.update(self._update, self._size, console)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._update.__rich_console__(console, options)

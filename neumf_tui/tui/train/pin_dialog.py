@@ -1,0 +1,129 @@
+"""Choose the users of the rank race."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, Static
+
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.explore.user_list import SORTS, UserList
+from neumf_tui.text import clean
+from neumf_tui.tui.messages import ReadFailed, UsersLoaded
+from neumf_tui.tui.widgets.table import Column, Table
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.users import Users
+
+COLUMNS = (
+    Column("", 1),
+    Column("user", 7),
+    Column("seen", 5, right=True, drop=1),
+    Column("held-out film", 20, flex=True),
+    Column("rank", 6, right=True),
+)
+
+
+class PinDialog(ModalScreen[tuple[str, ...] | None]):
+    """A list of users with a search line; ends with the pinned users' ids."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pin", "Pin", key_display="space", id="pin.toggle"),
+        Binding("slash", "search", "Search", key_display="/", id="pin.search"),
+        Binding("o", "sort", "Sort", id="pin.sort"),
+        Binding("enter", "finish", "Done", id="pin.done"),
+        Binding("escape", "back", "Leave", id="pin.leave"),
+    ]
+
+    def __init__(self, folder: Path, home: Path, pinned: tuple[str, ...]) -> None:
+        super().__init__()
+        self.folder, self.home = folder, home
+        self.pinned = list(pinned)
+        self.list = UserList()
+        self.users: Users | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="pin"):
+            yield Static("reading the users", id="pin-title")
+            yield Table(COLUMNS, id="pin-users")
+            yield Input(placeholder="/ id or held-out title", id="pin-search", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Table).focus()
+        self.load()
+
+    @work(thread=True, group="load", exit_on_error=False)
+    def load(self) -> None:
+        try:
+            from neumf_tui.explore.users import load_users
+
+            self.post_message(UsersLoaded(load_users(self.folder, self.home)))
+        except (NeumfTuiError, OSError) as error:
+            self.post_message(ReadFailed(str(error)))
+
+    @on(ReadFailed)
+    def show_failure(self, message: ReadFailed) -> None:
+        self.query_one("#pin-title", Static).update(Text(clean(message.text)))
+
+    @on(UsersLoaded)
+    def show_users(self, message: UsersLoaded) -> None:
+        self.users = message.users
+        self.list.take(message.users)
+        width = min(16, max(4, *map(len, message.users.dataset.user_ids)))
+        self.query_one(Table).columns[1] = Column("user", width)
+        self._draw()
+
+    def _draw(self, cursor: int = 0) -> None:
+        title = (
+            f"{len(self.pinned)} pinned · {len(self.list.order):,} users · {SORTS[self.list.sort]}"
+        )
+        self.query_one("#pin-title", Static).update(title)
+        self.query_one(Table).show_rows(len(self.list.order), self._cells, cursor=cursor)
+
+    def _cells(self, row: int) -> list[str]:
+        user, seen, title, rank, _ = self.list.cells(row)
+        return ["●" if user in self.pinned else "", user, seen, title, rank]
+
+    @on(Table.Chosen)
+    def action_pin(self) -> None:
+        if self.users is None or not len(self.list.order):
+            return
+        row = self.query_one(Table).cursor
+        user = self.users.dataset.user_ids[int(self.list.order[row])]
+        if user in self.pinned:
+            self.pinned.remove(user)
+        else:
+            self.pinned.append(user)
+        self._draw(row)
+
+    def action_search(self) -> None:
+        self.query_one(Input).focus()
+
+    def action_sort(self) -> None:
+        self.list.next_sort()
+        self._draw()
+
+    @on(Input.Changed)
+    def search(self, event: Input.Changed) -> None:
+        self.list.search(event.value)
+        if self.users is not None:
+            self._draw()
+
+    @on(Input.Submitted)
+    def end_search(self) -> None:
+        self.query_one(Table).focus()
+
+    def action_finish(self) -> None:
+        self.dismiss(tuple(self.pinned))
+
+    def action_back(self) -> None:
+        if self.query_one(Input).has_focus:
+            self.query_one(Table).focus()
+        else:
+            self.dismiss(None)

@@ -1,0 +1,221 @@
+"""A search as it goes on, on stderr: a live picture on a terminal, else one line a trial."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from neumf_tui.search.plan import Plan
+from neumf_tui.search.space import shown
+from neumf_tui.search.state import Running, State, counts, unchanged
+from neumf_tui.search.study import Record
+from neumf_tui.text import clean, clock
+from neumf_tui.views.output import say
+
+Watch = Callable[[State], None]
+DRAW_SECONDS = 0.5
+"""Shortest time between two drawings, where something happened."""
+CLOCK_SECONDS = 2.0
+"""The same where the clocks alone have moved on."""
+_BARS = "▁▂▃▄▅▆▇█"
+_BAR_STYLES = {"done": "green", "pruned": "yellow"}
+
+
+def settings_text(searched: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {shown(value)}" for name, value in searched.items())
+
+
+def trial_line(record: Record, state: State) -> str:
+    """How a trial ended, in one line."""
+    best = state.best
+    so_far = f"{state.counted}/{state.target}" if state.target else str(state.counted)
+    figure = (
+        ""
+        if record.validation is None
+        else f" validation Hit@50 {record.validation:.4f} at epoch {record.epoch}"
+    )
+    if record.state == "done":
+        mark = (
+            ""
+            if best is None
+            else "  the best yet"
+            if best == record
+            else f"  best {best.validation:.4f}, trial {best.trial}"
+        )
+        how = f"done:{figure}{mark}"
+    else:
+        after = f"{record.epochs} epoch{'s' * (record.epochs != 1)}"
+        how = f"{record.state} after {after}:{figure + ';' if figure else ''} {record.reason}"
+    return f"{so_far}  trial {record.trial} {how}  {clock(record.seconds)}  {settings_text(record.searched)}"
+
+
+def can_draw() -> bool:
+    """Whether stderr is a terminal that can be drawn on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def plain_watch() -> Watch:
+    """Tells of each trial as it ends."""
+    told, stopping = -1, False
+
+    def watch(state: State) -> None:
+        nonlocal told, stopping
+        for number in range(told if told >= 0 else len(state.records), len(state.records)):
+            say(
+                trial_line(
+                    state.records[number], replace(state, records=state.records[: number + 1])
+                )
+            )
+        told = len(state.records)
+        if state.running and state.running.stopping == "stopped" and not stopping:
+            stopping = True
+            say(f"stopping trial {state.running.trial} after this step, with a checkpoint")
+
+    return watch
+
+
+@contextmanager
+def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
+    """Draws where the search stands; the picture goes when all is done."""
+    console = Console(stderr=True)
+    drawn, before = 0.0, None
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def watch(state: State) -> None:
+            nonlocal drawn, before
+            news = (
+                len(state.records),
+                state.running
+                and (state.running.epoch, state.running.validation, state.running.stopping),
+            )
+            now = time.monotonic()
+            if now - drawn >= (CLOCK_SECONDS if news == before else DRAW_SECONDS):
+                drawn, before = now, news
+                live.update(
+                    picture(study, plan, state, console.width, console.height), refresh=True
+                )
+
+        yield watch
+
+
+def picture(study: str, plan: Plan, state: State, width: int, height: int) -> RenderableType:
+    """All of it within `width` × `height` cells."""
+    above = [_head(study, plan, state), _counts_line(state, width), _bars(state, width), Text()]
+    foot = Text(
+        "Ctrl-C stops the trial with a checkpoint and keeps the study",
+        style="dim",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+    below = [Text(), *_running_lines(state.running, width), foot]
+    rows = height - len(above) - len(below) - 4  # the header's three lines, and one for the cursor
+    return Group(*above, _table(state, width, max(1, rows)), *below)
+
+
+def _head(study: str, plan: Plan, state: State) -> Text:
+    line = Text("neumf-tui ▸ tune", style="bold", no_wrap=True, overflow="ellipsis")
+    line.append(clean(f"  {study}  {plan.label}  from {plan.preset}"), style="not bold")
+    if (begun := unchanged(plan, state.records)) is not None:
+        line.append(f", which has {begun.validation:.4f}", style="not bold dim")
+    return line
+
+
+def _counts_line(state: State, width: int) -> RenderableType:
+    words = Text("  ").join(
+        Text(f"{number} {name}", style=style) for name, number, style in _count_words(state)
+    )
+    if state.target:
+        words.append(f"  of {state.target}", style="dim")
+    if state.eta is not None:
+        words.append(f"  eta {clock(state.eta)}", style="dim")
+    line = Table.grid(padding=(0, 2))
+    done = state.counted / state.target if state.target else 0.0
+    line.add_row(
+        words,
+        ProgressBar(1.0, done, width=max(8, min(40, width - words.cell_len - 4)))
+        if state.target
+        else "",
+    )
+    return line
+
+
+def _count_words(state: State) -> list[tuple[str, int, str]]:
+    number = counts(state.records)
+    shades = {"done": "green", "pruned": "yellow", "failed": "red", "stopped": "dim"}
+    return [(name, number[name], shades[name]) for name in shades if number[name] or name == "done"]
+
+
+def _bars(state: State, width: int) -> Text:
+    """Every trial's figure in order, the latest if there is no room for all."""
+    last = state.records[-(width - 20) :]
+    figures = [record.validation for record in last if record.validation is not None]
+    line = Text(no_wrap=True).append("each trial  ", style="dim")
+    low, high = min(figures, default=0.0), max(figures, default=0.0)
+    for record in last:
+        if record.validation is None:
+            line.append("×", style="red")
+        else:
+            height = (
+                int((record.validation - low) / (high - low) * (len(_BARS) - 1))
+                if high > low
+                else len(_BARS) - 1
+            )
+            line.append(_BARS[height], style=_BAR_STYLES.get(record.state, "dim"))
+    return line
+
+
+def _table(state: State, width: int, rows: int) -> Table:
+    """The best trials, with as many settings as there is room for."""
+    done = sorted(
+        (r for r in state.records if r.state == "done"),
+        key=lambda r: (-(r.validation or 0.0), r.trial),
+    )[:rows]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for header in ("\n\ntrial", "validation\nHit@50", "at\nepoch"):
+        table.add_column(header.strip(), justify="right", no_wrap=True)
+    names = list(dict.fromkeys(name for record in done for name in record.searched))
+    room, kept = width - len("trial  validation  epoch  "), []
+    for name in names:
+        cells = [*name.split("_"), *(shown(record.searched.get(name, "–")) for record in done)]
+        room -= max(map(len, cells)) + 2
+        if room < -2:
+            break
+        kept.append(name)
+        table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
+    for place, record in enumerate(done):
+        figures = (str(record.trial), f"{record.validation:.4f}", str(record.epoch))
+        values = (shown(record.searched.get(name, "–")) for name in kept)
+        table.add_row(*figures, *values, style="bold" if place == 0 else "")
+    return table
+
+
+def _running_lines(running: Running | None, width: int) -> list[RenderableType]:
+    """Always three lines, so that nothing jumps."""
+    if running is None:
+        return [Text("next trial …", style="dim"), Text(), Text()]
+    line = Text(
+        f"trial {running.trial}  epoch {running.epoch}/{running.epochs}",
+        style="bold",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+    if running.validation is not None:
+        line.append(
+            f"  validation {running.validation:.4f}, best {running.best:.4f} at epoch {running.best_epoch}",
+            style="not bold",
+        )
+    line.append(f"  {clock(running.seconds)}", style="dim")
+    if running.stopping:
+        line.append(f"  {running.stopping}: waiting for its trainer", style="yellow")
+    text = Text(settings_text(running.searched), style="dim")
+    wrapped = text.wrap(Console(width=width), width)[:2]
+    return [line, *wrapped, *[Text()] * (2 - len(wrapped))]

@@ -1,0 +1,115 @@
+"""One table of a view, whole and unrounded: what commands print for programs and what the screens write into files."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.text import clean
+
+ENDINGS = (".csv", ".json", ".parquet")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows with the same keys in the same order, and what holds for all of them."""
+
+    name: str
+    """Stem of a file's name, such as `user-196-ranking`."""
+    about: dict[str, Any]
+    """Run, dataset, user and the like: the keys of the JSON object beside the rows."""
+    key: str
+    """Under which the rows stand in the JSON object."""
+    rows: Sequence[Row]
+    columns: tuple[str, ...]
+    """Keys of each row; they say what a table without rows would have."""
+    stamp: tuple[str, ...] = ("dataset",)
+    """Those keys of `about` that begin each row where there is no object around it, so that a file says what it is of."""
+
+    @property
+    def stem(self) -> str:
+        """Run, epoch and name as a file can have them, whatever an id in it holds."""
+        model = [str(self.about[key]) for key in ("run", "epoch") if key in self.about]
+        whole = "-".join([*model, self.name])
+        return "".join(c if c.isalnum() or c in "-_." else "_" for c in whole)[:150]
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The whole as one JSON object."""
+        return self.about | {self.key: list(self.rows)}
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return (*self.stamp, *self.columns)
+
+    def flat(self) -> list[list[Any]]:
+        """Rows with the stamp before them."""
+        stamp = [self.about[key] for key in self.stamp]
+        return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
+
+    def text(self, separator: str = ",", limit: int | None = None) -> str:
+        """Header and at most `limit` rows; texts made harmless for a terminal, lists joined by `|`."""
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows([_cell(value) for value in row] for row in self.flat()[:limit])
+        return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        value = "|".join(str(part) for part in value)
+    return clean(value) if isinstance(value, str) else value
+
+
+def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
+    """What keeps `path` from being written as a new file; empty if nothing does."""
+    if path.suffix not in endings:
+        return f"{path.name}: expected a name that ends in {', '.join(endings)}"
+    if path.exists():
+        return f"{path}: is there already; give another name"
+    if not path.parent.is_dir():
+        return f"{path.parent}: no such folder; make it, or name another"
+    if not os.access(path.parent, os.W_OK):
+        return f"{path.parent}: this folder cannot be written; name another"
+    return ""
+
+
+def write_sheet(sheet: Sheet, path: Path) -> None:
+    """Write a new file, whole or not at all, in the form that its ending says. Raises UsageError, NeumfTuiError."""
+    from neumf_tui.runs.files import replace_with
+
+    if problem := check_target(path):
+        raise UsageError(problem)
+    try:
+        replace_with(path, lambda scratch: _write(sheet, scratch, path.suffix))
+    except OSError as error:
+        raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _write(sheet: Sheet, path: Path, ending: str) -> None:
+    if ending == ".csv":
+        path.write_text(sheet.text(), "utf-8")
+    elif ending == ".json":
+        path.write_text(
+            json.dumps(sheet.object, ensure_ascii=False, indent=2, allow_nan=False) + "\n", "utf-8"
+        )
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = list(zip(*sheet.flat(), strict=True)) or [()] * len(sheet.header)
+        table = pa.table(
+            {
+                name: pa.array(list(values))
+                for name, values in zip(sheet.header, columns, strict=True)
+            }
+        )
+        about = {"neumf-tui": json.dumps(sheet.about, ensure_ascii=False, allow_nan=False)}
+        pq.write_table(table.replace_schema_metadata(about), path)

@@ -1,0 +1,59 @@
+"""The invented MovieLens of the benchmarks has the shape it says, and reads back as what was prepared of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import synthetic_movielens as synthetic
+from neumf_tui.data.registry import open_dataset
+from tests.conftest import quiet
+
+SMALL = synthetic.Shape(900, 420, 400, 30_000, (5, 20, 250), (6, 20, 60, 500), (1995, 2015))
+
+
+@pytest.mark.parametrize("name", sorted(synthetic.SHAPES))
+def test_the_laws_have_the_figures_of_the_release(name: str) -> None:
+    shape = synthetic.SHAPES[name]
+    sizes, counts = synthetic.history_sizes(shape), synthetic.film_counts(shape)
+    assert (
+        len(sizes) == shape.users
+        and len(counts) == shape.rated
+        and sizes.sum() == counts.sum() == shape.ratings
+    )
+    assert (sizes.min(), np.median(sizes), sizes.max()) == pytest.approx(shape.history, rel=0.02)
+    assert [*np.quantile(counts, [0.25, 0.5, 0.75]), counts.max()] == pytest.approx(
+        shape.seen, rel=0.1, abs=1
+    )
+
+
+def test_every_rating_is_dealt_once() -> None:
+    rows = synthetic.draw(SMALL, np.random.default_rng(0))
+    pairs = rows.users.astype(np.int64) * SMALL.rated + rows.items
+    assert len(pairs) == SMALL.ratings and (pairs[1:] > pairs[:-1]).all(), (
+        "sorted, and no film twice"
+    )
+    np.testing.assert_array_equal(
+        np.sort(np.bincount(rows.users)), np.sort(synthetic.history_sizes(SMALL))
+    )
+    np.testing.assert_array_equal(
+        np.sort(np.bincount(rows.items)), np.sort(synthetic.film_counts(SMALL))
+    )
+    again = synthetic.draw(SMALL, np.random.default_rng(0))
+    assert all(
+        (getattr(rows, key) == getattr(again, key)).all() for key in ("users", "items", "times")
+    )
+
+
+def test_the_files_hold_what_is_prepared_without_them(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthetic.write_csv(SMALL, tmp_path / "files")
+    data = open_dataset("auto", tmp_path / "files", own_home, quiet, quiet)
+    made = synthetic.make_dataset(SMALL, "ml-20m")
+    assert (
+        made.fingerprint == data.fingerprint
+        and made.simulated
+        and made.label.endswith("(simulated)")
+    )
+    assert (data.num_users, data.num_items, data.num_train) == (900, 400, 30_000 - 900)

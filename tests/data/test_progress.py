@@ -1,0 +1,240 @@
+"""Progress of reading and fetching: what is said, when, and of what."""
+
+import hashlib
+import io
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from test_data import known
+from test_readers import as_csv, as_dat
+
+from neumf_tui.data import fetch, releases
+from neumf_tui.data.find import datasets_dir
+from neumf_tui.data.progress import Progress, silent
+from neumf_tui.data.registry import open_dataset
+from neumf_tui.data.releases import RELEASES
+from neumf_tui.errors import DatasetError, UsageError
+from neumf_tui.views.progress_line import ProgressLine
+from tests.conftest import quiet
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def told(stream: io.StringIO, work: list[tuple[float, Progress]]) -> str:
+    """What is written where each piece of progress comes at its time."""
+    clock = Clock()
+    line = ProgressLine(stream, clock)
+    for at, progress in work:
+        clock.now = at
+        line(progress)
+    return stream.getvalue()
+
+
+def reading(done: float) -> Progress:
+    return Progress("reading ratings.csv", int(done * 1e6), 500_000_000, "B")
+
+
+def test_short_work_is_not_spoken_of() -> None:
+    work = [(100 + at / 10, reading(50 * at)) for at in range(10)] + [(100.95, reading(500))]
+    assert told(Terminal(), work) == told(io.StringIO(), work) == ""
+
+
+def test_a_terminal_has_one_line_with_rate_and_time_left() -> None:
+    text = told(Terminal(), [(100 + at / 10, reading(10 * at)) for at in range(0, 51)])
+    lines = [line.removesuffix("\x1b[K") for line in text.split("\r")[1:]]
+    assert lines[0] == "reading ratings.csv  100.0 of 500.0 MB  20 %  100.0 MB/s  4 s left"
+    assert (
+        lines[-1] == "reading ratings.csv  500.0 of 500.0 MB  100 %  100.0 MB/s  0 s left\x1b[K\n"
+        and text.count("\n") == 1
+    )
+    assert 15 < len(lines) < 25, "five times a second"
+
+
+def test_a_log_has_a_line_every_ten_seconds() -> None:
+    text = told(io.StringIO(), [(100 + at, reading(at)) for at in range(0, 41)])
+    assert [re.findall(r"[\d.]+(?= of)", line)[0] for line in text.splitlines()] == [
+        "1.0",
+        "11.0",
+        "21.0",
+        "31.0",
+    ]
+    assert "8:19 min left" in text.splitlines()[0] and "\r" not in text
+
+
+def test_steps_have_no_rate_and_rows_are_counted_in_millions() -> None:
+    steps = [
+        (100, Progress("preparing: split", 2, 3)),
+        (102, Progress("preparing: split", 2, 3)),
+        (103, reading(1)),
+        (104.5, reading(2)),
+    ]
+    assert re.sub(r"[\r\n]|\x1b\[K", "|", told(Terminal(), steps)).strip("|").split("|||") == [
+        "preparing: split  2 of 3",
+        "reading ratings.csv  2.0 of 500.0 MB  0 %  0.7 MB/s  12:27 min left",
+    ]
+    rows = [
+        (100, Progress("x", 0, 2_000_000, "rows")),
+        (102, Progress("x", 1_000_000, 2_000_000, "rows")),
+    ]
+    assert "x  1.0 of 2.0 million rows  50 %  0.5 million rows/s  2 s left" in told(
+        Terminal(), rows
+    )
+
+
+# Releases, from a server that is asked for them.
+
+
+class Server(ThreadingHTTPServer):
+    files: dict[str, bytes]
+    asked: list[tuple[str, str | None]]
+    breaks_at: int | None = None
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert isinstance(self.server, Server)
+            span = self.headers.get("Range")
+            self.server.asked.append((self.path, span))
+            content = self.server.files[self.path.strip("/")]
+            start = int(span.removeprefix("bytes=").rstrip("-")) if span else 0
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206 if span else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start : self.server.breaks_at])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.files, server.asked = {}, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.server_port}/")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def offer(server: Server, monkeypatch: pytest.MonkeyPatch, name: str, folder: Path) -> bytes:
+    """Let the server have this folder as a release, known by its true size and hash."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for part in RELEASES[name].files:
+            file.writestr(
+                f"{RELEASES[name].folder}/{part}",
+                (folder / part).read_bytes() if (folder / part).exists() else b"",
+            )
+    content = server.files[f"{name}.zip"] = archive.getvalue()
+    known(monkeypatch, name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return content
+
+
+@pytest.mark.parametrize("name", ["ml-latest-small", "ml-1m", "ml-20m", "ml-25m"])
+def test_a_release_is_fetched_by_its_name_once(
+    name: str, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
+) -> None:
+    offer(server, monkeypatch, name, as_dat(tmp_path) if name == "ml-1m" else as_csv(tmp_path))
+    said: list[str] = []
+    progress: list[Progress] = []
+    data = open_dataset(name, None, own_home, said.append, progress.append)
+    assert (data.name, data.num_users, data.source) == (name, 4, str(datasets_dir(own_home) / name))
+    assert said[0].startswith(f"fetching {name} (") and "Cite: F. M. Harper" in said[1]
+    assert {one.what.split()[0] for one in progress} >= {
+        "fetching",
+        "checking",
+        "unpacking",
+        "reading",
+        "writing",
+    }
+    assert open_dataset(name, None, own_home, said.append, quiet).fingerprint == data.fingerprint
+    assert server.asked == [(f"/{name}.zip", None)]
+
+
+def test_what_had_arrived_before_a_break_is_not_fetched_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
+) -> None:
+    content = offer(server, monkeypatch, "ml-1m", as_dat(tmp_path))
+    monkeypatch.setattr(fetch, "_CHUNK", 100)
+    server.breaks_at = 1000
+    with pytest.raises(
+        DatasetError,
+        match=r"ml-1m is not on this machine and files\.grouplens\.org cannot be reached",
+    ):
+        open_dataset("ml-1m", None, own_home, quiet, quiet)
+    part = datasets_dir(own_home) / ".ml-1m.zip.part"
+    assert (
+        part.read_bytes() == content[:1000] and not (datasets_dir(own_home) / "ml-1m.zip").exists()
+    )
+    server.breaks_at = None
+    assert open_dataset("ml-1m", None, own_home, quiet, quiet).num_users == 4
+    assert (
+        server.asked == [("/ml-1m.zip", None), ("/ml-1m.zip", "bytes=1000-")] and not part.exists()
+    )
+
+
+@pytest.mark.parametrize("length", [-1, 0, 1])
+def test_a_part_as_long_as_the_whole_or_longer(
+    length: int, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
+) -> None:
+    content = offer(server, monkeypatch, "ml-1m", as_dat(tmp_path))
+    part = datasets_dir(own_home) / ".ml-1m.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes((content + b"x")[: len(content) + length])
+    fetch.fetch(RELEASES["ml-1m"], part.parent, silent)
+    assert (part.parent / "ml-1m.zip").read_bytes() == content and not part.exists()
+
+
+@pytest.mark.parametrize("name", ["ml-10m", "ml-32m"])
+def test_a_release_without_a_known_hash_is_only_fetched_when_that_is_accepted(
+    name: str, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
+) -> None:
+    content = offer(
+        server, monkeypatch, name, as_dat(tmp_path) if name == "ml-10m" else as_csv(tmp_path)
+    )
+    known(monkeypatch, name, size=None, sha256=None)
+    with pytest.raises(
+        UsageError, match=rf"no hash of {name}\.zip is known here.*--accept-unverified"
+    ):
+        open_dataset(name, None, own_home, quiet, quiet)
+    assert not server.asked
+    said: list[str] = []
+    assert (
+        open_dataset(name, None, own_home, said.append, quiet, accept_unverified=True).name == name
+    )
+    assert (
+        f"unverified, {len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}"
+        in said[1]
+    )
+
+
+def test_a_zip_that_is_something_else_is_refused(own_home: Path) -> None:
+    archive = datasets_dir(own_home) / "ml-32m.zip"
+    archive.parent.mkdir(parents=True)
+    for content in (b"no zip", b""):
+        archive.write_bytes(content)
+        with pytest.raises(DatasetError, match=r"is no ml-32m\.zip as GroupLens publishes it"):
+            open_dataset("ml-32m", None, own_home, quiet, quiet)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("ml-32m/other.csv", b"")
+    with pytest.raises(DatasetError, match=r"is no ml-32m\.zip .*ratings\.csv"):
+        open_dataset("ml-32m", None, own_home, quiet, quiet)
+    assert [file.name for file in archive.parent.iterdir()] == ["ml-32m.zip"]

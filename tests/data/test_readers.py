@@ -1,0 +1,612 @@
+"""Readers of every form: the same data in all, what is refused, blocks against lines, and what an opened dataset keeps."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from neumf_tui.data import blocks, lines
+from neumf_tui.data import dataset as prepared
+from neumf_tui.data import split as split_module
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.layout import Columns, layout_of
+from neumf_tui.data.progress import Progress, silent
+from neumf_tui.data.readers import DAT, read_movielens_dat, read_parquet, read_recbole, read_table
+from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.rows import Rows, indices
+from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
+from neumf_tui.data.strings import Strings
+from neumf_tui.errors import DatasetError, UsageError
+from tests.conftest import quiet
+
+TRIPLES = [
+    (user, 1 + (3 * user + 7 * k) % 80, 1_000_000_000 + 60 * k)
+    for user in (10, 2, 33, 4)
+    for k in range(20)
+]
+FILMS = {
+    film: (f"Film {film}", 1900 + film, ["Drama", "War"] if film % 2 else [])
+    for film in range(1, 81)
+}
+
+
+def as_100k(folder: Path) -> Path:
+    (folder / "u.data").write_text("".join(f"{u}\t{i}\t3\t{t}\n" for u, i, t in TRIPLES))
+    flags = {
+        number: "|".join("1" if number % 2 and g in (8, 17) else "0" for g in range(19))
+        for number in FILMS
+    }
+    (folder / "u.item").write_text(
+        "".join(f"{n}|{t} ({y})|||url|{flags[n]}\n" for n, (t, y, _) in FILMS.items())
+    )
+    return folder
+
+
+def as_csv(folder: Path) -> Path:
+    (folder / "ratings.csv").write_text(
+        "userId,movieId,rating,timestamp\n" + "".join(f"{u},{i},3.5,{t}\n" for u, i, t in TRIPLES)
+    )
+    films = "".join(
+        f"{n},{t} ({y}),{'|'.join(g) or '(no genres listed)'}\n" for n, (t, y, g) in FILMS.items()
+    )
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + films)
+    return folder
+
+
+def as_dat(folder: Path) -> Path:
+    (folder / "ratings.dat").write_text("".join(f"{u}::{i}::3.5::{t}\n" for u, i, t in TRIPLES))
+    (folder / "movies.dat").write_text(
+        "".join(f"{n}::{t} ({y})::{'|'.join(g)}\n" for n, (t, y, g) in FILMS.items())
+    )
+    (folder / "users.dat").write_text("10::F::1::10::48067\n")
+    return folder
+
+
+def as_recbole(folder: Path) -> Path:
+    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    (folder / "films.inter").write_text(
+        head + "".join(f"{u}\t{i}\t3\t{t}\n" for u, i, t in TRIPLES)
+    )
+    head = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+    (folder / "films.item").write_text(
+        head + "".join(f"{n}\t{t}\t{y}\t{' '.join(g)}\n" for n, (t, y, g) in FILMS.items())
+    )
+    return folder / "films.inter"
+
+
+def as_tsv(folder: Path) -> Path:
+    (folder / "seen.tsv").write_text(
+        "ts\titem\tuser\n" + "".join(f"{t}\t{i}\t{u}\n" for u, i, t in TRIPLES)
+    )
+    return folder / "seen.tsv"
+
+
+def table(times: pa.DataType | None = None, ids: pa.DataType | None = None) -> pa.Table:
+    users, items, when = zip(*TRIPLES, strict=True)
+    ids = ids or pa.int64()
+    columns = {"User ID": pa.array(users), "item_id": pa.array(items), "time": pa.array(when)}
+    first, second = (columns[name].cast(pa.string()).cast(ids) for name in ("User ID", "item_id"))
+    return pa.table(
+        {
+            "User ID": first,
+            "item_id": second,
+            "time": pa.array(when).cast(times or pa.int64()),
+            "other": [None] * len(when),
+        }
+    )
+
+
+def as_parquet(folder: Path) -> Path:
+    parquet.write_table(table(), folder / "seen.parquet", row_group_size=7)
+    return folder / "seen.parquet"
+
+
+def as_parquet_of_strings(folder: Path) -> Path:
+    written = table(pa.timestamp("s"), pa.string())
+    written = written.set_column(0, "User ID", written["User ID"].dictionary_encode())
+    written = written.set_column(2, "time", written["time"].cast(pa.timestamp("ns")))
+    parquet.write_table(written, folder / "seen.parquet", row_group_size=7)
+    return folder / "seen.parquet"
+
+
+FORMS = [as_100k, as_csv, as_dat, as_recbole, as_tsv, as_parquet, as_parquet_of_strings]
+
+
+@pytest.mark.parametrize("write", FORMS)
+def test_the_same_data_has_the_same_fingerprint_in_every_form(
+    write: Callable[[Path], Path], tmp_path: Path, own_home: Path
+) -> None:
+    (tmp_path / "reference").mkdir()
+    wanted = open_dataset("auto", as_csv(tmp_path / "reference"), own_home, quiet, quiet)
+    (tmp_path / "films").mkdir()
+    place = write(tmp_path / "films")
+    for named in (place, tmp_path / "films"):
+        data = open_dataset("auto", named, own_home, quiet, quiet)
+        assert data.fingerprint == wanted.fingerprint and data.user_ids == ["2", "4", "10", "33"]
+        for key in ("users", "items", "times", "heldout"):
+            np.testing.assert_array_equal(getattr(data.split, key), getattr(wanted.split, key))
+        if write in (as_csv, as_dat, as_recbole, as_100k):
+            assert data.catalogue == wanted.catalogue
+        else:
+            assert data.catalogue.titles == data.catalogue.item_ids == wanted.catalogue.item_ids
+    shutil.rmtree(prepared_dir(own_home))
+    again = load_dataset(wanted.fingerprint, data.name, own_home, data.source)
+    assert again.fingerprint == wanted.fingerprint and again.source == data.source
+
+
+def test_columns_are_named_by_a_person_and_remembered(tmp_path: Path, own_home: Path) -> None:
+    rows = "".join(f"{u},{i},{t},{t + k}\n" for k, (u, i, t) in enumerate(TRIPLES))
+    file = tmp_path / "log, of [all].csv"
+    file.write_text("who,what,first,timestamp\n" + rows)
+    with pytest.raises(
+        DatasetError,
+        match=r"line 1: no column userId; .*found who, what, first, timestamp; .*--columns user=NAME",
+    ):
+        open_dataset("auto", file, own_home, quiet, quiet)
+    first, last = (
+        open_dataset(
+            "auto",
+            place,
+            own_home,
+            quiet,
+            quiet,
+            columns=Columns.parse(f"user=who,item=what,time={time}"),
+        )
+        for place, time in ((file, "first"), (tmp_path, "timestamp"))
+    )
+    assert first.fingerprint != last.fingerprint and first.name == last.name == "log,-of-[all]"
+    for data in (first, last):
+        shutil.rmtree(prepared_dir(own_home))
+        assert (
+            load_dataset(data.fingerprint, data.name, own_home, data.source).source == data.source
+        )
+    with pytest.raises(DatasetError, match=r"no column when; expected"):
+        open_dataset("auto", file, own_home, quiet, quiet, columns=Columns("who", "what", "when"))
+    with pytest.raises(UsageError, match="--data-dir"):
+        open_dataset("auto", None, own_home, quiet, quiet, columns=Columns("who", "what", "first"))
+    with pytest.raises(UsageError, match=r"--columns: ml-100k \(u.data\) has no names of columns"):
+        open_dataset(
+            "auto",
+            as_100k(tmp_path),
+            own_home,
+            quiet,
+            quiet,
+            columns=Columns("who", "what", "first"),
+        )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "user=a", "user=a,item=b", "user=a,item=b,time=", "user=a,item=a,time=c"]
+)
+def test_columns_that_are_not_named_well(text: str) -> None:
+    with pytest.raises(UsageError, match="--columns"):
+        Columns.parse(text)
+
+
+def test_names_of_columns_may_hold_commas_and_equal_signs() -> None:
+    named = Columns.parse("time=t=0, sec,user=a,b,item=c,rating=d")
+    assert named == Columns("a,b", "c", "t=0, sec", "d") and Columns.parse(str(named)) == named
+
+
+def test_two_columns_that_may_be_the_user_are_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("user_id,user_name,item_id,time\n1,a,2,3\n")
+    with pytest.raises(
+        DatasetError, match=r"line 1: each of user_id, user_name may be the user; --columns"
+    ):
+        read_table(file, "x")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1::2::3", "3 columns; expected the 4 of this form, separated by '::'"),
+        ("1::2::3::4::5", "5 columns; expected the 4"),
+        ("1:2::3::4::5", "timestamp"),
+        ("1::::3::4", "item id is empty"),
+        ("1::2::x::4", "rating 'x' is no number"),
+        ("1::2::3::late", "timestamp 'late' is no number"),
+        ("1::2::3::-4", "timestamp -4 is out of range"),
+        ("1::999::3::4", "item id '999' is not in"),
+    ],
+)
+def test_a_bad_line_of_ratings_dat_is_named(tmp_path: Path, line: str, says: str) -> None:
+    file = as_dat(tmp_path) / "ratings.dat"
+    whole = file.read_text().splitlines()
+    file.write_text(
+        "\n".join([*whole[:5], line if says != "timestamp" else "1::2::3:::4", *whole[5:]])
+    )
+    with pytest.raises(DatasetError, match=r"ratings\.dat, line 6: ") as caught:
+        read_movielens_dat(tmp_path, "x")
+    assert says in str(caught.value)
+
+
+def test_movies_dat_is_utf_8_or_else_latin_1(tmp_path: Path) -> None:
+    file = as_dat(tmp_path) / "movies.dat"
+    for encoding in ("utf-8", "latin-1"):
+        file.write_bytes(
+            "\n".join(
+                f"{n}::Misérables, Les ({y})::Drama" for n, (_, y, _) in FILMS.items()
+            ).encode(encoding)
+        )
+        data = read_movielens_dat(tmp_path, "x")
+        assert set(data.catalogue.titles) == {"Misérables, Les"} and data.catalogue.years == [
+            FILMS[int(film)][1] for film in data.catalogue.item_ids
+        ]
+    for content, says in (
+        (b"1::A\n", "line 1: 2 columns"),
+        (b"1::A::B\n1::C::D\n", "line 2: item id '1' stands already in line 1"),
+        (b"", "empty"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(DatasetError, match=rf"movies\.dat.*{says}"):
+            read_movielens_dat(tmp_path, "x")
+    file.unlink()
+    with pytest.raises(DatasetError, match=r"movies\.dat: cannot be read"):
+        read_movielens_dat(tmp_path, "x")
+
+
+def test_items_that_recbole_has_no_names_for_go_by_their_ids(tmp_path: Path) -> None:
+    file = as_recbole(tmp_path)
+    items = file.with_suffix(".item")
+    items.write_text("".join(items.read_text().splitlines(keepends=True)[:-1]))
+    data = read_recbole(file, "x")
+    assert data.notices[0] == "1 items have no name in the file of items and go by their ids"
+    assert (
+        data.catalogue.item_ids[-1] == data.catalogue.titles[-1] == "80"
+        and data.catalogue.years[-1] is None
+    )
+    assert data.catalogue.titles[-2].startswith("Film ") and data.catalogue.years[-2] is not None
+    items.unlink()
+    assert read_recbole(file, "x").catalogue.titles[-1] == "80"
+    file.write_text(file.read_text().replace("\t3\t", '\t"\t', 1))
+    with pytest.raises(DatasetError, match=r"films\.inter, line 2: rating:float '\"' is no number"):
+        read_recbole(file, "x")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [
+        ("User ID", pa.array([1, None, 3]), "row 2: User ID is empty"),
+        ("item_id", pa.array(["a", "", "c"]), "row 2: item_id is empty"),
+        ("time", pa.array([1, -1, 3]), "row 2: time is before 1970"),
+        ("time", pa.array([1.0, 2.0, float("nan")]), "row 3: time is no number"),
+        ("User ID", pa.array([1.5, 2.0, 3.0]), "column User ID is of type double; expected ids"),
+        ("time", pa.array(["a", "b", "c"]), "column time is of type string; expected timestamps"),
+    ],
+)
+def test_a_bad_row_of_parquet_is_named(
+    tmp_path: Path, column: str, values: pa.Array, says: str
+) -> None:
+    good = {
+        "User ID": pa.array([1, 2, 3]),
+        "item_id": pa.array([1, 2, 3]),
+        "time": pa.array([1, 2, 3]),
+    }
+    parquet.write_table(pa.table(good | {column: values}), tmp_path / "x.parquet")
+    with pytest.raises(DatasetError, match=r"x\.parquet") as caught:
+        read_parquet(tmp_path / "x.parquet", "x")
+    assert says in str(caught.value)
+
+
+def test_what_is_no_parquet_is_refused(tmp_path: Path, own_home: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(DatasetError, match=r"x\.parquet: cannot be read as Parquet"):
+        open_dataset("auto", tmp_path / "x.parquet", own_home, quiet, quiet)
+    parquet.write_table(
+        pa.table(
+            {
+                "user": pa.array([], pa.int64()),
+                "item": pa.array([], pa.int64()),
+                "time": pa.array([], pa.int64()),
+            }
+        ),
+        tmp_path / "x.parquet",
+    )
+    with pytest.raises(DatasetError, match="no rows"):
+        read_parquet(tmp_path / "x.parquet", "x")
+
+
+# Blocks against lines.
+
+
+def coded(rows: Rows) -> tuple[Any, ...]:
+    users, items, times = (
+        indices(list(rows.users)),
+        indices(list(rows.items)),
+        np.concatenate(rows.times),
+    )
+    return users[0], users[1].tolist(), items[0], items[1].tolist(), times.tolist()
+
+
+IDS = [
+    "0",
+    "1",
+    "7",
+    "07",
+    "12",
+    "123456789012",
+    "9" * 17,
+    "9" * 18,
+    "9" * 25,
+    "u 1",
+    " 3",
+    "-5",
+    "-0",
+    "+5",
+    "0x1f",
+    "NA",
+    "null",
+    "é",
+    "1.0",
+]
+
+
+def read_fast_as_by_line(path: Path) -> Rows | None:
+    """What the fast reader makes of a CSV file, seen to be what the slow one makes of it; None where it leaves it to that one."""
+    layout = layout_of(path, ",", None)
+    fast = blocks.read_fast(path, layout, silent)
+    try:
+        slow = lines.read_by_line(path, layout)
+    except DatasetError:
+        assert fast is None
+    else:
+        assert fast is None or coded(fast) == coded(slow)
+    return fast
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_and_lines_agree_on_any_file(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either the fast reader leaves a file to the slow one, or both read the same."""
+    draw = random.Random(seed)
+    monkeypatch.setattr(blocks, "BLOCK", draw.choice([20, 64, 300, 1 << 20]))
+    ids = IDS[: draw.choice([3, 3, 7, 7, len(IDS)])]
+    fields = [
+        ids,
+        ids,
+        ["1", "3.5", "0", "05"][: draw.choice([3, 4])],
+        ["5", "70", "5.25", "1e3", "0x1f"][: draw.choice([2, 2, 4, 5])],
+    ]
+    ending = draw.choice(["\n", "\r\n"])
+    quote = draw.choice([0, 0, 0.1])
+
+    def field(place: int) -> str:
+        text = draw.choice(fields[place])
+        return f'"{text}"' if draw.random() < quote else text
+
+    content = ending.join(
+        ["userId,movieId,rating,timestamp", *(",".join(map(field, range(4))) for _ in range(60))]
+    )
+    path = tmp_path / "x.csv"
+    path.write_text(content + draw.choice(["", ending, ending * 2]), newline="")
+    fast = read_fast_as_by_line(path)
+    if not quote and len(ids) == 3 and "0x1f" not in fields[3] and "05" not in fields[2]:
+        assert fast is not None, "plain numbers need no second look"
+        assert all(isinstance(part, np.ndarray) for part in fast.users)
+
+
+@pytest.mark.parametrize(
+    "cell", ['"1', '1"', '1"2', '"1"2', '""', '"1""2"', '","', '"1\n2"', '"a,b"', ",", "\0", "\r"]
+)
+@pytest.mark.parametrize("place", range(4))
+def test_odd_quotes_are_never_read_otherwise_than_line_by_line(
+    place: int, cell: str, tmp_path: Path
+) -> None:
+    rows = [[str(row), str(row + 1), "3", "4"] for row in range(6)]
+    rows[3][place] = cell
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "userId,movieId,rating,timestamp\n" + "".join(",".join(row) + "\n" for row in rows),
+        newline="",
+    )
+    read_fast_as_by_line(path)
+
+
+def test_numbers_far_apart_and_strings_in_between_are_put_in_order(tmp_path: Path) -> None:
+    for ids in (["5", "123456789012345", "7", "5"], ["5", "x", "7", "5"], ["10", "9", "8"]):
+        parts: list[Any] = []
+        for one in ids:
+            numbers = one.isdigit()
+            parts.append(np.array([int(one)]) if numbers else pa.array([one]).dictionary_encode())
+        found, places = indices(parts)
+        wanted = sorted(
+            set(ids), key=lambda one: (int(one) if all(map(str.isdigit, ids)) else 0, one)
+        )
+        assert found == wanted and [found[place] for place in places] == ids
+
+
+def test_reading_tells_how_far_it_is(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 100)
+    said: list[Progress] = []
+    open_dataset("auto", as_csv(tmp_path), own_home, quiet, said.append)
+    reading = [one for one in said if one.what == "reading ratings.csv"]
+    assert len(reading) > 10 and [one.done for one in reading] == sorted(
+        one.done for one in reading
+    )
+    assert (
+        reading[-1].total == (tmp_path / "ratings.csv").stat().st_size and reading[-1].unit == "B"
+    )
+    for what in ("preparing", "writing"):
+        last = [one for one in said if one.what.startswith(what)][-1]
+        assert last.done == last.total
+
+
+def test_reading_line_by_line_tells_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_STRETCH", 16)
+    said: list[Progress] = []
+    layout = layout_of(as_csv(tmp_path) / "ratings.csv", ",", None)
+    rows = lines.read_by_line(tmp_path / "ratings.csv", layout, said.append)
+    assert (
+        [one.done for one in said] == [16, 32, 48, 64, 80]
+        and {one.unit for one in said} == {"lines"}
+        and said[0].total == 81
+    )
+    assert coded(rows) == coded(lines.read_by_line(tmp_path / "ratings.csv", layout))
+
+
+# Duplicates and split, against what one would write without a thought for speed.
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_duplicates_and_split_are_as_the_rule_says(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(seed)
+    count = int(draw.integers(1, 60))
+    monkeypatch.setattr(split_module, "_CHUNK", int(draw.choice([1, 5, 1 << 20])))
+    far = 2**62 * (seed % 2)  # so that user and time do not fit into one number
+    rows = Interactions(
+        *(draw.integers(0, 6, count).astype(kind) for kind in (np.int32, np.int32)),
+        far * draw.integers(0, 2, count) + draw.integers(0, 5, count),
+    )
+    latest: dict[tuple[int, int], int] = {}
+    for row, pair in enumerate(zip(rows.users.tolist(), rows.items.tolist(), strict=True)):
+        if pair not in latest or rows.times[row] > rows.times[latest[pair]]:
+            latest[pair] = row
+    keep = sorted(latest.values())
+    unique, dropped = drop_duplicates(rows)
+    assert dropped == count - len(keep)
+    for key in ("users", "items", "times"):
+        assert getattr(unique, key).tolist() == getattr(rows, key)[keep].tolist()
+    split = leave_one_out(unique, 7)
+    for user in range(7):
+        mine = sorted(
+            (row for row in keep if rows.users[row] == user),
+            key=lambda row: (rows.times[row], -row),
+        )
+        held = mine.pop() if len(mine) > 1 else None
+        assert split.heldout[user] == (-1 if held is None else rows.items[held])
+        assert split.offsets is not None
+        part = slice(split.offsets[user], split.offsets[user + 1])
+        assert split.items[part].tolist() == [rows.items[row] for row in mine] and set(
+            split.users[part].tolist()
+        ) <= {user}
+    assert {getattr(split, key).dtype for key in ("users", "items", "times", "heldout")} == {
+        np.dtype(np.int64)
+    }
+
+
+def test_users_whose_numbers_need_more_than_16_bits_are_brought_together() -> None:
+    users = np.array([70_000, 3, 65_536 + 3, 70_000, 3, 0, 65_536 + 3], dtype=np.int32)
+    split = leave_one_out(
+        Interactions(users, np.arange(7), np.array([9, 1, 2, 8, 1, 1, 2])), 80_000
+    )
+    held = np.flatnonzero(split.heldout >= 0)
+    assert dict(zip(held.tolist(), split.heldout[held].tolist(), strict=True)) == {
+        3: 1,
+        65_539: 2,
+        70_000: 0,
+    }
+    assert list(zip(split.users.tolist(), split.items.tolist(), strict=True)) == [
+        (0, 5),
+        (3, 4),
+        (65_539, 6),
+        (70_000, 3),
+    ]
+
+
+# What is kept of a dataset.
+
+
+def test_a_prepared_folder_of_the_older_form_still_opens(demo: Dataset, own_home: Path) -> None:
+    folder = prepared_dir(own_home)
+    prepared.save(demo, folder)
+    where = folder / demo.fingerprint
+    about = (
+        json.loads((where / "dataset.json").read_text())
+        | {"user_ids": list(demo.user_ids)}
+        | vars(demo.catalogue)
+    )
+    (where / "dataset.json").write_text(json.dumps(about))
+    for name in ("catalogue.json", "offsets.npy", "user_ids.offsets.npy", "user_ids.text.npy"):
+        (where / name).unlink()
+    old = prepared.load(folder, demo.fingerprint)
+    assert old.user_ids == demo.user_ids and old.catalogue == demo.catalogue
+    np.testing.assert_array_equal(old.offsets, demo.offsets)
+    np.testing.assert_array_equal(old.split.items, demo.split.items)
+
+
+def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, own_home: Path) -> None:
+    data = open_dataset("auto", as_csv(tmp_path), own_home, quiet, quiet)
+    where = prepared_dir(own_home) / data.fingerprint
+    for name in (
+        "catalogue.json",
+        "offsets.npy",
+        "user_ids.offsets.npy",
+        "user_ids.text.npy",
+        "items.npy",
+        "dataset.json",
+    ):
+        content = (where / name).read_bytes()
+        (where / name).write_bytes(content[: len(content) // 3])
+        with pytest.raises(DatasetError, match="damaged prepared dataset"):
+            prepared.load(prepared_dir(own_home), data.fingerprint)
+        again = open_dataset("auto", tmp_path, own_home, quiet, quiet)
+        assert again.fingerprint == data.fingerprint and list(again.user_ids) == [
+            "2",
+            "4",
+            "10",
+            "33",
+        ]
+
+
+def test_an_opened_dataset_is_mapped_and_decodes_ids_when_asked(
+    tmp_path: Path, own_home: Path
+) -> None:
+    for _ in range(2):
+        data = open_dataset("auto", as_csv(tmp_path), own_home, quiet, quiet)
+        assert isinstance(data.user_ids, Strings) and not data.split.items.flags.writeable
+        assert (
+            data.user_index("33") == 3
+            and data.user_ids[1] == "4"
+            and data.history(0)[0] == data.split.items[0]
+        )
+
+
+WORDS = ["a", "", "ab", "é", "七人の侍", "ab", "b", "😀x"]
+
+
+@pytest.mark.parametrize("words", [WORDS, ["a", "b", "10"], []])
+def test_strings_are_a_list_of_strings(words: list[str], tmp_path: Path) -> None:
+    made = Strings.of(words)
+    made.save(tmp_path, "x")
+    for strings in (made, Strings.load(tmp_path, "x")):
+        assert (
+            strings == words
+            and list(strings) == words
+            and len(strings) == len(words)
+            and strings != [*words, "z"]
+        )
+        assert [strings[k] for k in range(-len(words), len(words))] == words + words
+        assert strings[1:3] == words[1:3] and np.array(strings).tolist() == words
+        assert [strings.index(word) for word in words] == [words.index(word) for word in words]
+        assert (
+            all(word in strings for word in words)
+            and "zz" not in strings
+            and "\udcff" not in strings
+            and 1 not in strings
+        )
+        assert Strings.of(strings) is strings
+        with pytest.raises(IndexError):
+            strings[len(words)]
+
+
+def test_ids_of_dat_are_those_of_its_layout() -> None:
+    assert [DAT.header[place] for place in DAT.places] == [
+        "user id",
+        "item id",
+        "timestamp",
+        "rating",
+    ]

@@ -1,0 +1,117 @@
+"""Ranks and metrics against cases worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.split import Interactions
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.evaluation.evaluator import Evaluator, num_candidates
+from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks, wilson_interval
+from neumf_tui.model.config import NeuMFConfig
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.settings import make_settings
+from neumf_tui.training.trainer import Trainer
+
+
+def dataset(triples: list[tuple[int, int, int]], num_users: int, num_items: int) -> Dataset:
+    users, items, times = (
+        np.array(column, dtype=np.int64) for column in zip(*triples, strict=True)
+    )
+    names = [str(n) for n in range(num_items)]
+    catalogue = Catalogue(names, names, [None] * num_items, [[] for _ in names])
+    return prepare(
+        "planted",
+        "here",
+        [str(n) for n in range(num_users)],
+        catalogue,
+        Interactions(users, items, times),
+    )
+
+
+def model_with_scores(scores: np.ndarray) -> NeuMF:  # type: ignore[type-arg]
+    """A model whose score for (user, item) is exactly `scores[user, item]`: one GMF factor an item."""
+    num_users, num_items = scores.shape
+    model = NeuMF(NeuMFConfig(num_users, num_items, num_items, (1,)))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.user_gmf.weight.copy_(torch.from_numpy(scores))
+        model.item_gmf.weight.copy_(torch.eye(num_items))
+        model.head.weight[0, :num_items] = 1
+    return model
+
+
+def test_by_hand() -> None:
+    ranks = np.array([1, 10, 11, 50, 50.5, np.nan], dtype=np.float32)
+    m = metrics_from_ranks(ranks, np.array([101, 101, 101, 101, 101, 7]))
+    assert m["hit@10"] == 2 / 5 and m["hit@50"] == 4 / 5
+    assert math.isclose(m["ndcg@10"], (1 + 1 / math.log2(11)) / 5)
+    assert math.isclose(m["mrr"], (1 + 1 / 10 + 1 / 11 + 1 / 50 + 1 / 50.5) / 5)
+    assert math.isclose(m["auc"], np.mean([1, 0.91, 0.90, 0.51, 0.505]))
+
+
+def test_wilson_against_published_case() -> None:
+    # 81 of 263: 0.2553 to 0.3662 (Newcombe 1998, table I, method 3).
+    low, high = wilson_interval(81 / 263, 263)
+    assert round(low, 4) == 0.2553 and round(high, 4) == 0.3662
+    assert hit_interval(np.array([1.0, np.nan], dtype=np.float32))[1] == pytest.approx(1.0)
+
+
+def test_ranks_leave_the_history_out_and_split_ties() -> None:
+    # user 0 saw 0, 1 and holds out 2; user 1 saw 3 and holds out 0; user 2 has one interaction.
+    data = dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 3, 1), (1, 0, 2), (2, 4, 1)], 3, 6)
+    scores = np.array(
+        [[9, 9, 5, 7, 5, 5], [4, 8, 1, 9, 0, 4], [0, 0, 0, 0, 0, 0]], dtype=np.float32
+    )
+    evaluator = Evaluator(data, torch.device("cpu"))
+    ranks = evaluator.ranks(model_with_scores(scores))
+    # user 0: item 3 above, items 4 and 5 equal: 1 + 1 + 1. user 1: item 1 above, item 5 equal: 1 + 1 + 0.5.
+    assert ranks[:2].tolist() == [3.0, 2.5] and np.isnan(ranks[2])
+    assert num_candidates(data).tolist() == [4, 5, 5]
+    # popularity: seen by 1 are 0, 1, 3, 4; by none 2 and 5.
+    assert evaluator.popularity_ranks()[:2].tolist() == [3.5, 2.0]
+
+
+def test_a_constant_model_gets_auc_one_half_and_no_hit() -> None:
+    triples = [(u, (u + k) % 120, k) for u in range(4) for k in range(3)]
+    data = dataset(triples, 4, 120)
+    evaluator = Evaluator(data, torch.device("cpu"))
+    ranks = evaluator.ranks(model_with_scores(np.ones((4, 120), dtype=np.float32)))
+    m = metrics_from_ranks(ranks, evaluator.candidates)
+    assert m["auc"] == pytest.approx(0.5) and m["hit@50"] == 0
+
+
+def test_a_score_that_is_no_number_is_an_error() -> None:
+    data = dataset([(0, 0, 1), (0, 1, 2)], 1, 5)
+    scores = np.array([[1, 1, np.nan, 1, 1]], dtype=np.float32)
+    with pytest.raises(NeumfTuiError, match="not a number"):
+        Evaluator(data, torch.device("cpu")).ranks(model_with_scores(scores))
+
+
+def test_a_planted_checkerboard_is_learned() -> None:
+    """Even users see even items, odd users odd ones; what is held out belongs to the same half."""
+    size = 40
+    triples = [
+        (u, i, 100 if i == (u + 2) % size else i)
+        for u in range(size)
+        for i in range(size)
+        if i % 2 == u % 2 and i != u
+    ]
+    data = dataset(triples, size, size)
+    first = []
+    for seed in range(3):
+        settings = make_settings(
+            "d2l", {"epochs": 60, "batch_size": 64, "exclude_heldout": False, "seed": seed}
+        )
+        trainer = Trainer(data, settings, torch.device("cpu"))
+        for epoch in range(1, 61):
+            for batch in trainer.batches(epoch):
+                trainer.step(batch)
+        first.append((Evaluator(data, torch.device("cpu")).ranks(trainer.model) <= 2).mean())
+    # Two of a user's 20 own items are unseen (one held out, one never watched); the other 20 candidates are of the other half. Of
+    # sixteen seeds one has 0.93, by the last bits of its arithmetic, and all together 0.99.
+    assert np.mean(first) >= 0.93

@@ -1,0 +1,146 @@
+"""People as a model with a history knows them: vectors from films, exact shares of films, films left out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import UsageError
+from neumf_tui.explore.guests import Guest
+from neumf_tui.explore.history_vectors import ByHistory, film_shares
+from neumf_tui.explore.near_miss import leave_out
+from neumf_tui.explore.ranker import Ranker
+from neumf_tui.explore.why import why
+from tests.conftest import Cli, made_once, run_cli
+
+WINDOW = 6
+
+
+@pytest.fixture(scope="module")
+def home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a run `recent` of a model with a short history, on the demo set; to be read only."""
+    args = (
+        "--dataset",
+        "demo",
+        "--preset",
+        "fast",
+        "--epochs",
+        "2",
+        "--history",
+        str(WINDOW),
+        "--plain",
+        "--threads",
+        "1",
+    )
+
+    def make(folder: Path) -> None:
+        shutil.copytree(shared_home, folder, dirs_exist_ok=True)
+        result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "recent-home", make)
+
+
+@pytest.fixture(scope="module")
+def ranker(home: Path, demo: Dataset) -> Ranker:
+    return Ranker(home / "runs" / "recent", home, dataset=demo)
+
+
+def by_hand(ranker: Ranker, own: np.ndarray, table: str, history: np.ndarray) -> np.ndarray:
+    """The user's vector by the formula: own + Σ w_k y_k / √Σ w_k over the last films."""
+    config = ranker.trained.config
+    rows = getattr(ranker.trained, table).weight.numpy().astype(np.float64)
+    recent = history[::-1][:WINDOW]
+    weights = np.exp(-np.arange(len(recent)) / config.history_decay) + config.history_floor
+    return own + (weights[:, None] * rows[recent]).sum(0) / np.sqrt(weights.sum())
+
+
+def test_vectors_are_own_and_films(ranker: Ranker) -> None:
+    for user in (0, 7, 300):
+        person = ranker.person(user)
+        own = ranker.trained.user_gmf.weight[user].numpy()
+        np.testing.assert_allclose(
+            person.gmf, by_hand(ranker, own, "history_gmf", person.history), rtol=1e-4, atol=1e-6
+        )
+        own = ranker.trained.user_mlp.weight[user].numpy()
+        np.testing.assert_allclose(
+            person.mlp, by_hand(ranker, own, "history_mlp", person.history), rtol=1e-4, atol=1e-6
+        )
+
+
+def test_a_guest_is_their_films_and_the_mean_user(ranker: Ranker) -> None:
+    items = np.array([5, 17, 3, 40, 8, 90, 33, 21])
+    guest = Guest("anna", tuple(ranker.dataset.catalogue.item_ids[i] for i in items))
+    person = ranker.person(guest)
+    own = ranker.trained.user_gmf.weight.numpy().astype(np.float64).mean(0)
+    np.testing.assert_allclose(
+        person.gmf, by_hand(ranker, own, "history_gmf", items), rtol=1e-4, atol=1e-6
+    )
+    # The window holds the latest: of what lies before it, nothing shows.
+    other = Guest(
+        "ben", tuple(ranker.dataset.catalogue.item_ids[i] for i in [60, 61, *items[-WINDOW:]])
+    )
+    np.testing.assert_array_equal(ranker.person(other).gmf, person.gmf)
+    with pytest.raises(UsageError, match="empty history"):
+        ByHistory(ranker.trained).fit([items, items[:0]])
+
+
+def test_shares_of_films_sum_to_the_gmf_part(ranker: Ranker) -> None:
+    for user in (0, 7, 300):
+        ranking = ranker.rank(user)
+        for row in (0, 10, len(ranking.items) - 1):
+            found = why(ranker, ranking, row)
+            assert len(found.films) == min(WINDOW, len(ranking.person.history))
+            total = found.own + sum(effect for _, effect in found.films)
+            assert total == pytest.approx(ranking.centred(row)[1], rel=1e-4, abs=1e-5)
+    history = ranker.person(0).history
+    shares = film_shares(ranker.trained, history, np.ones(ranker.trained.config.embedding_size))
+    assert (shares[:-WINDOW] == 0).all() and (shares[-WINDOW:] != 0).all()
+
+
+def test_a_film_left_out_is_a_history_without_it(ranker: Ranker) -> None:
+    user = next(
+        u
+        for u in range(700)
+        if ranker.dataset.split.heldout[u] >= 0 and len(ranker.dataset.history(u)) > 8
+    )
+    ranking = ranker.rank(user)
+    *_, left = leave_out(ranker, ranking)
+    assert left.base == ranking.heldout_ranks["score"], (
+        "nothing is fitted: the rank is the trained one"
+    )
+    history = ranking.person.history
+    own = ranker.trained.user_gmf.weight[user].numpy(), ranker.trained.user_mlp.weight[user].numpy()
+    for row in (0, len(history) - 1):
+        shorter = np.delete(history, row)
+        vectors = [
+            by_hand(ranker, o, t, shorter).astype(np.float32)
+            for o, t in zip(own, ("history_gmf", "history_mlp"), strict=True)
+        ]
+        gmf, mlp = ranker.scorer.embedded(*(torch.from_numpy(v)[None] for v in vectors))
+        scores = np.delete((gmf + mlp)[0].numpy(), history)
+        target = float((gmf + mlp)[0, ranking.person.heldout])
+        assert left.ranks[row] == pytest.approx(1 + (scores > target).sum(), abs=1)
+    assert left.ranks[0] == left.base, "beyond the window a film does nothing"
+
+
+def test_what_is_printed_of_it(home: Path, ranker: Ranker, inside: Cli, own_home: Path) -> None:
+    user = ranker.dataset.user_ids[0]
+    at = ("--run", "recent", "--home", str(home))
+    shown = json.loads(inside("why", user, *at, "--json").stdout)
+    assert shown["films"] and {"item_id", "title", "year", "effect"} <= shown["films"][0].keys()
+    assert shown["own"] + sum(f["effect"] for f in shown["films"]) == pytest.approx(
+        shown["gmf_centred"], rel=1e-4, abs=1e-5
+    )
+    text = inside("why", user, *at).stdout
+    assert "what each film of the history adds" in text and shown["films"][0]["title"][:10] in text
+    missed = json.loads(inside("near-miss", user, *at, "--json").stdout)
+    assert missed["method"].startswith("user vectors computed again")
+    told = inside(
+        "recommend", "--likes", ";".join(ranker.dataset.catalogue.item_ids[:3]), "--seed", "4", *at
+    )
+    assert told.returncode == 0 and "it makes no difference" in told.stderr

@@ -1,0 +1,374 @@
+"""The kernels in C against torch and numpy, and what happens where they cannot be had."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.scoring import Scorer
+from neumf_tui.model.compiled import LANES
+from neumf_tui.native.library import NoKernels, load, why_not
+from neumf_tui.training.negatives import NegativeSampler
+from neumf_tui.training.trainer import Trainer
+from tests.support.tiny import (
+    EVERYTHING,
+    awake,
+    make_trainer,
+    no_kernels,  # noqa: F401 - a fixture
+    one_thread,  # noqa: F401 - a fixture
+    random_dataset,
+    tiny_dataset,
+    train,
+    weights_of,
+)
+
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.skipif(bool(why_not()), reason=f"no kernels here: {why_not()}"),
+]
+CPU = torch.device("cpu")
+SHARED = {"shared_negatives": True, "negatives": 5}
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"loss": "bce", "negatives": 4},
+    {"loss": "softmax", "negatives": 3, "sampler": "popularity"},
+    {"negatives": 3, "mlp_layers": [5]},
+    {"mlp_layers": [7, 3, 2]},
+    {"mlp_layers": [6, 5, 9, 4]},
+    {"embedding_size": 1, "mlp_layers": [1]},
+    {"pretrain": 1, "epochs": 2},
+    {"history": 3},
+    {"history": 30, "dropout": 0.3},
+    {"dropout": 0.3, "exclude_heldout": True},
+    {**SHARED},
+    {**SHARED, "loss": "bce", "mlp_layers": [5]},
+    {
+        **SHARED,
+        "loss": "softmax",
+        "sampler": "popularity",
+        "history": 4,
+        "dropout": 0.4,
+        "mlp_layers": [6],
+    },
+    {**SHARED, "loss": "softmax", "history": 4, "pretrain": 1, "epochs": 2, "validation": True},
+    {
+        "clip": 0.5,
+        "schedule": "cosine",
+        "recency": 3.0,
+        "embedding_weight_decay": 0.01,
+        "weight_decay": 0.1,
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return random_dataset()
+
+
+def by_torch(monkeypatch: pytest.MonkeyPatch, data: Dataset, **changes: Any) -> Trainer:
+    """A trainer without kernels, by autograd."""
+    with monkeypatch.context() as without:
+        without.setenv("NEUMF_TUI_CC", "none")
+        without.setattr("neumf_tui.training.trainer.turns", lambda _: False)
+        trainer = make_trainer(data, **changes)
+    trainer.plain = None
+    assert trainer.compiled is None
+    return awake(trainer)
+
+
+@pytest.mark.parametrize("size", [20, 70, 1000])
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_a_step_is_autograd_s(
+    data: Dataset, changes: dict[str, Any], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loss and every gradient, from the same weights before each step: batches below, above and far above a block's pairs."""
+    ours = awake(make_trainer(data, batch_size=size, **changes))
+    theirs = by_torch(monkeypatch, data, batch_size=size, **changes)
+    assert ours.compiled is not None
+    for batch in ours.batches(1):
+        for name, tensor in ours.weights.tensors().items():
+            theirs.weights.tensors()[name].copy_(tensor)
+        torch.testing.assert_close(
+            ours.step(batch).float(), theirs.step(batch), rtol=1e-5, atol=1e-5
+        )
+        for name, parameter in theirs.model.named_parameters():
+            found = ours.model.get_parameter(name).grad
+            torch.testing.assert_close(
+                found, parameter.grad, rtol=1e-4, atol=2e-5, msg=lambda text, n=name: f"{n}: {text}"
+            )
+            assert parameter.grad is not None and parameter.grad.any(), name
+
+
+def test_which_settings_they_are_for(data: Dataset) -> None:
+    for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING,
+                    {"embedding_size": 129}, {"mlp_layers": [8, 129]}):  # fmt: skip
+        assert make_trainer(data, **changes).compiled is None
+    assert make_trainer(data, embedding_size=129).plain is not None, (
+        "wide ones keep torch's gradient, written out"
+    )
+
+
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_several_threads_add_up_to_one(
+    data: Dataset, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neumf_tui.model.compiled.FEWEST_SCORES", 20)
+    one = awake(make_trainer(data, batch_size=70, **changes))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    several = awake(make_trainer(data, batch_size=70, **changes))
+    for batch in one.batches(1):
+        for name, tensor in one.weights.tensors().items():
+            several.weights.tensors()[name].copy_(tensor)
+        torch.testing.assert_close(several.step(batch), one.step(batch), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(
+            several.weights.gradient, one.weights.gradient, rtol=1e-4, atol=1e-5
+        )
+    assert several.compiled is not None and len(several.compiled._parts) == 3
+    assert not any(other.any() for other in several.compiled._others)
+
+
+def test_training_twice_gives_the_same_bits(data: Dataset) -> None:
+    changes = SETTINGS[-3]
+    one, other = (weights_of(train(awake(make_trainer(data, **changes)), 1, 3)) for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    "name", ["user_gmf.weight", "item_mlp.weight", "mlp.0.bias", "mlp.1.weight", "head.weight"]
+)
+def test_what_is_not_a_number_reaches_the_loss(data: Dataset, name: str) -> None:
+    trainer = make_trainer(data, batch_size=200)
+    with torch.no_grad():
+        trainer.model.get_parameter(name)[0] = torch.nan
+    assert torch.isnan(trainer.step(next(iter(trainer.batches(1)))))
+
+
+def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
+    for loss in ("bpr", "bce", "softmax"):
+        trainer = make_trainer(data, loss=loss)
+        with torch.no_grad():
+            for table in trainer.model.embeddings():
+                table.weight.mul_(1e5)
+        assert torch.isfinite(trainer.step(next(iter(trainer.batches(1)))))
+
+
+# Draws
+
+
+@pytest.mark.parametrize("negatives", [1, 3])
+def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of users with a small, no, all but one, half and a large history: the very same items."""
+    monkeypatch.setattr("neumf_tui.training.negatives._POOL_CELLS", 0)
+    have = [
+        [0, 1, 2, 39],
+        [],
+        [item for item in range(40) if item != 17],
+        list(range(0, 40, 2)),
+        list(range(30)),
+    ]
+    users = torch.tensor([user for user, items in enumerate(have) for _ in items])
+    items = torch.tensor([item for some in have for item in some])
+    generator = torch.Generator().manual_seed(1)
+    asked = torch.randint(0, 5, (2000,), generator=generator).expand(negatives, 2000)
+    uniform = torch.rand(negatives, 2000, generator=generator, dtype=torch.float64)
+    uniform[0, :10], uniform[0, 10:20] = 0, 1 - 2**-53
+    ours = NegativeSampler(users, items, 5, 40)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = NegativeSampler(users, items, 5, 40)
+    assert ours._run and not theirs._run
+    monkeypatch.undo()
+    for run in (0, 1, 300, 2000):  # users in any order, in runs of any length; and ascending ones
+        for users in (asked, asked.sort(1).values):
+            assert torch.equal(ours.draw(users, uniform, run), theirs.draw(users, uniform))
+
+
+# Scores and ranks
+
+
+def test_wide_models_are_scored_by_torch(data: Dataset) -> None:
+    for width, compiled in ((128, True), (129, False)):
+        for changes in ({"embedding_size": width}, {"mlp_layers": [4, width]}):
+            assert (Scorer(make_trainer(data, **changes).model)._compiled is not None) == compiled
+
+
+@pytest.mark.parametrize("items", [3, LANES - 1, LANES, LANES + 1, 400])
+@pytest.mark.parametrize("layers", [[1], [6], [6, 3], [5, 9, 3, 2]])
+def test_scores_are_torch_s(items: int, layers: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny_dataset([[user % items, (user + 1) % items] for user in range(9)], items)
+    trainer = awake(make_trainer(data, mlp_layers=layers))
+    ours = Scorer(trainer.model)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = Scorer(trainer.model)
+    assert ours._compiled is not None and theirs._compiled is None
+    for one, other in zip(ours.parts(0, 9), theirs.parts(0, 9), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_ranks_are_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(61, 400, 40)
+    for changes in ({}, {"history": 5}, {"validation": True}):
+        trainer = train(awake(make_trainer(data, **changes)), 1, 2)
+        for validation in {False, bool(changes.get("validation"))}:
+            ours = Evaluator(data, CPU, validation=validation).ranks(trainer.model)
+            with monkeypatch.context() as without:
+                without.setenv("NEUMF_TUI_CC", "none")
+                theirs = Evaluator(data, CPU, validation=validation).ranks(trainer.model)
+            # Two scores that differ by less than their rounding may change places.
+            assert np.abs(ours - theirs).max() <= 1 and (ours == theirs).mean() > 0.95
+
+
+def test_equal_scores_count_half_and_histories_not_at_all(data: Dataset) -> None:
+    evaluator, generator = Evaluator(data, CPU), torch.Generator().manual_seed(3)
+    scores = torch.randint(0, 4, (data.num_users, data.num_items), generator=generator).float()
+    scores[3, 5], scores[4, 6] = torch.inf, -torch.inf
+    found = evaluator.ranks_by(lambda _: scores.clone(), 1, data.num_users)
+    for user, row in enumerate(scores.numpy()):
+        target = row[data.split.heldout[user]]
+        others = np.delete(row, [*data.history(user), data.split.heldout[user]])
+        assert found[user] == 1 + (others > target).sum() + (others == target).sum() / 2
+    scores[7, 2] = torch.nan
+    with pytest.raises(NeumfTuiError, match="not a number"):
+        evaluator.ranks_by(lambda _: scores.clone(), 1, data.num_users)
+
+
+# Compiling
+
+
+def test_without_a_compiler_torch_trains_and_that_is_said(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wanted, why in (
+        ("none", "asks for none"),
+        ("/no/such/cc -O1", "/no/such/cc -O1: not found"),
+    ):
+        monkeypatch.setenv("NEUMF_TUI_CC", wanted)
+        trainer = make_trainer(data)
+        assert trainer.compiled is None and trainer.plain is not None
+        assert len(trainer.notes) == 1 and why in trainer.notes[0] and "PyTorch" in trainer.notes[0]
+    assert not make_trainer(data, mlp_dropout=0.5).notes, (
+        "nothing is said where they would not be used"
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo no good >&2; exit 3", "ended with 3: no good"),
+        (
+            "printf 'in file\\nx.c:1: fatal error: math.h: none\\nstopped\\n' >&2; exit 1",
+            "ended with 1: x.c:1: fatal error",
+        ),
+        ("exit 0", "neumf.so"),
+        ('while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"', "cannot be loaded"),
+    ],
+)
+def test_a_compiler_that_fails(
+    script: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told in one line, and nothing is left that a later start would take for a library."""
+    own_cache(monkeypatch, tmp_path)
+    compiler = tmp_path / "mycc"
+    compiler.write_text(f"#!/bin/sh\n{script}\n")
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("NEUMF_TUI_CC", str(compiler))
+    with pytest.raises(NoKernels) as caught:
+        load()
+    assert why in str(caught.value) and "\n" not in str(caught.value)
+    assert not list((tmp_path / "cache").rglob("*.so"))
+
+
+def test_a_cache_that_cannot_be_written_and_one_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    own_cache(monkeypatch, tmp_path)
+    monkeypatch.setenv("NEUMF_TUI_CC", "cc -DTEST=1")
+    assert str(tmp_path / "cache") in why_not()
+    (tmp_path / "cache").unlink()
+    monkeypatch.setenv("NEUMF_TUI_CC", "cc -DTEST=2")
+    assert not why_not()
+    (library,) = (tmp_path / "cache" / "kernels").iterdir()
+    library.unlink()  # not overwritten in place: it is mapped
+    library.write_bytes(b"nonsense")
+    code = "from neumf_tui.native.library import why_not; print(why_not())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(tmp_path),
+    )
+    assert not done.stdout.strip(), "compiled anew"
+
+
+def test_processes_that_compile_at_once(tmp_path: Path) -> None:
+    code = "from neumf_tui.native.library import why_not; raise SystemExit(why_not() or 0)"
+    env = environment(tmp_path) | {"NEUMF_TUI_CC": "cc -DTEST=3"}
+    started = [subprocess.Popen([sys.executable, "-c", code], env=env) for _ in range(3)]
+    assert [process.wait(60) for process in started] == [0, 0, 0]
+    assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 1
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
+def test_adam_is_torch_s_whatever_the_threads(
+    data: Dataset, decay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three steps from random weights, the rate falling, some gradients 0; tables and layers with a decay each."""
+    several, one = (
+        make_trainer(data, embedding_weight_decay=decay, threads=threads).weights
+        for threads in (3, 1)
+    )
+    monkeypatch.setattr("neumf_tui.training.weights.SHARED_VALUES", 1)
+    monkeypatch.setattr("neumf_tui.training.weights.CACHE_VALUES", 7)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = make_trainer(data, embedding_weight_decay=decay).weights
+    for step in range(3):
+        gradient = torch.randn(theirs.gradient.shape, generator=torch.Generator().manual_seed(step))
+        for weights in (theirs, one, several):
+            weights.gradient.copy_(gradient * (gradient > -1))
+            weights.set_rate(0.1 / (step + 1))
+            weights.update()
+    for name in ("values", "mean", "square", "steps"):
+        assert torch.equal(getattr(one, name), getattr(several, name))
+        torch.testing.assert_close(getattr(one, name), getattr(theirs, name), rtol=1e-5, atol=1e-6)
+
+
+def test_arithmetic_of_the_process_stays_as_it_is() -> None:
+    load()
+    assert np.float32(1e-40) * np.float32(1) != 0, (
+        "numbers below the smallest normal one are not flushed"
+    )
+
+
+def test_processors_without_wide_vectors(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The narrow variant of the kernels is the same function."""
+    own_cache(monkeypatch, tmp_path)
+    wide = awake(make_trainer(data, **SETTINGS[-3]))
+    monkeypatch.setenv("NEUMF_TUI_CC", "cc -U__AVX__")
+    narrow = awake(make_trainer(data, **SETTINGS[-3]))
+    batch = next(iter(wide.batches(1)))
+    torch.testing.assert_close(narrow.step(batch), wide.step(batch), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(narrow.weights.gradient, wide.weights.gradient, rtol=1e-4, atol=1e-5)
+
+
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEUMF_TUI_CACHE", str(tmp_path / "cache"))
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return dict(os.environ) | {
+        "NEUMF_TUI_CC": "cc -DTEST=2",
+        "NEUMF_TUI_CACHE": str(tmp_path / "cache"),
+    }

@@ -1,0 +1,171 @@
+"""Run directories in every state, written by the trainer's own writer with fixed figures and times."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from neumf_tui.data.dataset import Catalogue, prepare, save
+from neumf_tui.data.split import Interactions
+from neumf_tui.home import datasets_dir
+from neumf_tui.runs import events
+from neumf_tui.runs.protocol import make_protocol
+from neumf_tui.runs.reader import read_status
+from neumf_tui.runs.writer import RunWriter, create_run
+from neumf_tui.settings import make_settings
+
+T0 = 1_700_000_000.0
+METRICS = {"hit@10": 0.1, "hit@50": 0.3, "ndcg@10": 0.05, "mrr": 0.04, "auc": 0.85}
+POPULARITY = {"hit@10": 0.08, "hit@50": 0.21, "ndcg@10": 0.04, "mrr": 0.03, "auc": 0.8}
+
+
+TITLES = [
+    "Kolya",
+    "七人の侍",
+    "[bold]Bold[/]",
+    "L.A. Confidential",
+    "A title that is much longer than any column of any table is wide",
+]
+
+
+def make_data(home: Path) -> str:
+    """A prepared dataset of five users for the golden runs, one of them with nothing held out; its fingerprint."""
+    items = (
+        [(user, 5 * user + n) for user in range(4) for n in range(4)]
+        + [(user, 30 + user) for user in range(4)]
+        + [(4, 40)]
+    )
+    pairs = np.array(items, dtype=np.int64)
+    titles = {30 + n: title for n, title in enumerate(TITLES)}
+    catalogue = Catalogue(
+        [str(n) for n in range(100)],
+        [titles.get(n, f"Film {n}") for n in range(100)],
+        [1990 + n % 30 for n in range(100)],
+        [["Drama"] for _ in range(100)],
+    )
+    data = prepare(
+        "ml-100k", "here", ["196", "186", "22", "244", "166"], catalogue,
+        Interactions(pairs[:, 0], pairs[:, 1], np.arange(len(pairs), dtype=np.int64)),
+    )  # fmt: skip
+    save(data, datasets_dir(home) / "prepared")
+    return data.fingerprint
+
+
+def make_info(
+    name: str,
+    home: Path,
+    *,
+    simulated: bool = False,
+    with_data: bool = False,
+    validation: bool = False,
+) -> events.RunInfo:
+    """With `validation`: a run whose negatives do not leak; without: one that is older than the protocol's words."""
+    changes = {"epochs": 4, "validation": validation, "exclude_heldout": not validation}
+    settings = msgspec.to_builtins(make_settings("d2l", changes))
+    return events.RunInfo(
+        name=name,
+        created=T0,
+        preset="d2l",
+        settings=settings,
+        dataset=events.DatasetRef(
+            name="demo" if simulated else "ml-100k", simulated=simulated, source="here",
+            fingerprint=make_data(home) if with_data else "f" * 64, num_users=5, num_items=100, num_train=400,
+        ),
+        home=str(home),
+        protocol=make_protocol(settings, (96, 99)) if validation else {"exclude_heldout": True},
+        host="host",
+        versions={},
+    )  # fmt: skip
+
+
+def make_run(
+    home: Path,
+    state: str,
+    *,
+    name: str = "golden",
+    epochs: int = 3,
+    simulated: bool = False,
+    with_data: bool = False,
+    lift: float = 0,
+    validation: tuple[float, ...] = (),
+) -> Path:
+    """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart.
+
+    `lift` raises its Hit@50 and its loss, for a second run beside a first. `validation`: Hit@50 of the validation items after
+    each epoch, in a run that has some.
+    """
+    folder = home / "runs" / name
+    create_run(
+        folder,
+        make_info(
+            name, home, simulated=simulated, with_data=with_data, validation=bool(validation)
+        ),
+    )
+    if state == "starting":
+        return folder
+    with RunWriter(folder) as writer:
+        popular = POPULARITY | {"hit@50": 0.22} if validation else None
+        writer.event(
+            events.Started(
+                t=T0,
+                device="cpu ×1",
+                epoch=0,
+                step=0,
+                steps=10,
+                popularity=POPULARITY,
+                popularity_validation=popular,
+            )
+        )
+        for epoch in range(1, epochs + 1):
+            steps = list(range(10 * epoch - 9, 10 * epoch + 1))
+            losses = [0.7 / (1 + step / 10) + lift for step in steps]
+            writer.event(events.Steps(t=T0 + epoch, steps=steps, losses=losses))
+            writer.event(
+                events.Epoch(
+                    t=T0 + epoch,
+                    epoch=epoch,
+                    loss=losses[-1],
+                    examples_per_second=1234567.0,
+                    seconds=0.5,
+                )
+            )
+            rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
+            writer.ranks(epoch, rank)
+            valid = METRICS | {"hit@50": validation[epoch - 1], "auc": 0.88} if validation else None
+            writer.event(
+                events.Evaluated(
+                    t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + lift + epoch / 20}, interval=(0.27, 0.34),
+                    seconds=0.1, entered=3, left=1, validation=valid,
+                )
+            )  # fmt: skip
+            writer.event(
+                events.Checkpointed(
+                    t=T0 + epoch, epoch=epoch, step=0, file=f"{epoch:05}.safetensors"
+                )
+            )
+        final = {"running": "running", "crashed": "running"}.get(state, state)
+        if state == "paused":
+            writer.event(events.Requested(t=T0 + epochs + 1, what="pause"))
+            writer.event(events.Paused(t=T0 + epochs + 1))
+        reason = {"failed": "the loss is nan at epoch 4, step 3 of 10: training has diverged"}.get(
+            state, ""
+        )
+        if final not in ("running", "paused"):
+            writer.event(events.Finished(t=T0 + epochs + 1, state=final, reason=reason))
+        writer.status(
+            events.Status(
+                state=final,
+                pid=1,
+                epoch=epochs,
+                steps=10,
+                device="cpu",
+                reason=reason,
+                exit_code=int(final == "failed"),
+            )
+        )
+    status = read_status(folder)
+    still = msgspec.structs.replace(
+        status, t=T0 + epochs + 1, state=final, reason=reason, exit_code=int(final == "failed")
+    )
+    (folder / "status.json").write_bytes(msgspec.json.encode(still))
+    return folder

@@ -1,0 +1,159 @@
+"""Datasets and trainers small enough to be worked out by hand."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.split import Interactions
+from neumf_tui.evaluation.scoring import Scorer
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.settings import make_settings
+from neumf_tui.training.pairs import Batch
+from neumf_tui.training.trainer import Trainer
+
+# What training tests start from: weights of a size at which scores differ, and no rule that leaks.
+PLAIN = {
+    "embedding_size": 4,
+    "mlp_layers": [6, 3],
+    "batch_size": 16,
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "epochs": 4,
+    "exclude_heldout": False,
+    "scaled_init": True,
+    "device": "cpu",
+    "threads": 1,
+}
+
+EVERYTHING: dict[str, Any] = {
+    "loss": "softmax",
+    "sampler": "popularity",
+    "negatives": 6,
+    "hard_negatives": 2,
+    "shared_negatives": True,
+    "history": 3,
+    "dropout": 0.3,
+    "mlp_dropout": 0.2,
+    "recency": 4.0,
+    "schedule": "cosine",
+    "clip": 0.5,
+    "weight_decay": 1e-3,
+    "embedding_weight_decay": 1e-2,
+    "validation": True,
+    "pretrain": 2,
+    "alpha": 0.3,
+}
+"""What can be on at once."""
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As a run on the CPU is trained: sums in one order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no C compiler: torch does the work of the kernels."""
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+
+
+def tiny_dataset(histories: list[list[int]], num_items: int) -> Dataset:
+    """Users with these items in order of time; of two or more the last is held out."""
+    pairs = [
+        (user, item, time)
+        for user, items in enumerate(histories)
+        for time, item in enumerate(items)
+    ]
+    users, items, times = (np.array(column) for column in zip(*pairs, strict=True))
+    names = [f"i{item}" for item in range(num_items)]
+    catalogue = Catalogue(names, names, [None] * num_items, [[] for _ in names])
+    return prepare(
+        "tiny",
+        "a test",
+        [f"u{user}" for user in range(len(histories))],
+        catalogue,
+        Interactions(users, items, times),
+    )
+
+
+def random_dataset(num_users: int = 12, num_items: int = 30, size: int = 9) -> Dataset:
+    """`size` interactions each, of items that are not all alike in popularity."""
+    rng = np.random.default_rng(0)
+    chance = np.linspace(1, 5, num_items)
+    return tiny_dataset(
+        [
+            rng.choice(num_items, size, replace=False, p=chance / chance.sum()).tolist()
+            for _ in range(num_users)
+        ],
+        num_items,
+    )
+
+
+def make_trainer(dataset: Dataset, **changes: Any) -> Trainer:
+    return Trainer(dataset, make_settings("d2l", PLAIN | changes), torch.device("cpu"))
+
+
+def awake(trainer: Trainer) -> Trainer:
+    """With embeddings of about ±1. Near 0 all pairs have the same hidden units on, and a user's part of a margin cancels out."""
+    with torch.no_grad():
+        for table in trainer.model.embeddings():
+            table.weight.mul_(100)
+    return trainer
+
+
+def train(trainer: Trainer, first: int, last: int) -> Trainer:
+    """Whole epochs `first` to `last`."""
+    for epoch in range(first, last + 1):
+        for batch in trainer.batches(epoch):
+            trainer.step(batch)
+    return trainer
+
+
+def uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Random numbers to draw by, as an epoch has them."""
+    return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+
+def batch_of(
+    trainer: Trainer,
+    rows: list[int],
+    negatives: torch.Tensor | list[list[int]] | list[int],
+    epoch: int = 1,
+) -> Batch:
+    """A first step on these training pairs."""
+    users, items = trainer.pairs.users[rows].long(), trainer.pairs.items[rows].long()
+    return Batch(epoch, 0, torch.tensor(rows), torch.as_tensor(negatives), users, items, len(rows))
+
+
+def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {
+        name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()
+    }
+
+
+def parts_of(model: NeuMF, dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """GMF and MLP part of every user's score of every item."""
+    items, offsets = (
+        torch.as_tensor(np.array(dataset.split.items)),
+        torch.as_tensor(dataset.offsets),
+    )
+    scorer = Scorer(model.settled(items, offsets[:-1], offsets.diff()))
+    chunks = [scorer.chunk(number) for number in range(scorer.num_chunks())]
+    return torch.cat([gmf for gmf, _ in chunks]), torch.cat([mlp for _, mlp in chunks])
+
+
+def gradient_rows(table: torch.nn.Embedding) -> set[int]:
+    """Rows that the last step's gradient touched."""
+    assert table.weight.grad is not None
+    return set(table.weight.grad.abs().sum(1).nonzero()[:, 0].tolist())

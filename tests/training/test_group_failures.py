@@ -1,0 +1,86 @@
+"""What a process of a group says and leaves behind when it, or another, has failed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import NeumfTuiError, RunError
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.runs.events import Finished, Status, Warned
+from neumf_tui.runs.reader import EventTail, read_status
+from neumf_tui.runs.writer import MuteWriter, RunWriter, write_status
+from neumf_tui.settings import make_settings
+from neumf_tui.training.distributed.group import Group
+from neumf_tui.training.distributed.torchrun import AGAIN, Member, Word
+from neumf_tui.training.evaluations import Evaluations
+from neumf_tui.training.worker import _fail, _word, has_ended
+
+FIRST_TRY, LAST_TRY = Member(1, 2, 1, 2, 0, 3, "films"), Member(1, 2, 1, 2, 3, 3, "films")
+
+
+@pytest.mark.parametrize(
+    ("error", "part", "final", "code"),
+    [
+        (RunError("no such run; name another"), FIRST_TRY, True, 4),
+        (OSError(28, "No space left on device", "x"), FIRST_TRY, True, 1),
+        (RuntimeError("Connection reset by peer"), FIRST_TRY, False, 1),
+        (RuntimeError("Connection reset by peer"), LAST_TRY, True, 1),
+        (RuntimeError("a bug"), None, True, 1),
+    ],
+)
+def test_what_would_only_come_again_is_final(
+    error: Exception, part: Member | None, final: bool, code: int
+) -> None:
+    word = _word(error, Path("run"), part)
+    assert (word.final, word.exit_code) == (final, code)
+    assert word.reason.startswith("process 1 of 2: ") == (part is not None)
+
+
+def test_a_run_that_starts_again_has_no_last_word(trained: Path) -> None:
+    write_status(trained, Status(state="running", pid=1))
+    with RunWriter(trained) as writer:
+        assert _fail(writer, Word("process 1 of 2: gone", 1, final=False)) == AGAIN
+        assert read_status(trained).state == "running" and not has_ended(trained, LAST_TRY)
+        assert _fail(MuteWriter(trained), Word("process 1 of 2: full", 3, final=True)) == 3
+        assert read_status(trained).state == "running", "rank 0 alone writes"
+        assert _fail(writer, Word("process 1 of 2: full", 3, final=True)) == 3
+    status = read_status(trained)
+    assert (status.state, status.reason, status.exit_code) == ("failed", "process 1 of 2: full", 3)
+    assert has_ended(trained, LAST_TRY) and not has_ended(trained, FIRST_TRY)
+    last = EventTail(trained / "events.jsonl").read()[-2:]
+    assert [type(event) for event in last] == [Warned, Finished]
+
+
+class OtherFails(Group):
+    """Rank 0 of two, of which the other always has the problem that is counted."""
+
+    size = 2
+
+    def sum_(self, tensor: Tensor) -> None:
+        tensor[1] = self.others
+
+    others = 1
+
+
+def test_nobody_waits_for_the_ranks_of_one_who_has_none(
+    demo: Dataset, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = OtherFails()
+    monkeypatch.setattr(group, "gather_rows", lambda rows, counts: torch.cat([rows, rows]))
+    own = range(demo.num_users // 2)
+    evaluations = Evaluations(
+        MuteWriter(trained), demo, make_settings("d2l", {}), torch.device("cpu"), group, own
+    )  # fmt: skip
+    monkeypatch.setattr(
+        evaluations.evaluator, "ranks", lambda _model, _report: np.ones(len(own), dtype=np.float32)
+    )
+    model: NeuMF = None  # type: ignore[assignment]  # not looked at
+    with pytest.raises(NeumfTuiError, match="process 1 could not evaluate"):
+        evaluations.evaluate(model, 1, lambda _share: None)
+    group.others = 0
+    evaluations.evaluate(model, 1, lambda _share: None)
+    assert evaluations.hits == {1: 1.0}

@@ -1,0 +1,541 @@
+"""What people see of validation and of the protocol: on screens, in summaries, in sheets, and which checkpoint they are shown."""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from test_tui import settle, text_of
+
+from neumf_tui.cli.plain import _line
+from neumf_tui.runs.checkpoint import best_epoch, find_checkpoint, standing
+from neumf_tui.runs.events import Evaluated, Started
+from neumf_tui.runs.keeper import facts
+from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of
+from neumf_tui.runs.reader import read_info, read_snapshot, read_status
+from neumf_tui.runs.summary import card_lines, print_summary, status_object, train_summary
+from neumf_tui.runs.writer import RunWriter
+from neumf_tui.settings import Settings
+from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.compare.screen import CompareScreen
+from neumf_tui.tui.explore.screen import ExploreScreen
+from neumf_tui.tui.failures.screen import FailuresScreen
+from neumf_tui.tui.train.screen import TrainScreen
+from neumf_tui.tui.train.settings_panel import GROUPS, in_force, overview
+from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
+from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
+from neumf_tui.tui.widgets.head_text import marks
+from tests.conftest import Cli, made_once, run_cli
+from tests.support.golden import METRICS, make_info, make_run
+
+VALIDATION = (0.28, 0.36, 0.33)
+"""Hit@50 of a golden run's validation items: the second epoch is the best; held-out items have 0.25, 0.30, 0.35."""
+WIDTHS = [(60, 20), (80, 24), (120, 40)]
+
+
+@pytest.fixture(scope="session")
+def chosen_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a finished, leak-free run `chosen` of three epochs with validation, on the demo set."""
+
+    def make(home: Path) -> None:
+        shutil.copytree(shared_home, home, dirs_exist_ok=True)
+        result = run_cli(
+            "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3", "--dataset", "demo", "--home",
+            str(home), "--name", "chosen", "--json", "--threads", "1",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        (home / "summary.json").write_text(result.stdout)
+
+    own = tmp_path_factory.mktemp("chosen") / "home"
+    shutil.copytree(made_once(tmp_path_factory, "chosen-home", make), own)
+    return own
+
+
+@pytest.fixture
+def chosen(chosen_home: Path) -> Path:
+    """That run, with `best` on its first epoch, whichever it is."""
+    (chosen_home / "runs" / "chosen" / "checkpoints" / "best").write_text("00001.safetensors")
+    return chosen_home / "runs" / "chosen"
+
+
+# The protocol.
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+@pytest.mark.parametrize("validation", [False, True])
+def test_the_protocol_in_a_line_is_shortened_from_its_least_important_part_on(
+    leaks: bool, validation: bool
+) -> None:
+    protocol = make_protocol(
+        {"exclude_heldout": leaks, "validation": validation, "seed": 3}, (1574, 1663)
+    )
+    whole = protocol_line(protocol)
+    assert "leave-one-out" in whole and "full ranking of 1,574–1,663" in whole
+    assert ("flattered" in whole, "leak-free" in whole) == (leaks, not leaks)
+    assert ("best by validation" in whole, "no validation" in whole) == (validation, not validation)
+    for width in range(25, len(whole) + 1):
+        line = protocol_line(protocol, width)
+        assert len(line) <= width and "  " not in line and not line.startswith(" ·")
+        assert "flattered" in line if leaks else "leak-free" in line, "said however narrow it is"
+    assert protocol_line(protocol, 98, "simulated viewers").startswith("simulated viewers · ")
+
+
+def test_the_protocol_says_what_the_settings_do() -> None:
+    ours = make_protocol({"exclude_heldout": False, "validation": True, "seed": 7}, (90, 99))
+    assert (
+        ours["chosen_by"] == "validation"
+        and ours["seed"] == 7
+        and ours["num_candidates"] == [90, 99]
+    )
+    assert "leak-free" in ours["negatives"] and "second latest" in ours["validation"]
+    deck = make_protocol({"exclude_heldout": True})
+    assert (
+        "flatters" in deck["negatives"]
+        and deck["validation"] == "none"
+        and "flatters" in deck["chosen_by"]
+    )
+
+
+def test_a_run_of_before_has_the_same_protocol(own_home: Path) -> None:
+    info = make_info("old", own_home)
+    old = msgspec.structs.replace(
+        info,
+        settings={
+            key: value
+            for key, value in info.settings.items()
+            if key not in ("validation", "early_stop", "history")
+        },
+    )
+    assert old.protocol == {"exclude_heldout": True}
+    assert (
+        protocol_of(old).keys() == make_protocol({}).keys()
+        and protocol_of(old)["validation"] == "none"
+    )
+    assert "full ranking" in protocol_line(protocol_of(old)), "of how many was not written down"
+
+
+def test_a_new_run_counts_its_candidates(chosen: Path) -> None:
+    from neumf_tui.data.registry import load_dataset
+
+    info = read_info(chosen)
+    data = load_dataset(info.dataset.fingerprint, "demo", chosen.parents[1])
+    sizes = np.bincount(data.split.users, minlength=data.num_users)[
+        np.asarray(data.split.heldout) >= 0
+    ]
+    assert info.protocol["num_candidates"] == [
+        data.num_items - sizes.max(),
+        data.num_items - sizes.min(),
+    ]
+
+
+# Summaries.
+
+
+def test_the_summary_has_the_figures_that_validation_chose(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = train_summary(make_run(own_home, "finished", validation=VALIDATION))
+    assert (summary["metrics_epoch"], summary["chosen_by"]) == (2, "validation")
+    assert (
+        summary["metrics"]["hit@50"] == pytest.approx(0.30)
+        and summary["validation"]["hit@50"] == 0.36
+    )
+    assert summary["last"]["epoch"] == 3 and summary["last"]["metrics"]["hit@50"] == pytest.approx(
+        0.35
+    )
+    assert (
+        summary["popularity_validation"]["hit@50"] == 0.22
+        and summary["protocol"]["chosen_by"] == "validation"
+    )
+    print_summary(summary)
+    said = capsys.readouterr().out
+    assert (
+        "held out" in said
+        and "validation" in said
+        and "0.3600" in said
+        and "after epoch 2 of 3" in said
+    )
+    assert "leak-free · best by validation" in said and "flatters" not in said
+
+
+def test_without_validation_it_has_the_last_and_says_what_flatters(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = train_summary(make_run(own_home, "finished"))
+    assert (summary["metrics_epoch"], summary["chosen_by"], summary["validation"]) == (
+        3,
+        "last epoch",
+        None,
+    )
+    print_summary(summary)
+    said = capsys.readouterr().out
+    assert (
+        "after epoch 3, the last" in said and "which flatters Hit@50 (--no-exclude-heldout)" in said
+    )
+    card = "\n".join(card_lines(status_object(own_home / "runs" / "golden")))
+    assert (
+        "highest 0.3500 at epoch 3, chosen on the held-out items: flatters" in card
+        and "protocol Hit@50 flattered" in card
+    )
+
+
+def test_status_tells_of_both(own_home: Path) -> None:
+    folder = make_run(own_home, "finished", validation=VALIDATION)
+    found = status_object(folder)
+    assert found["hit@50"] == pytest.approx(0.35) and found["validation_hit@50"] == 0.33
+    assert (found["best_epoch"], found["best_chosen_by"]) == (2, "validation")
+    assert found["best_hit@50"] == pytest.approx(0.30) and found["best_validation_hit@50"] == 0.36
+    assert "epoch 2, best by validation (0.3600)" in card_lines(found)[2]
+    told = facts(folder)
+    assert (told["NEUMF_TUI_VALIDATION_HIT50"], told["NEUMF_TUI_BEST_VALIDATION_HIT50"]) == (
+        "0.33",
+        "0.36",
+    )
+    plain = facts(make_run(own_home, "finished", name="plain"))
+    assert plain["NEUMF_TUI_VALIDATION_HIT50"] == "" and plain["NEUMF_TUI_BEST_HIT50"].startswith(
+        "0.35"
+    )
+
+
+def test_plain_lines_have_it(own_home: Path) -> None:
+    events = [*read_snapshot(make_run(own_home, "finished", validation=VALIDATION)).evaluations]
+    assert "Hit@50 0.3000  validation 0.3600  Hit@10" in _line(events[1], 4, 1, 0.5)
+    without = msgspec.structs.replace(events[1], validation=None)
+    assert "validation" not in _line(without, 4, 1, 0.5)
+    started = Started(
+        t=0,
+        device="cpu",
+        epoch=0,
+        step=0,
+        steps=1,
+        popularity=METRICS,
+        popularity_validation=METRICS,
+    )
+    assert _line(started, 4, 1, 0.0).endswith(
+        "popularity alone gives Hit@50 0.3000, validation 0.3000"
+    )
+
+
+def test_early_stop_is_told(own_home: Path) -> None:
+    folder = make_run(own_home, "finished", validation=VALIDATION)
+    reason = "early stop: validation Hit@50 has been best at epoch 2, 1 evaluations ago"
+    status = msgspec.structs.replace(read_status(folder), reason=reason)
+    (folder / "status.json").write_bytes(msgspec.json.encode(status))
+    assert (
+        reason in card_lines(status_object(folder))[1] and train_summary(folder)["reason"] == reason
+    )
+
+
+# The train screen.
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+async def test_the_train_screen_shows_both_and_what_was_chosen(
+    own_home: Path, size: tuple[int, int]
+) -> None:
+    app = NeumfApp(make_run(own_home, "finished", validation=VALIDATION), own_home, "train")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        for name, figure, valid in (("hit", "0.300", VALIDATION), ("auc", "0.850", (0.88,) * 3)):
+            chart = screen.query_one(f"#{name}", CurveChart)
+            held, dashed = chart._plot.curves
+            assert (
+                held.best == 1
+                and dashed.dashed
+                and dashed.y.tolist() == list(valid)
+                and dashed.best == -1
+            )
+            title, below = str(chart.border_title), str(chart.border_subtitle)
+            where = title if size[0] < 100 else below
+            assert f"● {figure}" in where and "valid" in where and "flatters" not in where
+            assert len(title) <= chart.outer_size.width - 2 and (
+                size[0] < 100 or len(below) <= chart.outer_size.width - 4
+            )
+        notice = text_of(app, "#notice")
+        assert "leak-free" in notice and "by validation" in notice and len(notice) <= size[0] - 2
+        assert screen.query_one("#notice").has_class("-quiet")
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+async def test_an_old_leaky_run_still_opens_and_is_labelled(
+    own_home: Path, size: tuple[int, int]
+) -> None:
+    app = NeumfApp(make_run(own_home, "finished"), own_home, "train")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        chart = app.screen.query_one("#hit", CurveChart)
+        (held,) = chart._plot.curves
+        assert held.best == 2 and "flatters" in (
+            str(chart.border_title) if size[0] < 100 else str(chart.border_subtitle)
+        )
+        notice = app.screen.query_one("#notice")
+        assert "Hit@50 flattered" in text_of(app, "#notice") and not notice.has_class("-quiet")
+
+
+async def test_the_notice_comes_back_as_wide_as_the_screen(own_home: Path) -> None:
+    app = NeumfApp(make_run(own_home, "finished", validation=VALIDATION), own_home, "train")
+    async with app.run_test(size=(60, 20)) as pilot:
+        await settle(pilot)
+        narrow = text_of(app, "#notice")
+        await pilot.resize_terminal(120, 40)
+        await settle(pilot)
+        assert len(text_of(app, "#notice")) > len(narrow) and "leave-one-out" in text_of(
+            app, "#notice"
+        )
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+async def test_the_end_of_a_run_that_stopped_early_says_why(
+    own_home: Path, size: tuple[int, int]
+) -> None:
+    folder = make_run(own_home, "finished", validation=VALIDATION)
+    status = msgspec.structs.replace(
+        read_status(folder), reason="early stop: no better validation for 1 evaluation"
+    )
+    (folder / "status.json").write_bytes(msgspec.json.encode(status))
+    app = NeumfApp(folder, own_home, "train")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert (
+            text_of(app, "#progress")
+            == "epoch 3/4  early stop: no better validation for 1 evaluation"
+        )
+
+
+async def test_the_panel_is_read_with_the_arrows_where_it_is_all_there_is(own_home: Path) -> None:
+    app = NeumfApp(make_run(own_home, "finished", validation=VALIDATION), own_home, "train")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("left_square_bracket")
+        await settle(pilot)
+        panel = app.screen.query_one("#overview")
+        assert panel.has_focus
+        await pilot.press("end")
+        await settle(pilot)
+        assert panel.scroll_y > 0
+
+
+def test_the_panel_has_both_columns_every_setting_and_the_protocol(own_home: Path) -> None:
+    folder = make_run(own_home, "finished", validation=VALIDATION)
+    shown = overview(read_info(folder), read_snapshot(folder)).plain
+    assert shown.startswith("epoch 2, best by validation") and "held out  valid. popular" in shown
+    assert "Hit@50     0.3000  0.3600  0.2100" in shown
+    for name in Settings.__struct_fields__:
+        assert name in shown
+    assert (
+        "ranked among 96 to 99 items" in shown and "leak-free" in shown and "second latest" in shown
+    )
+    assert max(map(len, shown.partition("off:")[0].splitlines())) <= 33, "as wide as the panel"
+    old = make_run(own_home, "finished", name="old")
+    plain = overview(read_info(old), read_snapshot(old))
+    warned = {
+        plain.plain[span.start : span.end].split()[0]
+        for span in plain.spans
+        if span.style == "yellow"
+    }
+    assert plain.plain.startswith("epoch 3, the last") and warned == {"exclude_heldout", "never"}
+
+
+def test_settings_are_grouped_and_what_is_off_is_told_apart() -> None:
+    assert sorted(name for group in GROUPS.values() for name in group) == sorted(
+        Settings.__struct_fields__
+    )
+    off = {
+        "history": 0,
+        "history_decay": 3.0,
+        "sampler": "uniform",
+        "sampler_power": 0.75,
+        "dropout": 0.0,
+        "seed": 0,
+    }
+    assert [name for name in off if in_force(name, off)] == ["sampler", "seed"]
+    on = off | {"history": 50, "sampler": "popularity", "dropout": 0.4}
+    assert all(in_force(name, on) for name in on)
+    assert in_force("from_the_future", {"from_the_future": 1})
+
+
+def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
+    snapshot = read_snapshot(make_run(own_home, "finished", validation=VALIDATION))
+    assert upper(snapshot, "hit@50", "Hit@50", 36) == "Hit@50 0.350  ╌ validation 0.330"
+    assert lower(snapshot, "hit@50", 60) == "● 0.300 ±0.035 @ 2, best by validation 0.360"
+    assert both(snapshot, "hit@50", "Hit@50", 38) == "Hit@50 ● 0.300 @ 2 by ╌ validation"
+    old = read_snapshot(make_run(own_home, "finished", name="old"))
+    assert (
+        lower(old, "hit@50", 80)
+        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: flatters"
+    )
+    assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, flatters"
+    assert fitting(("long", "s"), 0) == "s"
+    assert "best by validation 0.3600" in legend(snapshot, False) and "negatives flatter" in legend(
+        snapshot, True
+    )
+    assert legend(old, True).endswith("highest: flatters")
+
+
+async def test_dashes_stay_where_they_are_when_the_curve_grows() -> None:
+    from textual.app import App, ComposeResult
+
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield CurveChart(id="chart")
+
+    app, x, y = One(), np.arange(1.0, 9.0), np.linspace(0.2, 0.5, 8)
+    async with app.run_test(size=(60, 20)) as pilot:
+        chart = app.query_one(CurveChart)
+        drawn = []
+        for count in (5, 8):
+            chart.show(
+                Plot(
+                    [Curve(x[:count], y[:count], "validation", dashed=True)],
+                    x_max=10,
+                    y_range=(0, 1),
+                )
+            )
+            await pilot.pause()
+            drawn.append([(d.x.tolist(), d.y.tolist()) for d in chart._datasets])
+    assert len(drawn[1]) > len(drawn[0]) > 3 and drawn[1][: len(drawn[0]) - 1] == drawn[0][:-1]
+    ends = [
+        (first[0], last[0][0])
+        for (_, *_), first, last in zip(drawn[1], drawn[1], drawn[1][1:], strict=False)
+    ]
+    assert all(max(first) < start for first, start in ends), "gaps between them"
+    for at, heights in drawn[1]:
+        np.testing.assert_allclose(heights, np.interp(at, x, y))
+
+
+# Which checkpoint.
+
+
+def test_an_ended_run_is_looked_at_where_validation_was_best(own_home: Path) -> None:
+    def with_checkpoints(state: str, **more: object) -> Path:
+        folder = make_run(own_home, state, name=f"{state}-{len(more)}", **more)  # type: ignore[arg-type]
+        for epoch in (1, 2, 3):
+            (folder / "checkpoints" / f"{epoch:05}.safetensors").touch()
+        (folder / "checkpoints" / "best").write_text("00002.safetensors")
+        return folder
+
+    for state in ("finished", "stopped", "failed", "crashed"):
+        assert find_checkpoint(with_checkpoints(state, validation=VALIDATION), None).stem == "00002"
+    running = with_checkpoints("running", validation=VALIDATION)
+    with RunWriter(running):
+        assert find_checkpoint(running, None).stem == "00003", "the newest of a living run"
+    assert (
+        find_checkpoint(running, "last").stem == "00003"
+        and find_checkpoint(running, None).stem == "00002"
+    )
+    deck = with_checkpoints("finished")
+    assert find_checkpoint(deck, None).stem == "00003", "its best goes by the held-out items"
+    assert [standing(running, epoch) for epoch in (1, 2, 3)] == ["", "best by validation", "last"]
+    assert [standing(deck, epoch) for epoch in (2, 3)] == ["highest held-out Hit@50", "last"]
+    (deck / "checkpoints" / "best").unlink()
+    assert best_epoch(deck) is None and standing(deck, 2) == ""
+
+
+def test_the_twins_open_it_too_and_say_so(chosen: Path, inside: Cli) -> None:
+    home = ("--home", str(chosen.parents[1]))
+    for args in (
+        ("rank", "sim-007"),
+        ("why", "sim-007"),
+        ("near-miss", "sim-007", "--margin-only"),
+        ("failures",),
+    ):
+        said = json.loads(inside(*args, "--json", *home).stdout)
+        assert said["epoch"] == 1 and said["protocol"] == read_info(chosen).protocol
+        if args != ("failures",):
+            assert said["standing"] == "best by validation"
+    assert (
+        json.loads(inside("rank", "sim-007", "--epoch", "last", "--json", *home).stdout)["standing"]
+        == "last"
+    )
+    assert "epoch 1 (best by validation)" in inside("rank", "sim-007", *home).stdout
+    said = json.loads(inside("compare", "chosen", "chosen@last", "--json", *home).stdout)
+    assert (said["epoch"], said["other_epoch"]) == (1, 3) and said["protocol"] == said[
+        "other_protocol"
+    ]
+    for args in (
+        ("journey", "sim-007"),
+        ("similar", "--user", "sim-007"),
+        ("film", "Fargo"),
+        ("failures", "--catalogue"),
+    ):
+        assert (
+            json.loads(inside(*args, "--json", *home).stdout)["protocol"]["chosen_by"]
+            == "validation"
+        )
+    table = inside("rank", "sim-007", "--csv", *home).stdout.splitlines()[0]
+    assert "protocol" not in table, "columns are as they were"
+
+
+def test_evaluate_computes_both_anew(chosen: Path, inside: Cli) -> None:
+    taped: dict[int, Evaluated] = {e.epoch: e for e in read_snapshot(chosen).evaluations}
+    for epoch in (1, 3):
+        found = json.loads(
+            inside(
+                "evaluate", "--epoch", str(epoch), "--json", "--home", str(chosen.parents[1])
+            ).stdout
+        )
+        assert found["metrics"] == pytest.approx(taped[epoch].metrics) and found[
+            "validation"
+        ] == pytest.approx(taped[epoch].validation)
+    started = read_snapshot(chosen).started
+    assert started is not None and found["popularity_validation"] == pytest.approx(
+        started.popularity_validation
+    )
+    summary = json.loads((chosen.parents[1] / "summary.json").read_text())
+    best = max(taped.values(), key=lambda e: (e.validation["hit@50"], -e.epoch))  # type: ignore[index]
+    assert summary["metrics_epoch"] == best.epoch and summary["metrics"] == best.metrics
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
+    chosen: Path, size: tuple[int, int]
+) -> None:
+    app = NeumfApp(chosen, chosen.parents[1], "explore")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ExploreScreen) and screen.epoch == 1
+        assert "(best" in text_of(app, "#run-head") or size[0] == 60
+        assert "leak-free" in str(screen.query_one("#user-pane").border_subtitle)
+        np.testing.assert_array_equal(screen.list.ranks, screen.users.ranks_at(1))  # type: ignore[union-attr]
+        await pilot.press("shift+right")
+        await settle(pilot)
+        assert screen.epoch == 3 and "(best" not in text_of(app, "#run-head")
+        await pilot.press("B")
+        await settle(pilot)
+        assert screen.epoch == 1
+        await pilot.press("F")
+        await settle(pilot)
+        assert isinstance(app.screen, FailuresScreen) and (
+            "leak-free" in text_of(app, "#failures-head") or size[0] == 60
+        )
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+async def test_leaks_are_said_on_every_screen_with_ranks(
+    trained: Path, own_home: Path, size: tuple[int, int]
+) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        pane = app.screen.query_one("#user-pane")
+        assert "flattered" in str(pane.border_subtitle) and pane.has_class("-flattered")
+        await pilot.press("F")
+        await settle(pilot)
+        assert "flattered" in text_of(app, "#failures-head")[: size[0] - 2]
+        await pilot.press("q", "x", "enter")
+        await settle(pilot)
+        assert (
+            isinstance(app.screen, CompareScreen)
+            and "flattered" in text_of(app, "#run-head")[: size[0] - 2]
+        )
+
+
+def test_of_two_models_the_flattered_one_is_marked() -> None:
+    leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
+    assert [mark.plain for mark in marks(leaky, clean)] == [" flattered", " leak-free"]
+    assert not any(marks(leaky, leaky)) and not any(marks(clean, clean))
