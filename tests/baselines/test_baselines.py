@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
-from test_metrics import dataset
-from test_tui import settle
+from tests.evaluation.test_metrics import dataset
+from tests.tui.test_train_screen import settle
 
 from neumf_tui.baselines import factor_models, item_models, kept, registry
 from neumf_tui.baselines.compute import Baselines, Fold, Outcome

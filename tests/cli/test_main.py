@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import HOSTILE, small, write_ml
+from tests.data.test_movielens import HOSTILE, small, write_ml
 
 from tests.conftest import Cli
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_guest import command, guest_of
+from tests.explore.test_guest import command, guest_of
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.guests import guests_of, load_guest, save_guest

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_data import small, write_ml
+from tests.data.test_movielens import small, write_ml
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.find import prepared_dir

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from test_data import known
-from test_readers import as_csv, as_dat
+from tests.data.test_movielens import known
+from tests.data.test_readers import as_csv, as_dat
 
 from neumf_tui.data import fetch, releases
 from neumf_tui.data.find import datasets_dir

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import HOSTILE
+from tests.data.test_movielens import HOSTILE
 
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
 from neumf_tui.data.movielens import read_ml100k

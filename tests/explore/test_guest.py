@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import typer
 from rich.cells import cell_len
-from test_tui import SIZES, settle, text_of
+from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input

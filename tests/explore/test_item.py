@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from rich.cells import cell_len
-from test_data import HOSTILE
-from test_tui import settle, text_of
+from tests.data.test_movielens import HOSTILE
+from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from typer.testing import CliRunner

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from test_control import wait_for
+from tests.runs.test_control import wait_for
 
 from neumf_tui.runs.checkpoint import checkpoint_epochs
 from neumf_tui.runs.launch import launch_trainer

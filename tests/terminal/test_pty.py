@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyte
 import pytest
-from test_control import make_way
+from tests.runs.test_control import make_way
 
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.runs.writer import RunWriter

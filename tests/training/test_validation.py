@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from test_tui import settle, text_of
+from tests.tui.test_train_screen import settle, text_of
 
 from neumf_tui.cli.plain import _line
 from neumf_tui.runs.checkpoint import best_epoch, find_checkpoint, standing

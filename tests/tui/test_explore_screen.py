@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_tui import SIZES, settle, text_of
+from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual.widgets import Input, TabbedContent
 
 from neumf_tui.runs.reader import read_ranks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_tui import settle
+from tests.tui.test_train_screen import settle
 from textual.pilot import Pilot
 from textual.widgets import Input
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_explore import cells
-from test_tui import settle, text_of
+from tests.tui.test_explore_screen import cells
+from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 
 from benchmarks.synthetic import HOSTILE, make_dataset, write_run

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from test_control import make_way, wait_for
-from test_tui import settle, text_of
+from tests.runs.test_control import make_way, wait_for
+from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 

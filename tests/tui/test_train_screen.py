@@ -133,7 +133,7 @@ async def test_simulated_data_is_named_on_both_screens(trained: Path, own_home: 
 
 async def test_hostile_cells_stay_in_their_line() -> None:
     from rich.cells import cell_len
-    from test_data import HOSTILE
+    from tests.data.test_movielens import HOSTILE
     from textual.app import App, ComposeResult
 
     from neumf_tui.tui.widgets.table import Column

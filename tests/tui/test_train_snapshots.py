@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from test_tui import SIZES, settle, text_of
+from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual.pilot import Pilot
 
 from neumf_tui.host import HostReader, HostReading
