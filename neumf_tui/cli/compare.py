@@ -160,7 +160,7 @@ def _one_person(
     top: int | None,
     form: str,
 ) -> None:
-    from neumf_tui.cli.person import who_is
+    from neumf_tui.cli.lookup import find_person
     from neumf_tui.explore.compare import (
         compare_person,
         compare_person_sheet,
@@ -174,7 +174,7 @@ def _one_person(
 
     one = Ranker(folders[0], home, which[0])
     other = load_other(one, folders[1], which[1])
-    found = compare_person(one, other, who_is(one, user, guest))
+    found = compare_person(one, other, find_person(one, user, guest))
     sheet = compare_person_sheet(one, other, found, top)
     if not print_sheet(sheet, form):
         return

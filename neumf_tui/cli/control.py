@@ -1,22 +1,11 @@
-"""Commands that tell a trainer what to do, and that keep house among runs."""
+"""Commands that tell a trainer what to do: pause, resume, checkpoint, stop, extend, pin."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, Json, Run, RunOption, home_of, run_folder
-from neumf_tui.errors import UsageError
-
-
-def status(run: Run = None, json: Json = False, home: Home = None) -> None:
-    """How a run stands: state, epoch, metrics, where it lies, what can be done next."""
-    from neumf_tui.runs.summary import card_lines, status_object
-    from neumf_tui.text import clean
-    from neumf_tui.views.output import print_json
-
-    facts = status_object(run_folder(home, run))
-    print_json(facts) if json else print("\n".join(clean(line) for line in card_lines(facts)))
+from neumf_tui.cli.options import Home, Run, RunOption, home_of, run_folder
 
 
 def _asked(folder: Path, what: str, argument: str = "") -> None:
@@ -134,54 +123,3 @@ def pin(
         ask(folder, UNPIN if remove else PIN, user)
     pinned = read_snapshot(folder).pinned or ()
     say(f"{folder.name} pinned: {', '.join(pinned) or 'nobody'}")
-
-
-def logs(
-    run: Run = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run ends.")
-    ] = False,
-    home: Home = None,
-) -> None:
-    """What happened in a run, and what its trainer printed."""
-    from neumf_tui.views.log import follow_log
-
-    for line in follow_log(run_folder(home, run), follow):
-        print(line, flush=follow)
-
-
-def rename(
-    run: Annotated[str, typer.Argument(help="Name, unique prefix or path of a run.")],
-    name: Annotated[str, typer.Argument(help="Its new name.")],
-    home: Home = None,
-) -> None:
-    """Give a run without a trainer another name."""
-    from neumf_tui.runs.control import rename_run
-    from neumf_tui.views.output import say
-
-    folder = run_folder(home, run)
-    say(f"{folder.name} is now {rename_run(folder, name).name}")
-
-
-def delete(
-    run: Annotated[str, typer.Argument(help="Name, unique prefix or path of a run.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    home: Home = None,
-) -> None:
-    """Remove a run without a trainer, its checkpoints too. Asks first."""
-    import sys
-
-    from neumf_tui.runs.control import delete_run
-    from neumf_tui.runs.reader import is_locked
-    from neumf_tui.views.output import say
-
-    folder = run_folder(home, run)
-    if not yes and not is_locked(folder):  # one in training is refused below, without a question
-        if not sys.stdin.isatty():
-            raise UsageError(
-                f"delete {folder.name}: there is nobody to ask; --yes does it without a question"
-            )
-        if not typer.confirm(f"Delete {folder} with all its checkpoints?", err=True):
-            raise typer.Exit(1)
-    delete_run(folder)
-    say(f"{folder.name} is deleted")

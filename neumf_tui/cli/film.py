@@ -1,88 +1,14 @@
-"""Commands about films: what is near them, and how they fare; and which users are near a person."""
+"""`film`: show how one item ranks over all users."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, GuestOption, Home, Json, RunOption, form_of
-from neumf_tui.cli.person import item_of, open_ranker, who_is
-from neumf_tui.errors import UsageError
+from neumf_tui.cli.lookup import find_item, open_ranker
+from neumf_tui.cli.options import Csv, Epoch, Home, Json, RunOption, Top, form_of
 
 if TYPE_CHECKING:
     from neumf_tui.views.sheet import Sheet
-
-Top = Annotated[int, typer.Option(min=1, metavar="K", help="Rows to show.")]
-
-
-def similar(
-    film: Annotated[str | None, typer.Argument(help="Item id or title.")] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", help="The users near this user, by id, instead.")
-    ] = None,
-    guest: GuestOption = None,
-    run: RunOption = None,
-    epoch: Epoch = None,
-    top: Top = 10,
-    json: Json = False,
-    csv: Csv = False,
-    home: Home = None,
-) -> None:
-    """The films nearest to a film by its GMF and by its MLP vector, or the users nearest to a person."""
-    form = form_of(json, csv)
-    if [film, user, guest].count(None) != 2:
-        raise UsageError("name one of: a film, a user with --user ID, a guest with --guest NAME")
-    ranker = open_ranker(home, run, epoch)
-    from neumf_tui.explore.neighbours import similar_items_sheet, similar_users_sheet
-    from neumf_tui.views.output import print_sheet
-
-    if film is not None:
-        sheet = similar_items_sheet(ranker, item_of(ranker.dataset, film), top)
-    else:
-        sheet = similar_users_sheet(ranker, who_is(ranker, user, guest), top)
-    if print_sheet(sheet, form):
-        _print_similar(sheet, film is not None)
-
-
-def _print_similar(sheet: "Sheet", films: bool) -> None:
-    from neumf_tui.explore.neighbours import CLOSE
-    from neumf_tui.views.output import print_line, print_table
-
-    about = sheet.about
-    head = f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  "
-    if films:
-        print_line(f"{head}{_titled(about, '')}  seen by {about['seen_by']:,}")
-    else:
-        who = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
-        print_line(f"{head}{who}  {about['history_size']:,} watched")
-    kinds = ("gmf", "mlp")
-    for kind in kinds:
-        if kind in about["zero_vectors"]:
-            print_line(f"{kind.upper()} vector: zero; it has no direction, and nothing is near")
-        else:
-            what = "films" if films else "users"
-            print_line(
-                f"{kind.upper()} vector: {about[f'{kind}_close']:,} {what} have a cosine of at least {CLOSE}"
-            )
-
-    def cells(row: dict[str, Any], kind: str) -> tuple[str, ...]:
-        if row[f"{kind}_cosine"] is None:
-            return ("", "", "", "")
-        numbers = (f"{row[f'{kind}_cosine']:.4f}", f"{row[f'{kind}_both']:,}")
-        if films:
-            return (*numbers, f"{row[f'{kind}_seen_by']:,}", _titled(row, f"{kind}_"))
-        return (*numbers, f"{row[f'{kind}_history_size']:,}", row[f"{kind}_user"])
-
-    size = "seen by" if films else "watched"
-    header = [
-        name
-        for kind in kinds
-        for name in ("cosine", "both", size, f"near by {kind.upper()} vector")
-    ]
-    rows = [
-        (f"{row['place']}", *(cell for kind in kinds for cell in cells(row, kind)))
-        for row in sheet.rows
-    ]
-    print_table(("#", *header), rows, numbers=("#", "cosine", "both", size))
 
 
 def film(
@@ -104,7 +30,7 @@ def film(
     from neumf_tui.views.output import print_sheet
 
     found = reach(
-        ranker, item_of(ranker.dataset, film), most_pairs=None if everyone else MOST_PAIRS
+        ranker, find_item(ranker.dataset, film), most_pairs=None if everyone else MOST_PAIRS
     )
     sheet = film_sheet(ranker, found, top)
     if print_sheet(sheet, form):
@@ -113,11 +39,11 @@ def film(
 
 def _print_film(sheet: "Sheet") -> None:
     from neumf_tui.text import rank_text
-    from neumf_tui.views.output import print_line, print_table
+    from neumf_tui.views.output import item_label, print_line, print_table
 
     about = sheet.about
     print_line(
-        f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  {_titled(about, '')}"
+        f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  {item_label(about, '')}"
     )
     print_line(
         f"seen by {about['seen_by']:,} of {about['num_users']:,} users, held out for {about['heldout_for']:,}"
@@ -150,14 +76,4 @@ def _print_film(sheet: "Sheet") -> None:
             for row in sheet.rows
         ],
         numbers=("#", "rank", "watched"),
-    )
-
-
-def _titled(keys: dict[str, Any], prefix: str) -> str:
-    """Title and year as people say them, and the id."""
-    title, year = keys[f"{prefix}title"], keys[f"{prefix}year"]
-    return (
-        f"{title} ({year}) [{keys[f'{prefix}item_id']}]"
-        if year
-        else f"{title} [{keys[f'{prefix}item_id']}]"
     )

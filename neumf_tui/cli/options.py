@@ -46,6 +46,8 @@ Epoch = Annotated[
         help="The model as it stood after this epoch. [default: best by validation, once the run has ended; else the newest]",
     ),
 ]
+User = Annotated[str, typer.Argument(help="A user's id, as in the dataset.")]
+Top = Annotated[int, typer.Option(min=1, metavar="K", help="Rows to show.")]
 GuestOption = Annotated[
     str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")
 ]

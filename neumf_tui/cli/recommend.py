@@ -1,10 +1,11 @@
-"""Commands about people who are in no dataset: a list for films they like, and the guests who are kept."""
+"""`recommend`: rank items for a person who is not in the dataset."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neumf_tui.cli.lookup import find_item, open_ranker
 from neumf_tui.cli.options import (
     Csv,
     Epoch,
@@ -18,16 +19,14 @@ from neumf_tui.cli.options import (
     home_of,
     rows_of,
 )
-from neumf_tui.cli.person import item_of, open_ranker
-from neumf_tui.errors import RunError, UsageError
+from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
 
-ROOM = 40
-"""Letters of a guest's titles in the table; `--json` has them all."""
+
 STEADY = 3
-"""Films from which on a list hangs less on each of them."""
+"""Number of items from which on the list depends less on each of them."""
 
 
 def recommend(
@@ -109,77 +108,10 @@ def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
 
     named: dict[int, str] = {}
     for film in films:
-        item = item_of(dataset, film)
+        item = find_item(dataset, film)
         if item in named:
             raise UsageError(
                 f"--likes: {named[item]!r} and {film!r} are both {film_title(dataset, item)!r}; name each film once"
             )
         named[item] = film
     return list(named)
-
-
-def guests(
-    delete: Annotated[
-        str | None, typer.Option("--delete", metavar="NAME", help="Delete this guest.")
-    ] = None,
-    json: Json = False,
-    home: Home = None,
-) -> None:
-    """The guests who are kept: of which dataset they are, and the films they picked."""
-    if delete is not None and json:
-        raise UsageError("--delete and --json: choose one")
-    from neumf_tui.explore.guests import delete_guest, guest_names
-    from neumf_tui.views.output import print_json, print_line, print_table, say
-
-    where = home_of(home)
-    if delete is not None:
-        delete_guest(where, delete)
-        say(f"deleted: guest {delete}")
-        return
-    rows = [_about_guest(where, name) for name in guest_names(where)]
-    if json:
-        print_json(rows)
-    elif not rows:
-        print_line("no guests yet; `neumf-tui recommend --likes ... --save NAME` makes one")
-    else:
-        print_table(
-            ("guest", "dataset", "films", "titles"),
-            [
-                (row["guest"], "–", "–", row["problem"])
-                if row["problem"]
-                else (row["guest"], row["dataset"], str(len(row["item_ids"])), _some(row["titles"]))
-                for row in rows
-            ],
-            numbers=("films",),
-        )
-
-
-def _some(titles: list[str]) -> str:
-    """As many titles as leave the other columns their room."""
-    text = "; ".join(titles)
-    return text if len(text) <= ROOM else f"{text[: ROOM - 1]}…"
-
-
-def _about_guest(home: Path, name: str) -> dict[str, Any]:
-    """What is kept; for a file that cannot be read `problem` says why, and the rest is null."""
-    from neumf_tui.explore.guests import read_guest
-
-    try:
-        kept = read_guest(home, name)
-    except RunError as error:
-        return {
-            "guest": name,
-            "dataset": None,
-            "item_ids": None,
-            "titles": None,
-            "seed": None,
-            "problem": str(error),
-        }
-    return {
-        "guest": name,
-        "dataset": kept.dataset,
-        "item_ids": kept.item_ids,
-        "titles": kept.titles,
-        "seed": kept.seed,
-        "problem": None,
-    }

@@ -7,7 +7,7 @@ import typer
 
 from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, LowBandwidth, home_of, run_folder, run_names
-from neumf_tui.cli.show import show
+from neumf_tui.cli.screen import open_screen
 from neumf_tui.errors import UsageError
 
 
@@ -187,7 +187,7 @@ def train(
     else:
         if not living:
             launch_trainer(folder, on_finish)
-        code = show(folder, "train", home_of(home), low_bandwidth)
+        code = open_screen(folder, "train", home_of(home), low_bandwidth)
     if resume is None:
         _drop_stillborn(folder)
     raise typer.Exit(code)

@@ -63,3 +63,9 @@ def print_metrics(result: Mapping[str, Any]) -> None:
         (key, *(f"{figures[key]:.4f}" for figures in shown.values())) for key in result["metrics"]
     ]
     print_table(("metric", *shown), rows, numbers=tuple(shown))
+
+
+def item_label(row: Mapping[str, Any], prefix: str = "") -> str:
+    """Return title, year and id of an item, from the keys of a sheet that start with `prefix`."""
+    title, year = row[f"{prefix}title"], row[f"{prefix}year"]
+    return f"{title}{f' ({year})' if year else ''} [{row[f'{prefix}item_id']}]"

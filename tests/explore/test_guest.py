@@ -15,7 +15,7 @@ from textual.widgets import Input
 from typer.testing import CliRunner
 
 from benchmarks.synthetic import HOSTILE, make_dataset, write_run
-from neumf_tui.cli import recommend as commands
+from neumf_tui.cli import guests, recommend
 from neumf_tui.data.dataset import save
 from neumf_tui.data.registry import prepared_dir
 from neumf_tui.errors import NeumfTuiError, RunError
@@ -47,8 +47,8 @@ def ranker(trained: Path, own_home: Path, users: Users) -> Ranker:
 def command(*args: str) -> tuple[str, str]:
     """What `recommend` or `guests` prints on stdout and on stderr; their errors are raised."""
     app = typer.Typer()
-    app.command()(commands.recommend)
-    app.command()(commands.guests)
+    app.command()(recommend.recommend)
+    app.command()(guests.guests)
     result = CliRunner().invoke(app, args)
     if isinstance(result.exception, NeumfTuiError):
         raise result.exception

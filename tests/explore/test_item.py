@@ -278,10 +278,10 @@ def commands(trained: Path, own_home: Path) -> CliRunner:
 def run_command(commands: CliRunner, *args: str) -> tuple[str, str]:
     import typer
 
-    from neumf_tui.cli import film
+    from neumf_tui.cli import film, similar
 
     app = typer.Typer()
-    app.command()(film.similar)
+    app.command()(similar.similar)
     app.command()(film.film)
     result = commands.invoke(app, list(args))
     if result.exception is not None:

@@ -13,7 +13,7 @@ ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h\x1b[2J\x1b[H", "\x1b[?1049l"
 """The alternate screen, empty; and back."""
 
 
-def show(
+def open_screen(
     folder: Path | None,
     screen: str,
     home: Path,

@@ -1,0 +1,40 @@
+"""`evaluate`: compute a checkpoint's metrics again."""
+
+from typing import Annotated
+
+import typer
+
+from neumf_tui.cli.options import Epoch, Home, Json, Run, home_of, run_folder
+
+
+def evaluate(
+    run: Run = None,
+    epoch: Epoch = None,
+    sampled: Annotated[
+        bool,
+        typer.Option(
+            "--sampled",
+            help="Also HR@10 and NDCG@10 among sampled negatives, to compare with older papers; they mislead.",
+        ),
+    ] = False,
+    sampled_negatives: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Negatives of each user in that; implies --sampled. [default: 99]",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Rank every held-out item again with a checkpoint of the run and print the metrics."""
+    folder = run_folder(home, run)
+    from neumf_tui.evaluation.sampled import NEGATIVES
+    from neumf_tui.views.output import print_json
+    from neumf_tui.views.person import evaluation, print_evaluation
+
+    result = evaluation(
+        folder, home_of(home), epoch, sampled_negatives or (NEGATIVES if sampled else None)
+    )
+    print_json(result) if json else print_evaluation(result)

@@ -1,0 +1,30 @@
+"""`explore`: open the screen that shows one user's recommendations."""
+
+from typing import Annotated
+
+import typer
+
+from neumf_tui.cli.options import Epoch, Home, LowBandwidth, Run, home_of, run_folder
+from neumf_tui.cli.screen import need_screen, open_screen
+
+
+def explore(
+    run: Run = None,
+    user: Annotated[str | None, typer.Option(help="Begin with this user.")] = None,
+    epoch: Epoch = None,
+    low_bandwidth: LowBandwidth = None,
+    home: Home = None,
+) -> None:
+    """Pick a user, see the ranked films, why they stand so, and where the held-out one landed."""
+    from neumf_tui.runs.checkpoint import find_checkpoint
+
+    folder = run_folder(home, run)
+    find_checkpoint(folder, epoch)
+    if user is not None:
+        from neumf_tui.explore.users import load_users
+
+        load_users(folder, home_of(home)).dataset.user_index(
+            user
+        )  # said here, before the screen opens
+    need_screen("neumf-tui rank USER")
+    raise typer.Exit(open_screen(folder, "explore", home_of(home), low_bandwidth, user, epoch))

@@ -1,0 +1,21 @@
+"""`logs`: print the log of a run."""
+
+from typing import Annotated
+
+import typer
+
+from neumf_tui.cli.options import Home, Run, run_folder
+
+
+def logs(
+    run: Run = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run ends.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """What happened in a run, and what its trainer printed."""
+    from neumf_tui.views.log import follow_log
+
+    for line in follow_log(run_folder(home, run), follow):
+        print(line, flush=follow)

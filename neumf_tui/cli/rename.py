@@ -1,0 +1,20 @@
+"""`rename`: give a run another name."""
+
+from typing import Annotated
+
+import typer
+
+from neumf_tui.cli.options import Home, run_folder
+
+
+def rename(
+    run: Annotated[str, typer.Argument(help="Name, unique prefix or path of a run.")],
+    name: Annotated[str, typer.Argument(help="Its new name.")],
+    home: Home = None,
+) -> None:
+    """Give a run without a trainer another name."""
+    from neumf_tui.runs.control import rename_run
+    from neumf_tui.views.output import say
+
+    folder = run_folder(home, run)
+    say(f"{folder.name} is now {rename_run(folder, name).name}")
