@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.growing_run import GrowingRun
 from benchmarks.host import say
 from benchmarks.peers.environments import packages_of, python_of
+from benchmarks.pseudo_terminal import Terminal
 from benchmarks.report import Options, Report, Table, middle, times
-from benchmarks.terminal import PROGRAM, SIZE, Terminal, wait_for
-from tests.support.growing import Growing
+from benchmarks.terminal import PROGRAM, SIZE
+from benchmarks.waiting import wait_for
 
 WINDOW = 20.0
 """Seconds of a round."""
@@ -33,13 +35,13 @@ _WANDB = Path(__file__).parent / "peers" / "wandb_driver.py"
 
 @contextmanager
 def viewers(home: Path, validation: bool) -> Iterator[dict[str, Terminal]]:
-    with Growing(home, validation=validation), ExitStack() as stack:
+    with GrowingRun(home, validation=validation), ExitStack() as stack:
         found = {}
         for name, (options, env) in OURS.items():
-            command = [*PROGRAM, "attach", "golden", "--home", str(home), *options]
+            command = [*PROGRAM, "attach", "growing", "--home", str(home), *options]
             found[name] = stack.enter_context(Terminal(command, size=SIZE, env=env))
         for terminal in found.values():
-            terminal.wait_text("golden", "● running", "q Quit")
+            terminal.wait_text("growing", "● running", "q Quit")
         yield found
 
 

@@ -13,9 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import synthetic
+from benchmarks.datasets import synthetic_run
 from benchmarks.report import NONE, Options, Report, Table
-from benchmarks.terminal import PROGRAM, SIZE, Recorder, wait_for
+from benchmarks.terminal import PROGRAM, SIZE, Recorder
+from benchmarks.waiting import wait_for
 
 QUIET = 0.5
 """Seconds without output after which nothing more is coming; no wait inside the program is as long."""
@@ -268,13 +269,13 @@ def run(options: Options) -> Report:
     )
     home = options.cache / ("explore-quick" if options.quick else "explore")
     name = trained_run(home, options)
-    if not (home / "runs" / synthetic.NAME).exists():
-        synthetic.make_home(home, films, people)
+    if not (home / "runs" / synthetic_run.NAME).exists():
+        synthetic_run.make_home(home, films, people)
     timings = [
         *openings(home, name, opens),
         *picks(home, name, presses),
         *users(home, name, 1189 if options.quick else 1682, presses, 10),
-        *users(home, synthetic.NAME, films, presses, 3),
+        *users(home, synthetic_run.NAME, films, presses, 3),
     ]
     return Report(
         title="The explore screen",

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import invented
+from benchmarks.datasets import cached
 from benchmarks.host import say
 from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.work import Work, evaluation_work, step_work
@@ -48,7 +48,7 @@ def run(options: Options) -> Report:
         say,
         lambda _: None,
     )
-    folder = None if tiny else invented.prepared(options.cache)
+    folder = None if tiny else cached.prepared(options.cache)
     large = load(folder.parent, folder.name) if folder else small
     trained = [
         training(large, device, batch, rounds, tiny) for batch in ((4096,) if tiny else BATCHES)

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import invented
+from benchmarks.datasets import cached
 from benchmarks.report import Options, Report, Table, middle, times
 
 CHILD = """
@@ -98,7 +98,7 @@ def in_form(folder: Path, form: str, scratch: Path) -> Path:
 
 def run(options: Options) -> Report:
     """Of CSV, at ML-20M's size."""
-    folder = invented.files(options.cache, 1 / 64 if options.quick else 1.0)
+    folder = cached.files(options.cache, 1 / 64 if options.quick else 1.0)
     rounds = 1 if options.quick else options.rounds or 5
     scratch = Path(tempfile.mkdtemp(prefix="reading-", dir=options.cache))
     try:

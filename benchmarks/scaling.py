@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import invented
+from benchmarks.datasets import cached
 from benchmarks.host import say
 from benchmarks.report import NONE, Chart, Options, Report, Series, Table, fit, middle, times
 
@@ -66,7 +66,7 @@ def run(options: Options) -> Report:
     every = points(options.quick)
     rounds = 1 if options.quick else options.rounds or 5
     folders = {
-        point: invented.prepared(options.cache, point.fraction, point.users, point.films)
+        point: cached.prepared(options.cache, point.fraction, point.users, point.films)
         for point in every
     }
     found: dict[Point, list[dict[str, Any]]] = {point: [] for point in every}
@@ -78,7 +78,7 @@ def run(options: Options) -> Report:
 
 def measured(folder: Path, point: Point) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.one_epoch", str(folder), json.dumps(point.changes)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=invented.ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cached.ROOT)
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"

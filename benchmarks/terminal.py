@@ -7,8 +7,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.support.ptys import Terminal
-from tests.support.ptys import wait_for as wait_for
+from benchmarks.pseudo_terminal import Terminal
+from benchmarks.waiting import wait_for
 
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
 SIZE = (120, 40)

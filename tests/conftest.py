@@ -1,6 +1,5 @@
-"""Fixtures: a home of its own for every test, the demo set, a trained run, and ML-100K where it is at hand."""
+"""Fixtures: an empty home for every test, the demo dataset, a trained run, MovieLens 100K."""
 
-import fcntl
 import gc
 import io
 import os
@@ -8,18 +7,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-# Before numpy and torch are loaded. Workers of pytest with two threads each would wait for one another by turning on the spot:
-# a test of three seconds took sixty.
+from tests.support.commands import Cli, run_cli
+from tests.support.shared_folders import fill_once
+
+# Must be set before numpy and torch are loaded. With two threads each, the worker processes of
+# pytest spin while they wait for one another: a test of three seconds took sixty.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 from neumf_tui.data.dataset import Dataset  # noqa: E402
+from neumf_tui.data.progress import silent  # noqa: E402
 from neumf_tui.data.registry import open_dataset  # noqa: E402
 
 os.environ["TZ"] = "UTC"
@@ -27,19 +30,15 @@ time.tzset()
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays to the end; looking through it for garbage again and again costs a tenth of the run."""
+    """Exclude imported modules from garbage collection, which costs a tenth of the run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
 
 
-def quiet(_: object) -> None:
-    pass
-
-
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees the person's own runs, data or terminal settings."""
+    """Hide the developer's own runs, data and terminal settings from the test."""
     home = tmp_path / "home"
     monkeypatch.setenv("NEUMF_TUI_HOME", str(home))
     monkeypatch.setenv("NEUMF_TUI_CONFIG", str(tmp_path / "config.toml"))
@@ -60,51 +59,45 @@ def ml100k() -> Path:
     pytest.skip(f"MovieLens 100K is not at {_DATA}; NEUMF_TUI_DATA names its folder")
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that `make` fills for the first that asks; all worker processes of this run of the tests read the same one."""
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder, done = base / name, base / f"{name}.done"
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            done.touch()
-    return folder
-
-
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the demo set prepared, and no run; to be read only."""
-    return made_once(
-        tmp_path_factory, "shared-home", lambda home: open_dataset("demo", None, home, quiet, quiet)
+    """Return a home with the demo dataset prepared and no run; tests only read it."""
+    return fill_once(
+        tmp_path_factory,
+        "shared-home",
+        lambda home: open_dataset("demo", None, home, silent, silent),
     )
 
 
 @pytest.fixture(scope="session")
 def demo(shared_home: Path) -> Dataset:
-    return open_dataset("demo", None, shared_home, quiet, quiet)
+    return open_dataset("demo", None, shared_home, silent, silent)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Add up in one order, as the trainer does on a CPU."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Act as on a machine without a C compiler: torch does the work of the kernels."""
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
 
 
 @pytest.fixture
 def with_demo(shared_home: Path, own_home: Path) -> Path:
-    """The test's own home, with the demo set prepared."""
+    """Prepare the demo dataset in the test's own home."""
     shutil.copytree(shared_home, own_home)
     return own_home
-
-
-Cli = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def run_cli(*args: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
-    """The program in a process of its own, without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "neumf_tui", *args],
-        capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -114,13 +107,13 @@ def cli() -> Cli:
 
 @pytest.fixture
 def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The same in this process, without the seconds of a start: for commands that only look."""
+    """Return a function that runs a command in this process, which saves seconds of start-up."""
     from neumf_tui.cli.main import main
 
     def run(*args: str) -> "subprocess.CompletedProcess[str]":
         monkeypatch.setattr(sys, "argv", ["neumf-tui", *args])
         code, out, err = 0, io.StringIO(), io.StringIO()
-        # Not pytest's capture: while an app runs, stdout is the app's.
+        # capsys would not do: while an app runs, it has replaced stdout.
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 main()
@@ -133,29 +126,19 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 @pytest.fixture(scope="session")
 def trained_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with one finished run `trained` of preset d2l on the demo set; to be read only."""
+    """Return a home with one finished run `trained` (d2l on the demo dataset); tests only read it."""
 
     def make(home: Path) -> None:
         shutil.copytree(shared_home, home, dirs_exist_ok=True)
-        args = (
-            "--preset",
-            "d2l",
-            "--dataset",
-            "demo",
-            "--threads",
-            "1",
-            "--name",
-            "trained",
-            "--plain",
-        )
-        result = run_cli("train", *args, "--home", str(home))
+        options = ("--preset", "d2l", "--dataset", "demo", "--threads", "1", "--home", str(home))
+        result = run_cli("train", *options, "--name", "trained", "--plain")
         assert result.returncode == 0, result.stderr
 
-    return made_once(tmp_path_factory, "trained-home", make)
+    return fill_once(tmp_path_factory, "trained-home", make)
 
 
 @pytest.fixture
 def trained(trained_home: Path, own_home: Path) -> Iterator[Path]:
-    """A copy of that run, to be harmed at will, in the test's own home; its folder."""
+    """Copy the trained run into the test's own home, where the test may change it."""
     shutil.copytree(trained_home, own_home)
     yield own_home / "runs" / "trained"

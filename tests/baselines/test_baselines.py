@@ -11,8 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
-from tests.evaluation.test_metrics import dataset
-from tests.tui.test_train_screen import settle
 
 from neumf_tui.baselines import factor_models, item_models, kept, registry
 from neumf_tui.baselines.compute import Baselines, Fold, Outcome
@@ -20,6 +18,7 @@ from neumf_tui.baselines.histories import Histories
 from neumf_tui.baselines.kept import Figures, KeptBaseline, KeptReader
 from neumf_tui.baselines.registry import Baseline, Choice
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.evaluation.statistics import hit_difference_interval
@@ -27,8 +26,10 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.level_names import Area, place_names
-from tests.conftest import Cli, quiet
-from tests.support.golden import make_run
+from tests.support.commands import Cli
+from tests.support.datasets import dataset_of
+from tests.support.golden_runs import make_run
+from tests.support.screens import settle
 
 Floats = np.ndarray
 KEYS = ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")
@@ -46,7 +47,7 @@ def small() -> Dataset:
         for user, items in enumerate(histories)
         for place, item in enumerate(items)
     ]
-    return dataset(triples, 6, 9)
+    return dataset_of(triples, 6, 9)
 
 
 # Everything from here to the next heading is on its own: sets, loops and float64, nothing of the package but the data.
@@ -258,7 +259,7 @@ def test_nothing_of_what_is_ranked_is_learned_from(small: Dataset) -> None:
 
 
 def published(ml100k: Path, home: Path) -> Dataset:
-    return open_dataset("ml-100k", ml100k, home, quiet, quiet)
+    return open_dataset("ml-100k", ml100k, home, silent, silent)
 
 
 def test_ml100k_as_measured_elsewhere(ml100k: Path, own_home: Path) -> None:
@@ -305,7 +306,7 @@ def wide() -> Dataset:
         for user in range(5)
         for time, item in enumerate([user, user + 5, 60, 61])
     ]
-    return dataset(triples, 5, 120)
+    return dataset_of(triples, 5, 120)
 
 
 def favourite(histories: Histories, item: int, seed: int = 0) -> item_models.Scores:

@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks import one_epoch, scaling
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.datasets.synthetic_movielens import SHAPES, film_counts, history_sizes
 from benchmarks.host import host_facts
 from benchmarks.peers.compare import CORNAC, OURS, compared, report
 from benchmarks.report import Chart, Fit, Report, Series, Table, fit, markdown, middle, write
-from benchmarks.synthetic_movielens import SHAPES, film_counts, history_sizes
 from benchmarks.work import evaluation_work, step_work
 from neumf_tui.data.dataset import Dataset, save
 

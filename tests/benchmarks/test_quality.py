@@ -24,7 +24,7 @@ from benchmarks.quality_table import (
     read_results,
 )
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
-from tests.conftest import run_cli
+from tests.support.commands import run_cli
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import synthetic_movielens as synthetic
+from benchmarks.datasets import synthetic_movielens as synthetic
+from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
-from tests.conftest import quiet
 
 SMALL = synthetic.Shape(900, 420, 400, 30_000, (5, 20, 250), (6, 20, 60, 500), (1995, 2015))
 
@@ -49,7 +49,7 @@ def test_the_files_hold_what_is_prepared_without_them(
     tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synthetic.write_csv(SMALL, tmp_path / "files")
-    data = open_dataset("auto", tmp_path / "files", own_home, quiet, quiet)
+    data = open_dataset("auto", tmp_path / "files", own_home, silent, silent)
     made = synthetic.make_dataset(SMALL, "ml-20m")
     assert (
         made.fingerprint == data.fingerprint

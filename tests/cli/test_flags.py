@@ -29,17 +29,9 @@ from neumf_tui.settings import Settings, check, flag_of, make_settings
 from neumf_tui.training.loop import Loop, Stop
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.trainer import Trainer
-from tests.conftest import Cli
-from tests.support.tiny import (
-    EVERYTHING,
-    PLAIN,
-    make_trainer,
-    one_thread,  # noqa: F401 - a fixture
-    parts_of,
-    random_dataset,
-    tiny_dataset,
-    train,
-)
+from tests.support.commands import Cli
+from tests.support.datasets import random_dataset, tiny_dataset
+from tests.support.trainers import EVERYTHING, PLAIN, make_trainer, parts_of, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

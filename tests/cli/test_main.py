@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.test_movielens import HOSTILE, small, write_ml
 
-from tests.conftest import Cli
+from tests.support.commands import Cli
+from tests.support.rating_files import HOSTILE, ratings_100k, write_100k
 
 TRAIN_KEYS = {
     "run", "run_dir", "dataset", "num_users", "num_items", "num_train", "preset", "config", "epochs", "train_loss", "metrics",
@@ -246,7 +246,7 @@ def test_auto_without_network_says_why_in_one_line(
 
 
 def test_data_without_anything_to_hold_out(inside: Cli, own_home: Path, tmp_path: Path) -> None:
-    folder = write_ml(tmp_path / "lone", "".join(f"{u}\t{u}\t3\t9\n" for u in range(1, 61)))
+    folder = write_100k(tmp_path / "lone", "".join(f"{u}\t{u}\t3\t9\n" for u in range(1, 61)))
     result = inside("train", "--data-dir", str(folder), "--plain")
     assert result.returncode == 3 and "nothing can be held out" in result.stderr
     assert not list((own_home / "runs").iterdir())
@@ -265,7 +265,7 @@ def test_cuda_that_is_not_there(inside: Cli, with_demo: Path) -> None:
 
 
 def test_bad_data_stops_before_a_run_is_made(cli: Cli, own_home: Path, tmp_path: Path) -> None:
-    folder = write_ml(tmp_path / "bad", small(2) + "1\tx\t3\t4\n")
+    folder = write_100k(tmp_path / "bad", ratings_100k(2) + "1\tx\t3\t4\n")
     result = cli("train", "--data-dir", str(folder), "--plain")
     assert (
         result.returncode == 3
@@ -276,7 +276,9 @@ def test_bad_data_stops_before_a_run_is_made(cli: Cli, own_home: Path, tmp_path:
 
 
 def test_hostile_titles_are_harmless_in_text_and_whole_in_json(inside: Cli, tmp_path: Path) -> None:
-    folder = write_ml(tmp_path / "hostile", small(), [f"{title} (1990)" for title in HOSTILE * 10])
+    folder = write_100k(
+        tmp_path / "hostile", ratings_100k(), [f"{title} (1990)" for title in HOSTILE * 10]
+    )
     assert (
         inside(
             "train", "--data-dir", str(folder), "--dataset", "ml-100k", "--plain", "--epochs", "1"

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.explore.test_guest import command, guest_of
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.guests import guests_of, load_guest, save_guest
 from neumf_tui.explore.newcomer import guest_sheet
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
-from tests.conftest import Cli
+from tests.support.commands import Cli
+from tests.support.guests import guest_command, guest_of
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ranker(trained: Path, own_home: Path, users: Users) -> Ranker:
 
 def test_recommend_takes_titles_and_says_as_what(ranker: Ranker, own_home: Path) -> None:
     titles, ids = ranker.dataset.catalogue.titles, ranker.dataset.catalogue.item_ids
-    out, said = command(
+    out, said = guest_command(
         "recommend",
         "--likes",
         f" {titles[7]} ;; {ids[9]}",
@@ -42,25 +42,27 @@ def test_recommend_takes_titles_and_says_as_what(ranker: Ranker, own_home: Path)
         told["likes"][2]["item_id"],
     ]
     assert "taken as" in said and "steadier" not in said and len(told["items"]) == 10
-    _, said = command("recommend", "--likes", ids[7])
+    _, said = guest_command("recommend", "--likes", ids[7])
     assert "1 film: 3 or more make the list steadier" in said
-    table, _ = command("recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4")
+    table, _ = guest_command("recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4")
     assert "guest new  3 watched" in table and "(simulated)" in table
     sheet = guest_sheet(ranker, ranker.rank(guest_of(ranker, 7, 8, 9)), 4)
     assert all(
         row["title"] in table and f"{row['score_centred']:+.3f}" in table for row in sheet.rows
     )
-    csv, _ = command("recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4", "--csv")
+    csv, _ = guest_command(
+        "recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4", "--csv"
+    )
     assert csv == sheet.text()
 
 
 def test_recommend_is_deterministic(ranker: Ranker) -> None:
     likes = ";".join(ranker.dataset.catalogue.item_ids[2:6])
     once, twice = (
-        command("recommend", "--likes", likes, "--json", "--top", "all")[0] for _ in range(2)
+        guest_command("recommend", "--likes", likes, "--json", "--top", "all")[0] for _ in range(2)
     )
     assert once == twice
-    other, _ = command("recommend", "--likes", likes, "--json", "--top", "all", "--seed", "1")
+    other, _ = guest_command("recommend", "--likes", likes, "--json", "--top", "all", "--seed", "1")
     assert json.loads(other)["items"] != json.loads(once)["items"]
 
 
@@ -78,16 +80,17 @@ def test_recommend_refuses(ranker: Ranker, own_home: Path) -> None:
         (["--likes", ";".join(ids)], UsageError, "none is left"),
     ):
         with pytest.raises(error, match=words):
-            command("recommend", *args)
+            guest_command("recommend", *args)
     assert not (own_home / "guests").exists()
 
 
 def test_saving_listing_and_deleting(ranker: Ranker, own_home: Path, inside: Cli) -> None:
     ids, titles = ranker.dataset.catalogue.item_ids, ranker.dataset.catalogue.titles
     assert (
-        "no guests yet" in command("guests")[0] and json.loads(command("guests", "--json")[0]) == []
+        "no guests yet" in guest_command("guests")[0]
+        and json.loads(guest_command("guests", "--json")[0]) == []
     )
-    out, said = command(
+    out, said = guest_command(
         "recommend",
         "--likes",
         f"{ids[3]};{ids[1]};{ids[2]}",
@@ -102,11 +105,11 @@ def test_saving_listing_and_deleting(ranker: Ranker, own_home: Path, inside: Cli
     assert ranked["items"] == json.loads(out)["items"]
     assert load_guest(own_home, "anna") == (guest_of(ranker, 3, 1, 2, name="anna", seed=4), "demo")
     with pytest.raises(UsageError, match="--replace"):
-        command("recommend", "--likes", ids[5], "--save", "anna")
+        guest_command("recommend", "--likes", ids[5], "--save", "anna")
     assert len(load_guest(own_home, "anna")[0].item_ids) == 3
-    command("recommend", "--likes", ids[5], "--save", "anna", "--replace")
+    guest_command("recommend", "--likes", ids[5], "--save", "anna", "--replace")
     assert load_guest(own_home, "anna")[0].item_ids == (ids[5],)
-    assert json.loads(command("guests", "--json")[0]) == [
+    assert json.loads(guest_command("guests", "--json")[0]) == [
         {
             "guest": "anna",
             "dataset": "demo",
@@ -116,11 +119,11 @@ def test_saving_listing_and_deleting(ranker: Ranker, own_home: Path, inside: Cli
             "problem": None,
         }
     ]
-    assert titles[5] in command("guests")[0]
+    assert titles[5] in guest_command("guests")[0]
     with pytest.raises(RunError, match="no guest 'bob'"):
-        command("guests", "--delete", "bob")
-    assert command("guests", "--delete", "anna") == ("", "deleted: guest anna\n")
-    assert "no guests yet" in command("guests")[0]
+        guest_command("guests", "--delete", "bob")
+    assert guest_command("guests", "--delete", "anna") == ("", "deleted: guest anna\n")
+    assert "no guests yet" in guest_command("guests")[0]
 
 
 @pytest.mark.parametrize(
@@ -150,12 +153,12 @@ async def test_a_damaged_guest_is_one_message(
     assert guests_of(own_home, load_users(trained, own_home).dataset)[0] == [], (
         "and it is in no list of the explore screen"
     )
-    (listed,) = json.loads(command("guests", "--json")[0])
+    (listed,) = json.loads(guest_command("guests", "--json")[0])
     assert listed["guest"] == "anna" and (
         listed["problem"] or listed["item_ids"] == ["no such film"]
     )
-    command("guests", "--delete", "anna")
-    assert command("guests", "--json")[0].strip() == "[]"
+    guest_command("guests", "--delete", "anna")
+    assert guest_command("guests", "--json")[0].strip() == "[]"
 
 
 def test_a_guest_of_another_dataset_is_refused(
@@ -189,7 +192,7 @@ def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, inside: Cli) -> None
         "alien; aliens; terminator",
         "sense and sensibility; emma; four weddings and a funeral",
     ):
-        out, _ = command(
+        out, _ = guest_command(
             "recommend", "--likes", likes, "--json", "--top", "all", "--home", str(own_home)
         )
         ranks = {film["title"]: film["rank"] for film in json.loads(out)["items"]}

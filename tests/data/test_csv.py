@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.data.test_movielens import small, write_ml
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.progress import silent
 from neumf_tui.data.readers import read_movielens_csv
 from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
-from tests.conftest import Cli, quiet
+from tests.support.commands import Cli
+from tests.support.rating_files import ratings_100k, write_100k
 
 HEADER = "userId,movieId,rating,timestamp"
 FILMS = {
@@ -58,7 +59,7 @@ def rewrite(file: Path, change: Callable[[list[str]], list[str]]) -> None:
 
 
 def open_folder(folder: Path, home: Path, name: str = "auto") -> Dataset:
-    return open_dataset(name, folder, home, quiet, quiet)
+    return open_dataset(name, folder, home, silent, silent)
 
 
 def contents(data: Dataset) -> tuple[object, ...]:
@@ -315,7 +316,7 @@ def test_a_folder_gives_its_name_and_is_found_by_it(
     assert open_folder(Path("sub/.."), own_home).name == "small-films"
     monkeypatch.setenv("NEUMF_TUI_DATA", str(parent))
     for name in ("auto", "small-films"):
-        assert open_dataset(name, None, own_home, quiet, quiet).name == "small-films"
+        assert open_dataset(name, None, own_home, silent, silent).name == "small-films"
     odd = write_csv(parent / "my \x1b[31m films")
     assert open_folder(odd, own_home).name == "my-·[31m-films"
     for taken in ("demo", "auto", "ml-100k"):
@@ -348,7 +349,7 @@ def test_a_folder_that_does_not_hold_what_is_meant_is_refused(
 def test_of_two_datasets_in_a_folder_none_is_chosen_in_silence(
     folder: Path, own_home: Path
 ) -> None:
-    write_ml(folder, small())
+    write_100k(folder, ratings_100k())
     with pytest.raises(
         DatasetError,
         match=r"holds ml-100k \(u.data\) and small-films \(ratings.csv\); .* --dataset NAME",
@@ -364,7 +365,7 @@ def test_of_two_datasets_in_a_folder_none_is_chosen_in_silence(
         match=r"holds that \(ratings.csv\) and this \(ratings.csv\); expected one dataset",
     ):
         open_folder(both, own_home)
-    write_ml(both / "hundred", small())
+    write_100k(both / "hundred", ratings_100k())
     assert open_folder(both, own_home).name == "ml-100k", "as ever in a parent folder"
     assert open_folder(both, own_home, "this").name == "this"
 
@@ -382,7 +383,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
         UsageError,
         match=r"--dataset small-films: expected one of auto, ml-100k, .*, ml-32m, demo; .* --data-dir",
     ):
-        open_dataset("small-films", None, own_home, quiet, quiet)
+        open_dataset("small-films", None, own_home, silent, silent)
     assert list(listed()) == [*RELEASES, "demo"]
     assert listed()["ml-20m"] == (
         False,
@@ -408,7 +409,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
     )
     said: list[str] = []
     for name in ("from-env", "from-home", "small-films"):
-        assert open_dataset(name, None, own_home, said.append, quiet).name == name
+        assert open_dataset(name, None, own_home, said.append, silent).name == name
     assert said == [
         f"from-env from {in_env}",
         f"from-home from {in_home}",
@@ -416,7 +417,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
     ]
     shutil.rmtree(folder)
     with pytest.raises(DatasetError, match="holds no dataset small-films"):
-        open_dataset("small-films", None, own_home, quiet, quiet)
+        open_dataset("small-films", None, own_home, silent, silent)
     (next(prepared_dir(own_home).glob("*/dataset.json"))).write_text("{")
     assert list(listed()) == [*RELEASES, "from-env", "from-home", "demo"], (
         "a damaged one is passed over"
@@ -471,7 +472,7 @@ def test_a_lost_prepared_dataset_is_made_anew_from_its_files(
         return load_dataset(first.fingerprint, "small-films", own_home, str(folder))
 
     assert contents(again()) == before
-    write_ml(folder, small())
+    write_100k(folder, ratings_100k())
     assert contents(again()) == before, "the other dataset in the folder is not taken for it"
     moved = folder.rename(folder.parent / "moved")
     with pytest.raises(

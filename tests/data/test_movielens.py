@@ -4,7 +4,6 @@ import hashlib
 import socket
 import threading
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +17,7 @@ from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
 from neumf_tui.errors import DatasetError, UsageError
-
-HOSTILE = ["[bold]Bold[/]", "\x1b[31mRed\x1b[0m", "tab\there", "שלום \u202eabc", "😀 film", "Plain"]
-
-
-def write_ml(folder: Path, data: str, titles: list[str] | None = None) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "u.data").write_text(data)
-    names = titles or [f"Film {n} (19{n:02})" for n in range(90)]
-    flags = "|".join(["0", "1"] + ["0"] * 17)
-    lines = [f"{n}|{name}|01-Jan-1995||url|{flags}" for n, name in enumerate(names, start=1)]
-    (folder / "u.item").write_bytes("\n".join(lines).encode("latin-1", "replace"))
-    return folder
-
-
-def small(users: int = 8, items: int = 60) -> str:
-    return "".join(
-        f"{u}\t{1 + (7 * u + k) % items}\t4\t{1000 + k}\n"
-        for u in range(1, users + 1)
-        for k in range(10)
-    )
+from tests.support.rating_files import patch_release, ratings_100k, write_100k
 
 
 def rows(*triples: tuple[int, int, int]) -> Interactions:
@@ -67,7 +47,7 @@ def test_of_duplicates_the_latest_is_kept() -> None:
 
 
 def test_reads_titles_years_and_ids(tmp_path: Path) -> None:
-    data = read_ml100k(write_ml(tmp_path, small()))
+    data = read_ml100k(write_100k(tmp_path, ratings_100k()))
     assert data.user_ids == [str(u) for u in range(1, 9)]
     assert data.catalogue.titles[0] == "Film 0" and data.catalogue.years[0] == 1900
     assert data.catalogue.genres[0] == ["Action"]
@@ -77,7 +57,7 @@ def test_reads_titles_years_and_ids(tmp_path: Path) -> None:
 
 
 def test_duplicates_and_single_interactions_are_said(tmp_path: Path) -> None:
-    data = read_ml100k(write_ml(tmp_path, small() + "1\t8\t5\t99\n99\t1\t5\t1\n"))
+    data = read_ml100k(write_100k(tmp_path, ratings_100k() + "1\t8\t5\t99\n99\t1\t5\t1\n"))
     assert any("1 duplicate" in notice for notice in data.notices)
     assert any("1 users with a single interaction" in notice for notice in data.notices)
     assert data.split.heldout[data.user_ids.index("99")] == -1
@@ -100,14 +80,14 @@ def test_duplicates_and_single_interactions_are_said(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
-    write_ml(tmp_path, small(2) + line + "\n" + small(1))
+    write_100k(tmp_path, ratings_100k(2) + line + "\n" + ratings_100k(1))
     with pytest.raises(DatasetError, match=r"u\.data, line 21") as caught:
         read_ml100k(tmp_path)
     assert says in str(caught.value)
 
 
 def test_bad_item_lines_and_missing_or_empty_files(tmp_path: Path) -> None:
-    folder = write_ml(tmp_path, small())
+    folder = write_100k(tmp_path, ratings_100k())
     (folder / "u.item").write_text("1|only|three\n")
     with pytest.raises(DatasetError, match=r"u.item, line 1: 3 columns"):
         read_ml100k(folder)
@@ -122,7 +102,7 @@ def test_bad_item_lines_and_missing_or_empty_files(tmp_path: Path) -> None:
 def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
     tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_ml(tmp_path / "ml-100k", small())
+    write_100k(tmp_path / "ml-100k", ratings_100k())
     for folder in (tmp_path, tmp_path / "ml-100k"):
         assert open_dataset("auto", folder, own_home, print, print).num_users == 8
     monkeypatch.setenv("NEUMF_TUI_DATA", str(tmp_path))
@@ -135,25 +115,20 @@ def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
 
 
 def test_cache_follows_the_files(tmp_path: Path, own_home: Path) -> None:
-    folder = write_ml(tmp_path / "d", small())
+    folder = write_100k(tmp_path / "d", ratings_100k())
     first = open_dataset("ml-100k", folder, own_home, print, print)
     again = open_dataset("ml-100k", folder, own_home, print, print)
     assert again.fingerprint == first.fingerprint
     np.testing.assert_array_equal(again.split.items, first.split.items)
     assert again.catalogue == first.catalogue and again.user_ids == first.user_ids
-    write_ml(tmp_path / "d", small(7))
+    write_100k(tmp_path / "d", ratings_100k(7))
     assert open_dataset("ml-100k", folder, own_home, print, print).fingerprint != first.fingerprint
-
-
-def known(monkeypatch: pytest.MonkeyPatch, name: str = "ml-100k", **facts: object) -> None:
-    """Let a release be known by other facts."""
-    monkeypatch.setitem(RELEASES, name, replace(RELEASES[name], **facts))  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def archive(own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A small ml-100k.zip in the home, known by its true hash."""
-    folder = write_ml(tmp_path / "src", small())
+    folder = write_100k(tmp_path / "src", ratings_100k())
     path = own_home / "datasets" / "ml-100k.zip"
     path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w") as file:
@@ -161,7 +136,7 @@ def archive(own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
             file.writestr(
                 f"ml-100k/{name}", (folder / name).read_bytes() if (folder / name).exists() else b""
             )
-    known(monkeypatch, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    patch_release(monkeypatch, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 

@@ -10,8 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.data.test_movielens import known
-from tests.data.test_readers import as_csv, as_dat
 
 from neumf_tui.data import fetch, releases
 from neumf_tui.data.find import datasets_dir
@@ -20,7 +18,7 @@ from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.views.progress_line import ProgressLine
-from tests.conftest import quiet
+from tests.support.rating_files import as_csv, as_dat, patch_release
 
 
 class Terminal(io.StringIO):
@@ -144,7 +142,7 @@ def offer(server: Server, monkeypatch: pytest.MonkeyPatch, name: str, folder: Pa
                 (folder / part).read_bytes() if (folder / part).exists() else b"",
             )
     content = server.files[f"{name}.zip"] = archive.getvalue()
-    known(monkeypatch, name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    patch_release(monkeypatch, name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
     return content
 
 
@@ -165,7 +163,7 @@ def test_a_release_is_fetched_by_its_name_once(
         "reading",
         "writing",
     }
-    assert open_dataset(name, None, own_home, said.append, quiet).fingerprint == data.fingerprint
+    assert open_dataset(name, None, own_home, said.append, silent).fingerprint == data.fingerprint
     assert server.asked == [(f"/{name}.zip", None)]
 
 
@@ -179,13 +177,13 @@ def test_what_had_arrived_before_a_break_is_not_fetched_again(
         DatasetError,
         match=r"ml-1m is not on this machine and files\.grouplens\.org cannot be reached",
     ):
-        open_dataset("ml-1m", None, own_home, quiet, quiet)
+        open_dataset("ml-1m", None, own_home, silent, silent)
     part = datasets_dir(own_home) / ".ml-1m.zip.part"
     assert (
         part.read_bytes() == content[:1000] and not (datasets_dir(own_home) / "ml-1m.zip").exists()
     )
     server.breaks_at = None
-    assert open_dataset("ml-1m", None, own_home, quiet, quiet).num_users == 4
+    assert open_dataset("ml-1m", None, own_home, silent, silent).num_users == 4
     assert (
         server.asked == [("/ml-1m.zip", None), ("/ml-1m.zip", "bytes=1000-")] and not part.exists()
     )
@@ -210,15 +208,15 @@ def test_a_release_without_a_known_hash_is_only_fetched_when_that_is_accepted(
     content = offer(
         server, monkeypatch, name, as_dat(tmp_path) if name == "ml-10m" else as_csv(tmp_path)
     )
-    known(monkeypatch, name, size=None, sha256=None)
+    patch_release(monkeypatch, name, size=None, sha256=None)
     with pytest.raises(
         UsageError, match=rf"no hash of {name}\.zip is known here.*--accept-unverified"
     ):
-        open_dataset(name, None, own_home, quiet, quiet)
+        open_dataset(name, None, own_home, silent, silent)
     assert not server.asked
     said: list[str] = []
     assert (
-        open_dataset(name, None, own_home, said.append, quiet, accept_unverified=True).name == name
+        open_dataset(name, None, own_home, said.append, silent, accept_unverified=True).name == name
     )
     assert (
         f"unverified, {len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}"
@@ -232,9 +230,9 @@ def test_a_zip_that_is_something_else_is_refused(own_home: Path) -> None:
     for content in (b"no zip", b""):
         archive.write_bytes(content)
         with pytest.raises(DatasetError, match=r"is no ml-32m\.zip as GroupLens publishes it"):
-            open_dataset("ml-32m", None, own_home, quiet, quiet)
+            open_dataset("ml-32m", None, own_home, silent, silent)
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("ml-32m/other.csv", b"")
     with pytest.raises(DatasetError, match=r"is no ml-32m\.zip .*ratings\.csv"):
-        open_dataset("ml-32m", None, own_home, quiet, quiet)
+        open_dataset("ml-32m", None, own_home, silent, silent)
     assert [file.name for file in archive.parent.iterdir()] == ["ml-32m.zip"]

@@ -25,97 +25,17 @@ from neumf_tui.data.rows import Rows, indices
 from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError, UsageError
-from tests.conftest import quiet
-
-TRIPLES = [
-    (user, 1 + (3 * user + 7 * k) % 80, 1_000_000_000 + 60 * k)
-    for user in (10, 2, 33, 4)
-    for k in range(20)
-]
-FILMS = {
-    film: (f"Film {film}", 1900 + film, ["Drama", "War"] if film % 2 else [])
-    for film in range(1, 81)
-}
-
-
-def as_100k(folder: Path) -> Path:
-    (folder / "u.data").write_text("".join(f"{u}\t{i}\t3\t{t}\n" for u, i, t in TRIPLES))
-    flags = {
-        number: "|".join("1" if number % 2 and g in (8, 17) else "0" for g in range(19))
-        for number in FILMS
-    }
-    (folder / "u.item").write_text(
-        "".join(f"{n}|{t} ({y})|||url|{flags[n]}\n" for n, (t, y, _) in FILMS.items())
-    )
-    return folder
-
-
-def as_csv(folder: Path) -> Path:
-    (folder / "ratings.csv").write_text(
-        "userId,movieId,rating,timestamp\n" + "".join(f"{u},{i},3.5,{t}\n" for u, i, t in TRIPLES)
-    )
-    films = "".join(
-        f"{n},{t} ({y}),{'|'.join(g) or '(no genres listed)'}\n" for n, (t, y, g) in FILMS.items()
-    )
-    (folder / "movies.csv").write_text("movieId,title,genres\n" + films)
-    return folder
-
-
-def as_dat(folder: Path) -> Path:
-    (folder / "ratings.dat").write_text("".join(f"{u}::{i}::3.5::{t}\n" for u, i, t in TRIPLES))
-    (folder / "movies.dat").write_text(
-        "".join(f"{n}::{t} ({y})::{'|'.join(g)}\n" for n, (t, y, g) in FILMS.items())
-    )
-    (folder / "users.dat").write_text("10::F::1::10::48067\n")
-    return folder
-
-
-def as_recbole(folder: Path) -> Path:
-    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-    (folder / "films.inter").write_text(
-        head + "".join(f"{u}\t{i}\t3\t{t}\n" for u, i, t in TRIPLES)
-    )
-    head = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
-    (folder / "films.item").write_text(
-        head + "".join(f"{n}\t{t}\t{y}\t{' '.join(g)}\n" for n, (t, y, g) in FILMS.items())
-    )
-    return folder / "films.inter"
-
-
-def as_tsv(folder: Path) -> Path:
-    (folder / "seen.tsv").write_text(
-        "ts\titem\tuser\n" + "".join(f"{t}\t{i}\t{u}\n" for u, i, t in TRIPLES)
-    )
-    return folder / "seen.tsv"
-
-
-def table(times: pa.DataType | None = None, ids: pa.DataType | None = None) -> pa.Table:
-    users, items, when = zip(*TRIPLES, strict=True)
-    ids = ids or pa.int64()
-    columns = {"User ID": pa.array(users), "item_id": pa.array(items), "time": pa.array(when)}
-    first, second = (columns[name].cast(pa.string()).cast(ids) for name in ("User ID", "item_id"))
-    return pa.table(
-        {
-            "User ID": first,
-            "item_id": second,
-            "time": pa.array(when).cast(times or pa.int64()),
-            "other": [None] * len(when),
-        }
-    )
-
-
-def as_parquet(folder: Path) -> Path:
-    parquet.write_table(table(), folder / "seen.parquet", row_group_size=7)
-    return folder / "seen.parquet"
-
-
-def as_parquet_of_strings(folder: Path) -> Path:
-    written = table(pa.timestamp("s"), pa.string())
-    written = written.set_column(0, "User ID", written["User ID"].dictionary_encode())
-    written = written.set_column(2, "time", written["time"].cast(pa.timestamp("ns")))
-    parquet.write_table(written, folder / "seen.parquet", row_group_size=7)
-    return folder / "seen.parquet"
-
+from tests.support.rating_files import (
+    FILMS,
+    TRIPLES,
+    as_100k,
+    as_csv,
+    as_dat,
+    as_parquet,
+    as_parquet_of_strings,
+    as_recbole,
+    as_tsv,
+)
 
 FORMS = [as_100k, as_csv, as_dat, as_recbole, as_tsv, as_parquet, as_parquet_of_strings]
 
@@ -125,11 +45,11 @@ def test_the_same_data_has_the_same_fingerprint_in_every_form(
     write: Callable[[Path], Path], tmp_path: Path, own_home: Path
 ) -> None:
     (tmp_path / "reference").mkdir()
-    wanted = open_dataset("auto", as_csv(tmp_path / "reference"), own_home, quiet, quiet)
+    wanted = open_dataset("auto", as_csv(tmp_path / "reference"), own_home, silent, silent)
     (tmp_path / "films").mkdir()
     place = write(tmp_path / "films")
     for named in (place, tmp_path / "films"):
-        data = open_dataset("auto", named, own_home, quiet, quiet)
+        data = open_dataset("auto", named, own_home, silent, silent)
         assert data.fingerprint == wanted.fingerprint and data.user_ids == ["2", "4", "10", "33"]
         for key in ("users", "items", "times", "heldout"):
             np.testing.assert_array_equal(getattr(data.split, key), getattr(wanted.split, key))
@@ -150,14 +70,14 @@ def test_columns_are_named_by_a_person_and_remembered(tmp_path: Path, own_home: 
         DatasetError,
         match=r"line 1: no column userId; .*found who, what, first, timestamp; .*--columns user=NAME",
     ):
-        open_dataset("auto", file, own_home, quiet, quiet)
+        open_dataset("auto", file, own_home, silent, silent)
     first, last = (
         open_dataset(
             "auto",
             place,
             own_home,
-            quiet,
-            quiet,
+            silent,
+            silent,
             columns=Columns.parse(f"user=who,item=what,time={time}"),
         )
         for place, time in ((file, "first"), (tmp_path, "timestamp"))
@@ -169,16 +89,18 @@ def test_columns_are_named_by_a_person_and_remembered(tmp_path: Path, own_home: 
             load_dataset(data.fingerprint, data.name, own_home, data.source).source == data.source
         )
     with pytest.raises(DatasetError, match=r"no column when; expected"):
-        open_dataset("auto", file, own_home, quiet, quiet, columns=Columns("who", "what", "when"))
+        open_dataset("auto", file, own_home, silent, silent, columns=Columns("who", "what", "when"))
     with pytest.raises(UsageError, match="--data-dir"):
-        open_dataset("auto", None, own_home, quiet, quiet, columns=Columns("who", "what", "first"))
+        open_dataset(
+            "auto", None, own_home, silent, silent, columns=Columns("who", "what", "first")
+        )
     with pytest.raises(UsageError, match=r"--columns: ml-100k \(u.data\) has no names of columns"):
         open_dataset(
             "auto",
             as_100k(tmp_path),
             own_home,
-            quiet,
-            quiet,
+            silent,
+            silent,
             columns=Columns("who", "what", "first"),
         )
 
@@ -300,7 +222,7 @@ def test_a_bad_row_of_parquet_is_named(
 def test_what_is_no_parquet_is_refused(tmp_path: Path, own_home: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(DatasetError, match=r"x\.parquet: cannot be read as Parquet"):
-        open_dataset("auto", tmp_path / "x.parquet", own_home, quiet, quiet)
+        open_dataset("auto", tmp_path / "x.parquet", own_home, silent, silent)
     parquet.write_table(
         pa.table(
             {
@@ -430,7 +352,7 @@ def test_reading_tells_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK", 100)
     said: list[Progress] = []
-    open_dataset("auto", as_csv(tmp_path), own_home, quiet, said.append)
+    open_dataset("auto", as_csv(tmp_path), own_home, silent, said.append)
     reading = [one for one in said if one.what == "reading ratings.csv"]
     assert len(reading) > 10 and [one.done for one in reading] == sorted(
         one.done for one in reading
@@ -539,7 +461,7 @@ def test_a_prepared_folder_of_the_older_form_still_opens(demo: Dataset, own_home
 
 
 def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, own_home: Path) -> None:
-    data = open_dataset("auto", as_csv(tmp_path), own_home, quiet, quiet)
+    data = open_dataset("auto", as_csv(tmp_path), own_home, silent, silent)
     where = prepared_dir(own_home) / data.fingerprint
     for name in (
         "catalogue.json",
@@ -553,7 +475,7 @@ def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, own_home: Path) -
         (where / name).write_bytes(content[: len(content) // 3])
         with pytest.raises(DatasetError, match="damaged prepared dataset"):
             prepared.load(prepared_dir(own_home), data.fingerprint)
-        again = open_dataset("auto", tmp_path, own_home, quiet, quiet)
+        again = open_dataset("auto", tmp_path, own_home, silent, silent)
         assert again.fingerprint == data.fingerprint and list(again.user_ids) == [
             "2",
             "4",
@@ -566,7 +488,7 @@ def test_an_opened_dataset_is_mapped_and_decodes_ids_when_asked(
     tmp_path: Path, own_home: Path
 ) -> None:
     for _ in range(2):
-        data = open_dataset("auto", as_csv(tmp_path), own_home, quiet, quiet)
+        data = open_dataset("auto", as_csv(tmp_path), own_home, silent, silent)
         assert isinstance(data.user_ids, Strings) and not data.split.items.flags.writeable
         assert (
             data.user_index("33") == 3

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.test_movielens import HOSTILE
 
 from neumf_tui.data.dataset import Catalogue, Dataset, prepare
 from neumf_tui.data.movielens import read_ml100k
 from neumf_tui.data.split import Interactions
 from neumf_tui.data.titles import Titles, film_title, fold
 from neumf_tui.errors import RunError
+from tests.support.rating_files import HOSTILE
 
 FILMS: list[tuple[str, int | None, int]] = [  # title, year, users who have it in training
     ("Matrix, The", 1999, 5),

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from neumf_tui.doctor.checks import Check, Probes, checks_json, examine, print_checks
 from neumf_tui.doctor import checks as doctor
+from neumf_tui.doctor.checks import Check, Probes, checks_json, examine, print_checks
 
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 TMUX = GOOD | {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-1/default,1,0"}

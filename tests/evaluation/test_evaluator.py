@@ -17,12 +17,8 @@ from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model import neumf
 from neumf_tui.model.neumf import NeuMF
-from tests.support.tiny import (
-    make_trainer,
-    no_kernels,  # noqa: F401 - a fixture
-    random_dataset,
-    train,
-)
+from tests.support.datasets import random_dataset
+from tests.support.trainers import make_trainer, train
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
-from neumf_tui.data.split import Interactions
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.evaluator import Evaluator, num_candidates
 from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks, wilson_interval
@@ -15,21 +13,7 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer
-
-
-def dataset(triples: list[tuple[int, int, int]], num_users: int, num_items: int) -> Dataset:
-    users, items, times = (
-        np.array(column, dtype=np.int64) for column in zip(*triples, strict=True)
-    )
-    names = [str(n) for n in range(num_items)]
-    catalogue = Catalogue(names, names, [None] * num_items, [[] for _ in names])
-    return prepare(
-        "planted",
-        "here",
-        [str(n) for n in range(num_users)],
-        catalogue,
-        Interactions(users, items, times),
-    )
+from tests.support.datasets import dataset_of
 
 
 def model_with_scores(scores: np.ndarray) -> NeuMF:  # type: ignore[type-arg]
@@ -63,7 +47,7 @@ def test_wilson_against_published_case() -> None:
 
 def test_ranks_leave_the_history_out_and_split_ties() -> None:
     # user 0 saw 0, 1 and holds out 2; user 1 saw 3 and holds out 0; user 2 has one interaction.
-    data = dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 3, 1), (1, 0, 2), (2, 4, 1)], 3, 6)
+    data = dataset_of([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 3, 1), (1, 0, 2), (2, 4, 1)], 3, 6)
     scores = np.array(
         [[9, 9, 5, 7, 5, 5], [4, 8, 1, 9, 0, 4], [0, 0, 0, 0, 0, 0]], dtype=np.float32
     )
@@ -78,7 +62,7 @@ def test_ranks_leave_the_history_out_and_split_ties() -> None:
 
 def test_a_constant_model_gets_auc_one_half_and_no_hit() -> None:
     triples = [(u, (u + k) % 120, k) for u in range(4) for k in range(3)]
-    data = dataset(triples, 4, 120)
+    data = dataset_of(triples, 4, 120)
     evaluator = Evaluator(data, torch.device("cpu"))
     ranks = evaluator.ranks(model_with_scores(np.ones((4, 120), dtype=np.float32)))
     m = metrics_from_ranks(ranks, evaluator.candidates)
@@ -86,7 +70,7 @@ def test_a_constant_model_gets_auc_one_half_and_no_hit() -> None:
 
 
 def test_a_score_that_is_no_number_is_an_error() -> None:
-    data = dataset([(0, 0, 1), (0, 1, 2)], 1, 5)
+    data = dataset_of([(0, 0, 1), (0, 1, 2)], 1, 5)
     scores = np.array([[1, 1, np.nan, 1, 1]], dtype=np.float32)
     with pytest.raises(NeumfTuiError, match="not a number"):
         Evaluator(data, torch.device("cpu")).ranks(model_with_scores(scores))
@@ -101,7 +85,7 @@ def test_a_planted_checkerboard_is_learned() -> None:
         for i in range(size)
         if i % 2 == u % 2 and i != u
     ]
-    data = dataset(triples, size, size)
+    data = dataset_of(triples, size, size)
     first = []
     for seed in range(3):
         settings = make_settings(

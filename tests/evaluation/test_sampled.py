@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neumf_tui.errors import DatasetError
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.sampled import place_chances, sampled_metrics
-from tests.conftest import Cli
+from tests.support.commands import Cli
 
 
 def ranks_of(*values: float) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from textual.pilot import Pilot
-from textual.widgets import Input, Static, TabbedContent
+from textual.widgets import Input, TabbedContent
 from typer.testing import CliRunner
 
 from neumf_tui.data.dataset import Dataset
@@ -50,6 +50,7 @@ from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
 from neumf_tui.tui.widgets.scatter import RankScatter, RankTicks
 from neumf_tui.tui.widgets.table import Table
+from tests.support.screens import settle, text_of
 
 Floats = NDArray[np.float32]
 
@@ -455,18 +456,8 @@ def test_a_guest_is_compared(trained: Path, own_home: Path, demo: Dataset) -> No
 # The screen.
 
 
-async def settle(pilot: "Pilot[None]") -> None:
-    for _ in range(6):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-
-
 def cells(screen: CompareScreen, selector: str, row: int) -> list[str]:
     return list(screen.query_one(selector, Table)._cells(row))
-
-
-def text_of(screen: CompareScreen, selector: str) -> str:
-    return str(screen.query_one(selector, Static).render())
 
 
 async def opened(

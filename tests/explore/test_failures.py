@@ -11,7 +11,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 from typer.testing import CliRunner
 
 from neumf_tui.cli.failures import failures as command
@@ -43,7 +43,8 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.failures.screen import FailuresScreen
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.failures import SORTS, cohort_cells, user_cells, whisker
-from tests.support.golden import make_info
+from tests.support.golden_runs import make_info
+from tests.support.screens import settle, text_of
 
 HOSTILE = (
     "\x1b[31mred\x1b[0m",
@@ -372,12 +373,6 @@ def test_nobody_recommended_anything() -> None:
 # The screen.
 
 
-async def settle(pilot: "Pilot[None]") -> None:
-    for _ in range(6):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-
-
 class Opened(NeumfApp):
     """Notes what would be opened."""
 
@@ -396,10 +391,6 @@ def shown(app: NeumfApp, table: str, rows: int) -> list[list[str]]:
     """Cells of the first rows."""
     widget = app.screen.query_one(table, Table)
     return [list(widget._cells(row)) for row in range(min(rows, widget.row_count))]
-
-
-def text_of(app: NeumfApp, selector: str) -> str:
-    return str(app.screen.query_one(selector, Static).render())
 
 
 async def open_screen(

@@ -19,7 +19,7 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import INIT_STD, NeuMF
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer
-from tests.conftest import Cli
+from tests.support.commands import Cli
 
 WEIGHT_DECAY = 1e-5
 HALVES = 40

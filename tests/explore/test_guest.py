@@ -6,19 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from rich.cells import cell_len
-from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
-from typer.testing import CliRunner
 
-from benchmarks.synthetic import HOSTILE, make_dataset, write_run
-from neumf_tui.cli import guests, recommend
+from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
 from neumf_tui.data.dataset import save
 from neumf_tui.data.registry import prepared_dir
-from neumf_tui.errors import NeumfTuiError, RunError
+from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, guests_of, load_guest, save_guest
 from neumf_tui.explore.newcomer import average, guest_sheet
 from neumf_tui.explore.ranker import Ranker, UserRanking
@@ -31,7 +27,9 @@ from neumf_tui.tui.guest.picks import Past, Picks
 from neumf_tui.tui.guest.screen import GuestScreen
 from neumf_tui.tui.widgets.item_search import FilmSearch
 from neumf_tui.tui.widgets.table import Table
-from tests.conftest import Cli
+from tests.support.commands import Cli
+from tests.support.guests import guest_command, guest_of
+from tests.support.screens import SIZES, settle, text_of
 
 
 @pytest.fixture
@@ -42,22 +40,6 @@ def users(trained: Path, own_home: Path) -> Users:
 @pytest.fixture
 def ranker(trained: Path, own_home: Path, users: Users) -> Ranker:
     return Ranker(trained, own_home, dataset=users.dataset)
-
-
-def command(*args: str) -> tuple[str, str]:
-    """What `recommend` or `guests` prints on stdout and on stderr; their errors are raised."""
-    app = typer.Typer()
-    app.command()(recommend.recommend)
-    app.command()(guests.guests)
-    result = CliRunner().invoke(app, args)
-    if isinstance(result.exception, NeumfTuiError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout, result.stderr
-
-
-def guest_of(ranker: Ranker, *items: int, name: str = "new", seed: int = 0) -> Guest:
-    return Guest(name, tuple(ranker.dataset.catalogue.item_ids[item] for item in items), seed)
 
 
 # What was picked, and the way back.
@@ -257,7 +239,7 @@ async def test_the_list_is_the_one_of_recommend_and_rank(
                 and screen.query_one(FilmSearch).line.value == ""
             )
             assert ("3 or more are steadier" in text_of(app, "#guest-state")) == (count < 3)
-        out, said = command(
+        out, said = guest_command(
             "recommend", "--likes", ";".join(ids[item] for item in wanted), "--top", "all", "--json"
         )
         told = json.loads(out)
@@ -363,7 +345,7 @@ async def test_another_draw_is_another_seed(
             screen.shown.ranking.scores, ranker.rank(guest_of(ranker, 3, 4, 5, seed=1)).scores
         )
         assert (screen.shown.ranking.scores != first.ranking.scores).any()
-        out, _ = command(
+        out, _ = guest_command(
             "recommend",
             "--likes",
             ";".join(guest_of(ranker, 3, 4, 5).item_ids),
@@ -580,7 +562,7 @@ async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:
                 assert text == clean(text) and strip.cell_length == cell_len(text)
         await pilot.press("ctrl+s", *"hostile", "enter")
         await settle(pilot)
-    out, _ = command("guests", "--home", str(own_home))
+    out, _ = guest_command("guests", "--home", str(own_home))
     assert all(clean(line) == line for line in out.splitlines()) and "hostile" in out
     assert guests_of(own_home, ranker.dataset)[0][0].item_ids == tuple(
         ranker.dataset.catalogue.item_ids[item] for item in screen.picks.items

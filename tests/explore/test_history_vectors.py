@@ -15,7 +15,8 @@ from neumf_tui.explore.history_vectors import ByHistory, film_shares
 from neumf_tui.explore.near_miss import leave_out
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import why
-from tests.conftest import Cli, made_once, run_cli
+from tests.support.commands import Cli, run_cli
+from tests.support.shared_folders import fill_once
 
 WINDOW = 6
 
@@ -42,7 +43,7 @@ def home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = run_cli("train", *args, "--home", str(folder), "--name", "recent")
         assert result.returncode == 0, result.stderr
 
-    return made_once(tmp_path_factory, "recent-home", make)
+    return fill_once(tmp_path_factory, "recent-home", make)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from rich.cells import cell_len
-from tests.data.test_movielens import HOSTILE
-from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from typer.testing import CliRunner
@@ -34,6 +32,8 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.item.screen import NEAR, TABLES, FilmScreen
 from neumf_tui.tui.widgets.item_dialog import FilmDialog
 from neumf_tui.tui.widgets.table import Table
+from tests.support.rating_files import HOSTILE
+from tests.support.screens import settle, text_of
 
 
 @pytest.fixture

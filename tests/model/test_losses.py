@@ -14,14 +14,8 @@ from neumf_tui.model.loss import LOSSES, bce_loss, bpr_loss, softmax_loss
 from neumf_tui.training import negatives as sampler_module
 from neumf_tui.training.negatives import NegativeSampler, Seen
 from neumf_tui.training.trainer import Trainer
-from tests.support.tiny import (
-    batch_of,
-    gradient_rows,
-    make_trainer,
-    no_kernels,  # noqa: F401 - a fixture
-    tiny_dataset,
-    uniform,
-)
+from tests.support.datasets import tiny_dataset
+from tests.support.trainers import batch_of, gradient_rows, make_trainer, uniform
 
 INF = math.inf
 BY_NAME = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())

@@ -10,7 +10,7 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import bpr_loss
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.training.negatives import NegativeSampler
-from tests.support.tiny import uniform
+from tests.support.trainers import uniform
 
 CONFIG = NeuMFConfig(num_users=50, num_items=3000, embedding_size=6, mlp_layers=(8, 5))
 

@@ -19,17 +19,8 @@ from neumf_tui.model.compiled import LANES
 from neumf_tui.native.library import NoKernels, load, why_not
 from neumf_tui.training.negatives import NegativeSampler
 from neumf_tui.training.trainer import Trainer
-from tests.support.tiny import (
-    EVERYTHING,
-    awake,
-    make_trainer,
-    no_kernels,  # noqa: F401 - a fixture
-    one_thread,  # noqa: F401 - a fixture
-    random_dataset,
-    tiny_dataset,
-    train,
-    weights_of,
-)
+from tests.support.datasets import random_dataset, tiny_dataset
+from tests.support.trainers import EVERYTHING, awake, make_trainer, train, weights_of
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

@@ -4,15 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import psutil
 import pytest
 
+from benchmarks.waiting import wait_for
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import requests
 from neumf_tui.runs.control import ask, delete_run, rename_run, stop_now
@@ -28,20 +27,9 @@ from neumf_tui.runs.reader import (
 )
 from neumf_tui.runs.requests import Request, send_request, take_requests
 from neumf_tui.runs.writer import RunWriter
-from tests.conftest import Cli
-from tests.support.golden import make_run
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.01)
-
-
-def make_way(folder: Path) -> None:
-    """Have the run's trainer take a core only where no test wants it: nobody waits for most of what it does."""
-    psutil.Process(read_status(folder).pid).nice(5)
+from tests.support.commands import Cli
+from tests.support.golden_runs import make_run
+from tests.support.processes import lower_priority
 
 
 @pytest.fixture
@@ -64,7 +52,7 @@ def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
     assert "attach live" in result.stderr
     folder = with_demo / "runs" / "live"
     wait_for(lambda: bool(read_snapshot(folder).evaluations))
-    make_way(folder)
+    lower_priority(folder)
     yield folder
     if is_locked(folder):
         os.kill(read_status(folder).pid, signal.SIGKILL)
@@ -133,7 +121,7 @@ def test_a_lost_prepared_dataset_is_made_anew_or_missed_before_the_start(
 def test_the_clock_counts_training_alone(own_home: Path) -> None:
     from neumf_tui.runs import events
     from neumf_tui.runs.snapshot import Snapshot, fold
-    from tests.support.golden import POPULARITY, T0
+    from tests.support.golden_runs import POPULARITY, T0
 
     def started(t: float, step: int) -> events.Started:
         return events.Started(

@@ -13,7 +13,7 @@ from neumf_tui.runs.reader import EventTail, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.runs.store import find_run, new_run_name
 from neumf_tui.runs.writer import RunWriter
-from tests.support.golden import POPULARITY, T0, make_run
+from tests.support.golden_runs import POPULARITY, T0, make_run
 
 
 def test_a_torn_last_line_waits_for_its_end(own_home: Path) -> None:

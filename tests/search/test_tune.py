@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.runs.test_control import wait_for
 
+from benchmarks.pseudo_terminal import viewer
+from benchmarks.waiting import wait_for
 from neumf_tui.runs.checkpoint import checkpoint_epochs
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import is_locked, read_info, read_snapshot, read_status
 from neumf_tui.settings import DEFAULT_PRESET, Settings, make_settings, preset_names
-from tests.conftest import Cli
-from tests.support.ptys import viewer
+from tests.support.commands import Cli
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
 from neumf_tui.search.begin import begun_study  # noqa: E402
 from neumf_tui.search.plan import Wishes  # noqa: E402
-from neumf_tui.search.space import (
+from neumf_tui.search.space import (  # noqa: E402
     Range,
     decoded,
     is_base,
@@ -32,7 +32,7 @@ from neumf_tui.search.space import (
     read_space,
     start_params,
     suggest,
-)  # noqa: E402
+)
 from neumf_tui.search.state import Running, State  # noqa: E402
 from neumf_tui.search.study import Record, opened_study, read_plan  # noqa: E402
 from neumf_tui.views.search import picture, plain_watch  # noqa: E402

@@ -13,8 +13,8 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from benchmarks.pseudo_terminal import differing
 from neumf_tui.tui.terminal.differences import Cells
-from tests.support.ptys import differing
 
 STYLES = [
     None,

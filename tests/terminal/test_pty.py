@@ -17,14 +17,15 @@ from pathlib import Path
 
 import pyte
 import pytest
-from tests.runs.test_control import make_way
 
+from benchmarks.growing_run import GrowingRun
+from benchmarks.pseudo_terminal import Terminal, colours, differing, refreshes, viewer
+from benchmarks.waiting import wait_for
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.runs.writer import RunWriter
-from tests.conftest import run_cli
-from tests.support.golden import make_run
-from tests.support.growing import Growing
-from tests.support.ptys import Terminal, colours, differing, refreshes, viewer, wait_for
+from tests.support.commands import run_cli
+from tests.support.golden_runs import make_run
+from tests.support.processes import lower_priority
 
 LEFT = {7, 25}
 """Private modes of a terminal that was left in order: line wrap and the cursor."""
@@ -125,7 +126,7 @@ def test_a_growing_run_costs_less_than_two_kilobytes_a_second(
     own_home: Path, validation: bool
 ) -> None:
     with (
-        Growing(own_home, validation=validation),
+        GrowingRun(own_home, "golden", validation),
         viewer("attach", env={"COLORTERM": "truecolor"}) as deep,
         viewer("attach") as shallow,
         viewer("attach", "--low-bandwidth") as low,
@@ -290,7 +291,7 @@ TMUX = {"TMUX": "/tmp/tmux-0/default,1,0", "TERM": "tmux-256color"}
 def test_the_end_of_a_watched_run_is_told(own_home: Path) -> None:
     envs: list[dict[str, str]] = [{}, {"TERM_PROGRAM": "iTerm.app"}, TMUX]
     with ExitStack() as stack:
-        run = stack.enter_context(Growing(own_home))
+        run = stack.enter_context(GrowingRun(own_home, "golden"))
         terminals = [stack.enter_context(viewer("attach", env=env)) for env in envs]
         for terminal in terminals:
             terminal.wait_text("● running", "q Quit")
@@ -310,10 +311,8 @@ def test_copied_to_the_clipboard_and_to_a_file(own_home: Path) -> None:
         for terminal in (plain, wrapped):
             terminal.wait_text("● finished", "q Quit")
             terminal.send("Y")
-            wait_for(
-                lambda: "]52;c;" in terminal.stream and (own_home / "clipboard.txt").exists(),
-                "a copy",
-            )  # noqa: B023
+            wait_for((own_home / "clipboard.txt").exists, "a copy")
+            wait_for(lambda: "]52;c;" in terminal.stream, "a copy sent")  # noqa: B023
             card = (own_home / "clipboard.txt").read_text().removesuffix("\n")
             assert card.startswith("golden  ml-100k  d2l") and str(folder) in card
             sequence = f"]52;c;{base64.b64encode(card.encode()).decode()}\a"
@@ -407,7 +406,7 @@ def test_many_small_updates_come_to_what_a_full_redraw_shows(own_home: Path) -> 
     make_run(own_home, "finished", name="训练-一")
     make_run(own_home, "stopped", name="한글-é")
     with (
-        Growing(own_home, "grown") as run,
+        GrowingRun(own_home, "grown") as run,
         viewer("attach", "grown") as train,
         viewer("runs") as runs,
     ):
@@ -459,7 +458,7 @@ def live(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "a first evaluation",
             120,
         )
-        make_way(home / "runs" / "live")
+        lower_priority(home / "runs" / "live")
         yield home / "runs" / "live"
     finally:
         run_cli("stop", "live", "--now", "--home", str(home))

@@ -17,9 +17,10 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.pseudo_terminal import LIMIT, Terminal
+from benchmarks.waiting import wait_for
 from neumf_tui.runs.reader import is_locked, rank_epochs, read_ranks, read_snapshot, read_status
-from tests.conftest import Cli
-from tests.support.ptys import LIMIT, Terminal, wait_for
+from tests.support.commands import Cli
 
 BREAKS = 10
 EPOCHS = 350

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.waiting import wait_for
 from neumf_tui.cli.torchrun import choose_run
 from neumf_tui.errors import UsageError
 from neumf_tui.runs.control import ask, stop_now
@@ -30,7 +31,7 @@ from neumf_tui.runs.requests import CHECKPOINT, EXTEND, PAUSE, RESUME, STOP
 from neumf_tui.runs.writer import write_info, write_status
 from neumf_tui.training.device import pick_device
 from neumf_tui.training.distributed.torchrun import Member
-from tests.conftest import Cli, run_cli
+from tests.support.commands import Cli, run_cli
 
 # Of many ways to learn, one that forgives rounding: the sums of two processes differ in the last bit from those of one, and
 # where a gradient is zero up to rounding, as with BPR, Adam makes whole steps of that. See docs/scaling.md.
@@ -42,13 +43,6 @@ SHORT = (*ARGS, "--epochs", "2")
 MORE = (*ARGS, "--epochs", "6")
 """Time to strike."""
 LONG = (*ARGS, "--epochs", "2000")
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.01)
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -216,7 +210,7 @@ def test_without_torchrun_none_lingers_and_another_number_goes_on(
     agent = processes_of(folder)[0]
     assert agent.pid == read_status(folder).pid
     agent.kill()
-    wait_for(lambda: not processes_of(folder), 30)
+    wait_for(lambda: not processes_of(folder), seconds=30)
     assert read_status(folder).state == "crashed"
     result = cli("train", "--resume", "orphans", "--processes", "3", "--plain")
     assert result.returncode == 0 and "training on 3 × cpu ×1, from epoch" in result.stderr, (

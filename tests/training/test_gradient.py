@@ -11,13 +11,8 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.model.loss import GRADIENTS, LOSSES
 from neumf_tui.training.graph import StepGraph
 from neumf_tui.training.trainer import Trainer
-from tests.support.tiny import (
-    awake,
-    make_trainer,
-    no_kernels,  # noqa: F401 - a fixture
-    random_dataset,
-    weights_of,
-)
+from tests.support.datasets import random_dataset
+from tests.support.trainers import awake, make_trainer, weights_of
 
 pytestmark = pytest.mark.usefixtures("no_kernels")
 

@@ -20,7 +20,7 @@ from neumf_tui.model.neumf import NeuMF
 from neumf_tui.settings import Settings, make_settings
 from neumf_tui.training import leak
 from neumf_tui.training.leak import LeakCheck, check_leak, train_twins
-from tests.conftest import Cli
+from tests.support.commands import Cli
 
 
 def popular(num_users: int = 150, num_items: int = 120, seed: int = 5) -> Dataset:

@@ -15,17 +15,14 @@ from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.model.neumf import UserVectors
 from neumf_tui.runs.checkpoint import Progress
 from neumf_tui.training.trainer import Trainer, stream
-from tests.support.tiny import (
+from tests.support.datasets import random_dataset, tiny_dataset
+from tests.support.trainers import (
     EVERYTHING,
     awake,
     batch_of,
     gradient_rows,
     make_trainer,
-    no_kernels,  # noqa: F401 - a fixture
-    one_thread,  # noqa: F401 - a fixture
     parts_of,
-    random_dataset,
-    tiny_dataset,
     train,
     weights_of,
 )

@@ -8,19 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from benchmarks.waiting import wait_for
 from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import last_checkpoint, load_checkpoint
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snapshot, read_status
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.writer import reopen_run
-from tests.conftest import Cli, made_once, run_cli
+from tests.support.commands import Cli, run_cli
+from tests.support.shared_folders import fill_once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,14 +38,6 @@ def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
         [sys.executable, "-m", "neumf_tui.training.worker", str(folder)],
         **options,  # type: ignore[call-overload]
     )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Return as soon as `condition` holds; fail if it never does."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.005)
 
 
 def state_of(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -69,7 +62,7 @@ def whole_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         result = run_cli("train", *ARGS, "--name", "whole", "--home", str(home))
         assert result.returncode == 0, result.stderr
 
-    return made_once(tmp_path_factory, "whole-home", make)
+    return fill_once(tmp_path_factory, "whole-home", make)
 
 
 @pytest.fixture

@@ -12,16 +12,8 @@ import torch
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.training.pairs import Batch, Pairs
 from neumf_tui.training.trainer import Trainer
-from tests.support.tiny import (
-    awake,
-    batch_of,
-    gradient_rows,
-    make_trainer,
-    one_thread,  # noqa: F401 - a fixture
-    random_dataset,
-    tiny_dataset,
-    weights_of,
-)
+from tests.support.datasets import random_dataset, tiny_dataset
+from tests.support.trainers import awake, batch_of, gradient_rows, make_trainer, weights_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tests.tui.test_train_screen import settle, text_of
 
 from neumf_tui.cli.plain import _line
 from neumf_tui.runs.checkpoint import best_epoch, find_checkpoint, standing
@@ -27,8 +26,10 @@ from neumf_tui.tui.train.settings_panel import GROUPS, in_force, overview
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
 from neumf_tui.tui.widgets.head_text import marks
-from tests.conftest import Cli, made_once, run_cli
-from tests.support.golden import METRICS, make_info, make_run
+from tests.support.commands import Cli, run_cli
+from tests.support.golden_runs import METRICS, make_info, make_run
+from tests.support.screens import settle, text_of
+from tests.support.shared_folders import fill_once
 
 VALIDATION = (0.28, 0.36, 0.33)
 """Hit@50 of a golden run's validation items: the second epoch is the best; held-out items have 0.25, 0.30, 0.35."""
@@ -49,7 +50,7 @@ def chosen_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         (home / "summary.json").write_text(result.stdout)
 
     own = tmp_path_factory.mktemp("chosen") / "home"
-    shutil.copytree(made_once(tmp_path_factory, "chosen-home", make), own)
+    shutil.copytree(fill_once(tmp_path_factory, "chosen-home", make), own)
     return own
 
 

@@ -12,7 +12,7 @@ from neumf_tui.runs.filter import matches
 from neumf_tui.tui.config import Config, config_text, read_config
 from neumf_tui.tui.keys import known_bindings
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
-from tests.conftest import Cli
+from tests.support.commands import Cli
 
 FACTS = {
     "run": "quiet-owl-01",

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual.widgets import Input, TabbedContent
 
 from neumf_tui.runs.reader import read_ranks
@@ -16,17 +15,14 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.widgets.ranking_table import RankingTable, side
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.widgets.why_pane import WhyPane
-from tests.conftest import Cli
-from tests.support.golden import make_run
+from tests.support.commands import Cli
+from tests.support.golden_runs import make_run
+from tests.support.screens import SIZES, cells, settle, text_of
 
 
 def explorer(app: NeumfApp) -> ExploreScreen:
     assert isinstance(app.screen, ExploreScreen)
     return app.screen
-
-
-def cells(table: Table) -> list[list[str]]:
-    return [list(table._cells(row)) for row in range(table.row_count)]
 
 
 @pytest.mark.parametrize("size", SIZES)

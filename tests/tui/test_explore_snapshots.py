@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tui.test_train_screen import settle
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from neumf_tui.tui.app import NeumfApp
-from tests.conftest import made_once
+from tests.support.screens import settle
+from tests.support.shared_folders import fill_once
 
 pytestmark = pytest.mark.skipif(
     version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8"
@@ -49,7 +49,7 @@ def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A run with two checkpoints of weights in eighths and quarters: every score is a sum that float32 holds exactly."""
     own = tmp_path_factory.mktemp("exact") / "home"
     shutil.copytree(
-        made_once(tmp_path_factory, "exact-home", lambda home: make_exact(trained_home, home)), own
+        fill_once(tmp_path_factory, "exact-home", lambda home: make_exact(trained_home, home)), own
     )
     return own
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tui.test_explore_screen import cells
-from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 
-from benchmarks.synthetic import HOSTILE, make_dataset, write_run
+from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
 from neumf_tui.data.dataset import save
 from neumf_tui.data.registry import prepared_dir
 from neumf_tui.explore.ranker import Ranker
@@ -20,7 +18,8 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.keys import known_bindings
 from neumf_tui.tui.widgets.dialogs import ConfirmDialog
 from neumf_tui.tui.widgets.ranking_table import RankingTable
-from tests.conftest import run_cli
+from tests.support.commands import run_cli
+from tests.support.screens import cells, settle, text_of
 
 KEYS, FEW = 500, 120
 """Keys of each slow test, and of the one that always runs."""

@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.runs.test_control import make_way, wait_for
-from tests.tui.test_train_screen import settle, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from benchmarks.waiting import wait_for
 from neumf_tui.explore.race import RaceReader, spread
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.tui.app import NeumfApp
@@ -22,8 +21,10 @@ from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.widgets.table import Table
-from tests.conftest import Cli
-from tests.support.golden import make_run
+from tests.support.commands import Cli
+from tests.support.golden_runs import make_run
+from tests.support.processes import lower_priority
+from tests.support.screens import settle, text_of
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
     assert inside("train", *args, "--detach").returncode == 0
     folder = with_demo / "runs" / "live"
     wait_for(lambda: bool(read_snapshot(folder).evaluations))
-    make_way(folder)
+    lower_priority(folder)
     yield folder
     if is_locked(folder):
         os.kill(read_status(folder).pid, signal.SIGKILL)
@@ -248,7 +249,7 @@ async def test_axes_scales_smoothing_and_reading(own_home: Path) -> None:
 async def test_a_loss_that_is_not_finite_is_counted(own_home: Path) -> None:
     from neumf_tui.runs import events
     from neumf_tui.runs.writer import RunWriter
-    from tests.support.golden import T0
+    from tests.support.golden_runs import T0
 
     folder = make_run(own_home, "finished")
     with RunWriter(folder) as writer:

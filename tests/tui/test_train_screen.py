@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.pilot import Pilot
-from textual.widgets import Static
 
 from neumf_tui.runs.reader import read_status
 from neumf_tui.tui.app import NeumfApp
@@ -14,30 +12,9 @@ from neumf_tui.tui.train.leave_dialog import LeaveDialog
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import Smoother, thinned
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.work import AskingScreen
 from neumf_tui.views.ruler import place, ruler, sparkline
-from tests.support.golden import make_run
-
-SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
-
-
-async def settle(pilot: "Pilot[None]") -> None:
-    """Wait until every worker is done, what it posted is drawn, and no question is left that it gave rise to."""
-    still = 0
-    for _ in range(100):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-        asking = any(
-            isinstance(screen, AskingScreen) and screen._asker.busy
-            for screen in pilot.app.screen_stack
-        )
-        still = 0 if asking or any(worker.is_running for worker in pilot.app.workers) else still + 1
-        if still == 4:
-            return
-
-
-def text_of(app: NeumfApp, selector: str) -> str:
-    return str(app.screen.query_one(selector, Static).render())
+from tests.support.golden_runs import make_run
+from tests.support.screens import settle, text_of
 
 
 async def test_the_screen_follows_what_is_written(own_home: Path) -> None:
@@ -133,10 +110,10 @@ async def test_simulated_data_is_named_on_both_screens(trained: Path, own_home: 
 
 async def test_hostile_cells_stay_in_their_line() -> None:
     from rich.cells import cell_len
-    from tests.data.test_movielens import HOSTILE
     from textual.app import App, ComposeResult
 
     from neumf_tui.tui.widgets.table import Column
+    from tests.support.rating_files import HOSTILE
 
     class One(App[None]):
         def compose(self) -> ComposeResult:

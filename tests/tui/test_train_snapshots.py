@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tests.tui.test_train_screen import SIZES, settle, text_of
 from textual.pilot import Pilot
 
 from neumf_tui.host import HostReader, HostReading
@@ -15,7 +14,8 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.runs.screen import RunsScreen, RunTable
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
-from tests.support.golden import T0, make_run
+from tests.support.golden_runs import T0, make_run
+from tests.support.screens import SIZES, settle, text_of
 
 pytestmark = pytest.mark.skipif(
     version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8"

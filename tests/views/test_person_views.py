@@ -11,23 +11,23 @@ import pytest
 from neumf_tui.errors import RunError
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.reader import read_ranks
-from tests.conftest import Cli
-from tests.support.plain import PlainModel, candidates
+from tests.support.commands import Cli
+from tests.support.numpy_neumf import NumpyNeuMF, candidates
 
 FULL = 10
 """The last epoch of the trained run."""
 
 
 @pytest.fixture(scope="module")
-def shared(trained_home: Path) -> tuple[Ranker, PlainModel]:
+def shared(trained_home: Path) -> tuple[Ranker, NumpyNeuMF]:
     folder = trained_home / "runs" / "trained"
-    return Ranker(folder, trained_home), PlainModel(
+    return Ranker(folder, trained_home), NumpyNeuMF(
         folder / "checkpoints" / f"{FULL:05}.safetensors"
     )
 
 
 @pytest.mark.parametrize("user", [0, 196, 500, 699])
-def test_ranking_and_parts(shared: tuple[Ranker, PlainModel], user: int) -> None:
+def test_ranking_and_parts(shared: tuple[Ranker, NumpyNeuMF], user: int) -> None:
     ranker, plain = shared
     gmf, mlp = plain.user(user)
     items = candidates(ranker.dataset, user)
@@ -60,7 +60,7 @@ def test_ranking_and_parts(shared: tuple[Ranker, PlainModel], user: int) -> None
     assert score == first + second
 
 
-def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, PlainModel]) -> None:
+def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, NumpyNeuMF]) -> None:
     ranker, _ = shared
     for epoch in (1, 5, FULL):
         then, tape = ranker.at(epoch), read_ranks(ranker.folder, epoch)
@@ -88,7 +88,7 @@ def test_equal_scores_share_a_rank() -> None:
     assert _ranks(np.array([2], dtype=np.float32)).tolist() == [1]
 
 
-def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, PlainModel]) -> None:
+def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, NumpyNeuMF]) -> None:
     from neumf_tui.explore.why import why
 
     ranker, plain = shared
@@ -114,7 +114,7 @@ def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, PlainModel])
             assert [item for item, _ in factor.carriers] == best[np.sort(-carried)[:3] < 0].tolist()
 
 
-def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, PlainModel]) -> None:
+def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, NumpyNeuMF]) -> None:
     from neumf_tui.explore.near_miss import leave_out, margin, near_miss_sheet
 
     ranker, plain = shared
@@ -148,7 +148,7 @@ def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, PlainModel]) -> 
     assert "not a training" in sheet.about["method"]
 
 
-def test_a_history_of_one_film_cannot_be_left_out(shared: tuple[Ranker, PlainModel]) -> None:
+def test_a_history_of_one_film_cannot_be_left_out(shared: tuple[Ranker, NumpyNeuMF]) -> None:
     from dataclasses import replace
 
     from neumf_tui.explore.near_miss import leave_out

@@ -1,6 +1,6 @@
 """Invented interactions in the shape of MovieLens 20M or 32M: as many users, films and ratings, histories of the same lengths.
 
-    python -m benchmarks.synthetic_movielens FOLDER [--shape ml-20m|ml-32m] [--fraction 1.0] [--prepared] [--seed 0]
+    python -m benchmarks.datasets.synthetic_movielens FOLDER [--shape ml-20m|ml-32m] [--fraction 1.0] [--prepared] [--seed 0]
 
 Writes ratings.csv and movies.csv into FOLDER as GroupLens does, or with --prepared a prepared dataset into the home FOLDER, and
 prints how the shape came out.
@@ -291,7 +291,7 @@ def film_ids(shape: Shape, random: np.random.Generator) -> NDArray[np.int64]:
 
 def make_catalogue(ids: list[str], random: np.random.Generator) -> Catalogue:
     """Made-up titles."""
-    from benchmarks.synthetic import make_catalogue as invent
+    from benchmarks.datasets.synthetic_run import make_catalogue as invent
 
     made = invent(len(ids), random)
     titles = [title.strip() or "Untitled" for title in made.titles]

@@ -1,4 +1,4 @@
-"""NeuMF's scores in plain numpy, straight from a checkpoint's file: what the program's numbers are held against."""
+"""NeuMF in plain numpy, read from a checkpoint file: an independent check of the scores."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from neumf_tui.data.dataset import Dataset
 Floats = NDArray[np.float64]
 
 
-class PlainModel:
-    """All in float64, pair by pair as the paper has it."""
+class NumpyNeuMF:
+    """The paper's formulas in float64, one user at a time."""
 
     def __init__(self, checkpoint: Path) -> None:
         self.w = {
@@ -23,7 +23,7 @@ class PlainModel:
         self.head = self.w["head.weight"][0]
 
     def parts(self, gmf: Floats, mlp: Floats) -> tuple[Floats, Floats]:
-        """GMF and MLP part of every item for one pair of user embeddings, each (num_items,)."""
+        """Return the GMF and MLP part of each item for a user's two embeddings, each (num_items,)."""
         items = self.w["item_mlp.weight"]
         hidden = np.hstack([np.tile(mlp, (len(items), 1)), items])
         layer = 0

@@ -1,15 +1,12 @@
 """Datasets and trainers small enough to be worked out by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
-from neumf_tui.data.split import Interactions
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.settings import make_settings
@@ -49,55 +46,6 @@ EVERYTHING: dict[str, Any] = {
     "alpha": 0.3,
 }
 """What can be on at once."""
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As a run on the CPU is trained: sums in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where there is no C compiler: torch does the work of the kernels."""
-    monkeypatch.setenv("NEUMF_TUI_CC", "none")
-
-
-def tiny_dataset(histories: list[list[int]], num_items: int) -> Dataset:
-    """Users with these items in order of time; of two or more the last is held out."""
-    pairs = [
-        (user, item, time)
-        for user, items in enumerate(histories)
-        for time, item in enumerate(items)
-    ]
-    users, items, times = (np.array(column) for column in zip(*pairs, strict=True))
-    names = [f"i{item}" for item in range(num_items)]
-    catalogue = Catalogue(names, names, [None] * num_items, [[] for _ in names])
-    return prepare(
-        "tiny",
-        "a test",
-        [f"u{user}" for user in range(len(histories))],
-        catalogue,
-        Interactions(users, items, times),
-    )
-
-
-def random_dataset(num_users: int = 12, num_items: int = 30, size: int = 9) -> Dataset:
-    """`size` interactions each, of items that are not all alike in popularity."""
-    rng = np.random.default_rng(0)
-    chance = np.linspace(1, 5, num_items)
-    return tiny_dataset(
-        [
-            rng.choice(num_items, size, replace=False, p=chance / chance.sum()).tolist()
-            for _ in range(num_users)
-        ],
-        num_items,
-    )
 
 
 def make_trainer(dataset: Dataset, **changes: Any) -> Trainer:

@@ -13,13 +13,15 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import psutil
 import pyte
+
+from benchmarks.waiting import wait_for
 
 LIMIT = 60.0
 """Seconds after which something that was waited for will not come; far more than it takes."""
@@ -57,14 +59,6 @@ _MODE = re.compile(r"\x1b\[\?([\d;]+)([hl])")
 _UNKNOWN_TO_PYTE = re.compile(
     r"\x1b(?:\[[<>=][\d;]*[a-zA-Z]|\[[\d;?]*\$p|\](?:52|9|777|11);[^\x07\x1b]*(?:\x07|\x1b\\)|P(?:[^\x1b]|\x1b[^\\]|\x1b\x1b\\)*\x1b\\)"
 )
-
-
-def wait_for(condition: Callable[[], bool], what: str = "it", seconds: float = LIMIT) -> None:
-    """Return as soon as `condition` holds; fail if it never does."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.01)
 
 
 def colours(text: str) -> set[int]:

@@ -43,7 +43,7 @@ def prepared(cache: Path, fraction: float = 1.0, users: float = 1.0, films: floa
 
 def _make(folder: Path, *args: str) -> str:
     say(f"  making data in {folder}: {' '.join(args)}")
-    command = [sys.executable, "-m", "benchmarks.synthetic_movielens", str(folder), *args]
+    command = [sys.executable, "-m", "benchmarks.datasets.synthetic_movielens", str(folder), *args]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise SystemExit(

@@ -1,6 +1,6 @@
 """A home with a finished run on an invented catalogue of any size: the big data that speed is measured on.
 
-    python -m benchmarks.synthetic FOLDER [--films 87000] [--users 330000] [--mean 10] [--seed 0]
+    python -m benchmarks.datasets.synthetic FOLDER [--films 87000] [--users 330000] [--mean 10] [--seed 0]
 
 Nothing is trained: the weights are drawn at a scale like that of trained ones, and written by the program's own writers, for two
 epochs, with the optimiser's state, as a trainer leaves them. Titles are made up, a hostile one among every five hundred.

@@ -1,0 +1,39 @@
+"""Helpers for screens under Textual's Pilot: wait for them, read what they show."""
+
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Static
+
+from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.widgets.table import Table
+from neumf_tui.tui.work import AskingScreen
+
+SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
+
+
+async def settle(pilot: "Pilot[None]") -> None:
+    """Wait until all workers are done, their messages are handled, and no request is open."""
+    still = 0
+    for _ in range(100):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        asking = any(
+            isinstance(screen, AskingScreen) and screen._asker.busy
+            for screen in pilot.app.screen_stack
+        )
+        still = 0 if asking or any(worker.is_running for worker in pilot.app.workers) else still + 1
+        if still == 4:
+            return
+
+
+def text_of(where: NeumfApp | Screen[Any], selector: str) -> str:
+    """Return the text of a Static of the screen, or of the app's current screen."""
+    screen = where.screen if isinstance(where, NeumfApp) else where
+    return str(screen.query_one(selector, Static).render())
+
+
+def cells(table: Table) -> list[list[str]]:
+    """Return the cells of all rows."""
+    return [list(table._cells(row)) for row in range(table.row_count)]
