@@ -83,7 +83,7 @@ def test_the_page_shows_what_is_calculated_and_measured() -> None:
     assert table(CASES).markdown() in page
     measured = [
         line
-        for line in (DOCS.parents[2] / "benchmarks/results/processes.md")
+        for line in (DOCS.parents[1] / "benchmarks/results/processes.md")
         .read_text("utf-8")
         .splitlines()
         if "|" in line
