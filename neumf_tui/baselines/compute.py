@@ -1,7 +1,7 @@
 """Fit baselines, choose their settings on the validation items, rank the held-out ones, and keep the result."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,11 @@ from neumf_tui.baselines.item_models import Scores
 from neumf_tui.baselines.kept import Figures, KeptBaseline, keep, read_one
 from neumf_tui.baselines.registry import Baseline
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Progress, Report
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks
 
-Report = Callable[[Baseline, int, int], None]
-"""Told of each fit before it is begun: the baseline, fits done of it, fits it takes."""
 _CHUNK_SCORES = 1 << 20
 """Scores held at once: 8 MiB."""
 
@@ -145,12 +144,12 @@ class Baselines:
         fits = len(baseline.choices) + 1
         seed = {"seed": self.seed} if baseline.by_package else {}
         for number, choice in enumerate(baseline.choices):
-            self._report(baseline, number, fits)
+            self._report(Progress(f"{baseline.name}: fits", number, fits))
             figures = tuning.figures(tuning.ranks(baseline.fit(tuning.histories, **choice, **seed)))
             if best is None or figures.metrics["hit@50"] > best.metrics["hit@50"]:
                 best, settings = figures, choice
         assert best is not None  # no baseline is without a choice
-        self._report(baseline, fits - 1, fits)
+        self._report(Progress(f"{baseline.name}: fits", fits - 1, fits))
         begun = time.perf_counter()
         ranks = fold.ranks(baseline.fit(fold.histories, **settings, **seed))
         seconds = time.perf_counter() - begun

@@ -1,17 +1,16 @@
 """`baselines`: what simpler models reach on the same split, by the same metrics."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data import open_data
 from neumf_tui.cli.options import Csv, Home, Json, form_of, home_of
 
 if TYPE_CHECKING:
-    from neumf_tui.baselines.compute import Outcome, Report
+    from neumf_tui.baselines.compute import Outcome
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.views.sheet import Sheet
 
@@ -52,18 +51,19 @@ def baselines(
     form = form_of(json, csv)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
-    from neumf_tui.runs.start import open_data
     from neumf_tui.views.output import print_sheet, say
+    from neumf_tui.views.progress_line import ProgressLine
 
     wanted = named(only)
     data = open_data(dataset, data_dir, home_of(home))
     outcomes = []
-    with _progress() as report:
-        for outcome in Baselines(data, home_of(home), report, seed).outcomes(
+    with closing(ProgressLine()) as progress:
+        for outcome in Baselines(data, home_of(home), progress, seed).outcomes(
             wanted, again=again, strict=only is not None
         ):
             outcomes.append(outcome)
             if outcome.note:
+                progress.close()
                 say(
                     f"computed anew: {outcome.note}"
                     if outcome.result
@@ -82,7 +82,7 @@ def baselines(
 def _sheet(data: "Dataset", outcomes: "list[Outcome]") -> "Sheet":
     """One row a baseline; those that cannot be had here have null figures, and why in `note`."""
     from neumf_tui.baselines.kept import COLUMNS, row_of
-    from neumf_tui.runs.start import PROTOCOL
+    from neumf_tui.runs.protocol import PROTOCOL
     from neumf_tui.views.sheet import Sheet
 
     rows = []
@@ -137,30 +137,3 @@ def _print_text(sheet: "Sheet") -> None:
     )
     for key, value in sheet.about["protocol"].items():
         print_line(f"{key}: {value}")
-
-
-@contextmanager
-def _progress() -> "Iterator[Report]":
-    """On stderr: a bar on a terminal, which goes when all is done, else a line for each baseline."""
-    from neumf_tui.views.output import say
-
-    if not sys.stderr.isatty():
-        yield lambda baseline, done, fits: None if done else say(f"{baseline.name}: {fits} fits")
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("fits"),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, refresh_per_second=2
-    ) as bar:
-        task = bar.add_task("", total=1)
-        yield lambda baseline, done, fits: bar.update(
-            task, description=baseline.name, completed=done, total=fits
-        )

@@ -1,13 +1,12 @@
 """`check-leak`: whether settings let held-out items leak into training, tried where chance alone is right."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data import open_data
 from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, home_of
 from neumf_tui.errors import UsageError
@@ -15,7 +14,7 @@ from neumf_tui.errors import UsageError
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.settings import Settings
-    from neumf_tui.training.leak import LeakCheck, Report
+    from neumf_tui.training.leak import LeakCheck
     from neumf_tui.views.sheet import Sheet
 
 COLUMNS = ("metric", "value", "low", "high", "chance", "chance_low", "chance_high", "p", "verdict")
@@ -47,9 +46,9 @@ def check_leak(
 
     Exits with 1 where there is a leak, or where held-out items rank lower than by chance.
     """
-    from neumf_tui.runs.start import open_data
     from neumf_tui.settings import DEFAULT_PRESET, make_settings
     from neumf_tui.views.output import print_sheet
+    from neumf_tui.views.progress_line import ProgressLine
 
     settings = make_settings(preset or DEFAULT_PRESET, changes, config)
     if settings.processes > 1:
@@ -60,8 +59,8 @@ def check_leak(
     data = open_data(dataset, data_dir, home_of(home))
     from neumf_tui.training.leak import check_leak as check
 
-    with _progress(rounds, settings.epochs) as report:
-        result = check(data, settings, rounds, report)
+    with closing(ProgressLine()) as progress:
+        result = check(data, settings, rounds, progress)
     sheet = _sheet(data, named, settings, result)
     if print_sheet(sheet, "json" if json else "table"):
         _print_text(sheet)
@@ -179,27 +178,3 @@ def _print_text(sheet: "Sheet") -> None:
         f"protocol: leave-one-out · full ranking of {low:,}–{high:,} · ties half · last epoch, seed {about['config']['seed']}"
     )
     print_line(about["meaning"])
-
-
-@contextmanager
-def _progress(rounds: int, epochs: int) -> "Iterator[Report]":
-    """On stderr: a bar on a terminal, which goes when all is done, else a line an epoch."""
-    from neumf_tui.views.output import say
-
-    def where(number: int, epoch: int) -> str:
-        return f"epoch {epoch}/{epochs}" + (f" of round {number}/{rounds}" if rounds > 1 else "")
-
-    if not sys.stderr.isatty():
-        yield lambda number, epoch: say(where(number, epoch))
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, refresh_per_second=2
-    ) as bar:
-        task = bar.add_task("beginning", total=rounds * epochs)
-        yield lambda number, epoch: bar.update(
-            task, description=where(number, epoch), completed=(number - 1) * epochs + epoch - 1
-        )

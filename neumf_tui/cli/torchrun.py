@@ -30,8 +30,9 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
     """Train the run, if it has not ended already, with all who follow, and tell of it: the exit code."""
     from neumf_tui.cli.plain import telling
     from neumf_tui.runs.reader import read_status
-    from neumf_tui.runs.summary import print_summary, train_summary
+    from neumf_tui.runs.summary import train_summary
     from neumf_tui.views.output import print_json, say
+    from neumf_tui.views.runs import print_summary
 
     group = _join(part)
     group.first((folder, ended))

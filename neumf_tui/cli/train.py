@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data import open_data
 from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, LowBandwidth, home_of, run_folder, run_names
 from neumf_tui.cli.screen import open_screen
@@ -88,12 +89,14 @@ def train(
     from neumf_tui.cli.plain import train_plainly
     from neumf_tui.cli.torchrun import choose_run, follow, lead
     from neumf_tui.runs.launch import launch_trainer
-    from neumf_tui.runs.start import new_run
-    from neumf_tui.runs.summary import print_summary, status_object, train_summary
+    from neumf_tui.runs.start import make_run
+    from neumf_tui.runs.store import new_run_name
+    from neumf_tui.runs.summary import status_object, train_summary
     from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
     from neumf_tui.terminal import why_no_screen
     from neumf_tui.training.distributed.torchrun import member
     from neumf_tui.views.output import print_json, say
+    from neumf_tui.views.runs import print_summary
 
     part = member()
     if part and part.rank:
@@ -115,19 +118,10 @@ def train(
 
     def make(job: str = "") -> Path:
         settings = make_settings(preset or DEFAULT_PRESET, changes, config)
-        pins = tuple(pin or ())
-        return new_run(
-            home_of(home),
-            dataset,
-            data_dir,
-            name,
-            named,
-            settings,
-            pins,
-            columns,
-            accept_unverified,
-            job,
-        )
+        where = home_of(home)
+        run_name = new_run_name(where, name)
+        data = open_data(dataset, data_dir, where, columns, accept_unverified)
+        return make_run(where, data, run_name, named, settings, tuple(pin or ()), job)
 
     kept = {"epochs", "processes"} | ({"device"} if gpus else set())
     if resume is not None:

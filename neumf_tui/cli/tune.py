@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data import open_data
 from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import Home, Json, home_of
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
     from neumf_tui.search.report import Outcome
 
 TRIALS = 30
@@ -94,7 +96,11 @@ def tune(
     name = new_study_name(where) if study is None else study
     check_study_name(where, name)
     wishes = Wishes(preset=preset, config=config, changes=changes, space=space, prune=prune)
-    with begun_study(where, name, wishes, dataset, data_dir) as (opened, plan, data):
+
+    def opener(dataset: str, data_dir: Path | None) -> "Dataset":
+        return open_data(dataset, data_dir, where)
+
+    with begun_study(where, name, wishes, dataset, data_dir, opener) as (opened, plan, data):
         target = trials or (None if timeout_minutes is not None else read_target(opened) or TRIALS)
         write_target(opened, target)
         say(f"study {name} on {plan.label}, from {plan.preset}; searched: {', '.join(plan.space)}")
@@ -103,7 +109,7 @@ def tune(
             if can_draw() and not plain
             else nullcontext(plain_watch()) as watch
         ):
-            search = Search(where, opened, plan, data, watch, keep=keep)
+            search = Search(where, opened, plan, data, watch, say, keep=keep)
             search.run(target, timeout_minutes)
         outcome = Outcome(name, plan, tuple(search.records), target, where, home is not None)
         chosen = outcome.write_preset()

@@ -1,4 +1,4 @@
-"""Make a run ready to train: settings, dataset, run directory."""
+"""Create the run directory of a new run, and check that the dataset of an old one is there."""
 
 import platform
 import time
@@ -9,65 +9,13 @@ import msgspec
 import numpy as np
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.layout import Columns
-from neumf_tui.data.registry import load_dataset, open_dataset
-from neumf_tui.errors import RunError
+from neumf_tui.data.registry import load_dataset
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.events import DatasetRef, RunInfo
-from neumf_tui.runs.protocol import PROTOCOL as PROTOCOL
 from neumf_tui.runs.protocol import make_protocol
 from neumf_tui.runs.reader import read_info
-from neumf_tui.runs.store import new_run_name
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
-from neumf_tui.views.output import say
-from neumf_tui.views.progress_line import ProgressLine
-
-
-def new_run(
-    home: Path,
-    dataset: str,
-    data_dir: Path | None,
-    name: str | None,
-    preset: str,
-    settings: Settings,
-    pins: tuple[str, ...] = (),
-    columns: str | None = None,
-    accept_unverified: bool = False,
-    job: str = "",
-) -> Path:
-    """Open the dataset as `open_data` does, and lay out a run directory; its path. `pins` are ids of users."""
-    name = new_run_name(home, name)
-    folder = runs_dir(home) / name
-    if folder.exists():
-        raise RunError(
-            f"{folder}: a run of this name exists; choose another --name, or --resume it"
-        )
-    data = open_data(dataset, data_dir, home, columns, accept_unverified)
-    return make_run(home, data, name, preset, settings, pins, job)
-
-
-def open_data(
-    dataset: str,
-    data_dir: Path | None,
-    home: Path,
-    columns: str | None = None,
-    accept_unverified: bool = False,
-) -> Dataset:
-    """Open a dataset, telling of it on stderr; raises DatasetError or UsageError. `columns` is what `--columns` says."""
-    named = Columns.parse(columns) if columns else None
-    data = open_dataset(
-        dataset,
-        data_dir,
-        home,
-        say,
-        ProgressLine(),
-        columns=named,
-        accept_unverified=accept_unverified,
-    )
-    for notice in data.notices:
-        say(f"{data.label}: {notice}")
-    return data
 
 
 def make_run(
@@ -79,7 +27,11 @@ def make_run(
     pins: tuple[str, ...] = (),
     job: str = "",
 ) -> Path:
-    """Lay out a run directory of this name for a dataset that is open; its path. Raises RunError."""
+    """Create the run directory `name` for a run on `data` and return its path.
+
+    `pins` are user ids; `job` identifies the cluster job and command that create the run. Raises
+    RunError if the name is taken, DatasetError if a pinned user is not in the dataset.
+    """
     folder = runs_dir(home) / name
     for user in pins:
         data.user_index(user)
@@ -114,12 +66,12 @@ def make_run(
 
 
 def _num_candidates(data: Dataset) -> tuple[int, int] | None:
-    """The fewest and the most candidates of any user with a held-out item; None where there is no such user."""
+    """Return the smallest and largest number of candidates over users with a held-out item."""
     counts = (data.num_items - np.diff(data.offsets))[np.asarray(data.split.heldout) >= 0]
     return (int(counts.min()), int(counts.max())) if len(counts) else None
 
 
 def check_data(folder: Path, home: Path) -> None:
-    """See that a run's dataset is there, or can be made anew, before its trainer starts; raises DatasetError."""
+    """Raise DatasetError if the dataset of a run is missing and cannot be prepared again."""
     data = read_info(folder).dataset
     load_dataset(data.fingerprint, data.name, home, data.source)

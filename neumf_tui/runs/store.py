@@ -128,9 +128,16 @@ def check_name(name: str, what: str = "run") -> str:
 
 
 def new_run_name(home: Path, wanted: str | None) -> str:
-    """`wanted` if it can be a folder's name, else a fresh one such as quiet-otter-07."""
+    """Return `wanted`, or without it an unused name such as quiet-otter-07.
+
+    Raises UsageError if `wanted` cannot be a folder's name, RunError if it is taken.
+    """
     if wanted is not None:
-        return check_name(wanted)
+        if (folder := runs_dir(home) / check_name(wanted)).exists():
+            raise RunError(
+                f"{folder}: a run of this name exists; choose another --name, or --resume it"
+            )
+        return wanted
     taken = (
         {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
     )

@@ -26,7 +26,6 @@ from neumf_tui.search.plan import Plan
 from neumf_tui.search.space import decoded, suggest
 from neumf_tui.search.state import Running, State, counted
 from neumf_tui.search.study import Record, TrialEnd, read_records, run_name, write_record
-from neumf_tui.views.output import say
 
 POLL_SECONDS = 0.1
 PRUNE_AFTER = 5
@@ -47,18 +46,13 @@ class Search:
         plan: Plan,
         data: Dataset,
         watch: Callable[[State], None],
+        say: Callable[[str], None],
         *,
         keep: bool = False,
     ) -> None:
         """`keep`: leave all checkpoints of all trials, not the best and the last alone."""
-        self._home, self._study, self._plan, self._data, self._watch, self._keep = (
-            home,
-            study,
-            plan,
-            data,
-            watch,
-            keep,
-        )
+        self._home, self._study, self._plan, self._data = home, study, plan, data
+        self._watch, self._say, self._keep = watch, say, keep
         epochs = plan.settings.epochs
         # A third of the epochs at first: with a schedule, who learns slowly is behind early and not late.
         median = optuna.pruners.MedianPruner(
@@ -115,7 +109,7 @@ class Search:
             except RunError:
                 state = "missing"
             if state == "finished" or state not in FINAL_STATES | {"missing"}:
-                say(
+                self._say(
                     f"trial {trial.number} was under way when the search ended; its run {folder.name} is {state}: taken up"
                 )
                 self._follow(trial, folder)

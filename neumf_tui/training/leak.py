@@ -1,6 +1,6 @@
 """Whether training or ranking knows of held-out items what it must not: tried on data that have no structure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.null import without_structure
+from neumf_tui.data.progress import Progress, Report
 from neumf_tui.evaluation.chance import Finding, compare_with_chance
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.settings import Settings
@@ -22,8 +23,6 @@ FALSE_ALARMS = 0.01
 TWIN_STEPS = 20
 """Steps of each twin: negatives are drawn alike in all steps, so what they see of held-out items shows in the first."""
 
-Report = Callable[[int, int], None]
-"""Told of each epoch before it is begun: the round, from 1, and the epoch, from 1."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
             evaluator = Evaluator(null, device)
             trainer = Trainer(null, replace(settings, seed=settings.seed + number), device)
             for epoch in range(1, settings.epochs + 1):
-                report(number + 1, epoch)
+                report(Progress(f"round {number + 1} of {rounds}: epochs", epoch - 1, settings.epochs))
                 for batch in trainer.batches(epoch):
                     trainer.step(batch)
             ranks.append(evaluator.ranks(trainer.scored(settings.epochs)))

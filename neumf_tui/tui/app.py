@@ -19,7 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from neumf_tui.errors import RunError
-from neumf_tui.runs.summary import card_lines, status_object
+from neumf_tui.runs.summary import status_object
 from neumf_tui.terminal import (
     ask_background,
     clipboard_sequences,
@@ -32,6 +32,7 @@ from neumf_tui.tui.terminal.differences import Cells, Difference
 from neumf_tui.tui.terminal.driver import MeteredDriver
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
 from neumf_tui.views.output import say
+from neumf_tui.views.runs import card_lines
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker

@@ -1,4 +1,4 @@
-"""Progress of long work with data, on one line of stderr."""
+"""The progress of long work, on one line of stderr."""
 
 import sys
 import time
@@ -9,58 +9,56 @@ from neumf_tui.data.progress import Progress
 from neumf_tui.text import clean
 
 PATIENCE = 1.0
-"""Seconds that work may take before anything is said of it."""
-_ON_TERMINAL, _ELSEWHERE = 0.2, 10.0
-"""Seconds between two lines: on a terminal they are written over, in a log they stay."""
+"""Seconds before the first line: shorter work is not reported."""
+_TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 10.0
+"""Seconds between two lines: a terminal's line is overwritten, a log keeps each."""
 
 
 class ProgressLine:
-    """Called with each `Progress`; tells of work that takes over a second: how much is done, how fast, and the time left."""
+    """Writes each `Progress` it is called with: how much is done, the rate and the time left.
+
+    Close it before writing anything else to the stream.
+    """
 
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
         self._clock = clock
         self._what = ""
-        self._begun = self._told = 0.0
-        self._start = 0
-        self._wrote = False
+        self._started = self._written = 0.0
+        self._done_at_start = 0
+        self._line_open = False
 
     def __call__(self, progress: Progress) -> None:
-        now, terminal = self._clock(), self._stream.isatty()
+        now = self._clock()
         if progress.what != self._what:
-            self._end(terminal)
-            self._what, self._begun, self._told, self._start = (
-                progress.what,
-                now,
-                now,
-                progress.done,
-            )
-        pause = _ON_TERMINAL if terminal else _ELSEWHERE
+            self.close()
+            self._what, self._started, self._written = progress.what, now, now
+            self._done_at_start = progress.done
+        pause = _TERMINAL_SECONDS if self._terminal else _LOG_SECONDS
         finished = progress.done >= progress.total
-        if now - self._begun >= PATIENCE and (
-            not self._wrote or now - self._told >= pause or (finished and terminal)
-        ):
-            self._told, self._wrote = now, True
-            text = clean(line_of(progress, self._start, now - self._begun))
-            print(
-                f"\r{text}\x1b[K" if terminal else text,
-                end="" if terminal else "\n",
-                file=self._stream,
-                flush=True,
-            )
+        due = not self._line_open or now - self._written >= pause or (finished and self._terminal)
+        if due and now - self._started >= PATIENCE:
+            self._written, self._line_open = now, True
+            text = clean(line_of(progress, self._done_at_start, now - self._started))
+            if self._terminal:
+                print(f"\r{text}\x1b[K", end="", file=self._stream, flush=True)
+            else:
+                print(text, file=self._stream, flush=True)
         if finished:
-            self._end(terminal)
+            self.close()
 
-    def _end(self, terminal: bool) -> None:
-        if self._wrote and terminal:
+    def close(self) -> None:
+        """End the line on a terminal; the next call starts another."""
+        if self._line_open and self._terminal:
             print(file=self._stream, flush=True)
-        self._what, self._wrote = "", False
+        self._what, self._line_open = "", False
 
 
 def line_of(progress: Progress, start: int, seconds: float) -> str:
-    """`start` is what was done when it was first heard of, `seconds` ago."""
+    """Return the text of a line; `start` was done when the work was first reported, `seconds` ago."""
     if not progress.unit:
         return f"{progress.what}  {progress.done} of {progress.total}"
     unit = "MB" if progress.unit == "B" else f"million {progress.unit}"

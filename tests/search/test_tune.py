@@ -22,6 +22,7 @@ from tests.support.commands import Cli
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
+from neumf_tui.cli.data import open_data  # noqa: E402
 from neumf_tui.search.begin import begun_study  # noqa: E402
 from neumf_tui.search.plan import Wishes  # noqa: E402
 from neumf_tui.search.space import (  # noqa: E402
@@ -78,7 +79,7 @@ def plan(home: Path, space: Path, **changes: Any) -> "optuna.Study":
     wishes = Wishes(
         preset="d2l", changes={"validation": True, "threads": 1, **changes}, space=space
     )
-    with begun_study(home, "s", wishes, "demo", None):
+    with begun_study(home, "s", wishes, "demo", None, lambda name, _: open_data(name, None, home)):
         pass
     return study_of(home)
 
@@ -521,7 +522,7 @@ def test_a_search_that_was_killed_with_its_trainer(tune: Cli, own_home: Path, sp
 def test_a_trainer_that_outlived_its_search_is_followed_to_its_end(
     tune: Cli, own_home: Path, space: Path
 ) -> None:
-    from neumf_tui.runs.start import make_run, open_data
+    from neumf_tui.runs.start import make_run
 
     study = plan(own_home, space, epochs=3)
     trial, lost = study.ask(), study.ask()

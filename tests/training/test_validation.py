@@ -14,7 +14,7 @@ from neumf_tui.runs.events import Evaluated, Started
 from neumf_tui.runs.keeper import facts
 from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
-from neumf_tui.runs.summary import card_lines, print_summary, status_object, train_summary
+from neumf_tui.runs.summary import status_object, train_summary
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.tui.app import NeumfApp
@@ -26,6 +26,7 @@ from neumf_tui.tui.train.settings_panel import GROUPS, in_force, overview
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
 from neumf_tui.tui.widgets.head_text import marks
+from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
 from tests.support.golden_runs import METRICS, make_info, make_run
 from tests.support.screens import settle, text_of
@@ -156,12 +157,12 @@ def test_the_summary_has_the_figures_that_validation_chose(
         "held out" in said
         and "validation" in said
         and "0.3600" in said
-        and "after epoch 2 of 3" in said
+        and "metrics of epoch 2 of 3" in said
     )
-    assert "leak-free · best by validation" in said and "flatters" not in said
+    assert "leak-free · best by validation" in said and "optimistic" not in said
 
 
-def test_without_validation_it_has_the_last_and_says_what_flatters(
+def test_without_validation_it_has_the_last_and_says_what_is_optimistic(
     own_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = train_summary(make_run(own_home, "finished"))
@@ -173,11 +174,13 @@ def test_without_validation_it_has_the_last_and_says_what_flatters(
     print_summary(summary)
     said = capsys.readouterr().out
     assert (
-        "after epoch 3, the last" in said and "which flatters Hit@50 (--no-exclude-heldout)" in said
+        "metrics of the last epoch, 3" in said
+        and "Hit@50 is optimistic" in said
+        and "--no-exclude-heldout" in said
     )
     card = "\n".join(card_lines(status_object(own_home / "runs" / "golden")))
     assert (
-        "highest 0.3500 at epoch 3, chosen on the held-out items: flatters" in card
+        "highest 0.3500 at epoch 3, chosen on the held-out items, so it is optimistic" in card
         and "protocol Hit@50 flattered" in card
     )
 
@@ -367,7 +370,7 @@ def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
     old = read_snapshot(make_run(own_home, "finished", name="old"))
     assert (
         lower(old, "hit@50", 80)
-        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: flatters"
+        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items, so it is optimistic"
     )
     assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, flatters"
     assert fitting(("long", "s"), 0) == "s"

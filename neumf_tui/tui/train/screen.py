@@ -582,7 +582,8 @@ class TrainScreen(ChartScreen):
         self._wrap_log_anew()
 
     def action_copy(self) -> None:
-        from neumf_tui.runs.summary import card_lines, run_facts
+        from neumf_tui.runs.summary import run_facts
+        from neumf_tui.views.runs import card_lines
 
         lines = card_lines(run_facts(self.folder, self.info, self.status, self.snapshot))
         self._app.copy_to_clipboard("\n".join(lines))

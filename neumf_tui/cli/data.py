@@ -1,0 +1,39 @@
+"""Open the dataset that the options of `train` name."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+
+
+def open_data(
+    dataset: str,
+    data_dir: Path | None,
+    home: Path,
+    columns: str | None = None,
+    accept_unverified: bool = False,
+) -> "Dataset":
+    """Open or fetch a dataset; messages, notices and progress go to stderr.
+
+    `columns` is the text of `--columns`. Raises DatasetError or UsageError.
+    """
+    from neumf_tui.data.layout import Columns
+    from neumf_tui.data.registry import open_dataset
+    from neumf_tui.views.output import say
+    from neumf_tui.views.progress_line import ProgressLine
+
+    with closing(ProgressLine()) as progress:
+        data = open_dataset(
+            dataset,
+            data_dir,
+            home,
+            say,
+            progress,
+            columns=Columns.parse(columns) if columns else None,
+            accept_unverified=accept_unverified,
+        )
+    for notice in data.notices:
+        say(f"{data.label}: {notice}")
+    return data

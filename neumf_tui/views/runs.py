@@ -1,0 +1,128 @@
+"""The state of one run, the summary of a training, and the list of runs, as text."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neumf_tui.runs.protocol import is_flattered, protocol_line
+from neumf_tui.text import clean, clock
+from neumf_tui.views.output import print_line, print_metrics, print_table, say
+
+BEST_NOTE = (
+    "best: held-out Hit@50 at the epoch that validation chose; without validation the highest one, "
+    "which is optimistic"
+)
+NEXT_COMMANDS = {
+    "starting": ("attach",),
+    "running": ("attach", "stop"),
+    "paused": ("resume", "attach"),
+    "finished": ("explore", "attach"),
+    "crashed": ("logs", "resume"),
+    "failed": ("logs", "resume"),
+    "stopped": ("resume", "attach"),
+}
+"""Useful commands for each state of a run."""
+
+
+def card_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return a few lines about a run: state, best epoch, metrics, folder and useful commands.
+
+    `facts` is an object of `run_facts`. The lines are safe to print.
+    """
+    state, name = facts["state"], facts["run"]
+    device = facts["device"] or "no device yet"
+    progress = f"epoch {facts['epoch']} of {facts['epochs']} in {clock(facts['seconds'])}"
+    if facts["evaluated"]:
+        progress += f", evaluating {facts['evaluated']:.0%}"
+    if facts["reason"]:
+        progress += f": {facts['reason']}"
+    lines = [
+        f"{name}  {facts['dataset']}  {facts['preset']}  {device}",
+        f"  {state:<8} {progress}",
+    ]
+    if facts["best_epoch"] is not None:
+        lines.append(f"  Hit@50   {_hit_text(facts)}")
+        lines.append(f"  protocol {protocol_line(facts['protocol'])}")
+    lines.append(f"  files    {facts['run_dir']}")
+    commands = NEXT_COMMANDS.get(state, ("attach",))
+    lines.append(f"  next     {'   '.join(f'neumf-tui {command} {name}' for command in commands)}")
+    return [clean(line) for line in lines]
+
+
+def _hit_text(facts: Mapping[str, Any]) -> str:
+    """Hit@50 and AUC that a run reports, and why these."""
+    chosen = facts["best_validation_hit@50"] is not None
+    prefix = "best_" if chosen else ""
+    low, high = facts[f"{prefix}hit@50_ci"]
+    text = (
+        f"{facts[f'{prefix}hit@50']:.4f} ±{(high - low) / 2:.3f}, AUC {facts[f'{prefix}auc']:.4f}, "
+        f"popularity {facts['popularity_hit@50']:.4f}; "
+    )
+    if chosen:
+        validation = facts["best_validation_hit@50"]
+        return f"{text}epoch {facts['best_epoch']}, best by validation ({validation:.4f})"
+    return (
+        f"{text}highest {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, "
+        "chosen on the held-out items, so it is optimistic"
+    )
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """Print the object of `train_summary` as text."""
+    print_line(
+        f"run {summary['run']}  {summary['dataset']}  {summary['preset']}  {summary['state']}  "
+        f"epoch {summary['epochs']}"
+    )
+    if summary["reason"]:
+        print_line(summary["reason"])
+    if summary["metrics"] is None:
+        print_line("no evaluation yet")
+        return
+    print_metrics(summary)
+    protocol, epoch = summary["protocol"], summary["metrics_epoch"]
+    if summary["validation"] is None:
+        print_line(f"metrics of the last epoch, {epoch}; add --validation to choose the best epoch")
+    else:
+        print_line(
+            f"metrics of epoch {epoch} of {summary['epochs']}, the best by validation Hit@50"
+        )
+    low, high = summary["hit@50_ci"]
+    print_line(f"95 % interval of Hit@50 over users: {low:.4f} to {high:.4f}")
+    print_line(f"protocol: {protocol_line(protocol)}, seed {summary['seed']}")
+    if is_flattered(protocol):
+        print_line(
+            "note: Hit@50 is optimistic: held-out items are never drawn as negatives "
+            "(--no-exclude-heldout)"
+        )
+    print_line(f"explore it: neumf-tui explore {summary['run']}")
+
+
+def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Print the objects of `status_object` as a table."""
+    header = (
+        "run", "state", "dataset", "preset", "epoch", "hit@50", "best", "@", "validation",
+        "best auc", "device", "started",
+    )  # fmt: skip
+    rows = [
+        (
+            run["run"],
+            run["state"],
+            run["dataset"],
+            run["preset"],
+            f"{run['epoch']}/{run['epochs']}",
+            _metric(run["hit@50"]),
+            _metric(run["best_hit@50"]),
+            str(run["best_epoch"] or ""),
+            _metric(run["best_validation_hit@50"]),
+            _metric(run["best_auc"]),
+            run["device"],
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"])),
+        )
+        for run in runs
+    ]
+    print_table(header, rows, numbers=header[4:10])
+    say(BEST_NOTE)
+
+
+def _metric(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
