@@ -370,7 +370,7 @@ def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
     old = read_snapshot(make_run(own_home, "finished", name="old"))
     assert (
         lower(old, "hit@50", 80)
-        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items, so it is optimistic"
+        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: flatters"
     )
     assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, flatters"
     assert fitting(("long", "s"), 0) == "s"
