@@ -1,8 +1,9 @@
-"""The settings of a training run, and where they come from: presets, a file of the user's own, flags."""
+"""The settings of a training run: what each means, and the sources they come from."""
 
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,74 +21,158 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What decides a run's outcome. Order of sources: flag, file, preset, default. Defaults leave a feature off."""
+    """The settings that decide a run's outcome; `DESCRIPTIONS` says what each means.
+
+    A flag overrides the file of `--config`, which overrides the preset. Defaults turn a feature off.
+    """
 
     embedding_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
-    """Factors of each of the four embedding tables (user and item, GMF and MLP)."""
     mlp_layers: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1)]
-    """Width of each hidden layer of the MLP; ReLU follows every one."""
     batch_size: Positive
-    """Training pairs a step. The loss is summed over them, so it also scales the gradient."""
     learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-    """Adam's step size."""
     weight_decay: AtLeastZero
-    """L2 penalty inside Adam; acts against the summed loss, so its strength depends on `batch_size`."""
     epochs: Positive
-    """Passes over the training pairs, those of pre-training included."""
     negatives: Positive
-    """Negatives for each training pair."""
     eval_every: Positive
-    """Epochs between evaluations (each writes a checkpoint); the last epoch is always evaluated."""
     exclude_heldout: bool
-    """Keep each user's held-out item out of their negatives. This leaks: it flatters Hit@50."""
     model: Literal["neumf", "gmf", "mlp"] = "neumf"
-    """Both paths, or one alone; the other's part of every score is then 0."""
     scaled_init: bool = False
-    """Begin with layers of the size of their inputs and GMF's plain inner product; else all weights are N(0, 0.01²)."""
     history: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
-    """Items of the history, latest first, whose vectors are added to the user's; in training those before the pair. 0: none."""
     history_decay: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 5.0
-    """Places after which an item of the history weighs 1/e, see `history_floor`."""
     history_floor: AtLeastZero = 0.05
-    """Added to that weight, so that what lies further back still counts: exp(−place/history_decay) + history_floor."""
     loss: Literal["bpr", "bce", "softmax"] = "bpr"
-    """Pairwise (Rendle et al. 2009), binary cross-entropy (He et al. 2017), or sampled softmax."""
     sampler: Literal["uniform", "popularity"] = "uniform"
-    """How negatives are drawn: each item alike, or in proportion to (users who have it + 1)^`sampler_power`."""
     sampler_power: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.75
-    """0 is uniform, 1 is popularity itself (0.75: Mikolov et al. 2013)."""
     shared_negatives: bool = False
-    """Draw one set of negatives for a whole batch; a pair leaves out those that its user has."""
     hard_negatives: Positive = 1
-    """Of so many drawn, the one that the model scores highest becomes the negative (Zhang et al. 2013); 1 takes what comes."""
     dropout: Share = 0.0
-    """Share of the entries of users' vectors set to 0 in a training step, the rest scaled up to keep the mean."""
     mlp_dropout: Share = 0.0
-    """The same for the MLP's hidden units."""
     embedding_weight_decay: AtLeastZero | None = None
-    """`weight_decay` of the embedding tables alone; none given: the same."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the learning rate falls from its full value to 0 over all planned steps."""
     clip: AtLeastZero = 0.0
-    """Largest norm of a step's whole gradient, of the summed loss; 0: any."""
     recency: AtLeastZero = 0.0
-    """Training pairs are drawn by exp(−place/recency) + 0.1, place 0 the user's latest, with replacement; 0: each once."""
     pretrain: Count = 0
-    """Epochs at first in which GMF and MLP learn as two models, before they are fused (He et al. 2017, section 3.4.1)."""
     alpha: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-    """What fusion starts from: alpha·GMF + (1 − alpha)·MLP."""
     validation: bool = False
-    """Keep each user's latest training item out of the loss, and choose the best epoch by its rank."""
     early_stop: Count = 0
-    """End after so many evaluations without a better validation Hit@50; 0: never."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    """Start of every random draw; the same seed gives the same weights on the CPU."""
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
-    """`auto` takes CUDA if there is one, then Apple's MPS, then the CPU."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
-    """CPU threads of each process; 0 means one a core, and for the gradient of a small batch one alone, which serves it best."""
     processes: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 1
-    """Processes that train one model together, each with its share of the users; on CUDA each has a GPU of its own."""
+
+
+DESCRIPTIONS = {
+    "network": {
+        "model": "Train both paths, or one alone; the other path then adds 0 to every score.",
+        "embedding_size": (
+            "Factors of each of the four embedding tables (user and item, GMF and MLP)."
+        ),
+        "mlp_layers": "Widths of the MLP's hidden layers, such as 32,16,8; ReLU follows each.",
+        "scaled_init": (
+            "Start with weights scaled by the layers' input sizes and with GMF as a plain inner "
+            "product; otherwise all weights are drawn from N(0, 0.01²)."
+        ),
+        "history": (
+            "Number of latest history items whose vectors are added to the user's; 0 for none."
+        ),
+        "history_decay": (
+            "D in the weight exp(-place/D) + F of a history item; place 0 is the latest."
+        ),
+        "history_floor": "F in that weight: the least that an old item counts.",
+        "dropout": "Share of the entries of user vectors set to 0 in a training step.",
+        "mlp_dropout": "Share of the MLP's hidden units set to 0 in a training step.",
+    },
+    "learning": {
+        "loss": (
+            "Pairwise (bpr: Rendle et al. 2009), binary cross-entropy (bce: He et al. 2017), or "
+            "sampled softmax."
+        ),
+        "epochs": "Passes over the training pairs, including pre-training.",
+        "pretrain": (
+            "Epochs at the start in which GMF and MLP learn as separate models (He et al. 2017)."
+        ),
+        "alpha": "How the pre-trained models are fused: alpha·GMF + (1 - alpha)·MLP.",
+        "batch_size": (
+            "Training pairs in each step; the loss is their sum, so this scales the gradient."
+        ),
+        "learning_rate": "Learning rate (Adam).",
+        "schedule": "How the learning rate falls to 0 over all planned steps.",
+        "weight_decay": (
+            "L2 penalty in Adam; its strength relative to the summed loss depends on the batch "
+            "size."
+        ),
+        "embedding_weight_decay": (
+            "L2 penalty of the embedding tables. [default: as --weight-decay]"
+        ),
+        "clip": "Largest norm of a step's gradient; 0 for no limit.",
+        "recency": (
+            "Draw training pairs with weight exp(-place/RECENCY) + 0.1, place 0 the user's "
+            "latest; 0 to use each pair once."
+        ),
+    },
+    "negatives": {
+        "negatives": "Negatives for each training pair.",
+        "sampler": "Sample negatives uniformly or by popularity.",
+        "sampler_power": (
+            "Power of the popularity: 0 is uniform, 1 proportional (0.75: Mikolov et al. 2013)."
+        ),
+        "shared_negatives": "Draw one set of negatives for a whole batch.",
+        "hard_negatives": (
+            "Draw this many negatives and keep the one with the highest score (Zhang et al. 2013)."
+        ),
+        "exclude_heldout": (
+            "Never draw held-out items as negatives. This leaks: Hit@50 becomes optimistic. "
+            "Preset d2l does it."
+        ),
+    },
+    "choice": {
+        "eval_every": "Epochs between evaluations, each of which writes a checkpoint.",
+        "validation": "Keep each user's second latest interaction to choose the best epoch.",
+        "early_stop": (
+            "Stop after this many evaluations without a better validation Hit@50; 0 for never."
+        ),
+    },
+    "machine": {
+        "seed": "Seed of every random draw; the same seed gives the same weights on a CPU.",
+        "device": "auto, cpu, cuda, cuda:N or mps; auto takes CUDA, then MPS, then the CPU.",
+        "threads": (
+            "CPU threads of each process; 0 for one per core, but a single one for the gradient "
+            "of a small batch, which is fastest."
+        ),
+        "processes": (
+            "Processes that train together, each with its share of the users; on CUDA one GPU each."
+        ),
+    },
+}
+"""What each setting means, by group, in the order in which people read them."""
+HAS_NO_EFFECT: dict[str, tuple[str, Any]] = {
+    "history_decay": ("history", 0),
+    "history_floor": ("history", 0),
+    "sampler_power": ("sampler", "uniform"),
+    "alpha": ("pretrain", 0),
+    "mlp_layers": ("model", "gmf"),
+    "mlp_dropout": ("model", "gmf"),
+}
+"""Settings that change nothing while another setting has the given value."""
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+_CHOICES = frozenset(
+    {"model", "loss", "schedule", "sampler", "exclude_heldout", "validation"}
+    | {"history_decay", "history_floor", "sampler_power", "alpha", *DESCRIPTIONS["machine"]}
+)
+"""Settings whose default is a choice too, and not a feature turned off."""
+
+
+def has_no_effect(name: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether another of the settings makes the setting `name` irrelevant."""
+    other, value = HAS_NO_EFFECT.get(name, ("", None))
+    return bool(other) and settings.get(other, _DEFAULTS[other]) == value
+
+
+def is_in_use(name: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether a setting decides anything in a run; unknown settings (newer runs) do."""
+    if has_no_effect(name, settings):
+        return False
+    return name in _CHOICES or name not in _DEFAULTS or bool(settings[name] != _DEFAULTS[name])
 
 
 def flag_of(name: str) -> str:
@@ -95,22 +180,20 @@ def flag_of(name: str) -> str:
 
 
 def preset_names() -> list[str]:
-    folder = resources.files("neumf_tui") / "presets"
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    names = (entry.name for entry in (resources.files("neumf_tui") / "presets").iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None) -> Settings:
-    """The preset's settings with those of the TOML `file` over them, and `changes` over both (None means: not given).
+    """Return the settings of a preset, changed by the TOML `file` and then by `changes`.
 
-    Raises UsageError for an unknown preset, or naming the setting (in a file, also its line) that is unknown or wrong.
+    A change of None is ignored. Raises UsageError for an unknown preset, and for a setting that is
+    unknown or has an invalid value; for a setting in `file` the error names its line.
     """
     if preset not in preset_names():
         raise UsageError(
-            f"unknown preset {preset!r}: expected one of {', '.join(preset_names())}; --config takes a file"
+            f"unknown preset {preset!r}: expected one of {', '.join(preset_names())}; "
+            "use --config for a file"
         )
     text = (resources.files("neumf_tui") / "presets" / f"{preset}.toml").read_text("utf-8")
     values: dict[str, Any] = tomllib.loads(text)
@@ -124,13 +207,13 @@ def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None
         raise UsageError(f"{error} (settings: --config {file})") from error
 
 
-def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
-    """The settings in `path`, each seen to be possible over those of `below`."""
+def _read_file(path: Path, base: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings in `path`; each must be valid together with those of `base`."""
     try:
         text = path.read_text("utf-8")
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--config {path}: not TOML: {error}; mend that line") from error
+        raise UsageError(f"--config {path}: not valid TOML: {error}; fix that line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--config {path}: cannot be read ({error}); name a TOML file of settings"
@@ -143,18 +226,19 @@ def _read_file(path: Path, below: dict[str, Any]) -> dict[str, Any]:
                 f"--config {path}, line {line_of(text, name)}: unknown setting {name!r}; {hint}"
             )
         try:
-            msgspec.convert(below | {name: values[name]}, Settings)
+            msgspec.convert(base | {name: values[name]}, Settings)
         except msgspec.ValidationError as error:
             problem = str(error).partition(" - at `$.")[0]
             where = f"--config {path}, line {line_of(text, name)}"
+            problem = problem[0].lower() + problem[1:]
             raise UsageError(
-                f"{where}: {name} = {values[name]!r}: {problem[0].lower() + problem[1:]}; give another"
+                f"{where}: {name} = {values[name]!r}: {problem}; give another value"
             ) from error
     return values
 
 
 def line_of(text: str, name: str) -> int:
-    """The line, from 1, on which `name` is set."""
+    """Return the number of the line, from 1, that sets `name` in a TOML text."""
     set_here = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}\b")
     return next(
         (number for number, line in enumerate(text.splitlines(), 1) if set_here.match(line)), 1
@@ -162,34 +246,34 @@ def line_of(text: str, name: str) -> int:
 
 
 def check(values: dict[str, Any]) -> Settings:
-    """Settings of plain values; raises UsageError naming the first setting that is wrong, and its flag."""
+    """Return `values` as settings; raises UsageError with the flag of the first invalid one."""
     try:
         settings = msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         problem = problem[0].lower() + problem[1:]
-        if not where:  # a setting that is not known, or one that is missing
+        if not where:  # an unknown setting, or a missing one
             raise UsageError(
                 f"settings: {problem}; `neumf-tui train --help` lists them all"
             ) from error
         name = where.rstrip("`").split("[")[0]
         raise UsageError(
-            f"{flag_of(name)} {values.get(name)}: {problem}; give another {flag_of(name)}"
+            f"{flag_of(name)} {values.get(name)}: {problem}; give another value"
         ) from error
     if settings.early_stop and not settings.validation:
-        raise UsageError(
-            "--early-stop goes by the validation item, and there is none: add --validation, or leave it out"
-        )
+        raise UsageError("--early-stop needs validation items: add --validation, or leave it out")
     if settings.processes > 1 and settings.device not in ("auto", "cpu", "cuda"):
         raise UsageError(
-            f"--device {settings.device} with --processes {settings.processes}: expected auto, cpu or cuda"
+            f"--device {settings.device} with --processes {settings.processes}: "
+            "expected auto, cpu or cuda"
         )
     if settings.pretrain >= settings.epochs:
         raise UsageError(
-            f"--pretrain {settings.pretrain}: must be less than --epochs {settings.epochs}, which include it; give more --epochs"
+            f"--pretrain {settings.pretrain}: must be less than --epochs {settings.epochs}, "
+            "which includes it; give more --epochs"
         )
     if settings.pretrain and settings.model != "neumf":
         raise UsageError(
-            f"--pretrain goes with --model neumf: {settings.model} has one path, there is nothing to fuse"
+            f"--pretrain needs --model neumf: {settings.model} has one path, so nothing to fuse"
         )
     return settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neumf_tui.errors import UsageError
-from neumf_tui.settings import Settings, check
+from neumf_tui.settings import HAS_NO_EFFECT, Settings, check, has_no_effect
 
 if TYPE_CHECKING:
     import optuna
@@ -25,15 +25,6 @@ _NEVER = {
     "threads": "it changes no outcome",
 }
 """Settings that cannot be searched, and why."""
-_IDLE: dict[str, tuple[str, Any]] = {
-    "history_decay": ("history", 0),
-    "history_floor": ("history", 0),
-    "sampler_power": ("sampler", "uniform"),
-    "alpha": ("pretrain", 0),
-    "mlp_layers": ("model", "gmf"),
-    "mlp_dropout": ("model", "gmf"),
-}
-"""Settings that do nothing where another has this value: a trial with it does not draw them."""
 _KINDS = typing.get_type_hints(Settings)
 _DIGITS = 3
 """Significant digits of what is drawn from a range of real numbers: more would suggest that they mattered."""
@@ -75,7 +66,7 @@ def narrowed(space: Space, given: Iterable[str], base: Settings) -> Space:
     """The space without the settings that are `given`, and without those that do nothing beside them. Raises UsageError."""
     fixed = set(given)
     left = {name: entry for name, entry in space.items() if name not in fixed}
-    for name, (parent, off) in _IDLE.items():
+    for name, (parent, off) in HAS_NO_EFFECT.items():
         if parent not in left and getattr(base, parent) == off:
             left.pop(name, None)
     if not left:
@@ -106,10 +97,9 @@ def suggest(trial: "optuna.Trial", space: Space, base: Settings) -> Settings:
     """Settings for a trial: those of the space drawn, others as in `base`. Raises UsageError where they do not go together."""
     values = msgspec.to_builtins(base)
     for name in sorted(
-        space, key=lambda name: name in _IDLE
+        space, key=lambda name: name in HAS_NO_EFFECT
     ):  # first what decides whether others do anything
-        parent, off = _IDLE.get(name, ("", None))
-        if not parent or values[parent] != off:
+        if not has_no_effect(name, values):
             values |= decoded({name: _drawn(trial, name, space[name])}, space, base)
     return check(values)
 

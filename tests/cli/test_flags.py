@@ -16,7 +16,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from neumf_tui.cli.flags import _HELP, settings_flags
+from neumf_tui.cli.flags import HELP, settings_flags
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.evaluator import Evaluator
@@ -354,7 +354,7 @@ def test_every_setting_has_a_flag_that_reaches_the_run() -> None:
     from neumf_tui.cli.train import train as command
 
     fields = set(Settings.__struct_fields__)
-    assert _HELP.keys() == GIVEN.keys() == fields and all(_HELP.values())
+    assert HELP.keys() == GIVEN.keys() == fields and all(HELP.values())
     assert fields <= inspect.signature(command).parameters.keys()
     got: dict[str, Any] = {}
 

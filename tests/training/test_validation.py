@@ -16,13 +16,13 @@ from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.summary import status_object, train_summary
 from neumf_tui.runs.writer import RunWriter
-from neumf_tui.settings import Settings
+from neumf_tui.settings import DESCRIPTIONS, Settings, is_in_use
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.screen import CompareScreen
 from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.failures.screen import FailuresScreen
 from neumf_tui.tui.train.screen import TrainScreen
-from neumf_tui.tui.train.settings_panel import GROUPS, in_force, overview
+from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
 from neumf_tui.tui.widgets.head_text import marks
@@ -345,7 +345,7 @@ def test_the_panel_has_both_columns_every_setting_and_the_protocol(own_home: Pat
 
 
 def test_settings_are_grouped_and_what_is_off_is_told_apart() -> None:
-    assert sorted(name for group in GROUPS.values() for name in group) == sorted(
+    assert sorted(name for group in DESCRIPTIONS.values() for name in group) == sorted(
         Settings.__struct_fields__
     )
     off = {
@@ -356,10 +356,10 @@ def test_settings_are_grouped_and_what_is_off_is_told_apart() -> None:
         "dropout": 0.0,
         "seed": 0,
     }
-    assert [name for name in off if in_force(name, off)] == ["sampler", "seed"]
+    assert [name for name in off if is_in_use(name, off)] == ["sampler", "seed"]
     on = off | {"history": 50, "sampler": "popularity", "dropout": 0.4}
-    assert all(in_force(name, on) for name in on)
-    assert in_force("from_the_future", {"from_the_future": 1})
+    assert all(is_in_use(name, on) for name in on)
+    assert is_in_use("from_the_future", {"from_the_future": 1})
 
 
 def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:

@@ -4,13 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from rich.text import Text
 
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.protocol import is_flattered, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
-from neumf_tui.settings import Settings
+from neumf_tui.settings import DESCRIPTIONS, is_in_use
 from neumf_tui.text import clean
 
 METRICS = (
@@ -20,32 +19,6 @@ METRICS = (
     ("mrr", "MRR"),
     ("auc", "AUC"),
 )
-GROUPS = {
-    "network": (
-        "model", "embedding_size", "mlp_layers", "scaled_init", "history", "history_decay", "history_floor", "dropout",
-        "mlp_dropout",
-    ),
-    "learning": (
-        "loss", "epochs", "pretrain", "alpha", "batch_size", "learning_rate", "schedule", "weight_decay",
-        "embedding_weight_decay", "clip", "recency",
-    ),
-    "negatives": ("negatives", "sampler", "sampler_power", "shared_negatives", "hard_negatives", "exclude_heldout"),
-    "choice": ("eval_every", "validation", "early_stop"),
-    "machine": ("seed", "device", "threads", "processes"),
-}  # fmt: skip
-"""Settings in the order in which they are read; one that is in none of these stands last."""
-ALWAYS = frozenset(
-    {"model", "loss", "schedule", "sampler", "exclude_heldout", "validation", *GROUPS["machine"]}
-)
-"""Settings that say something at their default, too; another one is a feature left off then."""
-PARTS_OF = {
-    "history_decay": "history",
-    "history_floor": "history",
-    "sampler_power": "sampler",
-    "alpha": "pretrain",
-}
-"""Settings that say nothing while the one they belong to is at its default, and always something beside it."""
-DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
 WARNING = "yellow"
 
 
@@ -99,31 +72,23 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
 
 
 def _settings(text: Text, settings: Mapping[str, Any]) -> None:
-    """Those that are in force by group, and the names of the rest."""
-    known = {name for group in GROUPS.values() for name in group}
+    """Append the settings that decide something, by group, and the names of the others."""
+    known = {name for group in DESCRIPTIONS.values() for name in group}
+    groups = {title: tuple(group) for title, group in DESCRIPTIONS.items()}
+    groups["others"] = tuple(name for name in settings if name not in known)
     text.append("settings\n", "bold")
     off: list[str] = []
-    for title, names in (
-        GROUPS | {"others": tuple(name for name in settings if name not in known)}
-    ).items():
-        there = [name for name in names if name in settings]
-        on = [name for name in there if in_force(name, settings)]
-        off += [name for name in there if name not in on]
-        text.append(f"{title}\n" if on else "", "dim")
-        for name in on:
+    for title, names in groups.items():
+        given = [name for name in names if name in settings]
+        used = [name for name in given if is_in_use(name, settings)]
+        off += [name for name in given if name not in used]
+        text.append(f"{title}\n" if used else "", "dim")
+        for name in used:
             leaks = name == "exclude_heldout" and settings[name]
             text.append(
                 f"  {clean(name):<17}{clean(_value(settings[name]))}\n", WARNING if leaks else ""
             )
     text.append(f"off: {', '.join(map(clean, off))}\n" if off else "", "dim")
-
-
-def in_force(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a setting decides anything in this run."""
-    if name in PARTS_OF:
-        whole = PARTS_OF[name]
-        return bool(whole in settings and settings[whole] != DEFAULTS[whole])
-    return name in ALWAYS or name not in DEFAULTS or bool(settings[name] != DEFAULTS[name])
 
 
 def _value(value: Any) -> str:
