@@ -23,7 +23,8 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings that decide a run's outcome; `DESCRIPTIONS` says what each means.
 
-    A flag overrides the file of `--config`, which overrides the preset. Defaults turn a feature off.
+    A flag overrides the file of `--config`, which overrides the preset. A default turns its feature
+    off.
     """
 
     embedding_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -64,46 +65,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 DESCRIPTIONS = {
     "network": {
         "model": "Train both paths, or one alone; the other path then adds 0 to every score.",
-        "embedding_size": (
-            "Factors of each of the four embedding tables (user and item, GMF and MLP)."
-        ),
+        "embedding_size": "Factors of each embedding table (user and item, GMF and MLP).",
         "mlp_layers": "Widths of the MLP's hidden layers, such as 32,16,8; ReLU follows each.",
         "scaled_init": (
             "Start with weights scaled by the layers' input sizes and with GMF as a plain inner "
             "product; otherwise all weights are drawn from N(0, 0.01²)."
         ),
-        "history": (
-            "Number of latest history items whose vectors are added to the user's; 0 for none."
-        ),
-        "history_decay": (
-            "D in the weight exp(-place/D) + F of a history item; place 0 is the latest."
-        ),
-        "history_floor": "F in that weight: the least that an old item counts.",
+        "history": "Latest history items whose vectors are added to the user's; 0 for none.",
+        "history_decay": "Decay D of a history item's weight exp(-place/D) + F (place 0: latest).",
+        "history_floor": "Floor F of that weight: the least that an old item counts.",
         "dropout": "Share of the entries of user vectors set to 0 in a training step.",
         "mlp_dropout": "Share of the MLP's hidden units set to 0 in a training step.",
     },
     "learning": {
-        "loss": (
-            "Pairwise (bpr: Rendle et al. 2009), binary cross-entropy (bce: He et al. 2017), or "
-            "sampled softmax."
-        ),
+        "loss": "Loss: pairwise (bpr), binary cross-entropy (bce) or sampled softmax.",
         "epochs": "Passes over the training pairs, including pre-training.",
-        "pretrain": (
-            "Epochs at the start in which GMF and MLP learn as separate models (He et al. 2017)."
-        ),
+        "pretrain": "Epochs at the start in which GMF and MLP learn separately (He et al. 2017).",
         "alpha": "How the pre-trained models are fused: alpha·GMF + (1 - alpha)·MLP.",
-        "batch_size": (
-            "Training pairs in each step; the loss is their sum, so this scales the gradient."
-        ),
+        "batch_size": "Training pairs per step; their losses are summed, which scales the gradient.",
         "learning_rate": "Learning rate (Adam).",
         "schedule": "How the learning rate falls to 0 over all planned steps.",
-        "weight_decay": (
-            "L2 penalty in Adam; its strength relative to the summed loss depends on the batch "
-            "size."
-        ),
-        "embedding_weight_decay": (
-            "L2 penalty of the embedding tables. [default: as --weight-decay]"
-        ),
+        "weight_decay": "L2 penalty in Adam; relative to the summed loss it depends on batch size.",
+        "embedding_weight_decay": "L2 penalty of the embedding tables. [default: as --weight-decay]",
         "clip": "Largest norm of a step's gradient; 0 for no limit.",
         "recency": (
             "Draw training pairs with weight exp(-place/RECENCY) + 0.1, place 0 the user's "
@@ -113,13 +96,9 @@ DESCRIPTIONS = {
     "negatives": {
         "negatives": "Negatives for each training pair.",
         "sampler": "Sample negatives uniformly or by popularity.",
-        "sampler_power": (
-            "Power of the popularity: 0 is uniform, 1 proportional (0.75: Mikolov et al. 2013)."
-        ),
+        "sampler_power": "Power of popularity: 0 uniform, 1 proportional (0.75: Mikolov et al. 2013).",
         "shared_negatives": "Draw one set of negatives for a whole batch.",
-        "hard_negatives": (
-            "Draw this many negatives and keep the one with the highest score (Zhang et al. 2013)."
-        ),
+        "hard_negatives": "Keep the best scored of this many negatives (Zhang et al. 2013).",
         "exclude_heldout": (
             "Never draw held-out items as negatives. This leaks: Hit@50 becomes optimistic. "
             "Preset d2l does it."
@@ -128,9 +107,7 @@ DESCRIPTIONS = {
     "choice": {
         "eval_every": "Epochs between evaluations, each of which writes a checkpoint.",
         "validation": "Keep each user's second latest interaction to choose the best epoch.",
-        "early_stop": (
-            "Stop after this many evaluations without a better validation Hit@50; 0 for never."
-        ),
+        "early_stop": "Stop after this many evaluations without a better validation Hit@50.",
     },
     "machine": {
         "seed": "Seed of every random draw; the same seed gives the same weights on a CPU.",

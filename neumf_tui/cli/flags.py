@@ -14,7 +14,7 @@ HELP = {name: text for group in DESCRIPTIONS.values() for name, text in group.it
 
 
 def settings_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` a flag for every setting; its argument `changes` gets those that were given."""
+    """Give `command` a flag for every setting; its argument `changes` gets the given ones."""
     signature = inspect.signature(command)
     own = [parameter for name, parameter in signature.parameters.items() if name != "changes"]
     flags = [_flag(name) for name in Settings.__struct_fields__]

@@ -391,7 +391,7 @@ def test_every_setting_has_a_flag_that_reaches_the_run() -> None:
         ("epochs = 3\nearly_stop = -1", 2, "early_stop = -1"),
         ('model = "gmf"\n"schedule" = "step"\n', 2, "schedule = 'step'"),
         ("epochs = true\n", 1, "epochs = True"),
-        ("alpha = 0.5\nalpha = 0.6\n", 2, "not TOML"),
+        ("alpha = 0.5\nalpha = 0.6\n", 2, "not valid TOML"),
         ("mlp_layers = [8,\n  0]\nepochs = 3\n", 1, "mlp_layers = [8, 0]"),
     ],
 )
@@ -426,10 +426,10 @@ def test_a_flag_goes_over_the_file_and_the_file_over_the_preset(tmp_path: Path) 
     [
         (
             {"early_stop": 2},
-            "--early-stop goes by the validation item, and there is none: add --validation",
+            "--early-stop needs validation items: add --validation",
         ),
         ({"pretrain": 10}, "--pretrain 10: must be less than --epochs 10"),
-        ({"pretrain": 2, "model": "gmf"}, "--pretrain goes with --model neumf"),
+        ({"pretrain": 2, "model": "gmf"}, "--pretrain needs --model neumf"),
         ({"dropout": 1.0}, "--dropout 1.0"),
         ({"alpha": 1.5}, "--alpha 1.5"),
         ({"sampler": "popular"}, "--sampler popular"),

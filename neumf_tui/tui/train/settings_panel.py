@@ -1,4 +1,4 @@
-"""The train screen's left panel: metrics of held-out and validation items, all settings, data, protocol, host."""
+"""The left panel of the train screen: metrics, settings, data, protocol and host."""
 
 import time
 from collections.abc import Mapping
