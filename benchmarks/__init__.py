@@ -1,1 +1,1 @@
-"""What this program is measured by: `python -m benchmarks --list`."""
+"""Benchmarks of this program: `python -m benchmarks --list`."""

@@ -1,11 +1,18 @@
-"""Measure, and write what came out into benchmarks/results.
+"""Run benchmarks, and write their results into benchmarks/results.
 
-    python -m benchmarks                     all but the long ones, one after another
-    python -m benchmarks peers scaling       these
+    python -m benchmarks                     all except the long ones, one after another
+    python -m benchmarks peers scaling       these two
     python -m benchmarks --list              what there is, and how long it takes
-    python -m benchmarks --quick             everything once and tiny: whether it works, not how fast it is
+    python -m benchmarks --quick             everything once, on small data: a test, not a measurement
+    python -m benchmarks quality --keep X    go on after an interruption with the runs kept in X
+    python -m benchmarks --readme            copy tables from the results into README.md
 
-Leave the machine alone meanwhile. Charts need matplotlib (pip install '.[bench]'), terminals need pyte (pip install '.[test]').
+Do nothing else on the machine meanwhile. Charts need matplotlib (pip install '.[bench]'), terminals
+need pyte (pip install '.[test]'), and ALS and BPR of `quality` need implicit
+(pip install '.[baselines]').
+
+--keep uses a kept run again if settings, data, cores and package versions are the same. It cannot
+see that code has changed: choose a new folder then.
 """
 
 import argparse
@@ -17,27 +24,33 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.host import busy_seconds, host_facts, own_seconds, say
-from benchmarks.report import Options, Report, write
+from benchmarks.report import Options, Report, copy_into, write
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.home import home_dir
+from neumf_tui.runs.files import replace_bytes
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parents[1] / "README.md"
+IN_README = ("quality",)
+"""Benchmarks whose tables stand in README.md."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """`module` has a function `run(options)`, which gives a Report."""
+    """A module of this package with a function `run(options: Options) -> Report`."""
 
     name: str
     module: str
     about: str
     takes: str
-    """On two cores."""
+    """Time it takes on two cores."""
     alone: bool = True
-    """Whether all its work is done by this process and those below it, so that what others take can be told."""
-    program: tuple[str, ...] | None = None
-    """Not None: too long to be run unless it is named, and `module` has a function `main` that takes these arguments and writes
-    its results itself."""
+    """Whether all its work is done by this process and its children, so that the time taken by
+    other programs can be told apart."""
+    long: bool = False
+    """Whether it runs only if it is named."""
+    chart: bool = False
+    """Whether it draws a chart."""
 
 
 BENCHMARKS = (
@@ -52,21 +65,25 @@ BENCHMARKS = (
         "scaling",
         "time and memory against interactions, users, items, factors; ML-20M's size",
         "20 minutes",
+        chart=True,
     ),
     Benchmark(
-        "reading", "reading", "a CSV file of ML-20M's size read, and opened again", "3 minutes"
+        "reading",
+        "reading",
+        "reading a CSV file of ML-20M's size, and opening it again",
+        "3 minutes",
     ),
     Benchmark(
         "startup",
         "startup",
-        "--help and first paints, against bare Typer and Textual apps",
+        "--help and first screens, against bare Typer and Textual apps",
         "2 minutes",
         alone=False,
     ),
     Benchmark(
         "viewer",
         "viewer",
-        "what a viewer costs the training that it watches",
+        "how much a viewer slows down the training that it shows",
         "5 minutes",
         alone=False,
     ),
@@ -87,117 +104,136 @@ BENCHMARKS = (
     Benchmark(
         "rule",
         "rule",
-        "what it adds never to draw held-out items as negatives, forty seeds",
+        "how much results improve if held-out items are never negatives, forty seeds",
         "2 minutes",
     ),
-    Benchmark("foldin", "foldin", "whether users folded in rank as when trained", "a minute"),
     Benchmark(
-        "processes", "processes", "whether several processes learn what one learns", "3 minutes"
+        "foldin",
+        "foldin",
+        "whether folded-in users get the ranks that training gave them",
+        "a minute",
+    ),
+    Benchmark(
+        "processes", "processes", "whether several processes learn the same as one", "3 minutes"
     ),
     Benchmark(
         "gpu",
         "gpu",
-        "training and evaluation at ML-20M's size against the ceilings of one GPU",
+        "training and evaluation at ML-20M's size against the limits of one GPU",
         "5 minutes",
     ),
     Benchmark(
         "quality",
-        "quality",
+        "quality.presets",
         "Hit@50 and AUC of every preset and baseline, five seeds",
         "8 minutes",
-        program=(),
+        long=True,
+        chart=True,
     ),
     Benchmark(
         "ablation",
-        "quality",
+        "quality.ablation",
         "preset tuned with one part changed at a time, three seeds",
         "two hours",
-        program=("--ablation",),
+        long=True,
     ),
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="of --list; default: all but the long ones"
-    )
-    parser.add_argument("--list", action="store_true", help="what there is")
-    parser.add_argument(
-        "--quick", action="store_true", help="a smoke run; its results go into CACHE/quick"
-    )
-    parser.add_argument("--data-dir", type=Path, help="of ML-100K, as for train")
-    parser.add_argument(
-        "--rounds", type=int, help="repeats, or seeds (default: each benchmark's own)"
-    )
-    parser.add_argument(
-        "--cache", type=Path, help="for what is made once (default: <home>/benchmarks)"
-    )
-    parser.add_argument(
-        "--results", type=Path, metavar="FOLDER", help="default: benchmarks/results"
-    )
-    parser.add_argument("--device", default="cuda", help="of gpu (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    if options.list:
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.list:
         print(listing())
         return 0
+    if asked.readme:
+        update_readme(asked.results or RESULTS, README)
+        return 0
     known = {one.name: one for one in BENCHMARKS}
-    if unknown := [name for name in options.names if name not in known]:
+    if unknown := [name for name in asked.names if name not in known]:
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
-    if options.rounds is not None and options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: expected 1 or more")
-    wanted = [known[name] for name in options.names] or [
-        one for one in BENCHMARKS if one.program is None
-    ]
-    if find_spec("matplotlib") is None and any(
-        one.name in ("scaling", "quality", "ablation") for one in wanted
-    ):
-        parser.error("the charts need matplotlib, which is not here: pip install '.[bench]'")
-    cache = (options.cache or home_dir() / "benchmarks").absolute()
+    if asked.rounds is not None and asked.rounds < 1:
+        parser.error(f"--rounds {asked.rounds}: expected 1 or more")
+    wanted = [known[name] for name in asked.names] or [one for one in BENCHMARKS if not one.long]
+    if find_spec("matplotlib") is None and any(one.chart for one in wanted):
+        parser.error("charts need matplotlib, which is not installed: pip install '.[bench]'")
+    cache = (asked.cache or home_dir() / "benchmarks").absolute()
     cache.mkdir(parents=True, exist_ok=True)
-    trial = options.quick or options.device == "cpu"
-    results = options.results or (cache / "quick" if trial else RESULTS)
-    asked = Options(options.data_dir, cache, options.rounds, options.quick, options.device)
+    is_test = asked.quick or asked.device == "cpu"
+    results = asked.results or (cache / "quick" if is_test else RESULTS)
+    options = Options(
+        data_dir=asked.data_dir,
+        cache=cache,
+        rounds=asked.rounds,
+        quick=asked.quick,
+        device=asked.device,
+        only=tuple(name.strip() for name in asked.only.split(",") if name.strip()),
+        keep=asked.keep,
+    )
     try:
         for one in wanted:
-            if one.name == "gpu" and not options.names and options.device == "cuda" and not _cuda():
+            if one.name == "gpu" and not asked.names and asked.device == "cuda" and not _cuda():
                 say("gpu: left out: torch finds no CUDA device here")
             else:
-                measure(one, asked, results)
+                measure(one, options, results)
     except NeumfTuiError as error:
         raise SystemExit(str(error)) from error
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help="see --list; default: all except the long ones")
+    add("--list", action="store_true", help="list the benchmarks")
+    add("--quick", action="store_true", help="test that it works; results go into CACHE/quick")
+    add("--readme", action="store_true", help="do not measure: copy tables into README.md")
+    add("--data-dir", type=Path, help="the folder of ML-100K, as for train")
+    add("--rounds", type=int, help="number of repeats or seeds (default: depends on the benchmark)")
+    add("--only", default="", metavar="NAME,NAME", help="rows of quality or ablation to measure")
+    add("--keep", type=Path, metavar="FOLDER", help="keep runs of quality and ablation here")
+    add("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
+    add("--results", type=Path, metavar="FOLDER", help="default: benchmarks/results")
+    add("--device", default="cuda", help="device of gpu (default: %(default)s)")
+    return parser
+
+
 def measure(one: Benchmark, options: Options, results: Path) -> None:
-    """Run a benchmark and write what it found."""
+    """Run a benchmark and write its results."""
     say(f"{one.name}: {one.about}")
-    begun, busy, own = time.monotonic(), busy_seconds(), own_seconds()
+    started, busy, own = time.monotonic(), busy_seconds(), own_seconds()
     module = importlib.import_module(f"benchmarks.{one.module}")
-    if one.program is not None:
-        where = [*one.program, "--results", str(results)]
-        data = ["--data-dir", str(options.data_dir)] if options.data_dir else []
-        module.main([*where, *(["--dataset", "demo", "--seeds", "0"] if options.quick else data)])
-        module.main([*where, "--draw"])
-        return
     report: Report = module.run(options)
-    took = time.monotonic() - begun
+    took = time.monotonic() - started
     others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / took if one.alone else None
     paths = write(one.name, report, host_facts(), results, others)
     print(paths[1].read_text("utf-8"))
     say(f"{one.name}: {took:.0f} s; {', '.join(map(str, paths))}")
 
 
+def update_readme(results: Path, readme: Path) -> None:
+    """Copy the tables of the results into the README, each between its marks."""
+    text = readme.read_text("utf-8")
+    for name in IN_README:
+        try:
+            text = copy_into(text, name, (results / f"{name}.md").read_text("utf-8"))
+        except OSError as error:
+            raise SystemExit(f"{error}; measure first: python -m benchmarks {name}") from error
+        except ValueError as error:
+            raise SystemExit(f"{readme}: {error}") from error
+    replace_bytes(readme, text.encode())
+
+
 def listing() -> str:
-    lines = [
-        f"{one.name:<10}{one.takes:<12}{one.about}{' (only where named)' if one.program is not None else ''}"
+    """Return a line for each benchmark."""
+    return "\n".join(
+        f"{one.name:<10}{one.takes:<12}{one.about}{' (only if named)' if one.long else ''}"
         for one in BENCHMARKS
-    ]
-    return "\n".join(lines)
+    )
 
 
 def _cuda() -> bool:

@@ -15,8 +15,8 @@ from benchmarks.growing_run import GrowingRun
 from benchmarks.host import say
 from benchmarks.peers.environments import packages_of, python_of
 from benchmarks.pseudo_terminal import Terminal
+from benchmarks.recorder import PROGRAM, SIZE
 from benchmarks.report import Options, Report, Table, middle, times
-from benchmarks.terminal import PROGRAM, SIZE
 from benchmarks.waiting import wait_for
 
 WINDOW = 20.0

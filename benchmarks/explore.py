@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.datasets import synthetic_run
+from benchmarks.recorder import PROGRAM, SIZE, Recorder
 from benchmarks.report import NONE, Options, Report, Table
-from benchmarks.terminal import PROGRAM, SIZE, Recorder
 from benchmarks.waiting import wait_for
 
 QUIET = 0.5

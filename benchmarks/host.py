@@ -1,4 +1,4 @@
-"""The machine that times are measured on, and what else it did meanwhile."""
+"""The machine that times are measured on, and what else ran on it."""
 
 import os
 import platform
@@ -17,28 +17,29 @@ PACKAGES = ("neumf-tui", "torch", "numpy")
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine, as far as times hang on it."""
+    """What times depend on."""
 
     system: str
     processor: str
     cores: int
-    """That the commands could use."""
+    """Number of cores that the commands could use."""
     memory_gib: float
     versions: dict[str, str]
 
 
-def host_facts(packages: Iterable[str] = PACKAGES) -> Host:
+def host_facts() -> Host:
+    """Describe this machine."""
     return Host(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         cores=usable_cores(),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        versions=versions(packages),
+        versions=versions(PACKAGES),
     )
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Python's, and of those packages that are there."""
+    """Return the versions of Python and of those packages that are installed."""
     found = {"Python": platform.python_version()}
     for package in packages:
         try:
@@ -58,19 +59,20 @@ def _processor() -> str:
 
 
 def busy_seconds() -> float:
-    """What all programs have taken so far of the cores that this one may use."""
-    every = psutil.cpu_times(percpu=True)
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(every))
+    """Return the time that all programs have taken so far of the cores this process may use."""
+    times = psutil.cpu_times(percpu=True)
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
     return sum(
-        sum(every[core]) - every[core].idle - getattr(every[core], "iowait", 0.0) for core in mine
+        sum(times[core]) - times[core].idle - getattr(times[core], "iowait", 0.0) for core in mine
     )
 
 
 def own_seconds() -> float:
-    """What this process and the ended ones below it have taken so far."""
-    every = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in every)
+    """Return the processor time of this process and of its ended children so far."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def say(text: str) -> None:
+    """Print a line for the person who waits."""
     print(text, file=sys.stderr, flush=True)

@@ -1,12 +1,11 @@
-"""How a benchmark's figures are written: JSON with all of them, a Markdown table, and charts."""
+"""What a benchmark returns, and how it is written: JSON, a Markdown page and a chart."""
 
-import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,20 +20,24 @@ class Options:
     """What the command line asks of a benchmark."""
 
     data_dir: Path | None
-    """Of ML-100K, as for `train`."""
+    """The folder of ML-100K, as for `train`."""
     cache: Path
-    """What is made once and used again: environments of peers, invented data."""
+    """The folder for what is made once and used again: environments of peers, synthetic data."""
     rounds: int | None = None
-    """Repeats; None: the benchmark's own number."""
+    """Number of repeats or seeds; None: the benchmark's own number."""
     quick: bool = False
-    """Everything once and tiny: whether it works, not how fast it is."""
+    """Do everything once and on small data: test whether it works, not how fast it is."""
     device: str = "cuda"
-    """Of `gpu`."""
+    """For `gpu`."""
+    only: tuple[str, ...] = ()
+    """For `quality` and `ablation`: the rows to measure; empty: all."""
+    keep: Path | None = None
+    """For `quality` and `ablation`: the folder that keeps finished runs."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text; the first column stands left, the others right."""
+    """Cells are text; the first column is aligned left, the others right."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -44,128 +47,104 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """y = e^height · x^slope, by least squares in the logarithms."""
+class Chart(Protocol):
+    """A chart that can be saved; needs matplotlib."""
 
-    slope: float
-    error: float | None
-    """Standard error of the slope; None with two points, through which the line goes."""
-    height: float
-
-    def at(self, x: float) -> float:
-        return math.exp(self.height + self.slope * math.log(x))
-
-    def text(self) -> str:
-        shown = f"{self.slope:.2f}" + (f" ± {self.error:.2f}" if self.error is not None else "")
-        return shown.replace("-", "−")
-
-
-def fit(xs: Sequence[float], ys: Sequence[float]) -> Fit:
-    """The power law through points above 0; raises ValueError where all stand at one x."""
-    found = statistics.linear_regression(
-        u := [math.log(x) for x in xs], v := [math.log(y) for y in ys]
-    )
-    if len(u) < 3:
-        return Fit(found.slope, None, found.intercept)
-    rest = sum((y - found.intercept - found.slope * x) ** 2 for x, y in zip(u, v, strict=True))
-    spread = sum((x - statistics.fmean(u)) ** 2 for x in u)
-    return Fit(found.slope, math.sqrt(rest / (len(u) - 2) / spread), found.intercept)
-
-
-@dataclass(frozen=True)
-class Series:
-    """A line of a chart."""
-
-    label: str
-    xs: Sequence[float]
-    ys: Sequence[float]
-    fit: Fit | None = None
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Both axes are logarithmic."""
-
-    x: str
-    y: str
-    series: Sequence[Series]
+    def save(self, path: Path) -> None: ...
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found."""
+    """The result of a benchmark."""
 
     title: str
     figures: Any
-    """All that was measured, as plain values."""
+    """All measurements, as values that JSON can hold."""
     repeats: str
-    """How often, and what of it is shown."""
+    """How often was measured, and which statistic is shown."""
     tables: Sequence[Table]
     notes: Sequence[str]
-    """What stands behind the tables, a sentence or more each."""
-    charts: Sequence[Chart] = ()
-    """Drawn side by side."""
-    versions: dict[str, str] = field(default_factory=dict)
-    """Of peers in environments of their own."""
+    """What a reader must know of the tables, one or more sentences each."""
+    chart: Chart | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of packages besides those of `Host`, such as peers in their own environments."""
 
 
 def write(
     name: str, report: Report, host: Host, folder: Path, others: float | None = None
 ) -> list[Path]:
-    """Write `folder`/`name`.json, .md and, where there are charts, .svg; their paths.
+    """Write `name`.json, `name`.md and, if there is a chart, `name`.svg; return their paths.
 
-    others: seconds of the processor that other programs took for each second of the benchmark. Charts need matplotlib.
+    others: number of cores that other programs took while the benchmark ran; None if unknown.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = datetime.now(UTC).date().isoformat()
     about = {
-        "benchmark": name, "command": f"python -m benchmarks {name}", "made": made, "repeats": report.repeats,
-        "host": msgspec.to_builtins(host), "versions_of_peers": report.versions, "others": others, "figures": report.figures,
-    }  # fmt: skip
+        "benchmark": name,
+        "command": f"python -m benchmarks {name}",
+        "made": made,
+        "repeats": report.repeats,
+        "host": host,
+        "versions_of_peers": report.versions,
+        "others": others,
+        "figures": report.figures,
+    }
     paths = [folder / f"{name}.json", folder / f"{name}.md"]
     replace_bytes(paths[0], msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
     replace_bytes(paths[1], markdown(name, report, host, made, others).encode())
-    if report.charts:
-        from benchmarks.chart import draw
-
+    if report.chart:
         paths.append(folder / f"{name}.svg")
-        draw(report.charts, paths[-1])
+        report.chart.save(paths[-1])
     return paths
 
 
 def markdown(name: str, report: Report, host: Host, made: str, others: float | None) -> str:
-    versions = ", ".join(
-        f"{what} {version}" for what, version in (host.versions | report.versions).items()
-    )
-    busy = (
-        ""
-        if others is None
-        else "; nothing else running"
-        if others < 0.05
-        else f"; other programs took {others:.1f} cores"
-    )
+    """Return the page: title, tables, chart, notes."""
+    versions = dict(host.versions) | dict(report.versions)
+    busy = ""
+    if others is not None:
+        busy = (
+            "; nothing else running"
+            if others < 0.05
+            else f"; other programs took {others:.1f} cores"
+        )
     notes = [
         *report.notes,
         f"{report.repeats}.",
-        f"{made}, {host.system}, {host.processor}, {host.cores} cores, {host.memory_gib:g} GiB{busy}; {versions}. "
+        f"{made}, {host.system}, {host.processor}, {host.cores} cores, {host.memory_gib:g} GiB"
+        f"{busy}; {', '.join(f'{what} {version}' for what, version in versions.items())}. "
         f"`python -m benchmarks {name}` measures; every figure is in `{name}.json`.",
     ]
-    picture = [f"![{report.title}]({name}.svg)"] if report.charts else []
-    parts = [f"# {report.title}", *(table.markdown() for table in report.tables), *picture]
+    parts = [f"# {report.title}", *(table.markdown() for table in report.tables)]
+    if report.chart:
+        parts.append(f"![{report.title}]({name}.svg)")
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
 
 
+def copy_into(page: str, name: str, result: str) -> str:
+    """Return `page` with a result's tables and notes between its marks.
+
+    The marks are <!-- name:begin --> and <!-- name:end -->. `result` is the text of `name`.md; its
+    title and chart are left out. Raises ValueError if `page` does not have each mark once.
+    """
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+        raise ValueError(
+            f"expected one {begin} and after it one {end}; add them where the table goes"
+        )
+    parts = [part for part in result.strip().split("\n\n") if not part.startswith(("# ", "!["))]
+    before, _, rest = page.partition(begin)
+    return "\n\n".join([before + begin, *parts, end + rest.partition(end)[2]])
+
+
 def times(count: int, what: str) -> str:
-    """Such as `1 round` or `5 rounds`."""
+    """Return such as `1 round` or `5 rounds`."""
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def middle(values: Sequence[float], text: str = "{:.2f}") -> str:
-    """The median, with the least and the most where there are several."""
+    """Return the median, and if there are several values the least and the most of them."""
     shown = text.format(statistics.median(values))
-    return (
-        shown
-        if len(values) < 2
-        else f"{shown} ({text.format(min(values))}–{text.format(max(values))})"
-    )
+    if len(values) < 2:
+        return shown
+    return f"{shown} ({text.format(min(values))}–{text.format(max(values))})"

@@ -16,7 +16,9 @@ from typing import Any
 
 from benchmarks.datasets import cached
 from benchmarks.host import say
-from benchmarks.report import NONE, Chart, Options, Report, Series, Table, fit, middle, times
+from benchmarks.line_charts import LineCharts, Panel, Series
+from benchmarks.power_law import fit
+from benchmarks.report import NONE, Options, Report, Table, middle, times
 
 BATCH = 65_536
 """Of the deck's 1,024 an epoch would be 20,000 steps, of which each has to touch all 3 million weights."""
@@ -92,13 +94,13 @@ def measured(folder: Path, point: Point) -> dict[str, Any]:
 
 def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
     sweeps = list(dict.fromkeys(point.sweep for point in found))
-    charts = [
-        chart(sweep, {point: runs for point, runs in found.items() if point.sweep == sweep})
+    panels = [
+        panel(sweep, {point: runs for point, runs in found.items() if point.sweep == sweep})
         for sweep in sweeps
     ]
     slopes = [
         [sweep, *(one.fit.text() for one in drawn.series if one.fit)]
-        for sweep, drawn in zip(sweeps, charts, strict=True)
+        for sweep, drawn in zip(sweeps, panels, strict=True)
     ]
     columns = [
         "",
@@ -132,7 +134,7 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
                     for one in drawn.series
                     if one.fit
                 }
-                for sweep, drawn in zip(sweeps, charts, strict=True)
+                for sweep, drawn in zip(sweeps, panels, strict=True)
             },
         },
         repeats=f"Medians of {times(rounds, 'repeat')}, each a process of its own, with least and most",
@@ -149,7 +151,7 @@ def report(found: dict[Point, list[dict[str, Any]]], rounds: int) -> Report:
             "Memory is the most that was resident at once, mapped files and code included, and what of it is the process's own. "
             f"The largest dataset needs {most / 1024:.1f} GiB.",
         ],
-        charts=charts,
+        chart=LineCharts(panels),
     )
 
 
@@ -171,10 +173,10 @@ def row(point: Point, runs: Sequence[dict[str, Any]]) -> list[str]:
     ]  # fmt: skip
 
 
-def chart(sweep: str, found: dict[Point, list[dict[str, Any]]]) -> Chart:
+def panel(sweep: str, found: dict[Point, list[dict[str, Any]]]) -> Panel:
     xs = [point.x(runs[0]) for point, runs in found.items()]
     series = []
     for what, label in (("train", "train one epoch"), ("evaluate", "evaluate all users")):
         ys = [statistics.median(run[what] for run in runs) for runs in found.values()]
         series.append(Series(label, xs, ys, fit(xs, ys)))
-    return Chart(sweep, "seconds", series)
+    return Panel(sweep, "seconds", series)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.host import say
+from benchmarks.recorder import PROGRAM, SIZE, Recorder
 from benchmarks.report import Options, Report, Table, middle, times
-from benchmarks.terminal import PROGRAM, SIZE, Recorder
 
 BARE_TYPER = """
 import typer

@@ -12,8 +12,10 @@ from benchmarks import one_epoch, scaling
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.datasets.synthetic_movielens import SHAPES, film_counts, history_sizes
 from benchmarks.host import host_facts
+from benchmarks.line_charts import LineCharts, Panel, Series
 from benchmarks.peers.compare import CORNAC, OURS, compared, report
-from benchmarks.report import Chart, Fit, Report, Series, Table, fit, markdown, middle, write
+from benchmarks.power_law import Fit, fit
+from benchmarks.report import Report, Table, markdown, middle, write
 from benchmarks.work import evaluation_work, step_work
 from neumf_tui.data.dataset import Dataset, save
 
@@ -67,7 +69,9 @@ def test_charts_are_the_same_again(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need matplotlib, of the extra `bench`")
     xs = [1e5, 1e6, 2e7]
     series = Series("train", xs, [x / 1e6 for x in xs], fit(xs, [x / 1e6 for x in xs]))
-    drawn = Report("T", {}, "Once", [], [], charts=[Chart("users", "seconds", [series])] * 3)
+    drawn = Report(
+        "T", {}, "Once", [], [], chart=LineCharts([Panel("users", "seconds", [series])] * 3)
+    )
     first, again = (
         write("t", drawn, host_facts(), tmp_path / name)[2].read_text() for name in ("a", "b")
     )
@@ -140,7 +144,7 @@ def test_scaling_tells_rates_slopes_and_memory() -> None:
         }
 
     told = scaling.report({point: [measured(point)] * 5 for point in scaling.points(False)[:6]}, 5)
-    assert [chart.x for chart in told.charts] == ["interactions"]
+    assert [panel.x for panel in told.chart.panels] == ["interactions"]
     text = markdown("scaling", told, host_facts(), "2026-01-02", None)
     assert (
         "| interactions | 1,000 | 500 | 20,000,000 | 10 | 20.00 (20.00–20.00) | 1 | 0.50 (0.50–0.50) | 1 | 3,000 | – |"
@@ -159,7 +163,7 @@ def test_every_benchmark_is_listed_and_no_other_is_taken(
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [one.name for one in BENCHMARKS]
-    assert [line.split()[0] for line in lines if "only where named" in line] == [
+    assert [line.split()[0] for line in lines if "only if named" in line] == [
         "quality",
         "ablation",
     ]
