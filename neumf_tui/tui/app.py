@@ -214,9 +214,9 @@ class NeumfApp(App[None]):
 
     def open_film(self, ranker: "Ranker", users: "Users", item: int) -> None:
         """The film's own screen: what is like it, and who gets it."""
-        from neumf_tui.tui.item.screen import FilmScreen
+        from neumf_tui.tui.item.screen import ItemScreen
 
-        self.push_screen(FilmScreen(ranker, users, item))
+        self.push_screen(ItemScreen(ranker, users, item))
 
     def open_user(self, user: int) -> None:
         """Back to the explore screen, with this user index chosen."""

@@ -25,15 +25,14 @@ def known_bindings() -> dict[str, Known]:
     from neumf_tui.tui.explore.screen import ExploreScreen
     from neumf_tui.tui.failures.screen import FailuresScreen
     from neumf_tui.tui.guest.screen import GuestScreen
-    from neumf_tui.tui.item.screen import FilmScreen
+    from neumf_tui.tui.item.screen import ItemScreen
     from neumf_tui.tui.runs.screen import RunsScreen
     from neumf_tui.tui.train.leave_dialog import LeaveDialog
     from neumf_tui.tui.train.pin_dialog import PinDialog
     from neumf_tui.tui.train.screen import TrainScreen
     from neumf_tui.tui.widgets.chart import CurveChart
     from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
-    from neumf_tui.tui.widgets.item_dialog import FilmDialog, TitleInput
-    from neumf_tui.tui.widgets.item_search import FilmSearch
+    from neumf_tui.tui.widgets.item_picker import DialogItemPicker, ItemPicker
     from neumf_tui.tui.widgets.table import Table
     from neumf_tui.tui.work import AskingScreen
 
@@ -46,14 +45,13 @@ def known_bindings() -> dict[str, Known]:
         (RunsScreen, ("runs",)),
         (AskingScreen, asking),
         (ExploreScreen, ("explore",)),
-        (FilmScreen, ("film",)),
+        (ItemScreen, ("film",)),
         (FailuresScreen, ("failures",)),
         (CompareScreen, ("compare",)),
         (GuestScreen, ("guest",)),
         (Table, (*every, "pin", "choose-model")),
-        (TitleInput, ("find-film",)),
-        (FilmSearch, ("film-search",)),
-        (FilmDialog, ("find-film",)),
+        (ItemPicker, ("film-search",)),
+        (DialogItemPicker, ("find-film",)),
         (CompareDialog, ("choose-model",)),
         (LeaveDialog, ("leave",)),
         (PinDialog, ("pin",)),

@@ -17,15 +17,16 @@ from neumf_tui.data.registry import prepared_dir
 from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, guests_of, load_guest, save_guest
 from neumf_tui.explore.newcomer import average, guest_sheet
+from neumf_tui.explore.rank_changes import places_gained
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.explore.users import Users, load_users
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
-from neumf_tui.tui.guest.moves_table import MovesTable, move_text, moves
-from neumf_tui.tui.guest.picks import Past, Picks
+from neumf_tui.tui.guest.moved_items import MovedItemTable, moved_text
+from neumf_tui.tui.guest.picks import Picks, UndoStack
 from neumf_tui.tui.guest.screen import GuestScreen
-from neumf_tui.tui.widgets.item_search import FilmSearch
+from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.table import Table
 from tests.support.commands import Cli
 from tests.support.guests import guest_command, guest_of
@@ -45,26 +46,26 @@ def ranker(trained: Path, own_home: Path, users: Users) -> Ranker:
 # What was picked, and the way back.
 
 
-def test_the_past_goes_both_ways() -> None:
-    past = Past(Picks())
+def test_undo_and_redo() -> None:
+    stack = UndoStack(Picks())
     one = Picks().toggled(7)
     two = one.toggled(3)
-    past.do(one)
-    past.do(two)
-    assert past.now.items == (7, 3) and past.can(-1) and not past.can(1)
-    past.move(-1)
-    assert past.now == one and past.can(1)
-    past.move(1)
-    past.move(1)
-    assert past.now == two
-    past.move(-1)
-    past.do(one.toggled(7))
-    assert past.now.items == () and not past.can(1), (
+    stack.push(one)
+    stack.push(two)
+    assert stack.current.items == (7, 3) and stack.can_move(-1) and not stack.can_move(1)
+    stack.move(-1)
+    assert stack.current == one and stack.can_move(1)
+    stack.move(1)
+    stack.move(1)
+    assert stack.current == two
+    stack.move(-1)
+    stack.push(one.toggled(7))
+    assert stack.current.items == () and not stack.can_move(1), (
         "what was undone is gone once something else is done"
     )
     for _ in range(5):
-        past.move(-1)
-    assert past.now == Picks()
+        stack.move(-1)
+    assert stack.current == Picks()
 
 
 # The average user.
@@ -123,12 +124,12 @@ def ranking_of(ranker: Ranker, items: list[int], scores: list[float]) -> UserRan
 def test_moves_are_told_among_the_films_of_both_lists(ranker: Ranker) -> None:
     before = ranking_of(ranker, [5, 1, 2, 3, 4], [9, 8, 7, 6, 5])
     picked = ranking_of(ranker, [1, 2, 4, 3], [9, 8, 7, 6])
-    assert moves(picked, before, 6).tolist() == [0, 0, 1, -1], (
+    assert places_gained(picked, before, 6).tolist() == [0, 0, 1, -1], (
         "that 5 was picked and left lifts nobody"
     )
-    np.testing.assert_array_equal(moves(before, picked, 6), [np.nan, 0, 0, 1, -1])
+    np.testing.assert_array_equal(places_gained(before, picked, 6), [np.nan, 0, 0, 1, -1])
     tied = ranking_of(ranker, [1, 2, 3, 5, 4], [9, 8, 7, 7, 5])
-    assert moves(ranking_of(ranker, [2, 3, 1, 4], [4, 3, 2, 1]), tied, 6).tolist() == [
+    assert places_gained(ranking_of(ranker, [2, 3, 1, 4], [4, 3, 2, 1]), tied, 6).tolist() == [
         1,
         1,
         -2,
@@ -153,20 +154,20 @@ def test_moves_of_a_fold_in_by_another_way(ranker: Ranker) -> None:
         }
 
     then, after = places(before), places(now)
-    told = moves(now, before, ranker.dataset.num_items)
+    told = places_gained(now, before, ranker.dataset.num_items)
     for item, move in zip(now.items.tolist(), told.tolist(), strict=True):
         assert move == then[item] - after[item] if item in shared else item == 9 and move != move
 
 
-@pytest.mark.parametrize("moved", [0, 1, -3, 12.5, -999.5, 1000.5, -9999, 9999.5, -87_000, None])
-def test_a_move_fits_its_column(moved: float | None) -> None:
-    text = move_text(moved)
+@pytest.mark.parametrize("moved", [0, 1, -3, 12.5, -999.5, 1000.5, -9999, 9999.5, -87_000, np.nan])
+def test_a_move_fits_its_column(moved: float) -> None:
+    text = moved_text(moved)
     assert cell_len(text) <= 6
     assert (
         text == ""
         if moved == 0
         else text == "new"
-        if moved is None
+        if moved != moved
         else text[0] == ("▲" if moved > 0 else "▼")
     )
 
@@ -190,7 +191,7 @@ async def opened(
 
 
 def shown_titles(screen: GuestScreen) -> list[str]:
-    table = screen.query_one(MovesTable)
+    table = screen.query_one(MovedItemTable)
     return [table._cells(row)[2] for row in range(table.row_count)]
 
 
@@ -205,7 +206,7 @@ def check_together(app: NeumfApp) -> None:
     assert who.item_ids == tuple(ids[item] for item in shown.picks.items) and (
         not who.item_ids or who.seed == shown.picks.seed
     )
-    assert screen.query_one(MovesTable).ranking is shown.ranking
+    assert screen.query_one(MovedItemTable).ranking is shown.ranking
     said, count = text_of(app, "#guest-state"), len(shown.picks.items)
     if shown.picks != screen.picks:
         assert "below is still the list of" in said and f"seed {shown.picks.seed}" in said
@@ -229,16 +230,16 @@ async def test_the_list_is_the_one_of_recommend_and_rank(
         assert shown_titles(screen) == [titles[item] for item in average(ranker).items.tolist()]
         assert "pick 3 or more" in text_of(app, "#guest-state")
         for count, item in enumerate(wanted, start=1):
-            screen.query_one(FilmSearch).line.value = titles[item]
+            screen.query_one(ItemPicker).line.value = titles[item]
             await settle(pilot)
             await pilot.press("enter")
             await settle(pilot)
             check_together(app)
             assert (
                 screen.picks.items == tuple(wanted[:count])
-                and screen.query_one(FilmSearch).line.value == ""
+                and screen.query_one(ItemPicker).line.value == ""
             )
-            assert ("3 or more are steadier" in text_of(app, "#guest-state")) == (count < 3)
+            assert ("3 or more give a steadier list" in text_of(app, "#guest-state")) == (count < 3)
         out, said = guest_command(
             "recommend", "--likes", ";".join(ids[item] for item in wanted), "--top", "all", "--json"
         )
@@ -253,7 +254,7 @@ async def test_the_list_is_the_one_of_recommend_and_rank(
         assert screen.shown is not None
         np.testing.assert_array_equal(screen.shown.ranking.items, fresh.items)
         np.testing.assert_array_equal(screen.shown.ranking.scores, fresh.scores)
-        table = screen.query_one(MovesTable)
+        table = screen.query_one(MovedItemTable)
         for row, film in enumerate(told["items"]):
             cells = table._cells(row)
             assert cells[2] == film["title"] and cells[5] == f"{film['score_centred']:+.3f}"
@@ -303,10 +304,10 @@ async def test_undo_redo_and_taking_out(
         assert await press("u", "u", "u") == (*popular[:3], popular[4]), "undone is taking out, too"
         assert await press("U") == (popular[0], popular[2], popular[4])
         await press("tab")
-        assert screen.focused is screen.query_one(MovesTable) and screen.shown is not None
+        assert screen.focused is screen.query_one(MovedItemTable) and screen.shown is not None
         seen = int(screen.shown.ranking.items[2])
         assert await press("down", "down", "space") == (popular[0], popular[2], popular[4], seen)
-        assert screen.query_one(MovesTable).cursor == 2, (
+        assert screen.query_one(MovedItemTable).cursor == 2, (
             "and on to the next film that one may have seen"
         )
         assert (await press("enter"))[-1] != seen and len(screen.picks.items) == 5
@@ -369,14 +370,14 @@ async def test_what_moved_is_marked(
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, guest_of(ranker, 3, 4, 5, name="anna"))
-        table = screen.query_one(MovesTable)
+        table = screen.query_one(MovedItemTable)
         assert not any(table._cells(row)[1] for row in range(table.row_count)), "no list before"
         await pilot.press("tab", "end", "x")
         await settle(pilot)
         before, now = ranker.rank(guest_of(ranker, 3, 4, 5)), ranker.rank(guest_of(ranker, 3, 4))
-        told = moves(now, before, ranker.dataset.num_items)
+        told = places_gained(now, before, ranker.dataset.num_items)
         assert [table._cells(row)[1] for row in range(table.row_count)] == [
-            move_text(move if move == move else None) for move in told.tolist()
+            moved_text(move) for move in told.tolist()
         ]
         assert [table._cells(row)[1] for row in range(table.row_count)].count("new") == 1
         # A new name moves nothing, and does not take the marks away.
@@ -410,11 +411,11 @@ async def test_films_typed_faster_than_they_are_found(
             check_together(app)
         await settle(pilot)
         check_together(app)
-        assert screen.picks.items == tuple(wanted) and screen.query_one(FilmSearch).line.value == ""
+        assert screen.picks.items == tuple(wanted) and screen.query_one(ItemPicker).line.value == ""
         burst(app, f"{titles[40]}\nzzqqxxjjkkvv")
         await settle(pilot)
         assert screen.picks.items == tuple(wanted), "picked already: not twice"
-        assert "none like “zzqqxxjjkkvv”" in str(screen.query_one(FilmSearch).border_title)
+        assert "none match “zzqqxxjjkkvv”" in str(screen.query_one(ItemPicker).border_title)
         await pilot.press("enter")
         await settle(pilot)
         assert screen.picks.items == tuple(wanted)
@@ -465,7 +466,7 @@ async def test_an_older_list_says_that_it_is_older(
         await settle(pilot)
         assert (
             text_of(app, "#guest-state")
-            == "could not be folded in: 4 films\nbelow is still the list of 3 films, seed 0"
+            == "folding in 4 films failed\nbelow is still the list of 3 films, seed 0"
         )
         await pilot.press("ctrl+u")
         await settle(pilot)
@@ -547,7 +548,7 @@ async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:
     app = NeumfApp(folder, own_home, "runs")
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, ranker, users)
-        line = screen.query_one(FilmSearch).line
+        line = screen.query_one(ItemPicker).line
         for title in (*titles[: len(HOSTILE)], "[/]", "[", "\\", "\x1b[31m"):
             line.value = title
             await settle(pilot)
@@ -586,4 +587,4 @@ async def test_all_films_picked_is_said_and_not_shown(own_home: Path) -> None:
             and screen.shown is not None
             and len(screen.shown.picks.items) == 5
         )
-        assert "could not be folded in: 6 films" in text_of(app, "#guest-state")
+        assert "folding in 6 films failed" in text_of(app, "#guest-state")

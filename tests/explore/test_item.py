@@ -29,8 +29,8 @@ from neumf_tui.explore.users import Users, load_users
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
-from neumf_tui.tui.item.screen import NEAR, TABLES, FilmScreen
-from neumf_tui.tui.widgets.item_dialog import FilmDialog
+from neumf_tui.tui.item.screen import NEAR, TABLES, ItemScreen
+from neumf_tui.tui.widgets.item_picker import ItemDialog, ItemPicker
 from neumf_tui.tui.widgets.table import Table
 from tests.support.rating_files import HOSTILE
 from tests.support.screens import settle, text_of
@@ -334,17 +334,17 @@ def test_film_prints_its_sheet(commands: CliRunner, ranker: Ranker) -> None:
 # The screen.
 
 
-async def opened(pilot: "Pilot[None]", ranker: Ranker, users: Users, item: int) -> FilmScreen:
+async def opened(pilot: "Pilot[None]", ranker: Ranker, users: Users, item: int) -> ItemScreen:
     app = pilot.app
     assert isinstance(app, NeumfApp)
     await settle(pilot)
     app.open_film(ranker, users, item)
     await settle(pilot)
-    assert isinstance(app.screen, FilmScreen)
+    assert isinstance(app.screen, ItemScreen)
     return app.screen
 
 
-def cells(screen: FilmScreen, table: str, row: int) -> list[str]:
+def cells(screen: ItemScreen, table: str, row: int) -> list[str]:
     return list(screen.query_one(table, Table)._cells(row))
 
 
@@ -440,7 +440,7 @@ async def test_from_film_to_film_and_back(
         assert screen.reach is not None and screen.reach.item == 7
         await pilot.press("backspace")
         await settle(pilot)
-        assert not isinstance(app.screen, FilmScreen)
+        assert not isinstance(app.screen, ItemScreen)
 
 
 async def test_mashing_never_mixes_two_films(
@@ -515,7 +515,7 @@ async def test_a_film_is_searched_and_chosen(
         screen = await opened(pilot, ranker, users, 7)
         await pilot.press("slash")
         dialog = app.screen
-        assert isinstance(dialog, FilmDialog)
+        assert isinstance(dialog, ItemDialog)
         await settle(pilot)
         assert dialog.query_one(Table).row_count == 100
         await pilot.press("escape")
@@ -539,10 +539,10 @@ async def test_a_film_is_searched_and_chosen(
         assert app.screen is screen and screen.item == Titles(ranker.dataset).search("the", 9)[3]
         await pilot.press("slash", *"zqxzqxzqx")
         await settle(pilot)
-        assert "none is like that" in text_of(app, "#find-film-title")
+        assert "none match" in str(app.screen.query_one(ItemPicker).border_title)
         await pilot.press("enter")
         await settle(pilot)
-        assert isinstance(app.screen, FilmDialog), "there is nothing to choose"
+        assert isinstance(app.screen, ItemDialog), "there is nothing to choose"
 
 
 async def test_hostile_titles_and_a_vector_of_zeros(

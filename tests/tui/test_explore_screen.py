@@ -12,7 +12,7 @@ from neumf_tui.text import rank_text
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.person_panes import JourneyPane, NearestPane, NearMissPane
 from neumf_tui.tui.explore.screen import ExploreScreen
-from neumf_tui.tui.widgets.ranking_table import RankingTable, side
+from neumf_tui.tui.widgets.ranked_items import RankedItemTable, side
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.widgets.why_pane import WhyPane
 from tests.support.commands import Cli
@@ -39,7 +39,7 @@ async def test_explore_shows_what_rank_prints(
         user = screen.users.dataset.user_ids[screen.user]
         said = json.loads(inside("rank", user, "--top", "all", "--json").stdout)
         assert screen.ranking.person.who == screen.user
-        table = screen.query_one(RankingTable)
+        table = screen.query_one(RankedItemTable)
         for row, (shown, item) in enumerate(zip(cells(table), said["items"], strict=True)):
             assert shown[0] == rank_text(item["rank"]) and shown[2].startswith(item["title"])
             assert shown[5] == f"{item['score_centred']:+.3f}"
@@ -76,7 +76,7 @@ async def test_orders_by_part(trained: Path, own_home: Path, inside: Cli) -> Non
             await pilot.press("b")
             await settle(pilot)
             said = json.loads(inside("rank", "sim-107", "--by", part, "--json").stdout)
-            shown = cells(screen.query_one(RankingTable))
+            shown = cells(screen.query_one(RankedItemTable))
             assert [row[8:10] for row in shown[:10]] == [
                 [f"{item['gmf_centred']:+.3f}", f"{item['mlp_centred']:+.3f}"]
                 for item in said["items"]
@@ -93,7 +93,7 @@ async def test_why_follows_the_cursor(trained: Path, own_home: Path, inside: Cli
         await settle(pilot)
         pane = screen.query_one(WhyPane)
         assert pane.why is not None and screen.ranking is not None and pane.why.row == 2
-        title = screen.ranking.person.label and cells(screen.query_one(RankingTable))[2][2]
+        title = screen.ranking.person.label and cells(screen.query_one(RankedItemTable))[2][2]
         said = json.loads(inside("why", "sim-107", title, "--json").stdout)
         text = str(pane.render())
         assert f"GMF {said['gmf_centred']:+.3f} + MLP {said['mlp_centred']:+.3f}" in text
@@ -118,7 +118,7 @@ async def test_one_cursor_for_all_epochs(trained: Path, own_home: Path, inside: 
         await settle(pilot)
         assert screen.epoch == 7 and screen.ranker is not None and screen.ranker.epoch == 7
         said = json.loads(inside("rank", "sim-107", "--epoch", "7", "--json").stdout)
-        assert cells(screen.query_one(RankingTable))[0][2] == said["items"][0]["title"]
+        assert cells(screen.query_one(RankedItemTable))[0][2] == said["items"][0]["title"]
         ranks = read_ranks(trained, 7)
         assert f"rank {rank_text(float(ranks[screen.user]))} of" in text_of(app, "#story")
         listed = [screen.list.cells(row)[3] for row in range(20)]
@@ -232,7 +232,7 @@ async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Pa
         assert len(screen.list.order) == 0 and "nobody matches" in text_of(app, "#story")
         assert (
             str(screen.query_one("#user-pane").border_title) == ""
-            and screen.query_one(RankingTable).row_count == 0
+            and screen.query_one(RankedItemTable).row_count == 0
         )
         await pilot.press("slash", "escape", "o")
         await settle(pilot)
@@ -276,7 +276,7 @@ async def test_quick_moves_never_show_one_users_list_under_anothers_name(
             title = str(screen.query_one("#user-pane").border_title)
             assert title.startswith(f"user {screen.users.dataset.user_ids[ranking.person.who]} ")
             assert screen.users.heldout_title(ranking.person.who) in text_of(app, "#story")
-            assert screen.query_one(RankingTable).ranking is ranking
+            assert screen.query_one(RankedItemTable).ranking is ranking
         await settle(pilot)
         assert screen.ranking is not None and screen.ranking.person.who == screen.user
 
@@ -295,7 +295,7 @@ async def test_finding_a_film_goes_to_it(trained: Path, own_home: Path) -> None:
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
-        assert titles[int(screen.ranking.items[screen.query_one(RankingTable).cursor])] == wanted
+        assert titles[int(screen.ranking.items[screen.query_one(RankedItemTable).cursor])] == wanted
         seen = titles[int(screen.ranking.person.history[2])]
         await pilot.press("t")
         await settle(pilot)
@@ -399,7 +399,7 @@ async def test_what_is_asked_while_a_model_opens_is_of_that_model(
         screen.action_heldout()
         await settle(pilot)
         assert screen.ranking is not None and screen.ranking.person.who == screen.user
-        assert screen.query_one(RankingTable).cursor == screen.ranking.heldout >= 50
+        assert screen.query_one(RankedItemTable).cursor == screen.ranking.heldout >= 50
         screen.action_epoch(-1)
         screen.action_epoch(-1)
         screen.action_compare()
@@ -483,7 +483,7 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
     trained: Path, own_home: Path
 ) -> None:
     from neumf_tui.tui.failures.screen import FailuresScreen
-    from neumf_tui.tui.item.screen import FilmScreen
+    from neumf_tui.tui.item.screen import ItemScreen
 
     app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -503,7 +503,7 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
         assert screen.ranking is not None
         await pilot.click("#ranking-table", offset=(20, 3), times=2)
         await settle(pilot)
-        assert isinstance(app.screen, FilmScreen) and app.screen.item == screen.ranking.items[2]
+        assert isinstance(app.screen, ItemScreen) and app.screen.item == screen.ranking.items[2]
         await pilot.press("escape")
         (failed,) = [
             key for key in screen.query("FooterKey") if getattr(key, "description", "") == "Failed"

@@ -66,7 +66,7 @@ def check(app: NeumfApp) -> None:
     if not isinstance(screen, ExploreScreen) or screen.users is None or screen.ranking is None:
         return
     ranking, data = screen.ranking, screen.users.dataset
-    table = screen.query_one(RankingTable)
+    table = screen.query_one(RankedItemTable)
     assert table.ranking is ranking and table.row_count == len(ranking.items)
     who = ranking.person.who
     title = str(screen.query_one("#user-pane").border_title).replace(
@@ -125,7 +125,7 @@ async def play(
         # The list is the one that the model gives this person, asked afresh.
         again = Ranker(folder, home, str(screen.epoch)).rank(screen.ranking.person.who, screen.by)
         np.testing.assert_array_equal(again.items, screen.ranking.items)
-        shown = cells(screen.query_one(RankingTable))
+        shown = cells(screen.query_one(RankedItemTable))
         titles = screen.ranker.dataset.catalogue.titles
         assert all(
             row[2].startswith(titles[item])

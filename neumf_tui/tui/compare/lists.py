@@ -1,13 +1,13 @@
-"""What the tables of the compare screen show."""
+"""The contents of the tables on the compare screen."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.widgets.movers import MoverTable
-from neumf_tui.tui.widgets.table import Column
+from neumf_tui.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Catalogue
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from neumf_tui.explore.compare_users import AllComparison
     from neumf_tui.explore.users import Users
 
-MOVERS = 6
+MOST_NAMED = 6
 """Titles named as the biggest movers, as far as they fit."""
 
 
-def show_list(
-    table: MoverTable, catalogue: "Catalogue", found: "PersonComparison", side: str
-) -> None:
-    """One person's list in A or in B, `side` `a` or `b`, and where each film stands in the other."""
+def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", side: str) -> None:
+    """Show a person's list in the model of `side`, `a` or `b`, with each rank in the other."""
     from neumf_tui.explore.compare import move_text
 
     is_a = side == "a"
-    label, ranking, ranks = (
-        (found.label_a, found.a, found.ranks_of_a)
-        if is_a
-        else (found.label_b, found.b, found.ranks_of_b)
-    )
-    rows, tag = (found.row_in_b, "left") if is_a else (found.row_in_a, "new")
+    if is_a:
+        label, ranking, ranks, other_rows = found.label_a, found.a, found.ranks_of_a, found.row_in_b
+    else:
+        label, ranking, ranks, other_rows = found.label_b, found.b, found.ranks_of_b, found.row_in_a
+
+    def is_only_here(row: int) -> bool:
+        """Return whether an item of the top is not in the top of the other list."""
+        return row < found.count <= int(other_rows[row])
 
     def cells(row: int) -> list[str]:
         item = int(ranking.items[row])
@@ -42,8 +42,13 @@ def show_list(
             str(catalogue.years[item] or ""),
             rank_text(after if is_a else before),
             move_text(before, after),
-            tag if row < found.count <= rows[row] else "",
+            ("left" if is_a else "new") if is_only_here(row) else "",
         ]
+
+    def sign(row: int, column: int) -> int:
+        if column == 4:
+            return gain_sign(ranks(row))
+        return (-1 if is_a else 1) if column == 5 and is_only_here(row) else 0
 
     table.columns = [
         Column("#", 4, right=True),
@@ -53,13 +58,19 @@ def show_list(
         Column("move", 6, right=True),
         Column("", 4, drop=2),
     ]
-    table.moves = (4, 5)
+    table.sign = sign
     table.scroll_to(y=0, animate=False)
     table.show_rows(len(ranking.items), cells, marked=ranking.heldout)
 
 
+def gain_sign(ranks: Sequence[float]) -> int:
+    """Return 1 if a rank is better (lower) after than before, -1 if it is worse, otherwise 0."""
+    before, after = ranks
+    return int(after < before) - int(after > before)
+
+
 def mover_lines(catalogue: "Catalogue", found: "PersonComparison") -> list[str]:
-    """The biggest movers into and out of the top of the list, a line each."""
+    """Return a line about the items that entered the top of the list, and one about those that left."""
     lines = []
     for name, rows, ranking, ranks in (
         ("in ", found.entered(), found.b, found.ranks_of_b),
@@ -67,7 +78,7 @@ def mover_lines(catalogue: "Catalogue", found: "PersonComparison") -> list[str]:
     ):
         titles = [
             f"{catalogue.titles[int(ranking.items[row])]} {' → '.join(map(rank_text, ranks(row)))}"
-            for row in rows[:MOVERS]
+            for row in rows[:MOST_NAMED]
         ]
         if titles:
             lines.append(f"{name} {clean(' · '.join(titles))}")
@@ -75,24 +86,31 @@ def mover_lines(catalogue: "Catalogue", found: "PersonComparison") -> list[str]:
 
 
 def show_users(
-    table: MoverTable, users: "Users", found: "AllComparison", order: NDArray[np.int64], sort: str
+    table: Table, users: "Users", found: "AllComparison", order: NDArray[np.int64], sort: str
 ) -> None:
-    """Users with their ranks in both; `order` has rows of the comparison."""
+    """Show users with their ranks in both models; `order` has rows of the comparison."""
     from neumf_tui.explore.compare import move_text
 
-    sides = found.side
+    def ranks(row: int) -> tuple[float, float]:
+        at = int(order[row])
+        return float(found.rank_a[at]), float(found.rank_b[at])
 
     def cells(row: int) -> list[str]:
-        at = int(order[row])
-        user, before, after = int(found.users[at]), float(found.rank_a[at]), float(found.rank_b[at])
+        at, (before, after) = int(order[row]), ranks(row)
+        user = int(found.users[at])
         return [
             users.dataset.user_ids[user],
             users.heldout_title(user),
             rank_text(before),
             rank_text(after),
             move_text(before, after),
-            ("lost", "", "won")[int(sides[at]) + 1],
+            {-1: "lost", 0: "", 1: "won"}[int(found.side[at])],
         ]
+
+    def sign(row: int, column: int) -> int:
+        if column == 4:
+            return gain_sign(ranks(row))
+        return int(found.side[order[row]]) if column == 5 else 0
 
     table.columns = [
         Column("user", min(16, max(4, *map(len, users.dataset.user_ids)))),
@@ -102,5 +120,5 @@ def show_users(
         Column("move", 6, right=True, drop=1),
         Column("", 4),
     ]
-    table.moves = (4, 5)
+    table.sign = sign
     table.show_rows(len(order), cells)

@@ -19,8 +19,7 @@ from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.compare.dialog import CompareDialog, Model
 from neumf_tui.tui.compare.lists import mover_lines, show_list, show_users
-from neumf_tui.tui.widgets.head_text import marks, with_protocol
-from neumf_tui.tui.widgets.movers import MoverTable
+from neumf_tui.tui.widgets.head_text import optimism_marks, with_protocol
 from neumf_tui.tui.widgets.scatter import RankScatter
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.work import AskingScreen
@@ -130,14 +129,14 @@ class CompareScreen(AskingScreen):
                 yield Static(id="compare-words", markup=False)
                 yield Static(id="compare-movers", markup=False)
                 with Horizontal(id="compare-lists"):
-                    yield MoverTable((), id="list-a")
-                    yield MoverTable((), id="list-b")
+                    yield Table((), id="list-a")
+                    yield Table((), id="list-b")
             with TabPane("2 all users", id="all"):
                 yield Static("reading the ranks", id="all-words", markup=False)
                 yield Static(id="all-caveat", markup=False)
                 with Horizontal(id="compare-users-row"):
                     yield RankScatter(id="scatter")
-                    yield MoverTable((), id="users-table")
+                    yield Table((), id="users-table")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -212,7 +211,7 @@ class CompareScreen(AskingScreen):
         infos = [self.a.info, self.b.info if self.b else self.a.info]
         presets = dict.fromkeys(info.preset for info in infos)
         protocol_a, protocol_b = (protocol_of(info) for info in infos)
-        mark_a, mark_b = marks(protocol_a, protocol_b)
+        mark_a, mark_b = optimism_marks(protocol_a, protocol_b)
         names = Text.assemble(
             ("neumf-tui", "bold"), " ▸ compare  A ", (clean(self.a.label), "bold"), mark_a, "  B ", (clean(b), "bold"), mark_b,
         )  # fmt: skip
@@ -247,7 +246,7 @@ class CompareScreen(AskingScreen):
             "\n".join(mover_lines(data.catalogue, found))
         )
         for side in ("a", "b"):
-            show_list(self.query_one(f"#list-{side}", MoverTable), data.catalogue, found, side)
+            show_list(self.query_one(f"#list-{side}", Table), data.catalogue, found, side)
         self._mark_in_scatter()
 
     @on(Table.Highlighted, "#list-a, #list-b")
@@ -284,7 +283,7 @@ class CompareScreen(AskingScreen):
         if self.all is not None:
             self.order = ordered(self.all, SORTS[self.sort])
             show_users(
-                self.query_one("#users-table", MoverTable),
+                self.query_one("#users-table", Table),
                 self.users_a,
                 self.all,
                 self.order,

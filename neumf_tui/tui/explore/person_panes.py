@@ -1,8 +1,8 @@
-"""The tabs about one person beside the ranking: history, nearest users, the way through the epochs, the near miss."""
+"""The tabs about one person beside the ranking: history, nearest users, epochs, near miss."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.text import Text
@@ -14,7 +14,7 @@ from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.work import AskingScreen
+from neumf_tui.tui.work import Asker
 
 if TYPE_CHECKING:
     from neumf_tui.explore.journey import Journey
@@ -24,29 +24,37 @@ if TYPE_CHECKING:
     from neumf_tui.views.sheet import Sheet
 
 NEAREST = 50
-"""Users listed as nearest."""
+"""Number of nearest users listed."""
 
 
 class PersonPane(Vertical):
-    """A tab that is filled when it is in front, and emptied when its person goes."""
+    """A tab that is filled when it comes to the front, and cleared when another person is chosen."""
 
     NAME: ClassVar[str]
-    """Of its tab."""
+    """Id of its tab, and the kind of its questions."""
     FOCUS: ClassVar[str]
-    """The table that gets the keys."""
+    """Selector of the table that gets the focus."""
     sheet: "Callable[[], Sheet] | None" = None
     """Makes the sheet of what is shown."""
 
+    def on_mount(self) -> None:
+        self.asker = Asker(
+            self.screen, lambda text: self.notify(text, severity="error", markup=False, timeout=10)
+        )
+
     @property
-    def asker(self) -> AskingScreen:
-        return cast("AskingScreen", self.screen)
+    def table(self) -> Table:
+        return self.query_one(self.FOCUS, Table)
 
     def clear(self) -> None:
-        """Show nobody."""
-        raise NotImplementedError
+        """Show nobody, and drop the answer that is awaited."""
+        self.sheet = None
+        self.asker.drop(self.NAME)
+        for table in self.query(Table):
+            table.clear()
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
-        """Show this person; what takes a moment comes when it is there."""
+        """Show this person, as soon as the answers are there."""
         raise NotImplementedError
 
 
@@ -66,11 +74,8 @@ class HistoryPane(PersonPane):
             id="history-table",
         )
 
-    def clear(self) -> None:
-        self.query_one(Table).show_rows(0, lambda _row: [])
-
     def show_history(self, users: "Users", who: "Who") -> None:
-        """Latest first; needs no model."""
+        """Show the history, latest first; this needs no model."""
         data = users.dataset
         items = (data.history(who) if isinstance(who, int) else who.history(data))[::-1]
         times = (
@@ -91,14 +96,14 @@ class HistoryPane(PersonPane):
                 f"{data.seen_by[item]:,}",
             ]
 
-        self.query_one(Table).show_rows(len(items), cells)
+        self.table.show_rows(len(items), cells)
 
 
 def _day(seconds: int) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):
-        return ""  # no time that a calendar has
+        return ""  # outside the years of the calendar
 
 
 class NearestPane(PersonPane):
@@ -118,12 +123,6 @@ class NearestPane(PersonPane):
                 with Vertical():
                     yield Static(f"by {kind.upper()} vector", classes="pane-head")
                     yield Table(columns, id=f"nearest-{kind}")
-
-    def clear(self) -> None:
-        self.sheet = None
-        self.asker.drop("nearest")
-        for table in self.query(Table):
-            table.show_rows(0, lambda _row: [])
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
         from neumf_tui.explore.neighbours import similar_users_sheet
@@ -148,10 +147,10 @@ class NearestPane(PersonPane):
 
                 self.query_one(f"#nearest-{kind}", Table).show_rows(len(rows), cells)
 
-        self.asker.ask("nearest", lambda _: similar_users_sheet(ranker, who, NEAREST), show)
+        self.asker.ask(self.NAME, lambda _: similar_users_sheet(ranker, who, NEAREST), show)
 
     def user_at(self, table: Table, users: "Users") -> int | None:
-        """Index of the user under the cursor."""
+        """Return the index of the user under the cursor of one of the two tables."""
         if self.sheet is None:
             return None
         kind = (table.id or "").removeprefix("nearest-")
@@ -159,17 +158,12 @@ class NearestPane(PersonPane):
 
 
 class JourneyPane(PersonPane):
-    """The held-out film's rank over all epochs; below it, on demand, the loss."""
+    """The held-out item's rank after each epoch, and below it the loss, if it is asked for."""
 
     NAME, FOCUS = "epochs", "#journey-table"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.loss = False
-        self.epoch = 0
-
     def compose(self) -> ComposeResult:
-        yield Static("nothing is held out, and so there is no rank to follow", id="journey-none")
+        yield Static("No film of this person is held out: there is no rank.", id="journey-none")
         yield CurveChart(id="journey-rank")
         yield CurveChart(id="journey-loss")
         yield Table(
@@ -184,26 +178,28 @@ class JourneyPane(PersonPane):
         )
 
     def on_mount(self) -> None:
-        rank, loss = (
-            self.query_one("#journey-rank", CurveChart),
-            self.query_one("#journey-loss", CurveChart),
-        )
-        # The arrows choose the epoch of the whole screen, here as elsewhere.
+        rank, loss = self.rank_chart, self.loss_chart
+        # The arrow keys choose the epoch of the whole screen, so no chart takes them.
         rank.can_focus = loss.can_focus = False
         rank.border_title, loss.border_title = "rank of the held-out film (log; 1 is best)", "loss"
         rank.log_y = True
         loss.display = False
 
+    @property
+    def rank_chart(self) -> CurveChart:
+        return self.query_one("#journey-rank", CurveChart)
+
+    @property
+    def loss_chart(self) -> CurveChart:
+        return self.query_one("#journey-loss", CurveChart)
+
     def clear(self) -> None:
-        self.sheet = None
-        self.asker.drop("journey")
+        super().clear()
         for chart in self.query(CurveChart):
             chart.show(Plot())
-        self.query_one(Table).show_rows(0, lambda _row: [])
 
     def toggle_loss(self) -> None:
-        self.loss = not self.loss
-        self.query_one("#journey-loss").display = self.loss
+        self.loss_chart.display = not self.loss_chart.display
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
         from neumf_tui.explore.journey import journey, journey_sheet
@@ -224,20 +220,19 @@ class JourneyPane(PersonPane):
             snapshot = read_snapshot(ranker.folder)
             return journey(users, who, snapshot), journey_sheet(users, who, snapshot)
 
-        self.asker.ask("journey", lambda _: read(), show)
+        self.asker.ask(self.NAME, lambda _: read(), show)
 
     def _draw(self, way: "Journey", epoch: int) -> None:
         epochs, ranks = way.epochs.astype(np.float64), way.ranks.astype(np.float64)
         here = int(np.flatnonzero(way.epochs == epoch)[0]) if epoch in way.epochs else -1
         x_max = float(epochs[-1]) if len(epochs) else 1.0
         lines = [("top 50", float(CUTOFF))]
-        rank = self.query_one("#journey-rank", CurveChart)
         at = (
             f"epoch {epoch}: rank {rank_text(float(ranks[here]))}"
             if here >= 0
             else f"epoch {epoch}"
         )
-        rank.show(
+        self.rank_chart.show(
             Plot(
                 [Curve(epochs, ranks, best=here)],
                 lines,
@@ -247,7 +242,7 @@ class JourneyPane(PersonPane):
             ),
             f"● {at}  ←→",
         )
-        self.query_one("#journey-loss", CurveChart).show(
+        self.loss_chart.show(
             Plot([Curve(epochs, way.losses, best=here)], (), x_max, x_name="epoch")
         )
 
@@ -262,11 +257,11 @@ class JourneyPane(PersonPane):
                 "",
             ]
 
-        self.query_one(Table).show_rows(len(epochs), cells, cursor=max(here, 0), marked=here)
+        self.table.show_rows(len(epochs), cells, cursor=max(here, 0), marked=here)
 
 
 class NearMissPane(PersonPane):
-    """What stands between the held-out film and the top 50, and what each film of the history does to that."""
+    """What the held-out item lacks for the top 50, and its rank without each item of the history."""
 
     NAME, FOCUS = "near-miss", "#near-miss-table"
 
@@ -283,72 +278,88 @@ class NearMissPane(PersonPane):
             id="near-miss-table",
         )
 
+    @property
+    def head(self) -> Static:
+        return self.query_one("#near-miss-head", Static)
+
     def clear(self) -> None:
-        self.sheet = None
-        self.asker.drop("near-miss")
-        self.query_one("#near-miss-head", Static).update("")
-        self.query_one(Table).show_rows(0, lambda _row: [])
+        super().clear()
+        self.head.update("")
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
         from neumf_tui.explore.near_miss import leave_out
 
         self.clear()
         if ranking.heldout < 0:
-            self.query_one("#near-miss-head", Static).update("nothing is held out")
+            self.head.update("No film of this person is held out.")
             return
         self._draw(ranker, users, ranking, None)
-        self._go_on(leave_out(ranker, ranking), ranker, users, ranking)
+        self._ask_next(leave_out(ranker, ranking), ranker, users, ranking)
 
-    def _go_on(
+    def _ask_next(
         self, steps: "Iterator[LeftOut]", ranker: "Ranker", users: "Users", ranking: "UserRanking"
     ) -> None:
-        """One batch of fold-ins after another, shown as they come; another person's question ends it."""
+        """Ask for one batch of fold-ins after another, until another person's question comes."""
 
         def show(left: "LeftOut | None") -> None:
             if left is not None:
                 self._draw(ranker, users, ranking, left)
-                self._go_on(steps, ranker, users, ranking)
+                self._ask_next(steps, ranker, users, ranking)
 
-        self.asker.ask("near-miss", lambda _: next(steps, None), show)
+        self.asker.ask(self.NAME, lambda _: next(steps, None), show)
 
     def _draw(
         self, ranker: "Ranker", users: "Users", ranking: "UserRanking", left: "LeftOut | None"
     ) -> None:
-        from neumf_tui.explore.near_miss import margin, near_miss_sheet, order_of
+        from neumf_tui.explore.near_miss import near_miss_sheet
 
         self.sheet = lambda: near_miss_sheet(ranker, ranking, left)
-        catalogue = users.dataset.catalogue
-        found = margin(ranking)
-        text = Text()
-        if found is None:
-            text.append("no more than 50 candidates: every rank is a hit")
-        else:
-            text.append(f"{abs(found.score):.3f} {'above' if found.score >= 0 else 'below'} ")
-            text.append(clean(catalogue.titles[found.item]), "bold")
-            text.append(f" at 50, {abs(found.deviations):.2f} σ of the scores")
-        text.append("\none film left out at a time, by fold-in; nothing trained")
+        self.head.update(_near_miss_text(users, ranking, left))
         if left is not None:
-            done, total = len(left.items), left.total
-            trained = rank_text(ranking.heldout_ranks["score"])
-            text.append(
-                f"\nall {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained"
-            )
-            if done < total:
-                text.append(f" · {done} tried")
-            order = order_of(left)
+            self._show_without(users, left)
 
-            def cells(row: int) -> list[str]:
-                item, rank = int(left.items[order[row]]), float(left.ranks[order[row]])
-                change = rank - left.base
-                crosses = (rank <= CUTOFF) != (left.base <= CUTOFF)
-                return [
-                    catalogue.titles[item],
-                    str(catalogue.years[item] or ""),
-                    rank_text(rank),
-                    f"{change:+,.1f}".removesuffix(".0") if change else "0",
-                    ("✓" if rank <= CUTOFF else "✗") if crosses else "",
-                ]
+    def _show_without(self, users: "Users", left: "LeftOut") -> None:
+        from neumf_tui.explore.near_miss import order_of
 
-            table = self.query_one(Table)
-            table.show_rows(len(order), cells, cursor=table.cursor)
-        self.query_one("#near-miss-head", Static).update(text)
+        catalogue, order = users.dataset.catalogue, order_of(left)
+
+        def cells(row: int) -> list[str]:
+            item, rank = int(left.items[order[row]]), float(left.ranks[order[row]])
+            change = rank - left.base
+            crosses = (rank <= CUTOFF) != (left.base <= CUTOFF)
+            return [
+                catalogue.titles[item],
+                str(catalogue.years[item] or ""),
+                rank_text(rank),
+                f"{change:+,.1f}".removesuffix(".0") if change else "0",
+                ("✓" if rank <= CUTOFF else "✗") if crosses else "",
+            ]
+
+        self.table.show_rows(len(order), cells, cursor=self.table.cursor)
+
+
+def _near_miss_text(users: "Users", ranking: "UserRanking", left: "LeftOut | None") -> Text:
+    """Return the lines above the table: the margin to place 50, and what fold-in gives."""
+    from neumf_tui.explore.near_miss import margin
+
+    found, text = margin(ranking), Text()
+    if found is None:
+        text.append(f"every rank is a hit: there are no more than {CUTOFF} candidates")
+    else:
+        rival = clean(users.dataset.catalogue.titles[found.item])
+        if found.score >= 0:
+            text.append(f"{found.score:.3f} in score above place {CUTOFF} (")
+        else:
+            text.append(f"needs +{-found.score:.3f} in score to reach place {CUTOFF} (")
+        text.append(rival, "bold")
+        text.append(f"; {abs(found.deviations):.2f} σ)")
+    text.append("\nbelow: its rank without one film, by fold-in (no training)")
+    if left is not None:
+        done, total = len(left.items), left.total
+        trained = rank_text(ranking.heldout_ranks["score"])
+        text.append(
+            f"\nwith all {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained"
+        )
+        if done < total:
+            text.append(f" · {done} of {total} tried")
+    return text

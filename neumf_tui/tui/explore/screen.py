@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -10,7 +11,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from neumf_tui.errors import RunError
@@ -29,9 +30,9 @@ from neumf_tui.tui.explore.person_panes import (
 )
 from neumf_tui.tui.explore.story import story
 from neumf_tui.tui.failures.screen import FailuresScreen
-from neumf_tui.tui.widgets.ranking_table import RankingTable
+from neumf_tui.tui.widgets.ranked_items import RankedItemTable
+from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.widgets.why_pane import WhyPane
 from neumf_tui.tui.work import AskingScreen
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from neumf_tui.tui.app import NeumfApp
     from neumf_tui.views.sheet import Sheet
 
-TABS = ("ranking", "history", "nearest", "epochs", "near-miss")
 ORDERS = ("score", "gmf", "mlp")
 ORDER_NAMES = {"score": "score", "gmf": "GMF alone", "mlp": "MLP alone"}
 
@@ -125,9 +125,8 @@ class ExploreScreen(AskingScreen):
             with Vertical(id="user-pane"):
                 yield Static(id="story")
                 with TabbedContent(id="user-tabs"):
-                    with TabPane("1 ranking", id="ranking"), Container(id="ranking-body"):
-                        yield RankingTable(id="ranking-table")
-                        yield WhyPane(id="why")
+                    with TabPane("1 ranking", id="ranking"):
+                        yield RankingPane(RankedItemTable(id="ranking-table"))
                     with TabPane("2 history", id="history"):
                         yield HistoryPane()
                     with TabPane("3 nearest", id="nearest"):
@@ -147,7 +146,7 @@ class ExploreScreen(AskingScreen):
         self.query_one("#user-tabs Tabs").can_focus = False
         self.people.table.focus()
         # Two seconds of import: begun at once, while the users are read.
-        self.ask("import", lambda _: __import__("neumf_tui.explore.ranker"), lambda _: None)
+        self.ask("import", lambda _: import_module("neumf_tui.explore.ranker"), lambda _: None)
         self.ask("users", lambda _: self._read_users(), self._take_users)
 
     def _read_users(self) -> "tuple[Users, int, list[Guest], list[str]]":
@@ -292,12 +291,10 @@ class ExploreScreen(AskingScreen):
 
     def _show_nobody(self, text: str) -> None:
         self.ranking = None
-        for kind in ("rank", "why"):
-            self.drop(kind)
+        self.drop("rank")
         self.query_one("#user-pane").border_title = ""
         self.query_one("#story", Static).update(text)
-        self.query_one(RankingTable).clear()
-        self.query_one(WhyPane).clear()
+        self.query_one(RankingPane).clear()
         for pane in self.query(PersonPane):
             pane.clear()
         self._stale = set()
@@ -329,13 +326,11 @@ class ExploreScreen(AskingScreen):
 
     def _take_ranking(self, first: "Why") -> None:
         ranking = first.ranking
-        if self.users is None or ranking.person.who != self.who:
+        if self.users is None or self.ranker is None or ranking.person.who != self.who:
             return  # the person went while an epoch was being opened; their own answer comes
         with self.app.batch_update():
             self.ranking = ranking
-            self.drop("why")
-            self.query_one(WhyPane).show(first, self.users.dataset)
-            self.query_one(RankingTable).show_ranking(ranking, self.users.dataset)
+            self.query_one(RankingPane).show_first(self.ranker, first)
             self._draw_story()
             self._draw_tab_names()
             for pane in self.query(PersonPane):
@@ -363,27 +358,6 @@ class ExploreScreen(AskingScreen):
         else:
             return
         self._stale.discard(name)
-
-    @on(Table.Highlighted, "#ranking-table")
-    def explain(self, event: Table.Highlighted) -> None:
-        ranker, ranking, users = self.ranker, self.ranking, self.users
-        if ranker is None or ranking is None or users is None or event.row >= len(ranking.items):
-            return
-        row, shown = event.row, self.query_one(WhyPane).why
-        if shown is not None and shown.ranking is ranking and shown.row == row:
-            self.drop("why")
-            return
-
-        def explained() -> "Why":
-            from neumf_tui.explore.why import why
-
-            return why(ranker, ranking, row)
-
-        self.ask(
-            "why",
-            lambda _: explained(),
-            lambda found: self.query_one(WhyPane).show(found, users.dataset),
-        )
 
     # Drawing.
 
@@ -429,7 +403,7 @@ class ExploreScreen(AskingScreen):
 
     def _draw_tab_names(self) -> None:
         """The first tab says what its list is ordered by."""
-        raw = " raw" if self.query_one(RankingTable).raw else ""
+        raw = " raw" if self.query_one(RankedItemTable).raw else ""
         by = "ranking" if self.by == "score" else f"by {ORDER_NAMES[self.by]}"
         tab, name = self.query_one(TabbedContent).get_tab("ranking"), f"1 {by}{raw}"
         if str(tab.label) != name:  # it lays the screen out anew
@@ -464,7 +438,7 @@ class ExploreScreen(AskingScreen):
         )  # then once their list is there
         if not self._to_heldout and self.ranking and self.ranking.heldout >= 0:
             self.action_tab("ranking")
-            self.query_one(RankingTable).show_in_middle(self.ranking.heldout)
+            self.query_one(RankedItemTable).show_in_middle(self.ranking.heldout)
 
     def action_tab(self, name: str) -> None:
         self.query_one(TabbedContent).active = name
@@ -490,17 +464,13 @@ class ExploreScreen(AskingScreen):
         self._ask_ranking()
 
     def action_raw(self) -> None:
-        table = self.query_one(RankingTable)
-        table.raw = not table.raw
-        table.refresh()
+        self.query_one(RankingPane).toggle_raw()
         self._draw_tab_names()
 
     def action_why(self) -> None:
         if self.query_one(TabbedContent).active != "ranking":
             self.action_tab("ranking")
-        shown = self.query_one(WhyPane).size.height > 0
-        self.set_class(shown, "-hide-why")
-        self.set_class(not shown, "-show-why")
+        self.query_one(RankingPane).toggle_why()
 
     def action_loss(self) -> None:
         self.action_tab("epochs")
@@ -572,9 +542,9 @@ class ExploreScreen(AskingScreen):
         if users is None or self.ranking is None:
             return
 
-        from neumf_tui.tui.widgets.item_dialog import FilmDialog
+        from neumf_tui.tui.widgets.item_picker import ItemDialog
 
-        self.app.push_screen(FilmDialog(lambda: users.dataset.titles), self._go_to_film)
+        self.app.push_screen(ItemDialog(users.dataset), self._go_to_film)
 
     def _go_to_film(self, item: int | None) -> None:
         if item is None or self.ranking is None:

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
-from neumf_tui.tui.failures.tables import COHORT_COLUMNS, FILM_COLUMNS, USER_COLUMNS, JudgedTable
+from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from neumf_tui.tui.widgets.head_text import with_protocol
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import AskingScreen, Cancelled
@@ -124,7 +124,7 @@ class FailuresScreen(AskingScreen):
         with TabbedContent(id="failures-tabs"):
             with TabPane("1 users", id="users"), Horizontal():
                 with Vertical(classes="failures-pane", id="failures-list"):
-                    yield JudgedTable(USER_COLUMNS, id="users-table")
+                    yield Table(USER_COLUMNS, id="users-table")
                     yield Input(
                         placeholder="id or held-out title", id="failures-search", compact=True
                     )
@@ -135,13 +135,13 @@ class FailuresScreen(AskingScreen):
                 TabPane("2 cohorts", id="cohorts"),
                 Vertical(classes="failures-pane", id="failures-cohorts"),
             ):
-                yield JudgedTable(COHORT_COLUMNS, id="cohorts-table")
+                yield Table(COHORT_COLUMNS, id="cohorts-table")
             with (
                 TabPane("3 catalogue", id="catalogue"),
                 Vertical(classes="failures-pane", id="failures-catalogue"),
             ):
                 yield Static(id="failures-figures", markup=False)
-                yield Table(FILM_COLUMNS, id="catalogue-table")
+                yield Table(ITEM_COLUMNS, id="catalogue-table")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -326,8 +326,8 @@ class FailuresScreen(AskingScreen):
         failures = self.failures
         assert failures is not None
         self.order = order
-        table = self.query_one("#users-table", JudgedTable)
-        table.judge = lambda row, column: (
+        table = self.query_one("#users-table", Table)
+        table.sign = lambda row, column: (
             int(np.nan_to_num(np.sign(failures.gains[order[row]]))) if column == 4 else 0
         )
         table.scroll_to(y=0, animate=False)
@@ -353,12 +353,12 @@ class FailuresScreen(AskingScreen):
             return
         side = self.query_one("#failures-side")
         side.border_title = f"ranks of {len(failures.evaluated):,} users"
-        table = self.query_one("#users-table", JudgedTable)
+        table = self.query_one("#users-table", Table)
         room = side.scrollable_content_region
         bins = failures.spread() if len(failures.evaluated) else []
         if room.height < len(bins) + USER_LINES:
             bins = fewer(bins)
-        text = histogram(bins, max(20, room.width), table.judged(1), table.judged(-1))
+        text = histogram(bins, max(20, room.width), table.sign_style(1), table.sign_style(-1))
         self.query_one("#failures-spread", Static).update(text)
 
     def on_resize(self) -> None:
@@ -382,14 +382,14 @@ class FailuresScreen(AskingScreen):
             others.sort(key=lambda c: c.hit)
         self.cohorts = shown = [everybody, *others]
         scale = max(max(c.hit_interval[1], c.popularity_hit) for c in shown)
-        table = self.query_one("#cohorts-table", JudgedTable)
+        table = self.query_one("#cohorts-table", Table)
         table.columns[6] = Column(f"0{f'{scale:.2f}':>{WHISKER - 1}}", WHISKER, drop=4)
 
         def cells(row: int) -> list[str]:
             first = self.lowest_first or not row or shown[row - 1].kind != shown[row].kind
             return cohort_cells(shown[row], everybody, scale, first)
 
-        table.judge = lambda row, column: verdict(shown[row], everybody) if column in (0, 4) else 0
+        table.sign = lambda row, column: verdict(shown[row], everybody) if column in (0, 4) else 0
         table.show_rows(len(shown), cells)
         pane = self.query_one("#failures-cohorts")
         order = "lowest Hit@50 first" if self.lowest_first else "by kind"

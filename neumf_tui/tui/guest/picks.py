@@ -1,43 +1,44 @@
-"""What a new user has picked, with the way back and forth again."""
+"""The items that a new user has picked, with undo and redo."""
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Picks:
-    """All that a list depends on, the model apart."""
+    """Everything that a new user's list depends on, except the model."""
 
     items: tuple[int, ...] = ()
     """Item indices in the order of picking, none twice."""
     seed: int = 0
-    """Of the draw of negatives."""
+    """Seed for drawing the negatives of the fold-in."""
 
     def toggled(self, item: int) -> "Picks":
-        """Without `item` where it is picked, else with it as the latest."""
+        """Return the picks without `item` if it is picked, otherwise with it as the latest."""
         if item in self.items:
             return replace(self, items=tuple(other for other in self.items if other != item))
         return replace(self, items=(*self.items, item))
 
 
-class Past:
-    """States one after another; a new one ends whatever could have been done again."""
+class UndoStack:
+    """States in the order in which they were made, one of them the current one."""
 
     def __init__(self, first: Picks) -> None:
         self._states, self._at = [first], 0
 
     @property
-    def now(self) -> Picks:
+    def current(self) -> Picks:
         return self._states[self._at]
 
-    def do(self, picks: Picks) -> None:
+    def push(self, picks: Picks) -> None:
+        """Make `picks` the current state, and forget the states that were undone."""
         self._states[self._at + 1 :] = [picks]
         self._at += 1
 
-    def can(self, step: int) -> bool:
-        """Whether there is a state `step` further on (1: redo) or back (−1: undo)."""
+    def can_move(self, step: int) -> bool:
+        """Return whether there is a state to redo (step 1) or to go back to (step -1)."""
         return 0 <= self._at + step < len(self._states)
 
     def move(self, step: int) -> None:
-        """Nothing where there is no such state."""
-        if self.can(step):
+        """Redo (step 1) or undo (step -1), if that is possible."""
+        if self.can_move(step):
             self._at += step

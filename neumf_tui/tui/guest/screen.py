@@ -14,20 +14,19 @@ from textual.widgets import Footer, Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
-from neumf_tui.tui.guest.moves_table import MovesTable
-from neumf_tui.tui.guest.picks import Past, Picks
-from neumf_tui.tui.guest.text import Listed, behind, films, story
+from neumf_tui.tui.guest.moved_items import MovedItemTable
+from neumf_tui.tui.guest.picks import Picks, UndoStack
+from neumf_tui.tui.guest.text import PicksRanking, film_count, outdated_summary, summary
 from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
-from neumf_tui.tui.widgets.item_search import FilmSearch
+from neumf_tui.tui.widgets.item_picker import ItemPicker
+from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.widgets.why_pane import WhyPane
 from neumf_tui.tui.work import AskingScreen
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest
     from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
-    from neumf_tui.explore.why import Why
     from neumf_tui.views.sheet import Sheet
 
 PICKED_COLUMNS = (
@@ -42,7 +41,7 @@ class GuestScreen(AskingScreen):
     """Search and picked films on the left, the ranking for them on the right.
 
     Picks change at once and their list a moment later; until it is there, the line above the ranking says of which films the
-    list still is. `past.now` are the picks, `shown` the list with its own.
+    list still is. `undo_stack.current` are the picks, `shown` the list with its own.
     """
 
     CSS_PATH = "screen.tcss"
@@ -66,13 +65,13 @@ class GuestScreen(AskingScreen):
         picks = (
             Picks(tuple(guest.history(ranker.dataset).tolist()), guest.seed) if guest else Picks()
         )
-        self.past = Past(picks)
+        self.undo_stack = UndoStack(picks)
         self.name_kept = guest.name if guest else ""
         """Name of the guest in its file, empty while there is none."""
         self.kept = picks
         """What its file has."""
-        self.shown: Listed | None = None
-        self._before: Listed | None = None
+        self.shown: PicksRanking | None = None
+        self._before: PicksRanking | None = None
         """The list that moves are told against."""
 
     def compose(self) -> ComposeResult:
@@ -80,11 +79,11 @@ class GuestScreen(AskingScreen):
         with Horizontal(id="guest-body"):
             with Vertical(id="guest-left"):
                 data = self.ranker.dataset
-                yield FilmSearch(
+                yield ItemPicker(
                     self,
                     data,
-                    lambda: self.picks.items,
                     self._pick_item,
+                    lambda: self.picks.items,
                     id="guest-find",
                     classes="guest-pane",
                 )
@@ -96,9 +95,7 @@ class GuestScreen(AskingScreen):
                     yield Table(PICKED_COLUMNS, id="guest-picked")
             with Vertical(id="guest-right", classes="guest-pane"):
                 yield Static(id="guest-state")
-                with Horizontal(id="guest-ranking-body"):
-                    yield MovesTable(id="guest-ranking")
-                    yield WhyPane(id="guest-why")
+                yield RankingPane(MovedItemTable(id="guest-ranking"))
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -112,16 +109,16 @@ class GuestScreen(AskingScreen):
 
     @property
     def picks(self) -> Picks:
-        return self.past.now
+        return self.undo_stack.current
 
     def _do(self, picks: Picks) -> None:
         if picks != self.picks:
-            self.past.do(picks)
+            self.undo_stack.push(picks)
             self._take_picks()
 
     def _take_picks(self) -> None:
         """Show the picks, and ask for the list that is theirs."""
-        self.query_one(FilmSearch).take_picked()
+        self.query_one(ItemPicker).show_picked()
         self._draw_picked()
         self._ask_list()
         self._draw_head()
@@ -149,35 +146,19 @@ class GuestScreen(AskingScreen):
             self.shown is None or self.shown.picks != picks
         ):  # folded in again under another name only, it moves nothing
             self._before = self.shown
-        self.shown, before = Listed(picks, ranking), self._before
-        table = self.query_one(MovesTable)
+        self.shown, before = PicksRanking(picks, ranking), self._before
+        table = self.query_one(MovedItemTable)
+        pane = self.query_one(RankingPane)
+        pane.set_class(not picks.items, "-nobody")
+        if picks.items:
+            pane.ranker = self.ranker
+        else:  # the mean of all users has no history that could explain anything
+            pane.clear_why()
         top, row = (table.scroll_offset.y, table.cursor) if table.has_focus else (0, 0)
         table.show_moves(ranking, before.ranking if before else None, self.ranker.dataset)
         table.scroll_to(y=top, animate=False)
         table.cursor = row
-        self.set_class(not picks.items, "-nobody")
         self._draw_state()
-
-    @on(Table.Highlighted, "#guest-ranking")
-    def explain(self, event: Table.Highlighted) -> None:
-        ranker, shown, row = self.ranker, self.shown, event.row
-        if shown is None or row >= len(shown.ranking.items):
-            return
-        if not shown.picks.items:  # nothing picked carries anything
-            self.drop("why")
-            self.query_one(WhyPane).clear()
-            return
-
-        def explained() -> "Why":
-            from neumf_tui.explore.why import why
-
-            return why(ranker, shown.ranking, row)
-
-        self.ask(
-            "why",
-            lambda _: explained(),
-            lambda found: self.query_one(WhyPane).show(found, ranker.dataset),
-        )
 
     def show_problem(self, text: str) -> None:
         super().show_problem(clean(text))
@@ -209,7 +190,7 @@ class GuestScreen(AskingScreen):
             self._do(self.picks.toggled(self.picks.items[table.cursor]))
 
     def action_step(self, step: int) -> None:
-        self.past.move(step)
+        self.undo_stack.move(step)
         self._take_picks()
 
     def action_draw(self) -> None:
@@ -218,7 +199,7 @@ class GuestScreen(AskingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Greyed in the footer where there is nothing to do."""
         if action == "step":
-            return self.past.can(cast("int", parameters[0])) or None
+            return self.undo_stack.can_move(cast("int", parameters[0])) or None
         if action == "draw" and self.ranker.by_history:
             return False  # nothing is drawn
         if action in ("draw", "save"):
@@ -228,27 +209,23 @@ class GuestScreen(AskingScreen):
     # Other keys.
 
     def action_search(self) -> None:
-        self.query_one(FilmSearch).line.focus()
+        self.query_one(ItemPicker).line.focus()
 
     def action_raw(self) -> None:
-        table = self.query_one(MovesTable)
-        table.raw = not table.raw
-        table.refresh()
+        self.query_one(RankingPane).toggle_raw()
 
     def action_why(self) -> None:
-        shown = self.query_one(WhyPane).size.height > 0
-        self.set_class(shown, "-hide-why")
-        self.set_class(not shown, "-show-why")
+        self.query_one(RankingPane).toggle_why()
 
     def end_aside(self) -> bool:
-        return self.query_one(FilmSearch).clear()
+        return self.query_one(ItemPicker).clear()
 
     def action_leave(self) -> None:
         count = len(self.picks.items)
         if not count or self.picks == self.kept:
             super().action_leave()
             return
-        question = f"These {films(count)} are not saved as they stand. Leave all the same?"
+        question = f"These {film_count(count)} are not saved as they stand. Leave all the same?"
         # Outside this function `super` must be told of whom.
         leave = super().action_leave
         self.app.push_screen(
@@ -375,13 +352,15 @@ class GuestScreen(AskingScreen):
             box.update("ranking …")
             return
         pane.border_title = (
-            f"ranking for {films(len(shown.picks.items))}" if shown.picks.items else "nobody yet"
+            f"ranking for {film_count(len(shown.picks.items))}"
+            if shown.picks.items
+            else "nobody yet"
         )
         if shown.picks == self.picks:
             box.update(
-                story(
+                summary(
                     shown, self._before, self.ranker.dataset.num_users, not self.ranker.by_history
                 )
             )
         else:
-            box.update(behind(shown, self.picks, self.waiting("list")))
+            box.update(outdated_summary(shown, self.picks, self.waiting("list")))

@@ -1,78 +1,73 @@
-"""What the new-user screen says of its list: of which films it is, how it came about, and what changed."""
+"""The lines above a new user's list: which items it is made from, and what changed."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from neumf_tui.tui.guest.moves_table import entered
+from neumf_tui.explore.rank_changes import count_entered
 from neumf_tui.tui.guest.picks import Picks
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import UserRanking
 
-STEADY = 3
-"""Films from which on a list hangs less on each of them."""
+ENOUGH = 3
+"""With fewer items picked, one more changes the list a lot."""
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
-    """A list, and what it is of."""
+class PicksRanking:
+    """A ranking and the picks that it was made from."""
 
     picks: Picks
     ranking: "UserRanking"
 
 
-def story(shown: Listed, before: Listed | None, num_users: int, drawn: bool) -> Text:
-    """Two lines; `before` is the list that moves are told against, `drawn` whether negatives were.
+def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, drawn: bool) -> Text:
+    """Return two lines about a list, the important facts first.
 
-    What matters most stands first, for narrow screens.
+    `before` is the list that moves are counted from, `drawn` whether negatives were drawn.
     """
     picks, count = shown.picks, len(shown.picks.items)
     if not count:
         return Text.assemble(
             f"the mean of all {num_users:,} users’ vectors, for now\n",
-            (f"pick {STEADY} or more films, here or on the left", "bold"),
+            (f"pick {ENOUGH} or more films, here or on the left", "bold"),
         )
     how = (
-        f"folded in, the rest frozen · seed {picks.seed}"
+        f"folded in, the model unchanged · seed {picks.seed}"
         if drawn
-        else "their vectors, the latest counts most"
+        else "sum of their vectors, the latest weighs most"
     )
     text = Text.assemble((f"{count} picked", "bold"), f" · {how}\n")
-    if count < STEADY:
-        text.append(f"{STEADY} or more are steadier", "bold")
+    if count < ENOUGH:
+        text.append(f"{ENOUGH} or more give a steadier list", "bold")
     if before is not None:
-        text.append(" · " if count < STEADY else "")
-        seed = (
-            f", seed {before.picks.seed}"
-            if before.picks.seed != picks.seed and before.picks.items
-            else ""
-        )
-        text.append(
-            f"{entered(shown.ranking, before.ranking)} new in the top 50 · ▲▼ since {whose(before.picks)}{seed}"
-        )
+        text.append(" · " if count < ENOUGH else "")
+        is_other_seed = before.picks.seed != picks.seed and before.picks.items
+        seed = f", seed {before.picks.seed}" if is_other_seed else ""
+        entered = count_entered(shown.ranking, before.ranking)
+        text.append(f"{entered} new in the top 50 · ▲▼ since {source(before.picks)}{seed}")
     return text
 
 
-def behind(shown: Listed, wanted: Picks, working: bool) -> Text:
-    """Two lines for a list that is not yet, or will not be, the one of the films picked."""
-    if not working:
-        first = f"could not be folded in: {films(len(wanted.items))}"
+def outdated_summary(shown: PicksRanking, wanted: Picks, is_asked: bool) -> Text:
+    """Return two lines about a list that is not that of the picks `wanted`.
+
+    `is_asked` is whether their list is being computed.
+    """
+    films = film_count(len(wanted.items))
+    if not is_asked:
+        first = f"folding in {films} failed"
     else:
-        first = (
-            f"folding in {films(len(wanted.items))} …"
-            if wanted.items
-            else "back to the mean user …"
-        )
-    return Text(
-        f"{first}\nbelow is still the list of {whose(shown.picks)}, seed {shown.picks.seed}", "bold"
-    )
+        first = f"folding in {films} …" if wanted.items else "back to the mean user …"
+    old = f"below is still the list of {source(shown.picks)}, seed {shown.picks.seed}"
+    return Text(f"{first}\n{old}", "bold")
 
 
-def whose(picks: Picks) -> str:
-    return films(len(picks.items)) if picks.items else "the mean user"
+def source(picks: Picks) -> str:
+    return film_count(len(picks.items)) if picks.items else "the mean user"
 
 
-def films(count: int) -> str:
+def film_count(count: int) -> str:
     return f"{count} film{'' if count == 1 else 's'}"

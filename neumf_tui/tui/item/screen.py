@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 from neumf_tui.data.titles import film_title
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.widgets.item_dialog import FilmDialog
+from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import AskingScreen
 from neumf_tui.views.histogram import histogram
@@ -47,7 +47,7 @@ REMEMBERED = 8
 TABLES = {"gmf": "#film-by-gmf", "mlp": "#film-by-mlp"}
 
 
-class FilmScreen(AskingScreen):
+class ItemScreen(AskingScreen):
     """One film of a run at one epoch; neighbours lead to further films, users back to the explore screen."""
 
     CSS_PATH = "screen.tcss"
@@ -310,7 +310,7 @@ class FilmScreen(AskingScreen):
             if item is not None:
                 self.go(item)
 
-        self.app.push_screen(FilmDialog(lambda: self.ranker.dataset.titles), go)
+        self.app.push_screen(ItemDialog(self.ranker.dataset), go)
 
     def action_heldout(self) -> None:
         if self.reach is None:

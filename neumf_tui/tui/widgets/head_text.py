@@ -1,4 +1,4 @@
-"""What the first line of a screen says of the protocol."""
+"""The first line of a screen."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,24 +6,36 @@ from typing import Any
 from rich.text import Text
 
 from neumf_tui.runs.protocol import is_flattered, protocol_line
+from neumf_tui.text import clean
 
 WARNING = "yellow"
 
 
+def head(area: str, *names: str | Text) -> Text:
+    """Return the beginning of the line: the program, the `area` that is shown, and names."""
+    text = Text.assemble(("neumf-tui", "bold"), f" ▸ {area} ")
+    for name in names:
+        text.append(" ")
+        text.append(name if isinstance(name, Text) else Text(clean(name), "bold"))
+    return text
+
+
 def with_protocol(names: Text, rest: str, protocol: Mapping[str, Any], width: int) -> Text:
-    """Program and models, the `rest`, and as far as `width` cells have room the protocol; that the figures are flattered is
-    said before the rest where there is none."""
-    flattered = is_flattered(protocol)
+    """Return `names` and `rest`, followed by the protocol if `width` cells have room for it.
+
+    Without that room, a protocol that makes results look better is marked before the rest.
+    """
+    is_optimistic = is_flattered(protocol)
     room = width - 2 - names.cell_len - len(rest) - 2
     line = protocol_line(protocol, room)
     if len(line) <= room:
-        return names + Text(rest) + Text(f"  {line}", WARNING if flattered else "dim")
-    return names + Text("  flattered" if flattered else "", WARNING) + Text(rest)
+        return names + Text(rest) + Text(f"  {line}", WARNING if is_optimistic else "dim")
+    return names + Text("  optimistic" if is_optimistic else "", WARNING) + Text(rest)
 
 
-def marks(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Text, Text]:
-    """What stands beside the names of two models where only one is flattered; else nothing."""
+def optimism_marks(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Text, Text]:
+    """Return marks for two models if the protocol of only one is optimistic; else nothing."""
     if is_flattered(a) == is_flattered(b):
         return Text(), Text()
-    texts = {True: Text(" flattered", WARNING), False: Text(" leak-free", "dim")}
+    texts = {True: Text(" optimistic", WARNING), False: Text(" held-out items unseen", "dim")}
     return texts[is_flattered(a)], texts[is_flattered(b)]

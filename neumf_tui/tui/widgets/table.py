@@ -1,7 +1,7 @@
-"""A table that draws only the lines in sight, so that a million rows cost what ten do.
+"""A table that draws only the visible lines: a million rows cost as much as ten.
 
-Textual's DataTable lays out every row before its first paint (9 s for 100,000) and sends 8 to 12 KiB for each row the mouse
-crosses; this one asks for the cells of a row when that row is drawn.
+Textual's DataTable lays out every row before its first paint (9 s for 100,000 rows) and sends 8 to
+12 KiB for each row that the mouse crosses. This one asks for the cells of a row when it draws it.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,23 +23,33 @@ from textual.widget import Widget
 from neumf_tui.text import clean
 
 Cells = Callable[[int], Sequence[str]]
+"""Returns the texts of a row, one for each column."""
+Sign = Callable[[int, int], int]
+"""Returns whether the cell at a row and a column is good (1), bad (-1) or neither (0)."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """`width` in cells; the one column with `flex` takes what is left. In a narrow table the highest `drop` goes first."""
-
     title: str
     width: int
+    """In cells."""
     right: bool = False
+    """Whether its texts are aligned to the right."""
     flex: bool = False
+    """Whether it gets the width that the other columns leave."""
     drop: int = 0
+    """A narrow table leaves out the columns with the highest numbers first, those with 0 never."""
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
-    """Rows under a fixed header, with a cursor line. Left and right are free for the screen: nothing scrolls sideways."""
+    """Rows under a fixed header, with a cursor line.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--marked"}
+    Nothing scrolls sideways, so the screen can use the left and right keys.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header", "table--cursor", "table--marked", "table--good", "table--bad",
+    }  # fmt: skip
     DEFAULT_CSS = """
     Table {
         background: $surface;
@@ -48,7 +58,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         & > .table--header { color: $primary; text-style: bold; }
         & > .table--cursor { background: $panel; }
         & > .table--marked { color: $text-accent; text-style: bold; }
-        &:focus > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+        & > .table--good { color: $text-success; }
+        & > .table--bad { color: $text-error; }
+        &:focus > .table--cursor {
+            background: $block-cursor-background; color: $block-cursor-foreground;
+        }
         &:focus:nocolor > .table--cursor { text-style: reverse; }
     }
     """
@@ -65,7 +79,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     @dataclass
     class Highlighted(Message):
-        """The cursor stands on another row, or the rows are new."""
+        """The cursor is on another row, or the rows are new."""
 
         table: "Table"
         row: int
@@ -76,7 +90,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     @dataclass
     class Chosen(Message):
-        """A row was clicked twice."""
+        """A row was double-clicked."""
 
         table: "Table"
         row: int
@@ -88,12 +102,13 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.columns = list(columns)
+        self.sign: Sign = lambda _row, _column: 0
         self._count = 0
         self._cells: Cells = lambda _row: ()
         self._marked = -1
 
     def show_rows(self, count: int, cells: Cells, cursor: int = 0, marked: int = -1) -> None:
-        """Show `count` rows whose texts `cells(row)` gives, one for each column; `marked` stands out."""
+        """Show `count` rows with the texts that `cells` returns; highlight the row `marked`."""
         self._count, self._cells, self._marked = count, cells, marked
         self._fit_scrollbar()
         cursor = max(0, min(cursor, count - 1))
@@ -104,11 +119,16 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = cursor
         self.refresh()
 
+    def clear(self) -> None:
+        """Show no rows."""
+        self.show_rows(0, lambda _row: ())
+
     def _fit_scrollbar(self) -> None:
         size = Size(self.scrollable_content_region.width, self._count + 1)
         height = self.container_size.height
         if height and (self.virtual_size.height > height) == (size.height > height):
-            # The bar stays, or stays away: without a new layout of the screen, which takes as long as all else of a list.
+            # The scrollbar neither comes nor goes. Set without laying out the screen again, which
+            # takes as long as everything else that a new list needs.
             self.set_reactive(Widget.virtual_size, size)
             if self.show_vertical_scrollbar:
                 self.vertical_scrollbar.window_virtual_size = size.height
@@ -141,12 +161,12 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True, force=True)
 
     def show_in_middle(self, row: int) -> None:
-        """Put the cursor on `row`, with rows around it in sight."""
+        """Put the cursor on `row`, with the rows around it visible."""
         self.cursor = row
         self.centre()
 
     def centre(self) -> None:
-        """Scroll so that there are rows around the cursor on both sides."""
+        """Scroll so that rows above and below the cursor are visible."""
         self.scroll_to(
             y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True, force=True
         )
@@ -195,11 +215,17 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._line([clean(cell) for cell in self._cells(row)], width, style, styles)
 
     def cell_style(self, row: int, column: int) -> Style | None:
-        """What a cell's style has beyond its row's; for subclasses."""
-        return None
+        """Return what is added to the row's style for this cell."""
+        sign = self.sign(row, column)
+        return self.sign_style(sign) if sign else None
+
+    def sign_style(self, sign: int) -> Style:
+        """Return the style of good (1) or bad (-1) cells."""
+        name = "table--good" if sign > 0 else "table--bad"
+        return self.get_component_rich_style(name, partial=True)
 
     def column_width(self, column: int) -> int:
-        """Cells that a column has now."""
+        """Return the present width of a column in cells."""
         return self._widths(self.scrollable_content_region.width)[column]
 
     def _line(
@@ -219,7 +245,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return strip.adjust_cell_length(width, style)
 
     def _widths(self, width: int) -> list[int]:
-        """Cells for each column; 0 for one that is left out."""
+        """Return the width of each column in cells, 0 for one that is left out."""
         shown = list(range(len(self.columns)))
         for index in sorted(shown, key=lambda i: -self.columns[i].drop):
             need = sum(self.columns[i].width + 1 for i in shown) - 1

@@ -1,22 +1,24 @@
-"""Why the film under the cursor stands where it does: both parts, and the GMF part factor by factor."""
+"""Why an item has its rank: both parts of its score, and what adds up to the GMF part."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.widgets import Static
 
 from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.widgets.ranking_table import side
+from neumf_tui.tui.widgets.ranked_items import side
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.explore.why import Why
 
-_BAR = 8
+BAR = 8
+"""Width of a bar in cells."""
 
 
 class WhyPane(Static):
-    """As many factors as there are lines, the strongest first."""
+    """As many of the strongest effects on the GMF part as there are lines."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"why--up", "why--down", "why--muted"}
     DEFAULT_CSS = """
@@ -47,56 +49,51 @@ class WhyPane(Static):
         why, data = self.why, self._dataset
         if why is None or data is None:
             return
-        up = self.get_component_rich_style("why--up", partial=True)
-        down = self.get_component_rich_style("why--down", partial=True)
-        muted = self.get_component_rich_style("why--muted", partial=True)
-        ranking = why.ranking
-        titles = data.catalogue.titles
-        score, gmf, mlp = ranking.centred(why.row)
-        self.border_title = Text(
-            f"why #{rank_text(float(ranking.ranks[why.row]))} {clean(titles[why.item])}"
+        up, down, muted = (
+            self.get_component_rich_style(f"why--{name}", partial=True)
+            for name in ("up", "down", "muted")
         )
+        rank = rank_text(float(why.ranking.ranks[why.row]))
+        self.border_title = Text(f"why #{rank} {clean(data.catalogue.titles[why.item])}")
+        score, gmf, mlp = why.ranking.centred(why.row)
         text = Text.assemble(
-            ("score ", muted), (f"{score:+.3f}", "bold"), (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
-            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down), ("  above this user's mean", muted),
+            ("score ", muted), (f"{score:+.3f}", "bold"),
+            (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
+            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down),
+            ("  relative to this person's mean", muted),
         )  # fmt: skip
+        effects, note = _effects(why, data.catalogue.titles)
+        longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
         room = max(1, self.size.height - 1)
-        if why.films:
-            self._by_film(text, why, data, room)
-            self.update(text, layout=False)
-            return
-        longest = max((abs(factor.effect) for factor in why.factors), default=0.0) or 1.0
-        for factor in why.factors[:room]:
-            style = up if factor.effect >= 0 else down
-            text.append(f"\nGMF {factor.number:>2} ", muted)
-            text.append(f"{factor.effect:+7.3f} ", style)
-            text.append(f"{side(factor.effect / longest, _BAR):<{_BAR}} ", style)
-            text.append(
-                " · ".join(clean(titles[item]) for item, _ in factor.carriers)
-                or "no film of the history pulls that way"
-            )
-        if len(why.factors) < room:
-            text.append(
-                "\nby each factor the films of the history that carry it; the MLP is one number",
-                muted,
-            )
+        for label, effect, what in effects[:room]:
+            text.append(f"\n{label} ", muted)
+            bar = f"{effect:+7.3f} {side(effect / longest, BAR):<{BAR}} "
+            text.append(bar, up if effect >= 0 else down)
+            text.append(what)
+        if len(effects) < room:
+            text.append(f"\n{note}", muted)
         self.update(text, layout=False)
 
-    def _by_film(self, text: Text, why: "Why", data: "Dataset", room: int) -> None:
-        """One line a film of the history: what it adds to the GMF part."""
-        up = self.get_component_rich_style("why--up", partial=True)
-        down = self.get_component_rich_style("why--down", partial=True)
-        muted = self.get_component_rich_style("why--muted", partial=True)
-        films = [(clean(data.catalogue.titles[item]), effect) for item, effect in why.films]
-        shares = sorted(
-            [("(what is this person's own)", why.own), *films], key=lambda share: -abs(share[1])
+
+def _effects(why: "Why", titles: Sequence[str]) -> tuple[list[tuple[str, float, str]], str]:
+    """Return label, effect and description of what adds up to the GMF part, and a note on them.
+
+    By items of the history where the model makes users' vectors of them, otherwise by factors.
+    """
+    if why.films:
+        shares = [(clean(titles[item]), effect) for item, effect in why.films]
+        shares.append(("(this person's own vector)", why.own))
+        shares.sort(key=lambda share: -abs(share[1]))
+        lines = [("GMF", effect, title) for title, effect in shares]
+        return lines, "these sum exactly to the GMF part; the MLP part cannot be divided"
+    lines = [
+        (
+            f"GMF {factor.number:>2}",
+            factor.effect,
+            " · ".join(clean(titles[item]) for item, _ in factor.carriers)
+            or "no film of the history has this direction",
         )
-        longest = abs(shares[0][1]) or 1.0
-        for title, effect in shares[:room]:
-            style = up if effect >= 0 else down
-            text.append("\nGMF ", muted)
-            text.append(f"{effect:+7.3f} ", style)
-            text.append(f"{side(effect / longest, _BAR):<{_BAR}} ", style)
-            text.append(title)
-        if len(shares) < room:
-            text.append("\nthese add up to the GMF part, exactly; the MLP is one number", muted)
+        for factor in why.factors
+    ]
+    note = "each factor with the films of the history behind it; the MLP part cannot be divided"
+    return lines, note

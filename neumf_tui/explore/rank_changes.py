@@ -1,0 +1,45 @@
+"""How the ranks of items change from one list of a person to the next."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.runs.events import CUTOFF
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import UserRanking
+
+
+def places_gained(
+    ranking: "UserRanking", before: "UserRanking", num_items: int
+) -> NDArray[np.float32]:
+    """Return by how many places each item of `ranking` is higher than in the list `before`.
+
+    Ranks are counted among the items of both lists, so that picking an item, which takes it out of
+    the list, raises no other. Shape (candidates,); NaN for an item that `before` does not have.
+    """
+    in_before = np.zeros(num_items, dtype=bool)
+    in_before[before.items] = True
+    is_shared = in_before[ranking.items]
+    shared = np.zeros(num_items, dtype=bool)
+    shared[ranking.items[is_shared]] = True
+    ranks_before = np.full(num_items, np.nan, dtype=np.float32)
+    ranks_before[before.items] = _ranks_among(before, shared[before.items])
+    gained: NDArray[np.float32] = ranks_before[ranking.items] - _ranks_among(ranking, is_shared)
+    gained[~is_shared] = np.nan
+    return gained
+
+
+def _ranks_among(ranking: "UserRanking", kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the ranks that the items have if only those `kept` are candidates."""
+    ranks, gone = ranking.ranks, ranking.ranks[~kept]
+    # A candidate with the same rank is a tie, which counts half.
+    above = np.searchsorted(gone, ranks, side="left") + np.searchsorted(gone, ranks, side="right")
+    return ranks - (above / 2).astype(np.float32)
+
+
+def count_entered(ranking: "UserRanking", before: "UserRanking") -> int:
+    """Return how many items of the top 50 were not in the top 50 of the list `before`."""
+    top, top_before = (each.items[each.ranks <= CUTOFF] for each in (ranking, before))
+    return int((~np.isin(top, top_before)).sum())

@@ -1,0 +1,259 @@
+"""A search line over the list of matching items, and a dialog that ends with the item chosen."""
+
+from collections.abc import Callable, Collection
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Footer, Input
+
+from neumf_tui.text import clean
+from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.work import Asker
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+
+COLUMNS = (
+    Column("", 1),
+    Column("title", 14, flex=True),
+    Column("year", 4, drop=1),
+    Column("genres", 18, drop=3),
+    Column("seen by", 7, right=True, drop=2),
+)
+MOST_LISTED = 100
+"""Items listed for a query."""
+
+
+def _bindings(
+    area: str, pick: str, enter: tuple[str, str], escape: tuple[str, str]
+) -> list[BindingType]:
+    """Return the keys of a picker. `pick` is the full id of Enter's binding."""
+    return [
+        Binding("enter", "pick", enter[0], tooltip=enter[1], id=pick),
+        Binding("down", "move(1)", "Down", show=False, tooltip="Next film", id=f"{area}.down"),
+        Binding("up", "move(-1)", "Up", show=False, tooltip="Previous film", id=f"{area}.up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id=f"{area}.page-down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id=f"{area}.page-up"),
+        # In the footer, because q is a letter here.
+        Binding("escape", "screen.back", escape[0], tooltip=escape[1], id=f"{area}.leave"),
+    ]
+
+
+class SearchLine(Input, inherit_bindings=False):
+    """A line that leaves Enter and Ctrl-U to the widgets around it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        binding
+        for binding in Input.BINDINGS
+        if isinstance(binding, Binding) and not {"enter", "ctrl+u"} & set(binding.key.split(","))
+    ]
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Obey Enter at once.
+
+        The app looks its binding up only when the key has bubbled up to the screen, and by then
+        letters that were typed after Enter are in the line.
+        """
+        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        if active and isinstance(active.node, ItemPicker) and active.binding.action == "pick":
+            event.stop()
+            event.prevent_default()
+            active.node.action_pick()
+
+
+class ItemPicker(Vertical):
+    """An empty line lists the most seen items that are not picked; a query lists all matches.
+
+    Enter may come before the answer to what was typed: the best match is then picked as soon as
+    it is known, and several such picks are made in the order of typing.
+    """
+
+    CAPTION: ClassVar[str] = "search"
+    BINDINGS: ClassVar[list[BindingType]] = _bindings(
+        "film-search",
+        "film-search.pick",
+        ("Pick", "Pick the film under the cursor"),
+        ("Leave", "Empty the line, or leave this screen"),
+    )
+
+    def __init__(
+        self,
+        screen: Screen[Any],
+        dataset: "Dataset",
+        pick: Callable[[int], None],
+        picked: Callable[[], Collection[int]] = tuple,
+        *,
+        id: str,  # noqa: A002
+        classes: str = "",
+    ) -> None:
+        """`pick` is called with an item's index, `picked` returns the items picked so far.
+
+        `pick` is no message, because the next Enter must already see its effect.
+        """
+        super().__init__(id=id, classes=classes)
+        self.found: list[int] = []
+        """Indices of the items listed."""
+        self._found_for = ""
+        """The query that they match."""
+        self._dataset, self._picked, self._pick = dataset, picked, pick
+        self._asker = Asker(screen, self._show_problem)
+        self._popular: list[int] = np.argsort(-dataset.seen_by, kind="stable").tolist()
+        self._lock = Lock()
+        self._pending: list[str] = []
+        """Queries whose best match is to be picked when it is known."""
+
+    def compose(self) -> ComposeResult:
+        yield SearchLine(placeholder="a title, or part of it", compact=True)
+        found = Table(COLUMNS)
+        found.can_focus = False  # keys typed in the line move its cursor
+        yield found
+
+    def on_mount(self) -> None:
+        self.show_picked()
+
+    @property
+    def line(self) -> Input:
+        return self.query_one(SearchLine)
+
+    @property
+    def table(self) -> Table:
+        return self.query_one(Table)
+
+    def show_picked(self) -> None:
+        """Show which items are picked now."""
+        if self.line.value.strip():
+            self.table.refresh()
+        else:
+            self._show_popular(self.table.cursor)
+
+    def clear(self) -> bool:
+        """Empty the line; return whether there was text in it."""
+        query, cursor = self.line.value, self.table.cursor
+        with self.prevent(Input.Changed):
+            self.line.value = ""
+        self._asker.drop("search")
+        self._show_popular(0 if query.strip() else cursor)
+        return bool(query)
+
+    @on(Input.Changed)
+    def search(self) -> None:
+        query = self.line.value
+        if query.strip():
+            self._asker.ask(
+                "search",
+                lambda _: self._search(query, MOST_LISTED),
+                lambda found: self._show(found, query),
+            )
+        else:
+            self._asker.drop("search")
+            self._show_popular(0)
+
+    def _search(self, query: str, count: int) -> list[int]:
+        """Search in a thread; the lock keeps two threads from indexing the titles twice."""
+        with self._lock:
+            return self._dataset.titles.search(query, count)
+
+    def _show_popular(self, cursor: int) -> None:
+        picked = set(self._picked())
+        most_seen = self._popular[: MOST_LISTED + len(picked)]
+        self._show([i for i in most_seen if i not in picked][:MOST_LISTED], "", cursor)
+
+    def _show(self, found: list[int], query: str, cursor: int = 0) -> None:
+        catalogue, seen_by = self._dataset.catalogue, self._dataset.seen_by
+        self.found, self._found_for = found, query.strip()
+
+        def cells(row: int) -> list[str]:
+            item = found[row]
+            return [
+                "✓" if item in self._picked() else "",
+                catalogue.titles[item],
+                str(catalogue.years[item] or ""),
+                " ".join(catalogue.genres[item]),
+                f"{seen_by[item]:,}",
+            ]
+
+        self.table.show_rows(len(found), cells, cursor=cursor)
+        count = f"{len(found)}+" if len(found) == MOST_LISTED else str(len(found) or "none")
+        what = f"{count} match “{clean(self._found_for)}”" if self._found_for else "most seen first"
+        self.border_title = Text(f"{self.CAPTION} · {what}")
+
+    def _show_problem(self, text: str) -> None:
+        self._pending.clear()
+        self.notify(clean(text), severity="error", markup=False)
+
+    @on(Table.Chosen)
+    def action_pick(self) -> None:
+        query = self.line.value.strip()
+        is_known = query == self._found_for and not self._pending
+        item = self.found[self.table.cursor] if self.found else None
+        self.clear()
+        if is_known or not query:
+            self._pick_or_say(item, query)
+        else:
+            self._pending.append(query)
+            if len(self._pending) == 1:
+                self._pick_pending()
+
+    def _pick_pending(self) -> None:
+        query = self._pending[0]
+
+        def pick(found: list[int]) -> None:
+            self._pending.pop(0)
+            self._pick_or_say(found[0] if found else None, query)
+            if self._pending:
+                self._pick_pending()
+
+        self._asker.ask("pending", lambda _: self._search(query, 1), pick)
+
+    def _pick_or_say(self, item: int | None, query: str) -> None:
+        if item is not None:
+            self._pick(item)
+        elif query:
+            self.notify(f"No film matches “{clean(query)}”.", markup=False)
+
+    def action_move(self, by: int) -> None:
+        self.table.action_move(by)
+
+    def action_page(self, by: int) -> None:
+        self.table.action_page(by)
+
+
+class DialogItemPicker(ItemPicker, inherit_bindings=False):
+    CAPTION = "go to a film"
+    BINDINGS: ClassVar[list[BindingType]] = _bindings(
+        "find-film",
+        "find-film.choose",
+        ("Go to it", "Go to the film under the cursor"),
+        ("Cancel", "Close without choosing a film"),
+    )
+
+
+class ItemDialog(ModalScreen[int | None]):
+    """Ends with the index of the item that was chosen, or None."""
+
+    CSS_PATH = "item_picker.tcss"
+
+    def __init__(self, dataset: "Dataset") -> None:
+        super().__init__()
+        self._dataset = dataset
+
+    def compose(self) -> ComposeResult:
+        yield DialogItemPicker(self, self._dataset, self._choose, id="find-film", classes="dialog")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(ItemPicker).line.focus()
+
+    def _choose(self, item: int) -> None:
+        if self.is_current:  # a second Enter may come after the first one closed the dialog
+            self.dismiss(item)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
