@@ -17,7 +17,7 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.keys import known_bindings
 from neumf_tui.tui.widgets.dialogs import ConfirmDialog
-from neumf_tui.tui.widgets.ranking_table import RankingTable
+from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from tests.support.commands import run_cli
 from tests.support.screens import cells, settle, text_of
 

@@ -353,12 +353,12 @@ def _near_miss_text(users: "Users", ranking: "UserRanking", left: "LeftOut | Non
             text.append(f"needs +{-found.score:.3f} in score to reach place {CUTOFF} (")
         text.append(rival, "bold")
         text.append(f"; {abs(found.deviations):.2f} σ)")
-    text.append("\nbelow: its rank without one film, by fold-in (no training)")
+    text.append("\nbelow: rank without one film, by fold-in")
     if left is not None:
         done, total = len(left.items), left.total
         trained = rank_text(ranking.heldout_ranks["score"])
         text.append(
-            f"\nwith all {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained"
+            f"\nall {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained"
         )
         if done < total:
             text.append(f" · {done} of {total} tried")

@@ -35,7 +35,7 @@ def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, dr
             (f"pick {ENOUGH} or more films, here or on the left", "bold"),
         )
     how = (
-        f"folded in, the model unchanged · seed {picks.seed}"
+        f"seed {picks.seed} · folded in, model unchanged"
         if drawn
         else "sum of their vectors, the latest weighs most"
     )

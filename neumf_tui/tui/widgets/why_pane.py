@@ -60,7 +60,7 @@ class WhyPane(Static):
             ("score ", muted), (f"{score:+.3f}", "bold"),
             (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
             (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down),
-            ("  relative to this person's mean", muted),
+            ("  relative to the mean", muted),
         )  # fmt: skip
         effects, note = _effects(why, data.catalogue.titles)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
@@ -85,7 +85,7 @@ def _effects(why: "Why", titles: Sequence[str]) -> tuple[list[tuple[str, float, 
         shares.append(("(this person's own vector)", why.own))
         shares.sort(key=lambda share: -abs(share[1]))
         lines = [("GMF", effect, title) for title, effect in shares]
-        return lines, "these sum exactly to the GMF part; the MLP part cannot be divided"
+        return lines, "these sum exactly to the GMF part; the MLP part is one number"
     lines = [
         (
             f"GMF {factor.number:>2}",
@@ -95,5 +95,5 @@ def _effects(why: "Why", titles: Sequence[str]) -> tuple[list[tuple[str, float, 
         )
         for factor in why.factors
     ]
-    note = "each factor with the films of the history behind it; the MLP part cannot be divided"
+    note = "per factor, the films of the history behind it; the MLP part is one number"
     return lines, note
