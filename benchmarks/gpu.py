@@ -16,7 +16,8 @@ from benchmarks.datasets import cached
 from benchmarks.host import say
 from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.work import Work, evaluation_work, step_work
-from neumf_tui.data.dataset import Dataset, load
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepared import load
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.settings import Settings, make_settings

@@ -23,7 +23,7 @@ CASES = [
         "torch pandas typer neumf_tui.training neumf_tui.evaluation",
     ),
     (
-        "import neumf_tui.data.registry, neumf_tui.data.movielens, neumf_tui.data.demo",
+        "import neumf_tui.data.registry, neumf_tui.data.readers.ml100k, neumf_tui.data.demo",
         "torch textual typer",
     ),
     (
@@ -48,7 +48,7 @@ CASES = [
         "torch textual typer",
     ),
     (
-        "import neumf_tui.data.titles, neumf_tui.views.sheet",
+        "import neumf_tui.data.title_search, neumf_tui.views.sheet",
         "torch textual typer pyarrow rapidfuzz",
     ),
 ]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.host import say
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.prepared import prepared_dir
 
 ROOT = Path(__file__).parents[1]
 

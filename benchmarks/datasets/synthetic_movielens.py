@@ -22,8 +22,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare, save
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.data.split import Interactions
 
 GROUPS = 20

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare, save
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.data.split import Interactions
 from neumf_tui.evaluation.evaluator import num_candidates
 from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks

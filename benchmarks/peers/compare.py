@@ -19,7 +19,7 @@ from benchmarks.host import say
 from benchmarks.peers.environments import HERE, packages_of, python_of
 from benchmarks.report import NONE, Options, Report, Table, middle, times
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.registry import open_dataset
 
 ROOT = HERE.parents[1]

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmarks.notebook import Pairs, PlainNeuMF, evaluate, train_epoch
-from neumf_tui.data.dataset import load
+from neumf_tui.data.prepared import load
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def open_data(
 
     `columns` is the text of `--columns`. Raises DatasetError or UsageError.
     """
-    from neumf_tui.data.layout import Columns
+    from neumf_tui.data.columns import Columns
     from neumf_tui.data.registry import open_dataset
     from neumf_tui.views.output import say
     from neumf_tui.views.progress_line import ProgressLine

@@ -32,7 +32,7 @@ def find_item(dataset: "Dataset", film: str) -> int:
     """The film's item index; where the name was not exact, stderr says what it was taken as."""
     from neumf_tui.views.output import say
 
-    found = dataset.titles.look_up(film)
+    found = dataset.title_search.look_up(film)
     if found.note:
         say(found.note)
     return found.item

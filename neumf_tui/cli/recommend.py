@@ -104,14 +104,13 @@ def _check_free(home: Path, name: str, replace: bool) -> None:
 
 def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
     """Item indices; stderr says what each film was taken as."""
-    from neumf_tui.data.titles import film_title
 
     named: dict[int, str] = {}
     for film in films:
         item = find_item(dataset, film)
         if item in named:
             raise UsageError(
-                f"--likes: {named[item]!r} and {film!r} are both {film_title(dataset, item)!r}; name each film once"
+                f"--likes: {named[item]!r} and {film!r} are both {dataset.catalogue.item_title(item)!r}; name each film once"
             )
         named[item] = film
     return list(named)

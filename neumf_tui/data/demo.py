@@ -1,4 +1,4 @@
-"""The built-in demo set: real films, and simulated viewers whose tastes are planted and so can be learned."""
+"""The built-in demo dataset: real films, and simulated viewers with tastes that can be learned."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 
 NUM_VIEWERS = 700
@@ -17,8 +18,8 @@ _START = 1_704_067_200  # 2024-01-01, unix seconds
 _SESSIONS = 6
 
 
-def read_films() -> tuple[Catalogue, NDArray[np.float64]]:
-    """The film table, and each film's fame (1 to 5), shape (num_items,)."""
+def _read_films() -> tuple[Catalogue, NDArray[np.float64]]:
+    """Return the films, and the fame (1 to 5) of each, shape (num_items,)."""
     text = (resources.files("neumf_tui.data") / "demo_films.tsv").read_text("utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     catalogue = Catalogue(
@@ -31,14 +32,15 @@ def read_films() -> tuple[Catalogue, NDArray[np.float64]]:
 
 
 def make_demo() -> Dataset:
-    """Simulate the viewers; the same every time.
+    """Simulate the viewers; the result is always the same.
 
-    A viewer has a favourite era, one to three genres liked and one or two disliked, and a pull towards famous films. Over
-    six sessions the tastes drift from a first set of genres to a second. In each session the next films are drawn
-    without replacement with probability proportional to exp(taste), by the Gumbel top-k trick.
+    A viewer has a favourite era, likes one to three genres, dislikes one or two, and prefers famous
+    films. Over six sessions the taste drifts from one set of genres to another. In each session the
+    next films are drawn without replacement with probability proportional to exp(taste), by the
+    Gumbel top-k trick.
     """
-    catalogue, fame = read_films()
-    # Only uniform draws are used: their stream is the one least likely to differ between numpy versions.
+    catalogue, fame = _read_films()
+    # Uniform draws only: their stream is the least likely to differ between numpy versions.
     random = np.random.Generator(np.random.PCG64(_SEED)).random
     names = sorted({genre for genres in catalogue.genres for genre in genres})
     has = np.array(
@@ -83,7 +85,7 @@ def make_demo() -> Dataset:
 
 
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight of each genre for one viewer, shape (genres,)."""
+    """Return the weight of each genre for one viewer, shape (genres,)."""
     weights = np.zeros(len(share))
     liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share))))))[
         : 1 + int(3 * random())

@@ -1,21 +1,26 @@
-"""Where a dataset's original files lie: `--data-dir`, NEUMF_TUI_DATA, `<home>/datasets`, or where an earlier run had them."""
+"""Where a dataset's original files are: `--data-dir`, NEUMF_TUI_DATA, `<home>/datasets`, or where
+an earlier run found them."""
 
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from neumf_tui.data import fetch
-from neumf_tui.data.forms import EXPECTED, Source, source_at, source_of, sources_below, sources_in
-from neumf_tui.data.layout import Columns
+from neumf_tui.data.columns import Columns
+from neumf_tui.data.download import unpack
+from neumf_tui.data.formats import (
+    EXPECTED,
+    Source,
+    source_at,
+    source_of,
+    sources_below,
+    sources_in,
+)
+from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir
-
-
-def prepared_dir(home: Path) -> Path:
-    return datasets_dir(home) / "prepared"
 
 
 def find_source(
@@ -25,17 +30,14 @@ def find_source(
     columns: Columns | None = None,
     report: Report = silent,
 ) -> Source | None:
-    """The files of dataset `name`, None where they are nowhere to be found.
+    """Return the files of dataset `name`, or None if they are not found.
 
-    `auto` is whatever a folder that was named holds (of several in its folders ml-100k), and without one ml-100k. A release of
-    MovieLens is unpacked from its zip in `<home>/datasets`, if that is there.
-    Raises DatasetError for a folder that was named and does not hold what is meant.
+    `auto` is the dataset in `data_dir` or NEUMF_TUI_DATA (ml-100k if subfolders hold several), else
+    ml-100k. A MovieLens release is unpacked if its zip is in `<home>/datasets`. Raises DatasetError
+    if the folder that was named does not hold the dataset.
     """
-    origin, folder = (
-        ("--data-dir", data_dir.expanduser())
-        if data_dir is not None
-        else ("NEUMF_TUI_DATA", env_dir())
-    )
+    origin = "NEUMF_TUI_DATA" if data_dir is None else "--data-dir"
+    folder = env_dir() if data_dir is None else data_dir.expanduser()
     if folder is not None:
         if found := _in_named(origin, folder, name, columns):
             return found
@@ -45,76 +47,72 @@ def find_source(
     if release := RELEASES.get(wanted):
         archive = datasets_dir(home) / release.archive
         if archive.exists() and not sources_in(archive.with_suffix("")):
-            fetch.unpack(release, archive, archive.with_suffix(""), report)
-    found = next((source for source in at_hand(home) if source.name == wanted), None)
+            unpack(release, archive, archive.with_suffix(""), report)
+    found = next((source for source in known_sources(home) if source.name == wanted), None)
     if found is None and folder is not None:
         raise _nothing_in(origin, folder, name)
     return found
 
 
 def env_dir() -> Path | None:
-    """The folder that NEUMF_TUI_DATA names."""
+    """Return the folder that NEUMF_TUI_DATA names."""
     named = os.environ.get("NEUMF_TUI_DATA")
     return Path(named).expanduser() if named else None
 
 
-def at_hand(home: Path) -> list[Source]:
-    """The datasets in `<home>/datasets`, then those that were prepared from other places and still lie there, newest first."""
+def sources_in_env() -> list[Source]:
+    """Return the datasets in the folder that NEUMF_TUI_DATA names, and in its subfolders."""
+    folder = env_dir()
+    return [*sources_in(folder), *sources_below(folder)] if folder else []
+
+
+def known_sources(home: Path) -> list[Source]:
+    """Return the datasets in `<home>/datasets`, then those that earlier runs found elsewhere.
+
+    The latter newest first, as far as their files still exist.
+    """
     earlier: list[tuple[float, str]] = []
     for file in prepared_dir(home).glob("*/dataset.json"):
         try:
-            earlier.append(
-                (file.stat().st_mtime, str(json.loads(file.read_text("utf-8"))["source"]))
-            )
+            source = str(json.loads(file.read_text("utf-8"))["source"])
+            earlier.append((file.stat().st_mtime, source))
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # damaged: to whom it matters `load` tells so
-    # The demo set is from nowhere.
-    places = [place for _, place in sorted(earlier, reverse=True) if Path(place).is_absolute()]
-    return list(
-        dict.fromkeys(
-            [
-                *sources_below(datasets_dir(home), tables=True),
-                *(one for place in places for one in source_of(place)),
-            ]
-        )
-    )
+            continue  # damaged; `prepared.load` reports it when the dataset is needed
+    found = sources_below(datasets_dir(home), tables=True)
+    for _, source in sorted(earlier, reverse=True):
+        if Path(source).is_absolute():  # the demo dataset's is not a path
+            found += source_of(source)
+    return list(dict.fromkeys(found))
 
 
 def originals(name: str, home: Path, source: str) -> list[Source]:
-    """Files that the prepared dataset `name` may have been made of, the likeliest first: those at `source`."""
-    folder = env_dir()
-    named = [*sources_in(folder), *sources_below(folder)] if folder else []
-    found = [*source_of(source), *named, *at_hand(home)]
-    # A folder that was named for it may be called otherwise than at the time of the run.
-    return list(
-        dict.fromkeys(
-            [one for one in found if one.name == name]
-            + [one for one in named if one.place == folder]
-        )
-    )
+    """Return files that the prepared dataset `name` may be made of: those at `source` first."""
+    named = sources_in_env()
+    found = [one for one in [*source_of(source), *named, *known_sources(home)] if one.name == name]
+    # The folder of NEUMF_TUI_DATA may have another name than the one that the run used.
+    found += [one for one in named if one.place == env_dir()]
+    return list(dict.fromkeys(found))
 
 
 def _in_named(origin: str, folder: Path, name: str, columns: Columns | None) -> Source | None:
-    """The one dataset that is meant in `folder`, or the one in that file; raises DatasetError where that cannot be told."""
-    if folder.is_file() and (one := source_at(folder, columns)):
-        return one if name in ("auto", one.name) else None
+    """Return the dataset `name` in that folder or file; raise DatasetError if it is ambiguous."""
+    if folder.is_file() and (source := source_at(folder, columns)):
+        return source if name in ("auto", source.name) else None
     if not folder.is_dir():
-        raise DatasetError(
-            f"{origin} {folder}: is not a folder or file of data; expected {EXPECTED}"
-        )
+        raise DatasetError(f"{origin} {folder}: not a folder or a known file; expected {EXPECTED}")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise DatasetError(f"{origin} {folder}: may not be read; expected {EXPECTED}")
+        raise DatasetError(f"{origin} {folder}: no permission to read it; expected {EXPECTED}")
     found = next((choice for choice in _choices(folder, name, columns) if choice), [])
     if len(found) > 1:
         raise DatasetError(
-            f"{origin} {folder}: holds {' and '.join(map(str, found))}; expected one dataset; choose with --dataset NAME, or "
-            "name a folder with one of them alone"
+            f"{origin} {folder}: holds {' and '.join(map(str, found))}; expected one dataset; "
+            "choose with --dataset NAME, or name a folder that holds only one"
         )
     return found[0] if found else None
 
 
 def _choices(folder: Path, name: str, columns: Columns | None) -> Iterator[list[Source]]:
-    """What `name` may mean in `folder`: one of its own datasets before one in its folders."""
+    """Yield what `name` may mean in `folder`: first datasets in it, then those in subfolders."""
     here = sources_in(folder, columns)
     yield here if name == "auto" else [source for source in here if source.name == name]
     below = sources_below(folder)
@@ -124,8 +122,8 @@ def _choices(folder: Path, name: str, columns: Columns | None) -> Iterator[list[
 
 def _nothing_in(origin: str, folder: Path, name: str) -> DatasetError:
     what = "dataset" if name == "auto" else f"dataset {name}"
-    there = ", ".join(map(str, [*sources_in(folder), *sources_below(folder)]))
-    holds = f"holds no {what}, neither itself nor in a folder of it" + (
-        f", only {there}" if there else ""
+    found = ", ".join(map(str, [*sources_in(folder), *sources_below(folder)]))
+    only = f", only {found}" if found else ""
+    return DatasetError(
+        f"{origin} {folder}: holds no {what}, nor do its subfolders{only}; expected {EXPECTED}"
     )
-    return DatasetError(f"{origin} {folder}: {holds}; expected {EXPECTED}")

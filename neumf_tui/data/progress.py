@@ -1,4 +1,4 @@
-"""What is told of work on data that takes long."""
+"""How long work on data reports its progress to the caller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """So much of one piece of work is done; at its end `done` is `total`."""
+    """The state of one piece of work; at its end `done` equals `total`."""
 
     what: str
     """The work, e.g. `reading ratings.csv`."""
     done: int
     total: int
     unit: str = ""
-    """`B` for bytes; empty for steps of unequal length, which say nothing of the time that is left."""
+    """`B` for bytes; empty for steps of unequal length, from which no time can be estimated."""
 
 
 Report = Callable[[Progress], None]
 
 
 def silent(_progress: Progress) -> None:
-    """For whom no progress needs to be told."""
+    """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""The datasets that can be trained on, opened by name or folder; prepared once, and kept under `<home>`."""
+"""Open datasets by name, folder or file; each is prepared once and kept under `<home>`."""
 
 import hashlib
 import os
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from neumf_tui.data import dataset as prepared
-from neumf_tui.data import fetch
+from neumf_tui.data import prepared
+from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.find import at_hand, env_dir, find_source, originals, prepared_dir
-from neumf_tui.data.forms import EXPECTED, Source, sources_below, sources_in
-from neumf_tui.data.layout import Columns
+from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
+from neumf_tui.data.find import env_dir, find_source, known_sources, originals, sources_in_env
+from neumf_tui.data.formats import EXPECTED, Source, sources_in
+from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
 from neumf_tui.errors import DatasetError, UsageError
@@ -21,12 +22,12 @@ Talk = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetEntry:
     """One row of `neumf-tui datasets`."""
 
     name: str
     where: str
-    """Folder, or what has to happen before it is there."""
+    """The folder, or how to get the dataset."""
     available: bool
 
 
@@ -40,20 +41,20 @@ def open_dataset(
     columns: Columns | None = None,
     accept_unverified: bool = False,
 ) -> Dataset:
-    """The dataset `name` (`auto`, `demo`, a release of MovieLens, or what a folder or file gives), prepared and kept in `home`.
+    """Return the dataset `name`, prepared and kept under `home`.
 
-    `talk` gets lines for a person, `report` the progress of what takes long. `columns` name those of a table; with
-    `accept_unverified` a release without a known hash is fetched. Raises DatasetError or UsageError; for `auto` only an
-    unreachable download leads to the demo set, never a folder that was named and does not hold the data.
+    `name`: `auto`, `demo`, a MovieLens release, or the name that a folder or file gives. `talk`
+    gets lines for a person, `report` the progress of long work. `columns` names the columns of a
+    table. With `accept_unverified` a release without a known hash is downloaded.
+    Raises DatasetError or UsageError. `auto` uses the demo dataset only if the download fails,
+    never if the folder that was named lacks the data.
     """
     if columns is not None and data_dir is None:
-        raise UsageError(
-            "--columns names the columns of a table of your own: name its file or folder with --data-dir"
-        )
+        raise UsageError("--columns names the columns of your own table: add --data-dir FILE")
     if name == "demo":
         if data_dir is not None:
             raise UsageError(
-                "--data-dir goes with every dataset but demo, which is built in: leave one of them out"
+                "--data-dir has no effect on demo, which is built in: omit one of them"
             )
         return _demo(home)
     if source := find_source(name, data_dir, home, columns, report):
@@ -64,30 +65,36 @@ def open_dataset(
     if release is None:
         known = ", ".join(dict.fromkeys(["auto", *(row.name for row in known_datasets(home))]))
         raise UsageError(
-            f"--dataset {name}: expected one of {known}; a folder of your own is named with --data-dir"
+            f"--dataset {name}: expected one of {known}; name your own folder with --data-dir"
         )
     if release.sha256 is None and not accept_unverified:
         raise UsageError(
-            f"--dataset {name}: no hash of {release.archive} is known here, so nobody can tell whether what arrives is what "
-            f"GroupLens published; add --accept-unverified to fetch it from {release.url} all the same, or put the zip that you "
-            f"trust into {datasets_dir(home)}"
+            f"--dataset {name}: no hash of {release.archive} is known here, so the download cannot "
+            f"be checked; add --accept-unverified to fetch it from {release.url} anyway, or put a "
+            f"zip that you trust into {datasets_dir(home)}"
         )
     try:
         folder = _download(release, home, talk, report)
-    except fetch.NoNetwork as error:
+    except NoNetwork as error:
         if name != "auto":
             raise DatasetError(
-                f"{name} is not on this machine and {error}; download {release.url} elsewhere, put the zip into "
-                f"{datasets_dir(home)}, or unpack it and name the folder with --data-dir"
+                f"{name} is not on this machine and {error}; download {release.url} elsewhere and "
+                f"put the zip into {datasets_dir(home)}, or unpack it and name the folder with "
+                "--data-dir"
             ) from error
-        notice = f"demo data: {error}; simulated viewers instead of ml-100k (or give a dataset's folder with --data-dir)"
-        return prepared.with_notice(_demo(home), notice)
+        return _demo(home).with_notice(
+            f"demo data: {error}; simulated viewers instead of ml-100k "
+            "(or name a dataset's folder with --data-dir)"
+        )
     return _opened(sources_in(folder)[0], home, report)
 
 
 def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> Dataset:
-    """The prepared dataset of a run; made anew where it is missing, from `source`, where the run had it from, or wherever
-    it is found now. Raises DatasetError where the same data is not to be had."""
+    """Return the prepared dataset of a run; prepare it again if it is missing.
+
+    The original files are looked for at `source`, where the run found them, and then everywhere
+    else. Raises DatasetError if no files give the same data.
+    """
     folder = prepared_dir(home)
     if not (folder / fingerprint).exists():
         if name == "demo":
@@ -97,57 +104,53 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
             for found in originals(name, home, source)
         ):
             raise DatasetError(
-                f"{folder / fingerprint}: this prepared dataset is not there, nor are the files it was made of "
-                f"({source or name}); let NEUMF_TUI_DATA name where they are now: {EXPECTED}"
+                f"{folder / fingerprint}: this prepared dataset is missing, and so are its "
+                f"original files ({source or name}); set NEUMF_TUI_DATA to where they are now: "
+                f"{EXPECTED}"
             )
-    # The same data in a folder of another name is prepared under the same fingerprint.
+    # The same data in a folder of another name has the same fingerprint.
     return replace(prepared.load(folder, fingerprint), name=name)
 
 
-def known_datasets(home: Path) -> list[Known]:
-    """What can be trained on, without downloading or unpacking anything."""
-    folder = env_dir()
-    found = [*(sources_in(folder) + sources_below(folder) if folder else []), *at_hand(home)]
-    places = {
-        one.name: str(one.place) for one in reversed(found)
-    }  # the first of a name is the one that is taken
-    releases = []
+def known_datasets(home: Path) -> list[DatasetEntry]:
+    """Return what can be trained on, without downloading or unpacking anything."""
+    places: dict[str, str] = {}
+    for source in [*sources_in_env(), *known_sources(home)]:
+        places.setdefault(source.name, str(source.place))
+    entries = []
     for name, release in RELEASES.items():
+        archive = datasets_dir(home) / release.archive
         if name in places:
-            releases.append(Known(name, places[name], True))
-        elif (zipped := datasets_dir(home) / release.archive).exists():
-            releases.append(Known(name, str(zipped), True))
+            entries.append(DatasetEntry(name, places[name], True))
+        elif archive.exists():
+            entries.append(DatasetEntry(name, str(archive), True))
         else:
-            releases.append(Known(name, _not_here(release, folder), False))
-    others = [
-        Known(one, places[one], True)
-        for one in dict.fromkeys(source.name for source in found)
-        if one not in RELEASES
-    ]
-    return [*releases, *others, Known("demo", "built in: real films, simulated viewers", True)]
+            entries.append(DatasetEntry(name, _how_to_get(release), False))
+    others = [name for name in places if name not in RELEASES]
+    entries += [DatasetEntry(name, places[name], True) for name in others]
+    return [*entries, DatasetEntry("demo", "built in: real films, simulated viewers", True)]
 
 
-def _not_here(release: Release, folder: Path | None) -> str:
-    if folder:
+def _how_to_get(release: Release) -> str:
+    if folder := env_dir():
         return f"NEUMF_TUI_DATA {folder}: holds no dataset {release.name}"
     size = f", {release.size / 1e6:,.0f} MB" if release.size else ""
-    checked = (
-        "when first used" if release.sha256 else "with --accept-unverified: no hash of it is known"
-    )
-    return f"{release.about}; fetched from GroupLens{size} {checked}"
+    when = "when first used"
+    if release.sha256 is None:
+        when = "with --accept-unverified: its hash is not known"
+    return f"{release.about}; fetched from GroupLens{size} {when}"
 
 
 def _download(release: Release, home: Path, talk: Talk, report: Report) -> Path:
     folder = datasets_dir(home)
     size = f" ({release.size / 1e6:,.1f} MB)" if release.size else ""
     talk(f"fetching {release.name}{size} from files.grouplens.org")
-    fetch.fetch(release, folder, report)
+    download(release, folder, report)
     archive = folder / release.archive
     if release.sha256 is None:
-        talk(
-            f"{archive}: unverified, {archive.stat().st_size:,} bytes, SHA-256 {fetch.sha256_of(archive, report)}"
-        )
-    fetch.unpack(release, archive, folder / release.name, report)
+        size = f"{archive.stat().st_size:,} bytes"
+        talk(f"{archive}: unverified, {size}, SHA-256 {sha256_of(archive, report)}")
+    unpack(release, archive, folder / release.name, report)
     talk(CITATION)
     return folder / release.name
 
@@ -176,15 +179,15 @@ def _cached(
     files: list[Path],
     make: Callable[[], Dataset],
     report: Report = silent,
-    how: str = "",
+    columns: str = "",
 ) -> Dataset:
-    """What `make` returns from `source`, kept under `home` until one of `files` changes, or `how` they are read."""
-    key = hashlib.sha256(how.encode(errors="surrogateescape"))
+    """Return what `make` returns, kept under `home` until one of `files` or `columns` changes."""
+    key = hashlib.sha256(columns.encode(errors="surrogateescape"))
     for file in files:
         try:
             stat = file.stat()
         except OSError:
-            return make()  # it says what is wrong with the file
+            return make()  # its error says what is wrong with the file
         key.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
     folder = prepared_dir(home)
     pointer = folder / "sources" / key.hexdigest()
@@ -192,11 +195,10 @@ def _cached(
         try:
             kept = prepared.load(folder, pointer.read_text("ascii"))
         except DatasetError:
-            pass  # damaged or removed: make it anew
+            pass  # damaged or removed: prepare it again
         else:
-            if (
-                kept.source == source
-            ):  # else it is the same data by other files, whose titles may be others
+            # Files at another place can have the same fingerprint but other titles.
+            if kept.source == source:
                 return kept
     made = make()
     prepared.save(made, folder, report)
@@ -204,6 +206,4 @@ def _cached(
     scratch = pointer.with_suffix(f".{os.getpid()}")
     scratch.write_text(made.fingerprint, "ascii")
     os.replace(scratch, pointer)
-    return prepared.load(
-        folder, made.fingerprint
-    )  # mapped, so that what was read need not stay in memory
+    return prepared.load(folder, made.fingerprint)  # memory-mapped, so `made` can be freed

@@ -1,4 +1,4 @@
-"""Many strings in two arrays, which may be memory-mapped: opened at once, and decoded one by one when asked for."""
+"""Many strings in two arrays, which can be memory-mapped: each is decoded when it is accessed."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 
 class Strings(Sequence[str]):
-    """An unchangeable list of strings, equal to a list of the same ones."""
+    """An immutable sequence of strings, equal to any sequence of the same strings."""
 
     def __init__(self, offsets: NDArray[np.int64], text: NDArray[np.uint8]) -> None:
-        """String k is bytes offsets[k]:offsets[k + 1] of `text`, in UTF-8; `offsets` has shape (strings + 1,)."""
+        """String k is bytes offsets[k]:offsets[k + 1] of `text` (UTF-8), shape (strings + 1,)."""
         self._offsets = offsets
         self._text = text
 
@@ -28,13 +28,13 @@ class Strings(Sequence[str]):
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "Strings":
-        """Raises OSError or ValueError where what `save` left is missing or damaged."""
+        """Open what `save` wrote; raise OSError or ValueError if it is missing or damaged."""
         offsets, text = (
             np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False))
             for part in ("offsets", "text")
         )
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text):
-            raise ValueError(f"{name}.offsets.npy does not go with {name}.text.npy")
+            raise ValueError(f"{name}.offsets.npy does not match {name}.text.npy")
         return cls(offsets, text)
 
     def save(self, folder: Path, name: str) -> None:
@@ -51,18 +51,18 @@ class Strings(Sequence[str]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
-        row = range(len(self))[index]  # negative ones too; raises IndexError
+        row = range(len(self))[index]  # also negative ones; raises IndexError
         return self._decoded(int(self._offsets[row]), int(self._offsets[row + 1]))
 
     def __iter__(self) -> Iterator[str]:
         offsets = self._offsets.tolist()
         whole = self._decoded(0, offsets[-1])
-        if len(whole) == offsets[-1]:  # ASCII alone, so that places in it are those of the bytes
+        if len(whole) == offsets[-1]:  # only ASCII, so the offsets of letters and bytes are equal
             return (whole[start:stop] for start, stop in pairwise(offsets))
         return (self._decoded(start, stop) for start, stop in pairwise(offsets))
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Raises ValueError where it is not there."""
+        """Return the first index of `value`; raise ValueError if it is missing."""
         if isinstance(value, str):
             wanted = np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
             rows = np.arange(len(self))[start:stop]
@@ -71,7 +71,7 @@ class Strings(Sequence[str]):
                 rows = rows[self._text[self._offsets[rows] + place] == letter]
             if len(rows):
                 return int(rows[0])
-        raise ValueError(f"{value!r} is not there")
+        raise ValueError(f"{value!r} is not in the list")
 
     def __contains__(self, value: object) -> bool:
         try:
@@ -87,13 +87,13 @@ class Strings(Sequence[str]):
             one == two for one, two in zip(self, other, strict=True)
         )
 
-    __hash__ = None  # type: ignore[assignment] # as of a list
+    __hash__ = None  # type: ignore[assignment] # like a list
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(list(self), dtype=dtype)
 
     def __repr__(self) -> str:
-        return f"Strings({self[:3]}, {len(self):,} in all)"
+        return f"Strings({self[:3]}, … {len(self):,} in total)"
 
     def _decoded(self, start: int, stop: int) -> str:
         return self._text[start:stop].tobytes().decode("utf-8")

@@ -14,7 +14,6 @@ from neumf_tui.evaluation.statistics import (
     mean_difference_interval,
 )
 from neumf_tui.explore.compare import about_models, check_same_dataset, signed
-from neumf_tui.explore.users import film_title
 from neumf_tui.runs.checkpoint import find_checkpoint, usual_checkpoint
 from neumf_tui.runs.events import CUTOFF, RunInfo
 from neumf_tui.runs.protocol import is_flattered, protocol_of
@@ -260,7 +259,7 @@ def compare_all_sheet(
     table = [
         {
             "user": dataset.user_ids[int(c.users[row])],
-            "heldout": film_title(dataset, int(dataset.split.heldout[c.users[row]])),
+            "heldout": dataset.catalogue.item_title(int(dataset.split.heldout[c.users[row]])),
             "rank_a": float(c.rank_a[row]),
             "rank_b": float(c.rank_b[row]),
             "hit_a": bool(c.hit_a[row]),

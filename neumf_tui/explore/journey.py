@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neumf_tui.explore.users import Users, film_title
+from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.snapshot import Snapshot
@@ -43,7 +43,7 @@ def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
         "user": users.dataset.user_ids[user],
         "heldout": {
             "item_id": users.dataset.catalogue.item_ids[item],
-            "title": film_title(users.dataset, item),
+            "title": users.dataset.catalogue.item_title(item),
         }
         if item >= 0
         else None,

@@ -45,10 +45,9 @@ class UserList:
         """`ranks` are those of the newest evaluation if left out."""
         if self._users is None or self._users.dataset is not users.dataset:
             self._ids = [user_id.casefold() for user_id in users.dataset.user_ids]
-            from neumf_tui.data.titles import film_title
 
             self._titles = [
-                film_title(users.dataset, item).casefold()
+                users.dataset.catalogue.item_title(item).casefold()
                 for item in range(users.dataset.num_items)
             ]
             # The place of each film in the alphabet, those without a title last; −1 picks the last entry: nothing held out.

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
-from neumf_tui.data.titles import film_title as film_title
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
@@ -41,7 +40,7 @@ class Users:
 
     def heldout_title(self, user: int) -> str:
         item = int(self.dataset.split.heldout[user])
-        return film_title(self.dataset, item) if item >= 0 else ""
+        return self.dataset.catalogue.item_title(item) if item >= 0 else ""
 
     def popularity_rank(self, user: int) -> float:
         """Rank of the user's held-out item if candidates are ordered by how many users saw them."""

@@ -10,7 +10,7 @@ import torch
 from msgspec.structs import replace
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.null import without_structure
+from neumf_tui.data.null_dataset import without_structure
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.evaluation.chance import Finding, compare_with_chance
 from neumf_tui.evaluation.evaluator import Evaluator

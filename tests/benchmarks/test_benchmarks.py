@@ -17,7 +17,8 @@ from benchmarks.peers.compare import CORNAC, OURS, compared, report
 from benchmarks.power_law import Fit, fit
 from benchmarks.report import Report, Table, markdown, middle, write
 from benchmarks.work import evaluation_work, step_work
-from neumf_tui.data.dataset import Dataset, save
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepared import save
 
 ROOT = Path(__file__).parents[2]
 

@@ -41,7 +41,7 @@ def test_recommend_takes_titles_and_says_as_what(ranker: Ranker, own_home: Path)
         ids[9],
         told["likes"][2]["item_id"],
     ]
-    assert "taken as" in said and "steadier" not in said and len(told["items"]) == 10
+    assert "understood as" in said and "steadier" not in said and len(told["items"]) == 10
     _, said = guest_command("recommend", "--likes", ids[7])
     assert "1 film: 3 or more make the list steadier" in said
     table, _ = guest_command("recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4")

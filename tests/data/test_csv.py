@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.find import prepared_dir
+from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import silent
-from neumf_tui.data.readers import read_movielens_csv
+from neumf_tui.data.readers import movielens_csv
 from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
@@ -68,7 +68,7 @@ def contents(data: Dataset) -> tuple[object, ...]:
 
 
 def test_titles_years_genres_and_ids_are_read(folder: Path) -> None:
-    data = read_movielens_csv(folder, "small-films")
+    data = movielens_csv.read(folder, "small-films")
     assert (data.name, data.simulated, data.num_users, data.num_items, data.notices) == (
         "small-films",
         False,
@@ -122,9 +122,9 @@ def _turned(lines: list[str]) -> list[str]:
 def test_the_same_data_written_otherwise_is_the_same(
     folder: Path, change: Callable[[list[str]], list[str]]
 ) -> None:
-    first = read_movielens_csv(folder, "x")
+    first = movielens_csv.read(folder, "x")
     rewrite(folder / "ratings.csv", change)
-    assert contents(read_movielens_csv(folder, "x")) == contents(first)
+    assert contents(movielens_csv.read(folder, "x")) == contents(first)
 
 
 def test_a_file_read_line_by_line_gives_what_arrow_gives(folder: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_file_read_line_by_line_gives_what_arrow_gives(folder: Path) -> None:
         "u 1,7,4,5",
     ]
     rewrite(folder / "ratings.csv", lambda lines: lines + tail)
-    regular = read_movielens_csv(folder, "x")
+    regular = movielens_csv.read(folder, "x")
     assert sorted(regular.user_ids) == regular.user_ids and {"007", "7", "NA", "u 1"} < set(
         regular.user_ids
     )
@@ -155,7 +155,7 @@ def test_a_file_read_line_by_line_gives_what_arrow_gives(folder: Path) -> None:
     )
     assert regular.split.times[regular.split.users == na].tolist() == [5, 5]
     rewrite(folder / "ratings.csv", lambda lines: [*lines[:-1], '"u 1",7,4,5'])
-    assert contents(read_movielens_csv(folder, "x")) == contents(regular)
+    assert contents(movielens_csv.read(folder, "x")) == contents(regular)
 
 
 def test_what_a_person_should_know_is_noticed(folder: Path) -> None:
@@ -163,9 +163,9 @@ def test_what_a_person_should_know_is_noticed(folder: Path) -> None:
         return [lines[0], *(line + "000" for line in [*lines[1:], lines[1], "99,1,5,1000000000"])]
 
     rewrite(folder / "ratings.csv", worse)
-    assert read_movielens_csv(folder, "x").notices == (
-        "timestamps are too large for seconds, and taken as milliseconds",
-        "1 duplicate interactions: the latest of each kept",
+    assert movielens_csv.read(folder, "x").notices == (
+        "timestamps are too large for seconds, and are read as milliseconds",
+        "1 duplicate interactions were dropped; the latest is kept",
         "1 users with a single interaction are trained on, not evaluated",
     )
 
@@ -178,13 +178,13 @@ def test_what_a_person_should_know_is_noticed(folder: Path) -> None:
         ("1,2,3,4,5", "5 columns; expected the 4"),
         (",2,3,4", "userId is empty"),
         ("1,,3,4", "movieId is empty"),
-        ("1,2,good,4", "rating 'good' is no number"),
-        ("1,2,nan,4", "rating 'nan' is no number"),
-        ("1,2,,4", "rating '' is no number"),
-        ("1,2,1_0,4", "rating '1_0' is no number"),
-        ("1,2,3,today", "timestamp 'today' is no number"),
-        ("1,2,3,True", "timestamp 'True' is no number"),
-        ("1,2,3,1e999", "timestamp '1e999' is no number"),
+        ("1,2,good,4", "rating 'good' is not a number"),
+        ("1,2,nan,4", "rating 'nan' is not a number"),
+        ("1,2,,4", "rating '' is not a number"),
+        ("1,2,1_0,4", "rating '1_0' is not a number"),
+        ("1,2,3,today", "timestamp 'today' is not a number"),
+        ("1,2,3,True", "timestamp 'True' is not a number"),
+        ("1,2,3,1e999", "timestamp '1e999' is not a number"),
         ("1,2,3,-4", "timestamp -4 is out of range"),
         ("1,2,3,99999999999999999999", "timestamp 99999999999999999999 is out of range"),
         ("1,888,3,4", "movieId '888' is not in"),
@@ -203,17 +203,17 @@ def test_a_bad_line_of_ratings_is_named(folder: Path, line: str, says: str, quot
         lambda lines: [lines[0], first(lines[1]), *lines[2:8], line, *lines[8:]],
     )
     with pytest.raises(DatasetError, match=r"ratings\.csv, line 9: ") as caught:
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
     assert says in str(caught.value)
 
 
 def test_lines_too_long_and_too_short_do_not_make_up_for_one_another(folder: Path) -> None:
     rewrite(folder / "ratings.csv", lambda lines: [lines[0], "1,2,3,4,5", "1,2,3", *lines[1:]])
     with pytest.raises(DatasetError, match=r"ratings\.csv, line 2: 5 columns"):
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
     rewrite(folder / "ratings.csv", lambda lines: [lines[0], lines[3], *lines[1:]])
     with pytest.raises(DatasetError, match=r"ratings\.csv, line 3: 5 columns"):
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_lines_too_long_and_too_short_do_not_make_up_for_one_another(folder: Pat
         ("4,Babylon 5", "2 columns; expected the 3 of the header"),
         (
             "4,Good, the Bad and the Ugly,Western",
-            "4 columns; expected the 3 of the header; mend the line (a field with a comma",
+            "4 columns; expected the 3 of the header; fix the line (quote a field",
         ),
-        ("3,Again (1998),Drama", "movieId '3' stands already in line 4; remove one"),
+        ("3,Again (1998),Drama", "movieId '3' is already in line 4; remove one"),
         (",Nameless,Drama", "movieId is empty"),
         ("4, ,Drama", "title is empty"),
         ('4,"Babylon "5"",Drama', "cannot be read"),
@@ -241,7 +241,7 @@ def test_a_bad_line_of_movies_is_named(folder: Path, line: str, says: str) -> No
     )
     says = says.replace("line 4", "line 3")
     with pytest.raises(DatasetError, match=r"movies\.csv, line 6: ") as caught:
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
     assert says in str(caught.value)
 
 
@@ -250,18 +250,18 @@ def test_a_bad_line_of_movies_is_named(folder: Path, line: str, says: str) -> No
     [
         (b"", "ratings.csv: the file is empty"),
         (b"\xef\xbb\xbf \r\n", "ratings.csv: the file is empty"),
-        (b"userId,movieId,rating,timestamp\n", "ratings.csv: no line below the header"),
+        (b"userId,movieId,rating,timestamp\n", "ratings.csv: no lines below the header"),
         (
             b"userId,movieId,rating\n1,2,3\n",
             "ratings.csv, line 1: no column timestamp; expected userId, movieId, rating, timestamp",
         ),
         (
             b"who,what,rating,timestamp\n1,2,3,4\n",
-            "no column userId; expected userId, movieId, rating, timestamp or names like",
+            "no column userId; expected userId, movieId, rating, timestamp or similar names",
         ),
         (
             b"userId;movieId;rating;timestamp\n1;2;3;4\n",
-            "found userId;movieId;rating;timestamp; mend the header",
+            "found userId;movieId;rating;timestamp; fix the header",
         ),
         (
             b"userId,movieId,rating,timestamp,rating\n1,2,3,4,5\n",
@@ -270,14 +270,14 @@ def test_a_bad_line_of_movies_is_named(folder: Path, line: str, says: str) -> No
         (b"1,2,3,4\n1,3,3,5\n", "line 1: no column userId"),
         (
             "userId,movieId,rating,timestamp\n1,2,3,4\n".encode("utf-16"),
-            "line 1: byte 0xff is no UTF-8",
+            "line 1: byte 0xff is not UTF-8",
         ),
     ],
 )
 def test_a_file_that_is_no_table_of_ratings(folder: Path, content: bytes, says: str) -> None:
     (folder / "ratings.csv").write_bytes(content)
     with pytest.raises(DatasetError) as caught:
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
     assert says in str(caught.value)
 
 
@@ -288,15 +288,15 @@ def test_wrong_encoding_and_missing_movies(folder: Path) -> None:
     )
     with pytest.raises(
         DatasetError,
-        match=r"movies\.csv, line 3: byte 0xe9 is no UTF-8; save the file in that encoding",
+        match=r"movies\.csv, line 3: byte 0xe9 is not UTF-8; convert the file",
     ):
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
     movies.unlink()
     with pytest.raises(
         DatasetError,
-        match=r"movies\.csv: cannot be read .*ratings.csv and movies.csv; check --data-dir",
+        match=r"movies\.csv: not found.*ratings.csv and movies.csv; check --data-dir",
     ):
-        read_movielens_csv(folder, "x")
+        movielens_csv.read(folder, "x")
 
 
 def test_a_folder_gives_its_name_and_is_found_by_it(
@@ -330,19 +330,19 @@ def test_a_folder_that_does_not_hold_what_is_meant_is_refused(
     (tmp_path / "empty").mkdir()
     (folder / "notes.txt").touch()
     for named, name, says in (
-        (tmp_path / "empty", "auto", "holds no dataset, neither itself nor in a folder of it; "),
+        (tmp_path / "empty", "auto", "holds no dataset, nor do its subfolders; "),
         (
             folder,
             "ml-100k",
-            "holds no dataset ml-100k, neither itself nor in a folder of it, only small-films (ratings.csv); ",
+            "holds no dataset ml-100k, nor do its subfolders, only small-films (ratings.csv); ",
         ),
-        (folder, "other", "holds no dataset other, neither"),
-        (folder / "notes.txt", "auto", "is not a folder or file of data; "),
+        (folder, "other", "holds no dataset other, nor"),
+        (folder / "notes.txt", "auto", "not a folder or a known file; "),
     ):
         with pytest.raises(DatasetError) as caught:
             open_folder(named, own_home, name)
         assert f"--data-dir {named}: {says}" in str(caught.value) and expected in str(caught.value)
-    with pytest.raises(UsageError, match="--data-dir goes with every dataset but demo"):
+    with pytest.raises(UsageError, match="--data-dir has no effect on demo"):
         open_folder(folder, own_home, "demo")
 
 
@@ -390,7 +390,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
         "20 million ratings, 2015; fetched from GroupLens, 199 MB when first used",
     )
     assert listed()["ml-32m"][1].endswith(
-        "fetched from GroupLens with --accept-unverified: no hash of it is known"
+        "fetched from GroupLens with --accept-unverified: its hash is not known"
     )
     in_home = write_csv(own_home / "datasets" / "from-home")
     in_env = write_csv(own_home.parent / "env" / "from-env")
@@ -427,7 +427,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
 def test_what_was_prepared_is_what_was_read_until_a_file_changes(
     folder: Path, own_home: Path
 ) -> None:
-    read = read_movielens_csv(folder, "small-films")
+    read = movielens_csv.read(folder, "small-films")
     for _ in range(2):
         data = open_folder(folder, own_home)
         assert contents(data) == contents(read) and (data.name, data.source) == (
@@ -477,7 +477,7 @@ def test_a_lost_prepared_dataset_is_made_anew_from_its_files(
     moved = folder.rename(folder.parent / "moved")
     with pytest.raises(
         DatasetError,
-        match=r"nor are the files .*small-films\); let NEUMF_TUI_DATA .*or with ratings.csv",
+        match=r"original files .*small-films\); set NEUMF_TUI_DATA .*or with ratings.csv",
     ):
         again()
     prepared_dir(own_home).mkdir()
@@ -486,7 +486,7 @@ def test_a_lost_prepared_dataset_is_made_anew_from_its_files(
         "under the name that the run knows"
     )
     rewrite(moved / "ratings.csv", lambda lines: lines[:-1])
-    with pytest.raises(DatasetError, match="nor are the files it was made of"):
+    with pytest.raises(DatasetError, match="so are its original files"):
         again()
 
 
@@ -536,6 +536,6 @@ def test_bad_csv_stops_before_a_run_is_made(folder: Path, own_home: Path, inside
     result = inside("train", "--data-dir", str(folder), "--plain")
     assert (
         result.returncode == 3
-        and "ratings.csv, line 242: timestamp 'late' is no number" in result.stderr
+        and "ratings.csv, line 242: timestamp 'late' is not a number" in result.stderr
     )
     assert not (own_home / "runs").exists()

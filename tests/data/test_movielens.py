@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neumf_tui.data import fetch, releases
+from neumf_tui.data import download, releases
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.movielens import read_ml100k, split_year
 from neumf_tui.data.progress import silent
+from neumf_tui.data.readers import ml100k as ml100k_reader
+from neumf_tui.data.readers.item_names import split_year
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
@@ -47,7 +48,7 @@ def test_of_duplicates_the_latest_is_kept() -> None:
 
 
 def test_reads_titles_years_and_ids(tmp_path: Path) -> None:
-    data = read_ml100k(write_100k(tmp_path, ratings_100k()))
+    data = ml100k_reader.read(write_100k(tmp_path, ratings_100k()))
     assert data.user_ids == [str(u) for u in range(1, 9)]
     assert data.catalogue.titles[0] == "Film 0" and data.catalogue.years[0] == 1900
     assert data.catalogue.genres[0] == ["Action"]
@@ -57,7 +58,7 @@ def test_reads_titles_years_and_ids(tmp_path: Path) -> None:
 
 
 def test_duplicates_and_single_interactions_are_said(tmp_path: Path) -> None:
-    data = read_ml100k(write_100k(tmp_path, ratings_100k() + "1\t8\t5\t99\n99\t1\t5\t1\n"))
+    data = ml100k_reader.read(write_100k(tmp_path, ratings_100k() + "1\t8\t5\t99\n99\t1\t5\t1\n"))
     assert any("1 duplicate" in notice for notice in data.notices)
     assert any("1 users with a single interaction" in notice for notice in data.notices)
     assert data.split.heldout[data.user_ids.index("99")] == -1
@@ -69,20 +70,20 @@ def test_duplicates_and_single_interactions_are_said(tmp_path: Path) -> None:
     [
         ("1\t2\t3", "3 columns; expected 4"),
         ("1\t2\t3\t4\t5", "5 columns; expected 4"),
-        ("1\tx\t3\t4", "item id 'x' is no whole number"),
+        ("1\tx\t3\t4", "item id 'x' is not a whole number"),
         ("-1\t2\t3\t4", "user id -1 is negative"),
-        ("1\t2\tgood\t4", "rating 'good' is no number"),
-        ("1\t2\t3\t1e3", "timestamp '1e3' is no whole number"),
-        ("1\t2\t3\t99999999999999999999", "no whole number"),
+        ("1\t2\tgood\t4", "rating 'good' is not a number"),
+        ("1\t2\t3\t1e3", "timestamp '1e3' is not a whole number"),
+        ("1\t2\t3\t99999999999999999999", "not a whole number"),
         ("", "1 columns; expected 4"),
-        ("1\t\t3\t4", "item id '' is no whole number"),
+        ("1\t\t3\t4", "item id '' is not a whole number"),
         ("1\t888\t3\t4", "item id 888 is not in"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
     write_100k(tmp_path, ratings_100k(2) + line + "\n" + ratings_100k(1))
     with pytest.raises(DatasetError, match=r"u\.data, line 21") as caught:
-        read_ml100k(tmp_path)
+        ml100k_reader.read(tmp_path)
     assert says in str(caught.value)
 
 
@@ -90,13 +91,13 @@ def test_bad_item_lines_and_missing_or_empty_files(tmp_path: Path) -> None:
     folder = write_100k(tmp_path, ratings_100k())
     (folder / "u.item").write_text("1|only|three\n")
     with pytest.raises(DatasetError, match=r"u.item, line 1: 3 columns"):
-        read_ml100k(folder)
+        ml100k_reader.read(folder)
     (folder / "u.item").unlink()
     with pytest.raises(DatasetError, match=r"u.item: cannot be read .*--data-dir"):
-        read_ml100k(folder)
+        ml100k_reader.read(folder)
     (folder / "u.data").write_text(" \n")
     with pytest.raises(DatasetError, match=r"u.data: the file is empty"):
-        read_ml100k(folder)
+        ml100k_reader.read(folder)
 
 
 def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
@@ -108,9 +109,9 @@ def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
     monkeypatch.setenv("NEUMF_TUI_DATA", str(tmp_path))
     assert open_dataset("ml-100k", None, own_home, print, print).num_users == 8
     monkeypatch.setenv("NEUMF_TUI_DATA", str(tmp_path / "nothing"))
-    with pytest.raises(DatasetError, match=r"NEUMF_TUI_DATA .*nothing: is not a folder"):
+    with pytest.raises(DatasetError, match=r"NEUMF_TUI_DATA .*nothing: not a folder"):
         open_dataset("auto", None, own_home, print, print)
-    with pytest.raises(UsageError, match="--data-dir goes with"):
+    with pytest.raises(UsageError, match="--data-dir has no effect on demo"):
         open_dataset("demo", tmp_path, own_home, print, print)
 
 
@@ -176,9 +177,9 @@ def test_without_network_auto_falls_back_and_says_why_but_ml100k_does_not(
 def test_a_silent_server_is_given_up(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.getsockname()[1]}/")
-        monkeypatch.setattr(fetch, "SILENCE_LIMIT", 0.3)
-        with pytest.raises(fetch.NoNetwork, match=r"sent nothing|cannot be reached"):
-            fetch.fetch(RELEASES["ml-100k"], own_home / "datasets", silent)
+        monkeypatch.setattr(download, "SILENCE_LIMIT", 0.3)
+        with pytest.raises(download.NoNetwork, match=r"sent nothing|cannot be reached"):
+            download.download(RELEASES["ml-100k"], own_home / "datasets", silent)
 
 
 def test_a_download_of_wrong_contents_is_not_kept(
@@ -199,8 +200,8 @@ def test_a_download_of_wrong_contents_is_not_kept(
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.handle_request, daemon=True).start()
     monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.server_port}/")
-    with pytest.raises(fetch.NoNetwork, match="another hash"):
-        fetch.fetch(RELEASES["ml-100k"], own_home / "datasets", silent)
+    with pytest.raises(download.NoNetwork, match="another hash"):
+        download.download(RELEASES["ml-100k"], own_home / "datasets", silent)
     server.server_close()
     assert not list((own_home / "datasets").iterdir())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from neumf_tui.data import fetch, releases
+from neumf_tui.data import download, releases
 from neumf_tui.data.find import datasets_dir
 from neumf_tui.data.progress import Progress, silent
 from neumf_tui.data.registry import open_dataset
@@ -171,7 +171,7 @@ def test_what_had_arrived_before_a_break_is_not_fetched_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_home: Path
 ) -> None:
     content = offer(server, monkeypatch, "ml-1m", as_dat(tmp_path))
-    monkeypatch.setattr(fetch, "_CHUNK", 100)
+    monkeypatch.setattr(download, "NETWORK_CHUNK", 100)
     server.breaks_at = 1000
     with pytest.raises(
         DatasetError,
@@ -197,7 +197,7 @@ def test_a_part_as_long_as_the_whole_or_longer(
     part = datasets_dir(own_home) / ".ml-1m.zip.part"
     part.parent.mkdir(parents=True)
     part.write_bytes((content + b"x")[: len(content) + length])
-    fetch.fetch(RELEASES["ml-1m"], part.parent, silent)
+    download.download(RELEASES["ml-1m"], part.parent, silent)
     assert (part.parent / "ml-1m.zip").read_bytes() == content and not part.exists()
 
 
@@ -229,10 +229,10 @@ def test_a_zip_that_is_something_else_is_refused(own_home: Path) -> None:
     archive.parent.mkdir(parents=True)
     for content in (b"no zip", b""):
         archive.write_bytes(content)
-        with pytest.raises(DatasetError, match=r"is no ml-32m\.zip as GroupLens publishes it"):
+        with pytest.raises(DatasetError, match=r"not ml-32m\.zip as GroupLens publishes it"):
             open_dataset("ml-32m", None, own_home, silent, silent)
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("ml-32m/other.csv", b"")
-    with pytest.raises(DatasetError, match=r"is no ml-32m\.zip .*ratings\.csv"):
+    with pytest.raises(DatasetError, match=r"not ml-32m\.zip .*ratings\.csv"):
         open_dataset("ml-32m", None, own_home, silent, silent)
     assert [file.name for file in archive.parent.iterdir()] == ["ml-32m.zip"]

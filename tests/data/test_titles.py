@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
-from neumf_tui.data.movielens import read_ml100k
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.readers import ml100k as ml100k_reader
 from neumf_tui.data.split import Interactions
-from neumf_tui.data.titles import Titles, film_title, fold
+from neumf_tui.data.title_search import TitleSearch
+from neumf_tui.data.titles import fold
 from neumf_tui.errors import RunError
 from tests.support.rating_files import HOSTILE
 
@@ -38,7 +40,7 @@ FILMS: list[tuple[str, int | None, int]] = [  # title, year, users who have it i
 ]
 
 
-def find(titles: Titles, wanted: str) -> int:
+def find(titles: TitleSearch, wanted: str) -> int:
     return titles.look_up(wanted).item
 
 
@@ -60,12 +62,12 @@ def of(films: list[tuple[str, int | None, int]]) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def titles() -> Titles:
-    return Titles(of(FILMS))
+def titles() -> TitleSearch:
+    return of(FILMS).title_search
 
 
-def names(titles: Titles, query: str, count: int = 50) -> list[str]:
-    return [film_title(titles.dataset, item) for item in titles.search(query, count)]
+def names(titles: TitleSearch, query: str, count: int = 50) -> list[str]:
+    return [titles.catalogue.item_title(item) for item in titles.search(query, count)]
 
 
 def test_folding() -> None:
@@ -89,11 +91,13 @@ def test_folding() -> None:
         "the matrix (1999)",
     ],
 )
-def test_an_exact_title_comes_first_wherever_its_article_stands(titles: Titles, query: str) -> None:
+def test_an_exact_title_comes_first_wherever_its_article_stands(
+    titles: TitleSearch, query: str
+) -> None:
     assert names(titles, query)[0] == "Matrix, The (1999)"
 
 
-def test_exact_before_prefix_before_whole_word_before_the_rest(titles: Titles) -> None:
+def test_exact_before_prefix_before_whole_word_before_the_rest(titles: TitleSearch) -> None:
     assert names(titles, "matrix") == [
         "Matrix, The (1999)",
         "Matrix Reloaded, The (2003)",
@@ -104,10 +108,11 @@ def test_exact_before_prefix_before_whole_word_before_the_rest(titles: Titles) -
     assert names(titles, "lien")[0] == "Aliens (1986)", "of equals the most seen"
 
 
-def test_equals_stand_by_popularity_then_dataset_order(titles: Titles) -> None:
+def test_equals_stand_by_popularity_then_dataset_order(titles: TitleSearch) -> None:
     assert titles.search("psycho") == [10, 11]
     assert titles.search("twins") == [12, 13]
-    most = sorted(range(len(FILMS) + 1), key=lambda item: (-titles.dataset.seen_by[item], item))
+    seen_by = of(FILMS).seen_by
+    most = sorted(range(len(FILMS) + 1), key=lambda item: (-seen_by[item], item))
     assert titles.search("", 5) == titles.search("  ", 5) == most[:5]
 
 
@@ -132,16 +137,16 @@ def test_equals_stand_by_popularity_then_dataset_order(titles: Titles) -> None:
         ("l'avventura", "Avventura, L' (1960)"),
     ],
 )
-def test_half_typed_shuffled_and_misspelt(titles: Titles, query: str, film: str) -> None:
+def test_half_typed_shuffled_and_misspelt(titles: TitleSearch, query: str, film: str) -> None:
     assert names(titles, query)[0] == film
 
 
-def test_every_beginning_of_a_title_finds_it(titles: Titles) -> None:
+def test_every_beginning_of_a_title_finds_it(titles: TitleSearch) -> None:
     for length in range(1, len("blade runner") + 1):
         assert "Blade Runner (1982)" in names(titles, "blade runner"[:length])
 
 
-def test_nothing_like_it_finds_nothing_and_no_more_than_asked_for(titles: Titles) -> None:
+def test_nothing_like_it_finds_nothing_and_no_more_than_asked_for(titles: TitleSearch) -> None:
     assert titles.search("qqqqzzzz") == []
     assert len(titles.search("e", 3)) == 3
 
@@ -164,32 +169,32 @@ def test_nothing_like_it_finds_nothing_and_no_more_than_asked_for(titles: Titles
         ("held out by everybody", "Held Out by Everybody"),
     ],
 )
-def test_one_film_by_id_or_title(titles: Titles, wanted: str, film: str) -> None:
+def test_one_film_by_id_or_title(titles: TitleSearch, wanted: str, film: str) -> None:
     found = titles.look_up(wanted)
-    assert film_title(titles.dataset, found.item) == film
+    assert titles.catalogue.item_title(found.item) == film
     assert find(titles, wanted) == found.item
     assert bool(found.note) == (wanted == "5")
 
 
-def test_an_id_that_is_also_a_title_says_so(titles: Titles) -> None:
+def test_an_id_that_is_also_a_title_says_so(titles: TitleSearch) -> None:
     assert (
         titles.look_up("5").note
-        == "'5' taken as the id of Alien (1979); a film of that title: 5 (2010) [id 15]"
+        == "'5' understood as the id of Alien (1979); films with that title: 5 (2010) [id 15]"
     )
 
 
 @pytest.mark.parametrize(
     "wanted", ["blade runer", "Blade Runer (1982)", "runner blade", "Balderunner"]
 )
-def test_a_near_title_is_taken_and_said(titles: Titles, wanted: str) -> None:
+def test_a_near_title_is_taken_and_said(titles: TitleSearch, wanted: str) -> None:
     found = titles.look_up(wanted)
-    assert (found.item, found.note) == (8, f"'{wanted}' taken as Blade Runner (1982)")
+    assert (found.item, found.note) == (8, f"'{wanted}' understood as Blade Runner (1982)")
 
 
-def test_what_could_be_several_films_names_them(titles: Titles) -> None:
+def test_what_could_be_several_films_names_them(titles: TitleSearch) -> None:
     with pytest.raises(
         RunError,
-        match=r"'Psycho' is more than one film: Psycho \(1960\) \[id 11\], Psycho \(1998\) \[id 12\]; give",
+        match=r"'Psycho' matches several films: Psycho \(1960\) \[id 11\], Psycho \(1998\) \[id 12\]; give",
     ):
         find(titles, "Psycho")
     with pytest.raises(RunError, match=r"Twins \(1988\) \[id 13\], Twins \(1988\) \[id 14\]"):
@@ -203,7 +208,7 @@ def test_what_could_be_several_films_names_them(titles: Titles) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["rocky 6", "Alien (1980)", "qqqqzzzz", "'\x1b[31m"])
-def test_what_is_not_there_names_the_nearest_five(titles: Titles, wanted: str) -> None:
+def test_what_is_not_there_names_the_nearest_five(titles: TitleSearch, wanted: str) -> None:
     with pytest.raises(RunError, match=r"no film .* in planted; nearest: ") as caught:
         find(titles, wanted)
     assert str(caught.value).count("[id ") == 5 and "\x1b" not in str(caught.value)
@@ -212,8 +217,8 @@ def test_what_is_not_there_names_the_nearest_five(titles: Titles, wanted: str) -
     ).split(",")[0]
 
 
-def test_an_empty_name_is_refused(titles: Titles) -> None:
-    with pytest.raises(RunError, match="empty title"):
+def test_an_empty_name_is_refused(titles: TitleSearch) -> None:
+    with pytest.raises(RunError, match="title is empty"):
         find(titles, "  ")
 
 
@@ -237,7 +242,7 @@ STRANGE = [
 
 def test_hostile_titles_are_found_and_harm_nothing() -> None:
     films: list[tuple[str, int | None, int]] = [(title, 1990, 1) for title in HOSTILE + STRANGE]
-    titles = Titles(of(films))
+    titles = of(films).title_search
     queries = [
         *HOSTILE,
         *STRANGE,
@@ -260,16 +265,16 @@ def test_hostile_titles_are_found_and_harm_nothing() -> None:
 
 
 def test_ml100k(ml100k: Path) -> None:
-    titles = Titles(read_ml100k(ml100k))
+    titles = ml100k_reader.read(ml100k).title_search
     assert (
         names(titles, "godfather, the")[0]
         == names(titles, "godfathr")[0]
         == "Godfather, The (1972)"
     )
-    assert titles.look_up("187").note.startswith("'187' taken as the id of Godfather: Part II")
+    assert titles.look_up("187").note.startswith("'187' understood as the id of Godfather: Part II")
     missed = [
         item
-        for item in range(titles.dataset.num_items)
-        if item not in titles.search(film_title(titles.dataset, item), 5)
+        for item in range(len(titles.catalogue.titles))
+        if item not in titles.search(titles.catalogue.item_title(item), 5)
     ]
     assert not missed

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from typer.testing import CliRunner
 
 from neumf_tui.cli.failures import failures as command
-from neumf_tui.data.dataset import Catalogue as Films
+from neumf_tui.data.catalogue import Catalogue as Films
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.foldin import Alike, check
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.foldin import NEGATIVES, PRIOR, FoldIn, Vectors

@@ -12,8 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
-from neumf_tui.data.dataset import save
-from neumf_tui.data.registry import prepared_dir
+from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, guests_of, load_guest, save_guest
 from neumf_tui.explore.newcomer import average, guest_sheet

@@ -506,8 +506,6 @@ async def test_a_user_is_gone_to_by_key_and_by_mouse(
 async def test_a_film_is_searched_and_chosen(
     ranker: Ranker, users: Users, trained: Path, own_home: Path
 ) -> None:
-    from neumf_tui.data.titles import Titles
-
     titles = ranker.dataset.catalogue.titles
     item = max(range(len(titles)), key=lambda i: len(titles[i]))
     app = NeumfApp(trained, own_home, "runs")
@@ -531,12 +529,12 @@ async def test_a_film_is_searched_and_chosen(
         await pilot.press("up", "enter")
         await settle(pilot)
         assert app.screen is screen and screen.trail == [7, item]
-        assert screen.item in Titles(ranker.dataset).search("the", 2)
+        assert screen.item in ranker.dataset.title_search.search("the", 2)
         await pilot.press("slash", *"the")
         await settle(pilot)
         await pilot.click(Table, offset=(3, 4), times=2)
         await settle(pilot)
-        assert app.screen is screen and screen.item == Titles(ranker.dataset).search("the", 9)[3]
+        assert app.screen is screen and screen.item == ranker.dataset.title_search.search("the", 9)[3]
         await pilot.press("slash", *"zqxzqxzqx")
         await settle(pilot)
         assert "none match" in str(app.screen.query_one(ItemPicker).border_title)

@@ -161,8 +161,8 @@ def test_the_clock_counts_training_alone(own_home: Path) -> None:
 
 def test_a_long_evaluation_stands_in_the_place_of_the_steps(own_home: Path) -> None:
     from neumf_tui.runs.summary import status_object
-    from neumf_tui.views.runs import card_lines
     from neumf_tui.tui.train.text import progress
+    from neumf_tui.views.runs import card_lines
 
     folder = make_run(own_home, "running")
     info, snapshot = read_info(folder), read_snapshot(folder)

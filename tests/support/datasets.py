@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from neumf_tui.data.dataset import Catalogue, Dataset, prepare
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from neumf_tui.data.dataset import Catalogue, prepare, save
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.dataset import prepare
+from neumf_tui.data.prepared import save
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import datasets_dir
 from neumf_tui.runs import events

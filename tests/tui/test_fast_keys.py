@@ -9,8 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
-from neumf_tui.data.dataset import save
-from neumf_tui.data.registry import prepared_dir
+from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp

@@ -10,7 +10,7 @@ from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
-    from neumf_tui.data.dataset import Catalogue
+    from neumf_tui.data.catalogue import Catalogue
     from neumf_tui.explore.compare import PersonComparison
     from neumf_tui.explore.compare_users import AllComparison
     from neumf_tui.explore.users import Users

@@ -230,7 +230,6 @@ class CompareScreen(AskingScreen):
 
     def _show_person(self, found: "PersonComparison") -> None:
         from neumf_tui.explore.compare import person_words
-        from neumf_tui.explore.users import film_title
 
         self.person = found
         data = self.a.dataset
@@ -239,7 +238,7 @@ class CompareScreen(AskingScreen):
             who.append("nothing held out")
         else:
             who.append("held out: ")
-            who.append(clean(film_title(data, found.heldout.item)), "bold")
+            who.append(clean(data.catalogue.item_title(found.heldout.item)), "bold")
         self.query_one("#compare-who", Static).update(who)
         self.query_one("#compare-words", Static).update("\n".join(person_words(found)))
         self.query_one("#compare-movers", Static).update(

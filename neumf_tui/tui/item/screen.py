@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
-from neumf_tui.data.titles import film_title
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.item_picker import ItemDialog
@@ -191,7 +190,7 @@ class ItemScreen(AskingScreen):
                     f"{found.cosines[row]:.4f}",
                     f"{found.both[row]:,}",
                     f"{data.seen_by[item]:,}",
-                    film_title(data, item),
+                    data.catalogue.item_title(item),
                 ]
 
             left = np.flatnonzero(found.rows == self._left)
@@ -232,7 +231,7 @@ class ItemScreen(AskingScreen):
         data, item, found = self.ranker.dataset, self.item, self.reach
         genres = " ".join(clean(genre) for genre in data.catalogue.genres[item])
         heldout_for = int((np.asarray(data.split.heldout) == item).sum())
-        story = Text(clean(film_title(data, item)).strip() or "(no title)", "bold", end="")
+        story = Text(clean(data.catalogue.item_title(item)).strip() or "(no title)", "bold", end="")
         facts = [
             genres,
             f"item {clean(data.catalogue.item_ids[item])}",

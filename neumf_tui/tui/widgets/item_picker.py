@@ -158,7 +158,7 @@ class ItemPicker(Vertical):
     def _search(self, query: str, count: int) -> list[int]:
         """Search in a thread; the lock keeps two threads from indexing the titles twice."""
         with self._lock:
-            return self._dataset.titles.search(query, count)
+            return self._dataset.title_search.search(query, count)
 
     def _show_popular(self, cursor: int) -> None:
         picked = set(self._picked())

@@ -1,4 +1,4 @@
-"""A copy of a dataset without structure, on which no model can be better than chance."""
+"""A null dataset: random items, on which no model can be better than chance."""
 
 import hashlib
 from dataclasses import replace
@@ -12,11 +12,12 @@ from neumf_tui.data.split import Split
 def without_structure(
     dataset: Dataset, seed: int, number: int = 0, *, other_heldout: bool = False
 ) -> Dataset:
-    """The same users, with histories of the same lengths and times, of items drawn uniformly, none twice for a user.
+    """Return a copy of `dataset` whose items are drawn uniformly, none twice for a user.
 
-    So a user's held-out item is any of their candidates alike, whatever the other interactions are; and the validation item is
-    any of those outside the history before it. Each `number` gives another copy. With `other_heldout` all training pairs
-    are those of the copy without it, and each user's held-out item is another, where there is another candidate.
+    Users, lengths of histories and times stay. So every candidate is equally likely to be a user's
+    held-out item, and every item outside the earlier history to be the validation item. Each
+    `number` gives another copy. `other_heldout` changes only the held-out items of that copy, of
+    users who have another candidate.
     """
     sizes = np.diff(dataset.offsets)
     held = np.asarray(dataset.split.heldout) >= 0
@@ -35,7 +36,7 @@ def without_structure(
         dataset,
         name=f"{dataset.name}-without-structure",
         simulated=True,
-        source=f"drawn by chance in the form of {dataset.label}",
+        source=f"random items in place of those of {dataset.label}",
         notices=(),
         fingerprint=hashlib.sha256(form.encode()).hexdigest(),
         split=Split(dataset.split.users, items, dataset.split.times, heldout),

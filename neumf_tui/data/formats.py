@@ -1,0 +1,199 @@
+"""The file formats of datasets: how a folder or file is recognised, and what its dataset is called.
+
+`readers/` has one module per format.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from neumf_tui.data.columns import Columns, choose_columns, has_known_columns
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.text_layout import read_header
+from neumf_tui.errors import DatasetError, UsageError
+from neumf_tui.text import clean
+
+
+@dataclass(frozen=True)
+class Format:
+    """A folder that holds the first of `files`, or any file with one of `suffixes`."""
+
+    reader: str
+    """Module of `readers/`, imported when it is used: pyarrow takes 0.1 s."""
+    files: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    optional_suffixes: tuple[str, ...] = ()
+    """Suffixes of files of the same name that belong to the dataset if they exist."""
+    name: str = ""
+    """The dataset's name, if there is only one in this format; else the folder's or file's."""
+    has_columns: bool = True
+    """Whether `--columns` can name the columns."""
+
+
+FOLDERS = (
+    Format("ml100k", ("u.data", "u.item"), name="ml-100k", has_columns=False),
+    Format("movielens_csv", ("ratings.csv", "movies.csv")),
+    Format("movielens_dat", ("ratings.dat", "movies.dat"), has_columns=False),
+)
+RECBOLE = Format("recbole", suffixes=(".inter",), optional_suffixes=(".item",))
+TABLES = (
+    Format("table", suffixes=(".csv", ".tsv")),
+    Format("parquet", suffixes=(".parquet", ".pq")),
+)
+EXPECTED = (
+    "a folder with "
+    + ", or with ".join(" and ".join(form.files) for form in FOLDERS)
+    + ", or a file of RecBole (.inter) or with a table of interactions (.csv, .tsv, .parquet)"
+)
+_RESERVED = ("auto", "demo", *(form.name for form in FOLDERS if form.name))
+"""Names that a folder of another format cannot give its dataset."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset's original files."""
+
+    place: Path
+    """The folder, or the one file."""
+    format: Format
+    columns: Columns | None = None
+
+    @property
+    def name(self) -> str:
+        return self.format.name or _name_of(self.place, is_file=not self.format.files)
+
+    @property
+    def files(self) -> list[Path]:
+        if self.format.files:
+            return [self.place / file for file in self.format.files]
+        optional = [self.place.with_suffix(suffix) for suffix in self.format.optional_suffixes]
+        return [self.place, *(file for file in optional if file.exists())]
+
+    @property
+    def text(self) -> str:
+        """Where the data is, for people, and for `source_of`."""
+        return str(self.place) if self.columns is None else f"{self.place} [{self.columns}]"
+
+    def read(self, report: Report = silent) -> Dataset:
+        """Read the files; raise DatasetError naming file and line of the first fault."""
+        reader = import_module(f"neumf_tui.data.readers.{self.format.reader}")
+        dataset: Dataset = reader.read(self.place, self.name, self.columns, report)
+        return dataset
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.format.files[0] if self.format.files else self.place.name})"
+
+
+def sources_in(
+    folder: Path, columns: Columns | None = None, *, tables: bool = True
+) -> list[Source]:
+    """Return the datasets whose files are in `folder` itself: several if it has several formats.
+
+    Other tables count only if nothing else is found, and only with `tables`. Raises UsageError if
+    `columns` is given for a format without a header.
+    """
+    place = folder.absolute()
+    found = [Source(place, form, columns) for form in FOLDERS if _is_file(folder / form.files[0])]
+    if not found:
+        found = [Source(file, RECBOLE, columns) for file in _files_of(place, RECBOLE)]
+    if not found and tables:
+        found = [
+            Source(file, form, columns)
+            for form in TABLES
+            for file in _files_of(place, form)
+            if _is_table(file, form, columns)
+        ]
+    return [_checked(source) for source in found]
+
+
+def source_at(file: Path, columns: Columns | None = None) -> Source | None:
+    """Return the dataset that `file` is or belongs to, None for an unknown format.
+
+    Raises UsageError if `columns` is given for a format without a header.
+    """
+    place = file.absolute()
+    for form in FOLDERS:
+        if place.name == form.files[0] and all(
+            _is_file(place.parent / name) for name in form.files
+        ):
+            return _checked(Source(place.parent, form, columns))
+    for form in (RECBOLE, *TABLES):
+        if place.suffix.lower() in form.suffixes:
+            return Source(place, form, columns)
+    return None
+
+
+def source_of(text: str) -> list[Source]:
+    """Return the datasets that a `Source.text` names, as far as their files still exist."""
+    columns = None
+    if match := re.fullmatch(r"(.*) \[(user=.*)\]", text, flags=re.DOTALL):
+        with suppress(UsageError):  # the name of a folder can look like this
+            columns = Columns.parse(match[2])
+            text = match[1]
+    place = Path(text)
+    if _is_file(place):
+        found = source_at(place, columns)
+        return [found] if found else []
+    return sources_in(place, columns) if text else []
+
+
+def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
+    """Return the datasets in the visible subfolders of `folder`, sorted; `tables`: `sources_in`."""
+    try:
+        places = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [
+        source
+        for place in places
+        if not place.name.startswith(".")
+        for source in sources_in(place, tables=tables)
+    ]
+
+
+def _checked(source: Source) -> Source:
+    if source.columns is not None and not source.format.has_columns:
+        raise UsageError(f"--columns: {source} has no header with column names; omit --columns")
+    return source
+
+
+def _files_of(folder: Path, form: Format) -> list[Path]:
+    try:
+        files = [file for file in folder.iterdir() if file.suffix.lower() in form.suffixes]
+        return sorted(file for file in files if _is_file(file))
+    except OSError:
+        return []
+
+
+def _is_table(file: Path, form: Format, columns: Columns | None) -> bool:
+    """Return whether the file has columns of users, items and times."""
+    try:
+        if form.reader == "parquet":
+            from neumf_tui.data.readers import parquet
+
+            header = parquet.read_header(file)
+        else:
+            header = read_header(file, "\t" if file.suffix.lower() == ".tsv" else ",")
+        if columns is None:
+            return has_known_columns(header)
+        choose_columns("", header, columns)
+    except DatasetError:
+        return False
+    return True
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # no permission to search the folder
+        return False
+
+
+def _name_of(place: Path, *, is_file: bool) -> str:
+    """Return the folder's or file's name as one word, safe for a terminal and not reserved."""
+    whole = place.resolve() if place.name == ".." else place
+    name = "-".join(clean(whole.stem if is_file else whole.name).split()) or "unnamed"
+    return f"{name}-files" if name in _RESERVED else name

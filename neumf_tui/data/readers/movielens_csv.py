@@ -1,0 +1,70 @@
+"""MovieLens since 2015, and others: `ratings.csv` and `movies.csv`, UTF-8, columns by name."""
+
+from pathlib import Path
+
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.columns import Columns, normalized
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.assemble import assemble, item_missing
+from neumf_tui.data.readers.item_names import (
+    GENRE_COLUMNS,
+    ITEM_COLUMNS,
+    TITLE_COLUMNS,
+    CatalogueBuilder,
+    split_genres,
+    split_year,
+)
+from neumf_tui.data.readers.text_by_line import records
+from neumf_tui.data.readers.text_fast import read_text
+from neumf_tui.data.readers.text_layout import layout_of, read_header
+from neumf_tui.errors import DatasetError
+
+_MOVIES_HEADER = ("movieId", "title", "genres")
+
+
+def read(
+    folder: Path, name: str, columns: Columns | None = None, report: Report = silent
+) -> Dataset:
+    """Read the folder; other columns are ignored, and so are items without interactions.
+
+    Ids are the strings of the file; indices follow their order, by value if all are whole numbers.
+    """
+    path, movies = folder / "ratings.csv", folder / "movies.csv"
+    layout = layout_of(path, ",", columns)
+    rows = read_text(path, layout, report)
+    if not movies.exists():
+        raise DatasetError(
+            f"{movies}: not found; expected a folder with ratings.csv and movies.csv; check "
+            f"--data-dir or NEUMF_TUI_DATA, or give --data-dir {path} to use ids as titles"
+        )
+    return assemble(
+        name,
+        str(folder),
+        rows,
+        _read_movies(movies),
+        report,
+        on_missing=lambda ids: item_missing(path, layout, movies, ids),
+    )
+
+
+def _read_movies(path: Path) -> Catalogue:
+    header = read_header(path, ",")
+    places = []
+    for name, known in zip(
+        _MOVIES_HEADER, (ITEM_COLUMNS, TITLE_COLUMNS, GENRE_COLUMNS), strict=True
+    ):
+        found = [place for place, column in enumerate(header) if normalized(column) in known]
+        if len(found) != 1:
+            raise DatasetError(
+                f"{path}, line 1: {'more than one' if found else 'no'} column {name}; expected "
+                f"{', '.join(_MOVIES_HEADER)}, separated by commas; found "
+                f"{', '.join(header)[:120]}; fix the header"
+            )
+        places.append(found[0])
+    builder = CatalogueBuilder()
+    for where, fields in records(path, ",", len(header)):
+        item_id, title, genres = (fields[place] for place in places)
+        column = header[places[0]]
+        builder.add(where, column, item_id, *split_year(title), split_genres(genres, "|"))
+    return builder.catalogue

@@ -1,0 +1,58 @@
+"""MovieLens 1M and 10M: `ratings.dat` and `movies.dat`, fields separated by `::`, no header."""
+
+from pathlib import Path
+
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.columns import Columns
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.assemble import assemble, item_missing
+from neumf_tui.data.readers.item_names import CatalogueBuilder, split_genres, split_year
+from neumf_tui.data.readers.text_by_line import records
+from neumf_tui.data.readers.text_fast import read_text
+from neumf_tui.data.readers.text_layout import Layout, first_line
+
+LAYOUT = Layout(
+    "::", ("user id", "item id", "rating", "timestamp"), 0, 1, 3, 2, has_header=False, quoted=False
+)
+
+
+def read(
+    folder: Path,
+    name: str,
+    columns: Columns | None = None,  # not used: the files have no header
+    report: Report = silent,
+) -> Dataset:
+    """Read the folder; `users.dat` and `tags.dat` are ignored."""
+    path, movies = folder / "ratings.dat", folder / "movies.dat"
+    first_line(path)  # raises for a file that is empty or cannot be opened
+    return assemble(
+        name,
+        str(folder),
+        read_text(path, LAYOUT, report),
+        _read_movies(movies),
+        report,
+        on_missing=lambda ids: item_missing(path, LAYOUT, movies, ids),
+    )
+
+
+def _read_movies(path: Path) -> Catalogue:
+    """Read `id::title (year)::genres`."""
+    first_line(path)
+    builder = CatalogueBuilder()
+    for where, (item_id, title, genres) in records(
+        path, "::", 3, has_header=False, quoted=False, encoding=_encoding(path)
+    ):
+        builder.add(where, "item id", item_id, *split_year(title), split_genres(genres, "|"))
+    return builder.catalogue
+
+
+def _encoding(path: Path) -> str:
+    """Return UTF-8 (MovieLens 10M), or Latin-1 (1M) if the file is not valid UTF-8."""
+    with path.open("rb") as file:
+        try:
+            for line in file:
+                line.decode("utf-8")
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8-sig"

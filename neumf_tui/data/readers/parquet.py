@@ -1,0 +1,135 @@
+"""A table of interactions in Parquet, read a batch at a time."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute as pc
+from pyarrow import parquet
+
+from neumf_tui.data.columns import Columns, choose_columns
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Progress, Report, silent
+from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.rows import Ids, Rows
+from neumf_tui.errors import DatasetError
+
+_BATCH_ROWS = 1 << 20
+_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+    """Read the file; item ids are used as titles."""
+    rows = _read_rows(path, columns, report)
+    return assemble(name, source_text(path, columns), rows, None, report)
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of the columns; raise DatasetError if the file cannot be read."""
+    with _open(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
+    with _open(path) as file:
+        schema = file.schema_arrow
+        chosen = choose_columns(str(path), list(schema.names), columns)
+        names = [chosen.user, chosen.item, chosen.time, *([chosen.rating] if chosen.rating else [])]
+        units_per_second = _check_types(path, schema, chosen)
+        rows, done, total = Rows([], [], [], units_per_second), 0, file.metadata.num_rows
+        try:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                for name in names:
+                    _check_values(path, name, batch.column(name), done, time=name == chosen.time)
+                rows.users.append(_ids(batch.column(chosen.user)))
+                rows.items.append(_ids(batch.column(chosen.item)))
+                rows.times.append(_times(batch.column(chosen.time)))
+                done += len(batch)
+                report(Progress(f"reading {path.name}", done, total, "rows"))
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+    if not done:
+        raise DatasetError(f"{path}: no rows; expected interactions; get the file again")
+    return rows
+
+
+def _open(path: Path) -> Any:
+    try:
+        return parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path}: cannot be read as Parquet ({error}); get the file again")
+
+
+def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
+    """Return the time's units per second, 0 if unknown; raise DatasetError for a wrong type."""
+
+    def wrong(column: str, expected: str) -> DatasetError:
+        kind = schema.field(column).type
+        return DatasetError(f"{path}: column {column} has type {kind}; expected {expected}")
+
+    for column in (chosen.user, chosen.item):
+        kind = schema.field(column).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        is_string = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not (is_string or pa.types.is_integer(kind)):
+            raise wrong(column, "ids: convert it to whole numbers or strings")
+    if chosen.rating and not _is_number(schema.field(chosen.rating).type):
+        raise wrong(chosen.rating, "numbers: convert it, or leave the rating out of --columns")
+    kind = schema.field(chosen.time).type
+    if pa.types.is_timestamp(kind):
+        return _UNITS_PER_SECOND[kind.unit]
+    if pa.types.is_date(kind):
+        return 1
+    if not _is_number(kind):
+        raise wrong(chosen.time, "timestamps or seconds since 1970: convert it")
+    return 0
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def _check_values(path: Path, name: str, values: Any, rows_before: int, *, time: bool) -> None:
+    """Raise DatasetError for the first row whose value is missing or not valid."""
+    if values.null_count:
+        wrong, problem = pc.is_null(values), "is empty"
+    elif pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
+        wrong, problem = pc.invert(pc.is_finite(values)), "is not a number"
+    elif time and (numbers := _times(values)).min(initial=0) < 0:
+        wrong, problem = pa.array(numbers < 0), "is before 1970"
+    elif pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
+        wrong, problem = pc.equal(values, ""), "is empty"
+    else:
+        return
+    row = rows_before + pc.index(wrong, True).as_py() + 1
+    raise DatasetError(f"{path}, row {row}: {name} {problem}; fix the row")
+
+
+def _ids(column: Any) -> Ids:
+    kind = column.type
+    if pa.types.is_integer(kind):
+        numbers = column.to_numpy(zero_copy_only=False)
+        if not len(numbers) or (numbers.min() >= 0 and numbers.max() < 2**63):
+            fits = numbers.max(initial=0) < 2**31
+            return numbers.astype(np.int32 if fits else np.int64, copy=False)
+        column = column.cast(pa.string())
+    if pa.types.is_dictionary(kind):
+        strings = column.dictionary.cast(pa.string())
+        return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), strings)
+    return column.cast(pa.string()).dictionary_encode()
+
+
+def _times(column: Any) -> NDArray[Any]:
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    whole = pa.types.is_timestamp(column.type) or pa.types.is_integer(column.type)
+    numbers = column.cast(pa.int64() if whole else pa.float64())
+    return np.asarray(numbers.to_numpy(zero_copy_only=False))

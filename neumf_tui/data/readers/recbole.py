@@ -1,0 +1,58 @@
+"""RecBole's atomic files: `NAME.inter` and, if present, `NAME.item`; fields separated by tabs."""
+
+import re
+from pathlib import Path
+
+from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.columns import Columns, normalized
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.item_names import (
+    GENRE_COLUMNS,
+    ITEM_COLUMNS,
+    TITLE_COLUMNS,
+    YEAR_COLUMNS,
+    CatalogueBuilder,
+    split_genres,
+    split_year,
+)
+from neumf_tui.data.readers.text_by_line import records
+from neumf_tui.data.readers.text_fast import read_text
+from neumf_tui.data.readers.text_layout import layout_of, read_header
+from neumf_tui.errors import DatasetError
+
+
+def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+    """Read the `.inter` file at `path`; items that are not in the `.item` file use their ids."""
+    rows = read_text(path, layout_of(path, "\t", columns, quoted=False), report)
+    items = path.with_suffix(".item")
+    catalogue = _read_items(items) if items.exists() else None
+    return assemble(name, source_text(path, columns), rows, catalogue, report)
+
+
+def _read_items(path: Path) -> Catalogue:
+    """Read the `.item` file: a header of `name:type`; words of a list are separated by blanks."""
+    header = read_header(path, "\t", quoted=False)
+
+    def place_of(known: tuple[str, ...]) -> int | None:
+        return next((n for n, column in enumerate(header) if normalized(column) in known), None)
+
+    item, title = place_of(ITEM_COLUMNS), place_of(TITLE_COLUMNS)
+    year, genres = place_of(YEAR_COLUMNS), place_of(GENRE_COLUMNS)
+    if item is None:
+        raise DatasetError(
+            f"{path}, line 1: no column item_id:token; expected one, separated by tabs; found "
+            f"{', '.join(header)[:120]}; fix the header"
+        )
+    builder = CatalogueBuilder()
+    for where, fields in records(path, "\t", len(header), quoted=False):
+        item_title, item_year = fields[item], None
+        if title is not None and fields[title].strip():
+            item_title, item_year = split_year(fields[title])
+        if year is not None and (match := re.fullmatch(r"\s*(\d{4})(?:\.0)?\s*", fields[year])):
+            item_year = int(match[1])
+        text = "" if genres is None else fields[genres]
+        names = split_genres(text, "|" if "|" in text else " ")
+        builder.add(where, header[item], fields[item], item_title, item_year, names)
+    return builder.catalogue

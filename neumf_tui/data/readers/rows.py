@@ -1,0 +1,124 @@
+"""The columns of interactions as they are read, and their conversion to indices and seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+UNITS = (
+    (10**17, 10**9, "nanoseconds"),
+    (10**14, 10**6, "microseconds"),
+    (10**11, 10**3, "milliseconds"),
+)
+"""The smallest timestamp of each unit, its number per second, and its name.
+
+10¹¹ seconds are the year 5138."""
+_NUMERIC_LIMIT = 10**18
+"""Ids that are whole numbers below it are ordered by value."""
+
+Ids: TypeAlias = Any
+"""A part of a column of ids: an integer array, if every id is written in the canonical way (no sign
+or leading zero), else an Arrow `DictionaryArray` of strings."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """User, item and time of every interaction, in file order, in parts of any length."""
+
+    users: list[Ids]
+    items: list[Ids]
+    times: list[NDArray[Any]]
+    """int32, int64 or float64, not negative."""
+    units_per_second: int = 0
+    """Of the times; 0: unknown, to be judged by their size."""
+
+
+def indices(parts: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the distinct ids in order, and each row's index among them.
+
+    The order is by value if all ids are whole numbers, else by letters. `parts` is emptied on the
+    way, so that the input and the result are never in memory as a whole at the same time.
+    """
+    if parts and all(isinstance(part, np.ndarray) for part in parts):
+        low = min(int(part.min()) for part in parts)
+        high = max(int(part.max()) for part in parts)
+        rows = sum(map(len, parts))
+        if low >= 0 and high < _NUMERIC_LIMIT and high - low < max(1 << 24, 4 * rows):
+            return _indices_by_table(parts, low, high, rows)
+    coded = pa.chunked_array(
+        [_dictionary(part) for part in parts], type=pa.dictionary(pa.int32(), pa.string())
+    )
+    parts.clear()
+    coded = coded.unify_dictionaries()
+    ids = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
+    ordered, places = in_order(ids)
+    result = np.empty(len(coded), dtype=np.int32)
+    start = 0
+    for chunk in coded.chunks:
+        result[start : start + len(chunk)] = places[chunk.indices.to_numpy()]
+        start += len(chunk)
+    return ordered, result
+
+
+def _indices_by_table(
+    parts: list[Ids], low: int, high: int, rows: int
+) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the same for numbers so dense that a table with every possible one fits in memory."""
+    present = np.zeros(high - low + 1, dtype=bool)
+    for part in parts:
+        present[part - low] = True
+    places = np.cumsum(present, dtype=np.int32)
+    places -= 1
+    result = np.empty(rows, dtype=np.int32)
+    start = 0
+    for number, part in enumerate(parts):
+        np.take(places, part - low, out=result[start : start + len(part)])
+        start += len(part)
+        parts[number] = part[:0]
+    return [str(value) for value in (np.flatnonzero(present) + low).tolist()], result
+
+
+def _dictionary(part: Ids) -> pa.DictionaryArray:
+    if not isinstance(part, np.ndarray):
+        return part
+    numbers = pa.array(part).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(numbers.indices, numbers.dictionary.cast(pa.string()))
+
+
+def in_order(ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the ids sorted as in `indices`, and the place of each of `ids` among them."""
+    numbers = all(len(one) < 19 and one.isascii() and one.isdigit() for one in ids)
+    order = sorted(range(len(ids)), key=lambda k: (int(ids[k]) if numbers else 0, ids[k]))
+    places = np.empty(len(ids), dtype=np.int32)
+    places[order] = np.arange(len(ids), dtype=np.int32)
+    return [ids[k] for k in order], places
+
+
+def in_seconds(
+    parts: list[NDArray[Any]], units_per_second: int
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, str]:
+    """Return whole unix seconds, the order in which to use the rows, and the unit's name.
+
+    The order is None for that of the file. The unit is empty unless it was judged by size and is
+    not the second. Among equal seconds the first row counts as the latest (`split.RULE`), so rows
+    with finer times have to be used latest first. `parts` is emptied.
+    """
+    times = np.concatenate(parts)
+    parts.clear()
+    unit = ""
+    if not units_per_second:
+        units_per_second = 1
+        latest = times.max(initial=0)
+        for smallest, per_second, name in UNITS:
+            if latest >= smallest:
+                units_per_second, unit = per_second, name
+                break
+    if units_per_second == 1 and times.dtype.kind == "i":
+        return times, None, unit
+    whole = times // units_per_second
+    finer = (whole * units_per_second != times).any()
+    order = np.argsort(-times, kind="stable") if finer else None
+    return whole.astype(np.int64), order, unit

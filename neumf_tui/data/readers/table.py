@@ -1,0 +1,17 @@
+"""A table of interactions with a header: CSV, or separated by tabs (.tsv); UTF-8."""
+
+from pathlib import Path
+
+from neumf_tui.data.columns import Columns
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.text_fast import read_text
+from neumf_tui.data.readers.text_layout import layout_of
+
+
+def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+    """Read the file; item ids are used as titles."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    rows = read_text(path, layout_of(path, separator, columns), report)
+    return assemble(name, source_text(path, columns), rows, None, report)
