@@ -1,4 +1,4 @@
-"""Full ranking: the rank of every user's held-out item among all candidates, by counting, without a sort."""
+"""Full ranking: ranks of held-out items among all candidates, by counting, without sorting."""
 
 import contextlib
 import threading
@@ -17,21 +17,23 @@ from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.evaluation.popularity import popularity_ranks
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.native.library import NoKernels, load
+from neumf_tui.native import kernels
+from neumf_tui.native.library import NoKernels
 
 
 def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
-    """Items outside each user's history, shape (num_users,)."""
+    """Return how many items are outside each user's history, shape (num_users,)."""
     return dataset.num_items - np.diff(dataset.offsets)
 
 
 class Evaluator:
-    """Ranks each user's held-out item, or their validation item; holds on `device` what does not change between evaluations.
+    """Ranks each user's held-out item, or their validation item.
 
-    For the validation item the history is what comes before it, so it is a candidate, and the held-out item, of which
-    nobody knows then, is one as well.
+    For the validation item the history is what comes before it, so it is a candidate, and so is
+    the held-out item, which comes later.
 
-    On the CPU the arrays are the dataset's own, memory-mapped ones included.
+    What does not change between evaluations stays on `device`. On the CPU the arrays are the
+    dataset's own, memory-mapped ones included.
     """
 
     def __init__(
@@ -43,28 +45,20 @@ class Evaluator:
         users: range | None = None,
         threads: int = 0,
     ) -> None:
-        """Of all users, or of those in `users` only: models then have these alone, row 0 being user `users.start`.
+        """Prepare to rank all users, or only `users`: models then have these users alone.
 
-        `threads` of the CPU score at a time, 0: as many as it has cores; the ranks do not depend on it.
-        Raises DatasetError where nobody in the dataset has such an item.
+        `threads` of the CPU score at a time, 0: one a core; the ranks do not depend on it.
+        Raises DatasetError where no user of the dataset has such an item.
         """
         targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
-        if not (targets >= 0).any():
-            if validation:
-                raise DatasetError(
-                    f"{dataset.label}: no user has three interactions to keep one for validation; add --no-validation"
-                )
-            raise DatasetError(
-                f"{dataset.label}: no user has two interactions, so nothing can be held out"
-            )
+        _check_targets(dataset, targets, validation)
         self.dataset, self.validation, self.threads = dataset, validation, threads
         self.own = range(dataset.num_users) if users is None else users
-        own = slice(self.own.start, self.own.stop)
-        self._targets: NDArray[np.int64] = targets[own]
+        self._targets: NDArray[np.int64] = targets[self.own.start : self.own.stop]
         offsets = dataset.offsets[self.own.start : self.own.stop + 1]
         self._rows = slice(int(offsets[0]), int(offsets[-1]))
         self._offsets = offsets - offsets[0]
-        """Where each user's training pairs begin; with validation the last of them is the one to rank."""
+        """Where each user's training pairs begin; with validation the last one is the target."""
         sizes = np.diff(self._offsets)
         if validation:
             sizes -= self._targets >= 0
@@ -74,16 +68,13 @@ class Evaluator:
         if validation:
             seen_by = seen_by - np.bincount(targets[targets >= 0], minlength=dataset.num_items)
         self.seen_by: NDArray[np.int64] = seen_by
-        """Shape (num_items,): users of the whole dataset with the item in that history."""
-        self._items = _viewed(dataset.split.items[self._rows])
+        """Users of the whole dataset with the item in that history, shape (num_items,)."""
+        self._items = _read_only(dataset.split.items[self._rows])
         if device.type != "cpu":  # 32 bits hold an item index, in half the memory
             self._items = self._items.int().to(device)
-        self._target_items = torch.from_numpy(self._targets.clip(min=0))[:, None].to(device)
+        self._target_items = torch.from_numpy(self._targets.clip(min=0)).to(device)
         self._ends = torch.from_numpy(self._offsets).to(device)
-        """Where each user's training pairs end and the next one's begin, from 0 on."""
-        self._starts = self._ends[:-1]
         self._sizes = torch.from_numpy(sizes).to(device)
-        self._trained = torch.from_numpy(np.diff(self._offsets)).to(device)
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -92,20 +83,22 @@ class Evaluator:
 
     @property
     def items(self) -> NDArray[np.int64]:
-        """Shape (pairs,): the items of the histories, which leave the race."""
+        """Shape (pairs,): the items of the histories, which are not candidates."""
         items = np.asarray(self.dataset.split.items[self._rows])
         return items[self.dataset.learned[self._rows]] if self.validation else items
 
     def ranks(
         self, model: NeuMF, report: Callable[[float], None] | None = None
     ) -> NDArray[np.float32]:
-        """Rank of each user's item, shape (users,), NaN where there is none.
+        """Return the rank of each user's item, shape (users,), NaN where there is none.
 
-        `report` is told the share of users done, in the calling thread or another, one call at a time.
-        Raises NeumfTuiError when a score is not a number, or where a device has not the memory for one user.
+        `report` gets the share of users done, one call at a time, from any thread. Raises
+        NeumfTuiError when a score is not a number, or where a device has not enough memory for
+        one user.
         """
-        scorer = Scorer(model.settled(self._items, self._starts, self._sizes))
-        count, lock, done = _Count(self), threading.Lock(), 0
+        starts = self._ends[:-1]
+        scorer = Scorer(model.with_history_folded_in(self._items, starts, self._sizes))
+        counts, lock, done = _RankCounts(self), threading.Lock(), 0
 
         @torch.inference_mode()
         def rank(users: range) -> None:
@@ -115,7 +108,7 @@ class Evaluator:
                 stop = min(start + scorer.chunk_users, users.stop)
                 try:
                     gmf, mlp = scorer.parts(start, stop)
-                    count.add(start, gmf.add_(mlp))
+                    counts.add(start, gmf.add_(mlp))
                     start = stop
                 except torch.OutOfMemoryError:
                     scorer.shrink()
@@ -124,13 +117,13 @@ class Evaluator:
                 if report:
                     report(done / len(self.own))
 
-        # An accelerator is kept busy by one thread, and one that computes in order.
+        # One thread keeps an accelerator busy, and the accelerator computes in order.
         threads = (self.threads or usable_cores()) if scorer.device.type == "cpu" else 1
         each_stretch(rank, len(self.own), scorer.chunk_users, threads)
-        return count.ranks()
+        return counts.ranks()
 
     def popularity_ranks(self) -> NDArray[np.float32]:
-        """The same for the model that scores every item by the number of users who have it in training."""
+        """Return ranks of the model that scores an item by how many users trained on it."""
         split = self.dataset.split
         return popularity_ranks(
             self.seen_by, self._targets, self.candidates, split.items[self._rows], self._offsets
@@ -139,72 +132,85 @@ class Evaluator:
     def ranks_by(
         self, scores_of: Callable[[int], Tensor], count: int, size: int
     ) -> NDArray[np.float32]:
-        """The same for any model: `scores_of(number)` gives float32 scores (users, num_items) of the `number`-th `size` users,
-        `count` times, and may be overwritten."""
-        counted = _Count(self)
+        """Return ranks by any model's scores.
+
+        scores_of(number): float32 (users, num_items), scores of the `number`-th `size` users,
+        for numbers below `count`; they may be overwritten.
+        """
+        counts = _RankCounts(self)
         for number in range(count):
-            counted.add(number * size, scores_of(number))
-        return counted.ranks()
+            counts.add(number * size, scores_of(number))
+        return counts.ranks()
 
 
-class _Count:
-    """How many candidates stand above and below each user's item. Nothing waits for the device until `ranks`."""
+class _RankCounts:
+    """How many candidates are above and below each user's item.
+
+    Nothing waits for the device until `ranks`.
+    """
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.of = evaluator
-        self.lead, self.top = (
-            torch.zeros(len(evaluator.own), device=evaluator._target_items.device) for _ in range(2)
-        )
-        self._compiled: Callable[..., None] | None = None
-        if self.lead.device.type == "cpu":
+        device = evaluator._target_items.device
+        self.lead, self.top = (torch.zeros(len(evaluator.own), device=device) for _ in range(2))
+        """Candidates above less candidates below; and the highest score, NaN if any score is."""
+        self._kernel: kernels.RankCounts | None = None
+        if device.type == "cpu":
             with contextlib.suppress(NoKernels):
-                self._compiled = load().neumf_lead
+                self._kernel = kernels.RankCounts(
+                    evaluator._target_items.numpy(),
+                    evaluator._offsets,
+                    evaluator._items.numpy(),
+                    self.lead.numpy(),
+                )
 
     @torch.inference_mode()
     def add(self, start: int, scores: Tensor) -> None:
-        """`scores` (users, num_items) of the users from row `start` on; they are overwritten."""
+        """Count by `scores` (users, num_items) of the users from row `start` on.
+
+        The scores are overwritten.
+        """
         of, stop = self.of, start + len(scores)
-        if self._compiled:
-            lead, targets, starts = (
-                self.lead[start:stop],
-                of._target_items[start:stop],
-                of._ends[start:stop],
-            )
-            scores = scores.contiguous()
-            self._compiled(
-                *scores.shape,
-                *(tensor.data_ptr() for tensor in (scores, targets, starts, of._items, lead)),
-            )
+        if self._kernel:
+            self._kernel.count(start, scores.contiguous().numpy())
             return
-        target = scores.gather(1, of._target_items[start:stop])
-        # Not a number if any score is not.
+        target = scores.gather(1, of._target_items[start:stop, None])
         torch.amax(scores, 1, out=self.top[start:stop])
-        # 1 where an item stands above, −1 below, 0 if equal, infinite ones included; and 0 for what leaves the race.
+        # 1 where an item is above, −1 below, 0 if equal, infinite ones included; and 0 for what
+        # is not a candidate.
         ahead = scores.sub_(target).sign_()
         pairs = slice(int(of._offsets[start]), int(of._offsets[stop]))
         rows = torch.arange(0, scores.numel(), scores.shape[1], device=scores.device)
-        seen = (
-            rows.repeat_interleave(of._trained[start:stop], output_size=pairs.stop - pairs.start)
-            + of._items[pairs]
-        )
+        sizes, total = of._ends[start : stop + 1].diff(), pairs.stop - pairs.start
+        seen = rows.repeat_interleave(sizes, output_size=total) + of._items[pairs]
         ahead.view(-1).index_fill_(0, seen, 0)
         torch.sum(ahead, 1, out=self.lead[start:stop])
 
     def ranks(self) -> NDArray[np.float32]:
-        """rank = 1 + above + (equal − 1)/2, where above + equal + below = candidates."""
+        """Return 1 + above + (equal − 1)/2, where above + equal + below = candidates."""
         lead, top = torch.stack([self.lead, self.top]).cpu().numpy()
-        there = self.of._targets >= 0
-        if np.isnan(lead[there]).any() or np.isnan(top[there]).any():
+        ranked = self.of._targets >= 0
+        if np.isnan(lead[ranked]).any() or np.isnan(top[ranked]).any():
             raise NeumfTuiError(
                 "a score is not a number: the model has diverged; try a smaller --learning-rate"
             )
-        return np.where(
-            there, (self.of.candidates + 1 + lead.astype(np.float64)) / 2, np.nan
-        ).astype(np.float32)
+        ranks = (self.of.candidates + 1 + lead.astype(np.float64)) / 2
+        return np.where(ranked, ranks, np.nan).astype(np.float32)
 
 
-def _viewed(array: NDArray[np.int64]) -> Tensor:
-    """The array itself as a tensor, which nobody may write to: it may be a file."""
+def _check_targets(dataset: Dataset, targets: NDArray[np.int64], validation: bool) -> None:
+    if (targets >= 0).any():
+        return
+    if validation:
+        raise DatasetError(
+            f"{dataset.label}: no user has three interactions, which a validation item needs; "
+            "add --no-validation"
+        )
+    raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
+
+
+def _read_only(array: NDArray[np.int64]) -> Tensor:
+    """Return the array itself as a tensor that must not be written to: it may be a file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array)

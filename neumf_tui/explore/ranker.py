@@ -127,7 +127,7 @@ class Ranker:
         if settings.history:
             history = torch.from_numpy(np.array(self.dataset.split.items))
             offsets = torch.from_numpy(self.dataset.offsets)
-            self.model = self.trained.settled(history, offsets[:-1], offsets.diff())
+            self.model = self.trained.with_history_folded_in(history, offsets[:-1], offsets.diff())
         """The same, with every user's history in their vectors: what ranks is plain NeuMF."""
         self.scorer = Scorer(self.model)
         self._fold_in: FoldIn | ByHistory | None = None

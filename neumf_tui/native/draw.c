@@ -18,10 +18,10 @@ typedef struct {
     const int64_t *starts;
     const int64_t *free; /* of each user, how many */
     const int32_t *keys;
-} others;
+} free_items;
 
 /* The r-th, from 0, of the items that a user does not have, r = uniform · free. */
-static int64_t item_of(const others *o, int64_t user, double uniform) {
+static int64_t item_of(const free_items *o, int64_t user, double uniform) {
     const int64_t last = o->free[user] - 1, drawn = (int64_t)(uniform * (double)(last + 1)), r = drawn < last ? drawn : last;
     const int32_t *first = o->keys + o->starts[user], *at = first;
     int64_t left = o->starts[user + 1] - o->starts[user];
@@ -37,7 +37,7 @@ enum { KEYS = 1 << 18 }; /* that the second-level cache holds */
 
 /* The item of each draw, users[i] and uniform[i]. Where users ascend in every `run` of them, as many users at a time as have KEYS
    keys are drawn for in all runs before the next ones are. `next` has room for a number a run. */
-void neumf_draw(const others *o, int64_t count, int64_t run, const int64_t *users, const double *uniform, int64_t *next,
+void neumf_draw(const free_items *o, int64_t count, int64_t run, const int64_t *users, const double *uniform, int64_t *next,
                 int64_t *items) {
     const int64_t runs = (count + run - 1) / run;
     for (int64_t k = 0; k < runs; k++)

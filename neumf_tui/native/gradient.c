@@ -148,8 +148,8 @@ typedef struct {
     int64_t negatives;
     const int64_t *negative; /* (negatives, pairs), rows `step` apart; `step` 0: (negatives), the same for all pairs */
     int64_t step;
-    const float *taken; /* (negatives, pairs), rows `taken_step` apart, taken off their scores; null: nothing */
-    int64_t taken_step;
+    const float *score_offset; /* (negatives, pairs), rows `offset_step` apart, subtracted from their scores; null: nothing */
+    int64_t offset_step;
     const float *dropout[2]; /* (pairs, d), multiplied with the users' vectors of GMF and of the MLP; null: 1 */
     const int32_t *history;  /* the items of all histories; null: the model has none */
     const int64_t *start;    /* (pairs), where the pair's history begins */
@@ -157,7 +157,7 @@ typedef struct {
     const float *weight;     /* (length), of the latest item, the one before it, ... */
     int64_t length;
     enum loss loss;
-    int apart; /* GMF and MLP are two models, and the loss is the sum of theirs */
+    int separate_paths; /* GMF and MLP are two models, and the loss is the sum of theirs */
 } batch;
 
 /* How many of a pair's history count; the latest is at `items`, the one before it at `items` − 1. Their weights, times `scale`,
@@ -362,17 +362,17 @@ static void forward(const model *m, const batch *b, work *w, int64_t start, int6
 
 /* The loss of the scores, and its gradients by both parts. */
 static double scored(const batch *b, work *w, int64_t start, int64_t n) {
-    if (!b->apart)
+    if (!b->separate_paths)
         add_rows(w->count, w->mlp, w->gmf);
-    if (b->taken)
+    if (b->score_offset)
         for (int64_t j = 1; j < w->count; j++)
             for (int64_t l = 0; l < n; l++) {
-                const float taken = b->taken[(j - 1) * b->taken_step + start + l];
-                w->gmf[j].at[l] -= taken;
-                w->mlp[j].at[l] -= taken;
+                const float offset = b->score_offset[(j - 1) * b->offset_step + start + l];
+                w->gmf[j].at[l] -= offset;
+                w->mlp[j].at[l] -= offset;
             }
     const double loss = loss_of(b->loss, w->count, n, w->gmf, w->gmf_delta);
-    if (b->apart)
+    if (b->separate_paths)
         return loss + loss_of(b->loss, w->count, n, w->mlp, w->mlp_delta);
     memcpy(w->mlp_delta, w->gmf_delta, w->count * sizeof *w->mlp_delta);
     return loss;

@@ -44,7 +44,7 @@ int neumf_scores(const model *m, int64_t users, int64_t items, const float *rows
 
 /* Of each user, how many more of their candidates score above the target than below it; not a number where a score is not.
    `seen` are the items that leave the race, those of user u from starts[u] to before starts[u + 1]. */
-void neumf_lead(int64_t users, int64_t items, const float *scores, const int64_t *targets, const int64_t *starts,
+void neumf_rank_counts(int64_t users, int64_t items, const float *scores, const int64_t *targets, const int64_t *starts,
                 const int64_t *seen, float *lead) {
     for (int64_t u = 0; u < users; u++, scores += items) {
         const float target = scores[targets[u]];

@@ -116,7 +116,7 @@ class Loop:
                     "neumf-tui": __version__,
                     "torch": str(torch.__version__),
                     "numpy": np.__version__,
-                    "kernels": "torch's" if self.trainer.compiled is None else "C",
+                    "kernels": self.trainer.take_step.library,
                 },
                 gpu=self._gpu(),
             )

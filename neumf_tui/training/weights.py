@@ -1,8 +1,9 @@
-"""All weights that learn as views of one tensor, and Adam on it: one kernel a step, whatever the model's shape."""
+"""All weights that learn as views of one tensor, and Adam on that tensor: one kernel a step."""
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,24 +11,42 @@ from torch.optim.adam import adam
 
 from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.native.library import NoKernels, load
+from neumf_tui.native import kernels
+from neumf_tui.native.library import NoKernels
 
 BETAS = 0.9, 0.999
 EPSILON = 1e-8
-
-
 CACHE_VALUES = 1 << 18
-"""Values of a table that a core's second-level cache holds: 1 MiB."""
+"""Number of values that fit in the L2 cache of a core: 1 MiB."""
 SHARED_VALUES = 1 << 20
-"""Weights from which on several threads share a step of Adam: it takes them a millisecond, and to be woken a twentieth of it."""
+"""Weights from which on threads share a step of Adam, which then takes a millisecond; to wake
+them takes a twentieth of that."""
+
+
+class _Place(NamedTuple):
+    """Where a parameter lies in the tensor of all weights."""
+
+    begin: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _Group(NamedTuple):
+    """Weights that share one weight decay, with their gradient and Adam's state."""
+
+    values: Tensor
+    gradient: Tensor
+    mean: Tensor
+    square: Tensor
+    decay: float
 
 
 class Weights:
-    """A model's parameters with their gradients and Adam's state, each kind in one tensor; no other tensor learns.
+    """A model's parameters with their gradients and Adam's state, each kind in one tensor.
 
-    Users and items lie in one table, GMF and MLP vectors side by side, users first: the vectors of a batch are one gather and
-    their gradient is one scatter. Then come histories, layers and head. What a path that is left out would need stays
-    outside and is never touched.
+    Users and items are in one table, GMF and MLP vectors side by side, users first: one gather
+    reads the vectors of a batch. Histories, layers and head follow. The parameters of a path that
+    the model leaves out stay outside, and nothing changes them.
     """
 
     def __init__(
@@ -36,169 +55,103 @@ class Weights:
         weight_decay: float,
         embedding_weight_decay: float,
         *,
-        turned: bool = False,
         threads: int = 1,
+        shared_values: int = SHARED_VALUES,
+        cache_values: int = CACHE_VALUES,
     ) -> None:
-        """`turned`: vectors are the columns of the table and not its rows (see `turns`). `threads`: of an update on the CPU."""
-        self.model, self.turned, self.threads = model, turned, threads
-        paths = _paths(model)
-        learned = {
-            name
-            for name, _ in model.named_parameters()
-            if name.startswith("head") or any(p in name for p in paths)
-        }
-        wide = [[f"{side}_{path}.weight" for path in paths] for side in ("user", "item")]
-        apart = [
-            name
-            for name, _ in model.named_parameters()
-            if name in learned and name not in wide[0] + wide[1]
-        ]
-        apart.sort(
-            key=lambda name: not name.startswith("history")
-        )  # with the tables: they share their decay
-        parameters = dict(model.named_parameters())
-        d = model.config.embedding_size
-        rows, width = model.config.num_users + model.config.num_items, d * len(paths)
-        self.table_shape = (width, rows) if turned else (rows, width)
-        self.user_cells = model.config.num_users * width
-        """Values at the beginning that belong to users, unless the table is turned; the rest is the same for all processes."""
+        """Make the parameters of `model` views of `values`, and their `grad` of `gradient`.
 
-        self._places: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {}
-        """Of each parameter that learns: where it begins, its shape, its strides."""
-        strides = (1, rows) if turned else (width, 1)
-        for side, above in zip(wide, (0, model.config.num_users), strict=True):
-            for number, name in enumerate(side):
-                place = above * strides[0] + number * d * strides[1]
-                self._places[name] = place, tuple(parameters[name].shape), strides
-        size = decayed = rows * width
-        for name in apart:
-            self._places[name] = size, tuple(parameters[name].shape), parameters[name].stride()
-            size += parameters[name].numel()
-            decayed = size if name.startswith("history") else decayed
+        On the CPU `threads` share an update of `shared_values` weights or more, `cache_values` at
+        a time.
+        """
+        self.model, self.threads = model, threads
+        self._shared_values, self._cache_values = shared_values, cache_values
+        self._places, decayed, size = _lay_out(model)
+        items = [self.begin(name) for name in self._places if name.startswith("item")]
+        self.user_cells = min(items)
+        """Values of users, which come first; the others are the same in all processes."""
         device = model.head.weight.device
-
-        self.values, self.gradient = (
-            torch.zeros(size, device=device),
-            torch.zeros(size, device=device),
-        )
-        self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
+        self.values = torch.zeros(size, device=device)
+        self.gradient, self.mean, self.square = (torch.zeros_like(self.values) for _ in range(3))
         self.steps = torch.zeros((), device=device)
-        """Adam's state: means of gradients and of their squares, and how many there were."""
-        self._learned, self._gradients = (
-            [parameters[name] for name in self._places],
-            list(self._views(self.gradient)),
-        )
-        for parameter, value, gradient in zip(
-            self._learned, self._views(self.values), self._gradients, strict=True
-        ):
+        """Adam's state: means of gradients and of their squares, and the number of steps."""
+        self._learned = [model.get_parameter(name) for name in self._places]
+        self._gradients = list(self._views(self.gradient))
+        views = zip(self._learned, self._views(self.values), self._gradients, strict=True)
+        for parameter, value, gradient in views:
             value.copy_(parameter.detach())
             parameter.data, parameter.grad = value, gradient
         # On a GPU in its memory, where a recorded step reads it.
-        self.learning_rate: float | Tensor = (
-            torch.zeros((), device=device) if device.type == "cuda" else 0.0
-        )
-        groups = [(slice(0, decayed), embedding_weight_decay), (slice(decayed, size), weight_decay)]
+        on_device = torch.zeros((), device=device)
+        self.learning_rate: float | Tensor = on_device if device.type == "cuda" else 0.0
+        cuts = [(slice(0, decayed), embedding_weight_decay), (slice(decayed, size), weight_decay)]
         if weight_decay == embedding_weight_decay:
-            groups = [(slice(0, size), weight_decay)]
+            cuts = [(slice(0, size), weight_decay)]
         self._groups = [
-            (self.values[cut], self.gradient[cut], self.mean[cut], self.square[cut], decay)
-            for cut, decay in groups
+            _Group(self.values[cut], self.gradient[cut], self.mean[cut], self.square[cut], decay)
+            for cut, decay in cuts
         ]
-        self._run: Callable[..., None] | None = None
-        """The kernel in C: for a table that fits the cache it takes half the time of PyTorch's."""
-        if device.type == "cpu":
+        self._kernels: list[kernels.Adam] = []
+        if device.type == "cpu":  # half the time of PyTorch's for a table that fits the cache
             with contextlib.suppress(NoKernels):
-                self._run = load().neumf_adam
+                for *state, _ in self._groups:
+                    self._kernels.append(kernels.Adam(*(flat.numpy() for flat in state)))
 
     def _views(self, flat: Tensor) -> Iterator[Tensor]:
-        for begin, shape, strides in self._places.values():
-            yield flat.as_strided(shape, strides, begin)
+        for place in self._places.values():
+            yield flat.as_strided(place.shape, place.strides, place.begin)
 
-    @property
-    def table(self) -> Tensor:
-        """Vectors of users, then of items, GMF's first: (users + items, width), or (width, users + items) where turned."""
-        return self.values[: self.table_shape[0] * self.table_shape[1]].view(self.table_shape)
-
-    @property
-    def table_gradient(self) -> Tensor:
-        return self.gradient[: self.table_shape[0] * self.table_shape[1]].view(self.table_shape)
+    def begin(self, name: str) -> int:
+        """Return where the parameter `name` begins in `values`."""
+        return self._places[name].begin
 
     def differentiate(self, loss: Tensor) -> None:
-        """Make the gradient that of `loss`, by autograd."""
+        """Set the gradient to that of `loss`, by autograd."""
         # Not `loss.backward()`: it warns of gradients that are views like these.
         found = torch.autograd.grad(loss, self._learned)
         for gradient, view in zip(found, self._gradients, strict=True):
             view.copy_(gradient)
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the updates to come."""
+        """Set the learning rate of the next updates."""
         if isinstance(self.learning_rate, Tensor):
             self.learning_rate.fill_(rate)
         else:
             self.learning_rate = rate
 
     def update(self) -> None:
-        """One step of Adam (Kingma and Ba 2015) by the gradient; weight decay is L2, a part of the gradient."""
-        if self._run:
+        """Take one step of Adam (Kingma and Ba 2015); weight decay is L2, part of the gradient."""
+        if self._kernels:
             self.steps += 1
-            for group in self._groups:
-                self._update_compiled(self._run, *group)
+            for group, kernel in zip(self._groups, self._kernels, strict=True):
+                self._update_by_kernel(kernel, len(group.values), group.decay)
             return
-        # Each group counts the step for itself, so all but the last count on a copy.
+        last = len(self._groups) - 1
         for number, (values, gradient, mean, square, decay) in enumerate(self._groups):
-            steps = self.steps if number == len(self._groups) - 1 else self.steps.clone()
+            # Each call counts the step, so all but the last count on a copy.
+            steps = self.steps if number == last else self.steps.clone()
             adam(
-                [values],
-                [gradient],
-                [mean],
-                [square],
-                [],
-                [steps],
-                fused=True,
-                amsgrad=False,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                lr=self.learning_rate,
-                weight_decay=decay,
-                eps=EPSILON,
-                maximize=False,
-            )
+                [values], [gradient], [mean], [square], [], [steps],
+                fused=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1],
+                lr=self.learning_rate, weight_decay=decay, eps=EPSILON, maximize=False,
+            )  # fmt: skip
 
-    def _update_compiled(
-        self,
-        run: Callable[..., None],
-        values: Tensor,
-        gradient: Tensor,
-        mean: Tensor,
-        square: Tensor,
-        decay: float,
-    ) -> None:
-        """The step of one group."""
+    def _update_by_kernel(self, kernel: kernels.Adam, size: int, decay: float) -> None:
         step, (first, second) = int(self.steps), BETAS
-        # Both means began at 0: what they lack is made up for by the rate and by epsilon.
-        mean_has, square_has = 1 - first**step, math.sqrt(1 - second**step)
-        numbers = (
-            1 - first,
-            1 - second,
-            float(self.learning_rate) * square_has / mean_has,
-            EPSILON * square_has,
-            decay,
+        # Both means started at 0: rate and epsilon correct for that.
+        mean_share, square_share = 1 - first**step, math.sqrt(1 - second**step)
+        rate, epsilon = (
+            float(self.learning_rate) * square_share / mean_share,
+            EPSILON * square_share,
         )
 
         def work(part: range) -> None:
-            run(
-                len(part),
-                *(
-                    tensor.data_ptr() + 4 * part.start
-                    for tensor in (values, gradient, mean, square)
-                ),
-                *numbers,
-            )
+            kernel.update(part, 1 - first, 1 - second, rate, epsilon, decay)
 
-        if self.threads == 1 or len(values) < SHARED_VALUES:
-            work(range(len(values)))
-        else:  # a value's step is its own: the bits are the same
-            each_stretch(work, len(values), CACHE_VALUES, self.threads)
+        if self.threads == 1 or size < self._shared_values:
+            work(range(size))
+        else:  # each value's step is independent: the bits are the same
+            each_stretch(work, size, self._cache_values, self.threads)
 
     def forget(self) -> None:
         """Set Adam's state to that before the first step."""
@@ -206,35 +159,46 @@ class Weights:
             tensor.zero_()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every parameter by its name, and Adam's state of each: what a checkpoint keeps."""
+        """Return every parameter by its name, and Adam's state of each, as in a checkpoint."""
         found = {name: parameter.detach() for name, parameter in self.model.named_parameters()}
         means, squares = (
             dict(zip(self._places, self._views(flat), strict=True))
             for flat in (self.mean, self.square)
         )
         for name, parameter in list(found.items()):
-            idle = torch.zeros_like(parameter) if name not in means else None
-            found[f"adam.step.{name}"] = (
-                self.steps if idle is None else torch.zeros_like(self.steps)
-            )
-            found[f"adam.exp_avg.{name}"] = means[name] if idle is None else idle
-            found[f"adam.exp_avg_sq.{name}"] = squares[name] if idle is None else idle
+            learns = name in self._places
+            found[f"adam.step.{name}"] = self.steps if learns else torch.zeros_like(self.steps)
+            for kind, state in (("exp_avg", means), ("exp_avg_sq", squares)):
+                found[f"adam.{kind}.{name}"] = (
+                    state[name] if learns else torch.zeros_like(parameter)
+                )
         return found
 
 
-def turns(model: NeuMF) -> bool:
-    """Whether a turned table is faster: on a CPU, where it fits the cache.
+def _lay_out(model: NeuMF) -> tuple[dict[str, _Place], int, int]:
+    """Return the place of each parameter that learns, where the decay of tables ends, and the end.
 
-    Gathers then give what `PlainGradient` needs, hidden units first, without turning it: an eighth of a step of preset d2l. In
-    main memory, or on a GPU, a vector in one piece counts for more.
+    The order is: the table of users and items, histories (with the tables' decay), layers, head.
     """
-    cells = (
-        (model.config.num_users + model.config.num_items)
-        * model.config.embedding_size
-        * len(_paths(model))
-    )
-    return model.head.weight.device.type == "cpu" and cells <= CACHE_VALUES
-
-
-def _paths(model: NeuMF) -> tuple[str, ...]:
-    return ("gmf", "mlp") if model.config.paths == "neumf" else (model.config.paths,)
+    paths = ("gmf", "mlp") if model.config.paths == "neumf" else (model.config.paths,)
+    parameters = dict(model.named_parameters())
+    d, width = model.config.embedding_size, model.config.embedding_size * len(paths)
+    places: dict[str, _Place] = {}
+    end = 0
+    for side in ("user", "item"):
+        for number, path in enumerate(paths):
+            name = f"{side}_{path}.weight"
+            places[name] = _Place(end + number * d, tuple(parameters[name].shape), (width, 1))
+        end += len(parameters[name]) * width
+    decayed = end
+    others = [
+        name
+        for name in parameters
+        if name not in places and (name.startswith("head") or any(path in name for path in paths))
+    ]
+    for name in sorted(others, key=lambda name: not name.startswith("history")):
+        parameter = parameters[name]
+        places[name] = _Place(end, tuple(parameter.shape), parameter.stride())
+        end += parameter.numel()
+        decayed = end if name.startswith("history") else decayed
+    return places, decayed, end

@@ -18,7 +18,7 @@ from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model import neumf
 from neumf_tui.model.neumf import NeuMF
 from tests.support.datasets import random_dataset
-from tests.support.trainers import make_trainer, train
+from tests.support.trainers import make_trainer, scores_of, train
 
 CPU = torch.device("cpu")
 
@@ -50,7 +50,8 @@ def test_ranks_are_those_of_sorting(data: Dataset) -> None:
     evaluator = Evaluator(data, CPU)
     ranks = np.empty(data.num_users, dtype=np.float32)
     with torch.inference_mode():
-        scores = model(torch.arange(data.num_users), torch.arange(data.num_items)).T.numpy()
+        users, items = torch.arange(data.num_users), torch.arange(data.num_items)
+        scores = scores_of(model, users, items).T.numpy()
     for user in range(data.num_users):
         candidates = np.setdiff1d(np.arange(data.num_items), data.history(user))
         best_first = candidates[np.argsort(-scores[user, candidates], kind="stable")]
@@ -135,18 +136,18 @@ def test_a_catalogue_too_large_for_a_chunk_is_scored_in_stretches(
     whole = Scorer(model)
     monkeypatch.setattr(scoring, "_HIDDEN_BYTES", 16 * 150 * whole._pair_bytes)
     scorer = Scorer(model)
-    assert (scorer.chunk_users, scorer._stretch) == (16, 134) and (
+    assert (scorer.chunk_users, scorer._chunk_items) == (16, 134) and (
         whole.chunk_users,
-        whole._stretch,
+        whole._chunk_items,
     ) == (61, 400)
     monkeypatch.setattr(scoring, "_MOST_PAIRS", 3 * 400)
     narrow = Scorer(model)
-    assert (narrow.chunk_users, narrow._stretch) == (6, 400), (
+    assert (narrow.chunk_users, narrow._chunk_items) == (6, 400), (
         "no more users than are asked for, if these fit"
     )
     monkeypatch.setattr(scoring, "_HIDDEN_BYTES", whole._pair_bytes)
     least = Scorer(model)
-    assert (least.chunk_users, least._stretch) == (3, 1)
+    assert (least.chunk_users, least._chunk_items) == (3, 1)
     for user in (0, 17, 60):
         for ours, theirs in zip(scorer.user(user), whole.user(user), strict=True):
             torch.testing.assert_close(ours, theirs)
@@ -157,7 +158,7 @@ def test_a_catalogue_too_large_for_a_chunk_is_scored_in_stretches(
 
 def limit_pairs(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """Hidden units of more pairs do not fit into memory; the pairs that were tried."""
-    room, tried = Scorer._room, []
+    room, tried = Scorer._buffer, []
 
     def limited(self: Scorer, name: str, width: int, pairs: int) -> torch.Tensor:
         tried.append(pairs)
@@ -165,7 +166,7 @@ def limit_pairs(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return room(self, name, width, pairs)
 
-    monkeypatch.setattr(Scorer, "_room", limited)
+    monkeypatch.setattr(Scorer, "_buffer", limited)
     return tried
 
 
@@ -192,7 +193,7 @@ def test_where_not_even_one_user_fits_the_error_says_what_would(
     tried = limit_pairs(monkeypatch, 99)
     with pytest.raises(
         NeumfTuiError,
-        match=r"one user and 400 items at a time, which takes [\d,]+ bytes; .*--device cpu",
+        match=r"one user and 400 items at a time, which need [\d,]+ bytes; .*--device cpu",
     ) as caught:
         Evaluator(data, CPU).ranks(model_of(data))
     assert caught.value.__cause__ is None and min(tried) == 400
@@ -211,7 +212,7 @@ def test_a_gpu_s_chunks_are_what_half_its_free_memory_holds(
     ):
         monkeypatch.setattr(scoring, "free_memory", lambda _, free=free: free)
         assert scorer._pairs_at_once() == pairs
-    scorer.chunk_users, scorer._stretch = 1, 400
+    scorer.chunk_users, scorer._chunk_items = 1, 400
     monkeypatch.setattr(scoring, "free_memory", lambda _: 12345)
     with pytest.raises(NeumfTuiError, match="12,345 are free"):
         scorer.shrink()
@@ -261,11 +262,11 @@ def test_histories_settle_stretch_by_stretch(
 ) -> None:
     model = model_of(data, history=5)
     items, offsets = torch.from_numpy(np.array(data.split.items)), torch.from_numpy(data.offsets)
-    whole = model.settled(items, offsets[:-1], offsets.diff())
+    whole = model.with_history_folded_in(items, offsets[:-1], offsets.diff())
     for size in (1, 17, 100):
         monkeypatch.setattr(neumf, "_WINDOW_ITEMS", size)
         for given in (items, items.int()):
-            some = model.settled(given, offsets[:-1], offsets.diff())
+            some = model.with_history_folded_in(given, offsets[:-1], offsets.diff())
             assert torch.equal(some.user_gmf.weight, whole.user_gmf.weight)
             assert torch.equal(some.user_mlp.weight, whole.user_mlp.weight)
     assert not torch.equal(whole.user_gmf.weight, model.user_gmf.weight)

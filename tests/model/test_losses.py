@@ -11,11 +11,11 @@ from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.model.loss import LOSSES, bce_loss, bpr_loss, softmax_loss
-from neumf_tui.training import negatives as sampler_module
+from neumf_tui.model.neumf import NeuMF
 from neumf_tui.training.negatives import NegativeSampler, Seen
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import tiny_dataset
-from tests.support.trainers import batch_of, gradient_rows, make_trainer, uniform
+from tests.support.trainers import batch_of, gradient_rows, make_trainer, scores_of, uniform
 
 INF = math.inf
 BY_NAME = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
@@ -123,11 +123,9 @@ def worn() -> Dataset:
     return tiny_dataset(WORN, 12)
 
 
-def exact_softmax(
-    model: torch.nn.Module, users: Tensor, positives: Tensor, excluded: Tensor
-) -> Tensor:
+def exact_softmax(model: NeuMF, users: Tensor, positives: Tensor, excluded: Tensor) -> Tensor:
     """Over each positive and all items that are not `excluded` (users, items) for its user; the model's own scores."""
-    scores = model(users, torch.arange(12).expand(len(users), -1).T).double()
+    scores = scores_of(model, users, torch.arange(12).expand(len(users), -1).T).double()
     own = scores.gather(0, positives[None])
     return (
         torch.logsumexp(torch.cat([own, scores.masked_fill(excluded[users].T, -INF)]), 0) - own[0]
@@ -178,14 +176,16 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
             if corrected:
                 loss = learner.step(batch_of(learner, rows, negatives)).double()
             else:  # as if all were drawn alike
-                scores = learner.model(
-                    users, negatives[:, None].expand(-1, len(rows)) if shared else negatives
+                scores = scores_of(
+                    learner.model,
+                    users,
+                    negatives[:, None].expand(-1, len(rows)) if shared else negatives,
                 )
                 if shared:
                     scores = scores.masked_fill(excluded[users][:, negatives].T, -INF)
                 among = 12 if shared else trainer.pairs.sampler.free[users]
                 loss = softmax_loss(
-                    learner.model(users, positives[None]),
+                    scores_of(learner.model, users, positives[None]),
                     scores + torch.log(torch.as_tensor(among / draws)),
                 )
                 loss.backward()
@@ -217,15 +217,12 @@ def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(
         worn, loss="softmax", sampler="popularity", sampler_power=power, shared_negatives=shared
     )
     away(trainer)
-    trainer.loss = lambda positive, negative: negative.exp().sum() + 0 * positive.sum()
-    trainer.gradient = lambda positive, negative: (
-        trainer.loss(positive, negative),
-        0 * positive,
-        negative.exp(),
+    trainer.objective.loss_of_scores = lambda positive, negative: (
+        negative.exp().sum() + 0 * positive.sum()
     )
     row, pairs, each = 3, 20_000, 3  # the first pair of user 1, who has 0, 1 and 3 in training
     free = torch.tensor([item for item in range(12) if item not in (0, 1, 3)])
-    sums = trainer.model(torch.tensor([1]), free[:, None]).detach().double()[:, 0].exp()
+    sums = scores_of(trainer.model, torch.tensor([1]), free[:, None]).detach().double()[:, 0].exp()
     # Users of each item in training, and 1.
     weight = torch.tensor([7.0, 4, 4, 2, 2, 2, 2, 1, 1, 1, 1, 1]).double() ** power
     chance = weight[free] / (weight.sum() if shared else weight[free].sum())
@@ -287,7 +284,11 @@ def test_draws_have_exactly_the_frequencies_of_their_weights(kind: str) -> None:
         counts = torch.bincount(drawn[users == user], minlength=NUM_ITEMS).double()
         rest = [item for item in range(NUM_ITEMS) if item not in out]
         assert counts[out].sum() == 0 and counts.sum() == draws
-        share = sampler.log_share(torch.tensor(rest), torch.full((len(rest),), user)).exp().double()
+        share = (
+            sampler.log_probability(torch.tensor(rest), torch.full((len(rest),), user))
+            .exp()
+            .double()
+        )
         torch.testing.assert_close(share, exact[rest] / exact[rest].sum(), rtol=1e-6, atol=0)
         if len(rest) > 1:
             assert chi_square(counts[rest], exact[rest]) < 5
@@ -297,17 +298,16 @@ def test_draws_have_exactly_the_frequencies_of_their_weights(kind: str) -> None:
         sampler.draw_any(uniform(generator, draws)), minlength=NUM_ITEMS
     ).double()
     assert chi_square(anybody, exact) < 5 and (anybody > 0).all()
-    share = sampler.log_share(torch.arange(NUM_ITEMS)).exp().double()
+    share = sampler.log_probability(torch.arange(NUM_ITEMS)).exp().double()
     torch.testing.assert_close(share, exact / exact.sum(), rtol=1e-6, atol=0)
 
 
-def test_each_unit_of_free_weight_is_one_item_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_unit_of_free_weight_is_one_item_s() -> None:
     """All that a draw can come from, counted through: of a user's units each free item has as many as it weighs, in order."""
     weights = [2, 5, 1, 4, 3]
-    monkeypatch.setattr(sampler_module, "_TOTAL_WEIGHT", sum(weights))
-    sampler = NegativeSampler(
-        torch.tensor([0, 1, 0]), torch.tensor([1, 0, 3]), 3, 5, torch.tensor(weights).double()
-    )
+    users, items = torch.tensor([0, 1, 0]), torch.tensor([1, 0, 3])
+    exact = torch.tensor(weights).double()
+    sampler = NegativeSampler(users, items, 3, 5, exact, total_weight=sum(weights))
     for user, free in ((0, [0, 2, 4]), (1, [1, 2, 3, 4]), (2, [0, 1, 2, 3, 4])):
         units = [item for item in free for _ in range(weights[item])]
         middles = (torch.arange(len(units)).double() + 0.5) / len(units)
@@ -316,8 +316,7 @@ def test_each_unit_of_free_weight_is_one_item_s(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("cells", [1 << 28, 0])
-def test_seen_is_what_users_have(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler_module, "_TABLE_CELLS", cells)
+def test_seen_is_what_users_have(cells: int) -> None:
     generator = torch.Generator().manual_seed(0)
     has = torch.rand(7, 9, generator=generator) < 0.4
     has[3], has[5], has[6, 8] = (
@@ -326,7 +325,7 @@ def test_seen_is_what_users_have(cells: int, monkeypatch: pytest.MonkeyPatch) ->
         False,
     )  # nothing, everything, and not what would come last
     users, items = has.nonzero()[torch.randperm(int(has.sum()), generator=generator)].T
-    seen = Seen(users, items, 7, 9)
+    seen = Seen(users, items, 7, 9, table_cells=cells)
     assert (seen.bits is None) == (cells == 0)
     asked = (
         torch.randint(7, (50,), generator=generator),
@@ -354,14 +353,16 @@ def test_a_hard_negative_is_the_best_scored_of_its_group(
         [[2, 5, 6, 9, 10, 11]] * 2 if shared else [[5, 6, 7, 8, 9, 10], [6, 7, 8, 11, 10, 4]]
     ).T
     users = trainer.pairs.users[rows]
-    scores = trainer.model(users, drawn).detach()
+    scores = scores_of(trainer.model, users, drawn).detach()
     if shared:
         scores[0, 0] = -INF  # user 0 has item 2
     best = torch.stack([scores[:3].amax(0), scores[3:].amax(0)])
     hardest = {
         int(drawn[list(scores[:, n]).index(value), n]) for n in range(2) for value in best[:, n]
     }
-    want = LOSSES[loss](trainer.model(users, trainer.pairs.items[rows][None]).detach(), best)
+    want = LOSSES[loss](
+        scores_of(trainer.model, users, trainer.pairs.items[rows][None]).detach(), best
+    )
     value = trainer.step(batch_of(trainer, rows, drawn[:, 0] if shared else drawn))
     torch.testing.assert_close(value, want)
     assert gradient_rows(trainer.model.item_gmf) == hardest | {0}

@@ -10,7 +10,7 @@ from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import bpr_loss
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.training.negatives import NegativeSampler
-from tests.support.trainers import uniform
+from tests.support.trainers import scores_of, uniform
 
 CONFIG = NeuMFConfig(num_users=50, num_items=3000, embedding_size=6, mlp_layers=(8, 5))
 
@@ -39,7 +39,7 @@ def test_scores_are_those_of_the_paper_and_parts_sum_to_them() -> None:
     scorer = Scorer(model)
     assert scorer.num_chunks() > 1
     items = torch.randint(0, 3000, (4, 3), generator=torch.Generator().manual_seed(1))
-    scores = model(torch.tensor(users), items).detach()
+    scores = scores_of(model, torch.tensor(users), items).detach()
     for column, user in enumerate(users):
         gmf, mlp = scorer.user(user)
         for row in range(4):

@@ -15,12 +15,21 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.evaluation.scoring import Scorer
-from neumf_tui.model.compiled import LANES
+from neumf_tui.native.kernels import LANES
 from neumf_tui.native.library import NoKernels, load, why_not
 from neumf_tui.training.negatives import NegativeSampler
+from neumf_tui.training.step import AutogradStep, KernelStep
 from neumf_tui.training.trainer import Trainer
+from neumf_tui.training.weights import Weights
 from tests.support.datasets import random_dataset, tiny_dataset
-from tests.support.trainers import EVERYTHING, awake, make_trainer, train, weights_of
+from tests.support.trainers import (
+    EVERYTHING,
+    awake,
+    embeddings_of,
+    make_trainer,
+    train,
+    weights_of,
+)
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -70,10 +79,8 @@ def by_torch(monkeypatch: pytest.MonkeyPatch, data: Dataset, **changes: Any) -> 
     """A trainer without kernels, by autograd."""
     with monkeypatch.context() as without:
         without.setenv("NEUMF_TUI_CC", "none")
-        without.setattr("neumf_tui.training.trainer.turns", lambda _: False)
         trainer = make_trainer(data, **changes)
-    trainer.plain = None
-    assert trainer.compiled is None
+    assert trainer.take_step.library == "torch's"
     return awake(trainer)
 
 
@@ -85,7 +92,7 @@ def test_a_step_is_autograd_s(
     """Loss and every gradient, from the same weights before each step: batches below, above and far above a block's pairs."""
     ours = awake(make_trainer(data, batch_size=size, **changes))
     theirs = by_torch(monkeypatch, data, batch_size=size, **changes)
-    assert ours.compiled is not None
+    assert ours.take_step.library == "C"
     for batch in ours.batches(1):
         for name, tensor in ours.weights.tensors().items():
             theirs.weights.tensors()[name].copy_(tensor)
@@ -103,20 +110,15 @@ def test_a_step_is_autograd_s(
 def test_which_settings_they_are_for(data: Dataset) -> None:
     for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING,
                     {"embedding_size": 129}, {"mlp_layers": [8, 129]}):  # fmt: skip
-        assert make_trainer(data, **changes).compiled is None
-    assert make_trainer(data, embedding_size=129).plain is not None, (
-        "wide ones keep torch's gradient, written out"
-    )
+        assert isinstance(make_trainer(data, **changes).take_step, AutogradStep)
 
 
 @pytest.mark.parametrize("changes", SETTINGS)
-def test_several_threads_add_up_to_one(
-    data: Dataset, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("neumf_tui.model.compiled.FEWEST_SCORES", 20)
+def test_several_threads_add_up_to_one(data: Dataset, changes: dict[str, Any]) -> None:
     one = awake(make_trainer(data, batch_size=70, **changes))
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     several = awake(make_trainer(data, batch_size=70, **changes))
+    parts = several.objective, several.weights, several.group
+    step = several.take_step = KernelStep(*parts, threads=3, fewest_scores=20)
     for batch in one.batches(1):
         for name, tensor in one.weights.tensors().items():
             several.weights.tensors()[name].copy_(tensor)
@@ -124,8 +126,8 @@ def test_several_threads_add_up_to_one(
         torch.testing.assert_close(
             several.weights.gradient, one.weights.gradient, rtol=1e-4, atol=1e-5
         )
-    assert several.compiled is not None and len(several.compiled._parts) == 3
-    assert not any(other.any() for other in several.compiled._others)
+    assert len(step.other_gradients) == 2
+    assert not any(other.any() for other in step.other_gradients)
 
 
 def test_training_twice_gives_the_same_bits(data: Dataset) -> None:
@@ -148,7 +150,7 @@ def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
     for loss in ("bpr", "bce", "softmax"):
         trainer = make_trainer(data, loss=loss)
         with torch.no_grad():
-            for table in trainer.model.embeddings():
+            for table in embeddings_of(trainer.model):
                 table.weight.mul_(1e5)
         assert torch.isfinite(trainer.step(next(iter(trainer.batches(1)))))
 
@@ -159,7 +161,6 @@ def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
 @pytest.mark.parametrize("negatives", [1, 3])
 def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of users with a small, no, all but one, half and a large history: the very same items."""
-    monkeypatch.setattr("neumf_tui.training.negatives._POOL_CELLS", 0)
     have = [
         [0, 1, 2, 39],
         [],
@@ -173,10 +174,10 @@ def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> N
     asked = torch.randint(0, 5, (2000,), generator=generator).expand(negatives, 2000)
     uniform = torch.rand(negatives, 2000, generator=generator, dtype=torch.float64)
     uniform[0, :10], uniform[0, 10:20] = 0, 1 - 2**-53
-    ours = NegativeSampler(users, items, 5, 40)
+    ours = NegativeSampler(users, items, 5, 40, pool_cells=0)
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
-    theirs = NegativeSampler(users, items, 5, 40)
-    assert ours._run and not theirs._run
+    theirs = NegativeSampler(users, items, 5, 40, pool_cells=0)
+    assert ours._kernel and not theirs._kernel
     monkeypatch.undo()
     for run in (0, 1, 300, 2000):  # users in any order, in runs of any length; and ascending ones
         for users in (asked, asked.sort(1).values):
@@ -189,7 +190,7 @@ def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> N
 def test_wide_models_are_scored_by_torch(data: Dataset) -> None:
     for width, compiled in ((128, True), (129, False)):
         for changes in ({"embedding_size": width}, {"mlp_layers": [4, width]}):
-            assert (Scorer(make_trainer(data, **changes).model)._compiled is not None) == compiled
+            assert (Scorer(make_trainer(data, **changes).model)._kernels is not None) == compiled
 
 
 @pytest.mark.parametrize("items", [3, LANES - 1, LANES, LANES + 1, 400])
@@ -200,7 +201,7 @@ def test_scores_are_torch_s(items: int, layers: list[int], monkeypatch: pytest.M
     ours = Scorer(trainer.model)
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     theirs = Scorer(trainer.model)
-    assert ours._compiled is not None and theirs._compiled is None
+    assert ours._kernels is not None and theirs._kernels is None
     for one, other in zip(ours.parts(0, 9), theirs.parts(0, 9), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
@@ -239,12 +240,12 @@ def test_without_a_compiler_torch_trains_and_that_is_said(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for wanted, why in (
-        ("none", "asks for none"),
+        ("none", "switches the C kernels off"),
         ("/no/such/cc -O1", "/no/such/cc -O1: not found"),
     ):
         monkeypatch.setenv("NEUMF_TUI_CC", wanted)
         trainer = make_trainer(data)
-        assert trainer.compiled is None and trainer.plain is not None
+        assert isinstance(trainer.take_step, AutogradStep)
         assert len(trainer.notes) == 1 and why in trainer.notes[0] and "PyTorch" in trainer.notes[0]
     assert not make_trainer(data, mlp_dropout=0.5).notes, (
         "nothing is said where they would not be used"
@@ -316,11 +317,11 @@ def test_adam_is_torch_s_whatever_the_threads(
 ) -> None:
     """Three steps from random weights, the rate falling, some gradients 0; tables and layers with a decay each."""
     several, one = (
-        make_trainer(data, embedding_weight_decay=decay, threads=threads).weights
+        Weights(
+            make_trainer(data).model, 0.0, decay, threads=threads, shared_values=1, cache_values=7
+        )
         for threads in (3, 1)
     )
-    monkeypatch.setattr("neumf_tui.training.weights.SHARED_VALUES", 1)
-    monkeypatch.setattr("neumf_tui.training.weights.CACHE_VALUES", 7)
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     theirs = make_trainer(data, embedding_weight_decay=decay).weights
     for step in range(3):

@@ -52,10 +52,23 @@ def make_trainer(dataset: Dataset, **changes: Any) -> Trainer:
     return Trainer(dataset, make_settings("d2l", PLAIN | changes), torch.device("cpu"))
 
 
+def embeddings_of(model: NeuMF) -> list[torch.nn.Embedding]:
+    return [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+
+
+def scores_of(model: NeuMF, users: Tensor, items: Tensor) -> Tensor:
+    """Return scores of items, (m, n) or (m,), for users (n,) of a model without a history."""
+    gmf, mlp = model.parts(model.user_vectors(users), items)
+    return gmf + mlp
+
+
 def awake(trainer: Trainer) -> Trainer:
-    """With embeddings of about ±1. Near 0 all pairs have the same hidden units on, and a user's part of a margin cancels out."""
+    """Make embeddings about ±1.
+
+    Near 0 all pairs have the same hidden units on, and a user's part of a margin cancels out.
+    """
     with torch.no_grad():
-        for table in trainer.model.embeddings():
+        for table in embeddings_of(trainer.model):
             table.weight.mul_(100)
     return trainer
 
@@ -96,7 +109,7 @@ def parts_of(model: NeuMF, dataset: Dataset) -> tuple[Tensor, Tensor]:
         torch.as_tensor(np.array(dataset.split.items)),
         torch.as_tensor(dataset.offsets),
     )
-    scorer = Scorer(model.settled(items, offsets[:-1], offsets.diff()))
+    scorer = Scorer(model.with_history_folded_in(items, offsets[:-1], offsets.diff()))
     chunks = [scorer.chunk(number) for number in range(scorer.num_chunks())]
     return torch.cat([gmf for gmf, _ in chunks]), torch.cat([mlp for _, mlp in chunks])
 

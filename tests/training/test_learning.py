@@ -205,7 +205,8 @@ def test_a_user_is_their_own_vector_and_their_history_before_the_pair(
     trainer = make_trainer(
         data, history=length, history_decay=2.0, history_floor=0.1, validation=validation
     )
-    assert trainer.histories is not None
+    histories = trainer.objective.histories
+    assert histories is not None
     w = {name: weight.double().numpy() for name, weight in weights_of(trainer).items()}
     # Held out: the last, where there are two; for validation the one before it, where it is not the only one.
     expected = [
@@ -222,7 +223,7 @@ def test_a_user_is_their_own_vector_and_their_history_before_the_pair(
     assert [
         (int(u), int(i)) for u, i in zip(trainer.pairs.users, trainer.pairs.items, strict=True)
     ] == [(u, i) for u, _, i in expected]
-    window = trainer.histories.window(
+    window = histories.window(
         trainer.pairs.history_starts[trainer.pairs.users],
         trainer.pairs.places_in_history(torch.arange(len(trainer.pairs.users))),
     )
@@ -307,7 +308,7 @@ def test_settled_vectors_give_the_raw_model_s_scores(data: Dataset) -> None:
     for ours, theirs in zip(parts_of(trainer.model, data), raw, strict=True):
         torch.testing.assert_close(ours, theirs.detach().T, rtol=1e-4, atol=1e-6)
     w = weights_of(trainer)
-    settled = trainer.model.settled(items, offsets[:-1], offsets.diff())
+    settled = trainer.model.with_history_folded_in(items, offsets[:-1], offsets.diff())
     assert settled.config.history == 0 and not any(
         "history" in name for name, _ in settled.named_parameters()
     )
@@ -435,8 +436,9 @@ def test_no_two_streams_of_a_run_are_the_same(
     data: Dataset, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The masks of an epoch's first step, say, are not drawn by the numbers that its pairs were drawn by."""
+    from neumf_tui.training import objective
     from neumf_tui.training import pairs as pairs_module
-    from neumf_tui.training import trainer as module
+    from neumf_tui.training import trainer as trainer_module
 
     begun: list[int] = []
 
@@ -445,7 +447,7 @@ def test_no_two_streams_of_a_run_are_the_same(
         begun.append(generator.initial_seed())
         return generator
 
-    monkeypatch.setattr(module, "stream", noted)
-    monkeypatch.setattr(pairs_module, "stream", noted)
+    for module in (objective, pairs_module, trainer_module):
+        monkeypatch.setattr(module, "stream", noted)
     trainer = train(make_trainer(data, dropout=0.2, seed=seed), 1, 3)
     assert len(begun) == len(set(begun)) == 1 + 3 * (1 + trainer.steps)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.pairs import Batch, Pairs
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import random_dataset, tiny_dataset
@@ -60,9 +61,9 @@ def test_batches_of_a_large_epoch_go_by_users(
     data: Dataset, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each pair once, in batches as large as ever, which are not the same in another epoch; with kernels as without."""
-    monkeypatch.setattr("neumf_tui.training.pairs.FEWEST_SORTED", 1)
-    trainer = make_trainer(data, batch_size=size)
-    found = [[batch.rows for batch in trainer.batches(epoch)] for epoch in (1, 2)]
+    settings = make_trainer(data, batch_size=size).settings
+    pairs = Pairs(data, settings, torch.device("cpu"), Group(), fewest_sorted=1)
+    found = [[batch.rows for batch in pairs.batches(epoch)] for epoch in (1, 2)]
     for batches in found:
         assert [len(rows) for rows in batches] == [
             min(size, data.num_train - begin) for begin in range(0, data.num_train, size)
@@ -73,7 +74,7 @@ def test_batches_of_a_large_epoch_go_by_users(
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     assert all(
         torch.equal(one, other.rows)
-        for one, other in zip(found[0], trainer.batches(1), strict=True)
+        for one, other in zip(found[0], pairs.batches(1), strict=True)
     )
 
 
@@ -84,8 +85,12 @@ def test_batches_of_a_large_epoch_go_by_users(
 def test_what_a_thread_draws_ahead_is_what_one_draws(
     data: Dataset, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neumf_tui.training.pairs.STRETCH_NEGATIVES", 30)
-    one, two = (make_trainer(data, batch_size=7, threads=threads, **changes) for threads in (1, 2))
+    settings = [
+        make_trainer(data, batch_size=7, threads=threads, **changes).settings for threads in (1, 2)
+    ]
+    one, two = (
+        Pairs(data, some, torch.device("cpu"), Group(), stretch_negatives=30) for some in settings
+    )
     by: list[str] = []
     stretch = Pairs._stretch
 
@@ -170,7 +175,7 @@ def test_popularity_is_that_of_the_pairs_learned(data: Dataset) -> None:
         )
         kept = data.learned if validation else slice(None)
         weight = (np.bincount(data.split.items[kept], minlength=data.num_items) + 1.0) ** power
-        chance = trainer.pairs.sampler.log_share(torch.arange(data.num_items)).exp()
+        chance = trainer.pairs.sampler.log_probability(torch.arange(data.num_items)).exp()
         np.testing.assert_allclose(chance, weight / weight.sum(), rtol=1e-6)
 
 
