@@ -6,13 +6,14 @@ from neumf_tui.cli.options import Json
 def config(json: Json = False) -> None:
     """Check the config file and print what holds, as a config file: stdout can become one."""
     from neumf_tui.home import config_path
-    from neumf_tui.tui.config import config_object, config_text, read_config
+    from neumf_tui.tui.app import known_keys, load_config
+    from neumf_tui.tui.config import config_object, config_text
     from neumf_tui.views.output import print_json, say
 
-    found = read_config()
+    found, known = load_config(), known_keys()
     path = config_path()
     if json:
-        print_json(config_object(found, path))
+        print_json(config_object(found, known, path))
         return
     say(f"{path}: {'in order' if path.exists() else 'not there, so these are the defaults'}")
-    print(config_text(found))
+    print(config_text(found, known))

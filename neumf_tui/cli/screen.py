@@ -28,10 +28,9 @@ def open_screen(
     # What a key changes is drawn at the next frame, twice if an answer comes after: 8 ms each instead of 17.
     os.environ.setdefault("TEXTUAL_FPS", "120")
     with _first_line(screen, folder.name if folder else ""):
-        from neumf_tui.tui.app import NeumfApp
-        from neumf_tui.tui.config import read_config
+        from neumf_tui.tui.app import NeumfApp, load_config
 
-        app = NeumfApp(folder, home, screen, read_config(), low_bandwidth, user_id, epoch)
+        app = NeumfApp(folder, home, screen, load_config(), low_bandwidth, user_id, epoch)
     return app.run_to_end()
 
 

@@ -111,9 +111,9 @@ def train(
     attached = not (plain or json or detach or part)
     why_plain = why_no_screen() if attached else ""
     if attached and not why_plain:
-        from neumf_tui.tui.config import read_config
+        from neumf_tui.tui.app import load_config
 
-        read_config()  # a mistake in it is told before a run is made
+        load_config()  # a mistake in it is told before a run is made
     named = config.stem if config else preset or DEFAULT_PRESET
 
     def make(job: str = "") -> Path:

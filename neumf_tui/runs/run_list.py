@@ -30,6 +30,11 @@ class RunRow:
         return self.status.state
 
     @property
+    def ended(self) -> bool:
+        """Whether no trainer works on this run."""
+        return self.info is None or self.status.state in FINAL_STATES
+
+    @property
     def age(self) -> str:
         return age_text(time.time() - self.info.created) if self.info else ""
 

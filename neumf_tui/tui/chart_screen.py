@@ -1,33 +1,37 @@
-"""What the screens with charts share: axis, smoothing, scale, and deeds that take a moment."""
+"""The base of the screens with charts: axis, smoothing and scale."""
 
-from collections.abc import Callable
-from typing import cast
-
-from textual.app import App
-from textual.screen import Screen
-
-from neumf_tui.errors import NeumfTuiError
-from neumf_tui.tui.messages import Done
+from neumf_tui.tui.base_screen import BaseScreen, Poll
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import AXES
 
 
-class ChartScreen(Screen[None]):
-    """Has a chart `loss`, among others."""
+class ChartScreen(BaseScreen):
+    """A screen with a chart `loss` and others, drawn from what `reader` reads."""
+
+    reader: Poll
 
     def __init__(self) -> None:
         super().__init__()
         self.axis, self.smooth = "epoch", True
 
     def draw_charts(self) -> None:
-        """Draw every chart anew from what has been taken in."""
+        """Draw every chart again."""
         raise NotImplementedError
+
+    def changed(self, text: str) -> None:
+        super().changed(text)
+        self.reader.now()
+
+    def show_problem(self, text: str) -> None:
+        super().show_problem(text)
+        self.reader.now()
 
     @property
     def controls(self) -> str:
-        """The keys stand where they work, each with what it is set to."""
+        """The keys of the charts, each with its present setting."""
         log_y = self.query_one("#loss", CurveChart).log_y
-        return f"x {self.axis}  t {'smooth' if self.smooth else 'raw'}  y {'log' if log_y else 'linear'}"
+        smooth, scale = "smooth" if self.smooth else "raw", "log" if log_y else "linear"
+        return f"x {self.axis}  t {smooth}  y {scale}"
 
     def action_axis(self) -> None:
         self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
@@ -40,35 +44,10 @@ class ChartScreen(Screen[None]):
         self.draw_charts()
 
     def action_log_y(self) -> None:
-        chart = (
-            self.focused
-            if isinstance(self.focused, CurveChart)
-            else self.query_one("#loss", CurveChart)
-        )
+        focused = self.focused
+        chart = focused if isinstance(focused, CurveChart) else self.query_one("#loss", CurveChart)
         chart.set_log_y(not chart.log_y)
         self.draw_charts()
 
     def end_aside(self) -> bool:
-        """End what stands beside or before the screen: keys, a value being read, a chart alone. Whether there was any."""
-        if self.query("HelpPanel"):
-            cast("App[None]", self.app).action_hide_help_panel()
-            return True
-        if any(chart.stop_reading() for chart in self.query(CurveChart)):
-            return True
-        if self.maximized is not None:
-            self.minimize()
-            return True
-        return False
-
-    def do(self, said: str, deed: Callable[[], object]) -> None:
-        """Do in a thread what may take a moment; then `said`, or what the deed returns, or why it failed, is told."""
-
-        def run() -> None:
-            try:
-                found = deed()
-            except (NeumfTuiError, OSError) as error:
-                self.post_message(Done(str(error)))
-            else:
-                self.post_message(Done(said or str(found)))
-
-        self.run_worker(run, thread=True, group="control", exit_on_error=False)
+        return any([chart.stop_reading() for chart in self.query(CurveChart)])

@@ -1,1 +1,92 @@
-"""Messages by which a screen asks the app for another screen."""
+"""Messages by which a screen asks the app for another screen; see `BaseScreen.navigate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.guests import Guest
+    from neumf_tui.explore.ranker import Ranker, Who
+    from neumf_tui.explore.users import Users
+
+
+class Navigation(Message):
+    """A request for another screen."""
+
+    asked_by: object = None
+    """The screen that asks. The app ignores it where that screen is covered by now."""
+
+
+@dataclass
+class OpenRuns(Navigation):
+    """Go to the list of runs."""
+
+
+@dataclass
+class OpenRun(Navigation):
+    """Watch a run."""
+
+    folder: Path
+
+
+@dataclass
+class OpenExplorer(Navigation):
+    """Explore what a run's model recommends."""
+
+    folder: Path
+    user_id: str | None = None
+    epoch: str | None = None
+
+
+@dataclass
+class OpenUser(Navigation):
+    """Go back to the explorer and choose this user."""
+
+    user: int
+    """User index."""
+
+
+@dataclass
+class OpenItem(Navigation):
+    """Show which items are similar to an item, and which users get it."""
+
+    ranker: "Ranker"
+    users: "Users"
+    item: int
+    """Item index."""
+
+
+@dataclass
+class OpenGuest(Navigation):
+    """Pick items for a new user, or continue with a guest."""
+
+    ranker: "Ranker"
+    users: "Users"
+    guest: "Guest | None" = None
+
+
+@dataclass
+class OpenFailures(Navigation):
+    """Show which users a model serves badly; `ranker` is None while it is being loaded."""
+
+    ranker: "Ranker | None"
+    users: "Users"
+    epoch: int
+
+
+@dataclass
+class OpenComparison(Navigation):
+    """Choose another model and compare it with this one."""
+
+    ranker: "Ranker"
+    users: "Users"
+    who: "Who"
+
+
+@dataclass
+class ModelLoaded(Message):
+    """The explorer's model is loaded; screens over the explorer may wait for it."""
+
+    ranker: "Ranker"

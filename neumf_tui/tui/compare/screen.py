@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,13 @@ from textual.widgets import Footer, Static, TabbedContent, TabPane
 from neumf_tui.runs.checkpoint import usual_checkpoint
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.compare.dialog import CompareDialog, Model
 from neumf_tui.tui.compare.lists import mover_lines, show_list, show_users
+from neumf_tui.tui.navigation import OpenItem
 from neumf_tui.tui.widgets.head_text import optimism_marks, with_protocol
 from neumf_tui.tui.widgets.scatter import RankScatter
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.work import AskingScreen
 from neumf_tui.views.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
     from neumf_tui.explore.compare_users import AllComparison
     from neumf_tui.explore.ranker import Ranker, Who
     from neumf_tui.explore.users import Users
-    from neumf_tui.tui.app import NeumfApp
 
 
-class CompareScreen(AskingScreen):
+class CompareScreen(SheetScreen):
     """B is loaded in a thread; what is shown of one person is replaced as a whole, name and lists."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -352,7 +352,7 @@ class CompareScreen(AskingScreen):
             ranker, users, ranking = self.a, self.users_a, found.a
         else:
             ranker, users, ranking = self.b, self.users_b, found.b
-        cast("NeumfApp", self.app).open_film(ranker, users, int(ranking.items[table.cursor]))
+        self.navigate(OpenItem(ranker, users, int(ranking.items[table.cursor])))
 
     def action_other_list(self) -> None:
         other = "#list-b" if self._list_in_front().id == "list-a" else "#list-a"

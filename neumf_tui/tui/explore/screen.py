@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -20,6 +20,7 @@ from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, find_checkp
 from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
+from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.explore.people_pane import PeoplePane
 from neumf_tui.tui.explore.person_panes import (
     HistoryPane,
@@ -29,18 +30,22 @@ from neumf_tui.tui.explore.person_panes import (
     PersonPane,
 )
 from neumf_tui.tui.explore.story import story
-from neumf_tui.tui.failures.screen import FailuresScreen
+from neumf_tui.tui.navigation import (
+    ModelLoaded,
+    OpenComparison,
+    OpenFailures,
+    OpenGuest,
+    OpenItem,
+)
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.work import AskingScreen
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest
     from neumf_tui.explore.ranker import Ranker, UserRanking, Who
     from neumf_tui.explore.users import Users
     from neumf_tui.explore.why import Why
-    from neumf_tui.tui.app import NeumfApp
     from neumf_tui.views.sheet import Sheet
 
 ORDERS = ("score", "gmf", "mlp")
@@ -64,7 +69,7 @@ def ranked(ranker: "Ranker", who: "Who", by: str) -> "Why":
     return why(ranker, ranker.rank(who, by), 0)
 
 
-class ExploreScreen(AskingScreen):
+class ExploreScreen(SheetScreen):
     """People on the left, one person's story on the right.
 
     What stands on the right, its title too, is of one person and one epoch: all of it changes when the model has answered, and
@@ -203,9 +208,7 @@ class ExploreScreen(AskingScreen):
         self.ranker, self.users = opened.ranker, opened.users
         self.epoch = opened.ranker.epoch
         self._draw_head()
-        for screen in self.app.screen_stack:
-            if isinstance(screen, FailuresScreen):
-                screen.take_ranker(opened.ranker)  # it was opened before the model was there
+        self.post_message(ModelLoaded(opened.ranker))
         self.people.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
         self.people.show(self.who)
         if (
@@ -526,7 +529,7 @@ class ExploreScreen(AskingScreen):
             if user is not None:
                 self.choose_who(user)
         elif (item := self._item_at(focused)) is not None and self.ranker is not None:
-            cast("NeumfApp", self.app).open_film(self.ranker, users, item)
+            self.navigate(OpenItem(self.ranker, users, item))
 
     def _item_at(self, table: Table) -> int | None:
         """Item index under the cursor of a list of films."""
@@ -562,7 +565,7 @@ class ExploreScreen(AskingScreen):
     def action_failures(self) -> None:
         if self.users is not None:
             epoch = self.ranker.epoch if self.ranker else (self.users.epochs or [0])[-1]
-            self.app.push_screen(FailuresScreen(self.ranker, self.users, epoch))
+            self.navigate(OpenFailures(self.ranker, self.users, epoch))
 
     def action_guest(self) -> None:
         if (
@@ -570,28 +573,18 @@ class ExploreScreen(AskingScreen):
             and self.users is not None
             and self.ranker is not None
         ):
-            from neumf_tui.tui.guest.screen import GuestScreen
-
             guest = None if isinstance(self.who, int) else self.who
-            self.app.push_screen(GuestScreen(self.ranker, self.users, guest))
+            self.navigate(OpenGuest(self.ranker, self.users, guest))
 
     def action_compare(self) -> None:
         ranker, users, who = self.ranker, self.users, self.who
         if (
-            not self._once_open(self.action_compare)
-            or ranker is None
-            or users is None
-            or who is None
+            self._once_open(self.action_compare)
+            and ranker is not None
+            and users is not None
+            and who is not None
         ):
-            return
-        from neumf_tui.tui.compare.dialog import CompareDialog
-        from neumf_tui.tui.compare.screen import CompareScreen
-
-        def chosen(other: tuple[Path, str | None] | None) -> None:
-            if other is not None:
-                self.app.push_screen(CompareScreen(ranker, users, who, other))
-
-        self.app.push_screen(CompareDialog(self.folder, self.home, ranker.epoch), chosen)
+            self.navigate(OpenComparison(ranker, users, who))
 
     # Search.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -16,10 +16,12 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
+from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
+from neumf_tui.tui.navigation import OpenItem, OpenUser
 from neumf_tui.tui.widgets.head_text import with_protocol
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.work import AskingScreen, Cancelled
+from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.failures import (
     SORTS,
     USER_LINES,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from neumf_tui.explore.failures import Cohort, Failures
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
-    from neumf_tui.tui.app import NeumfApp
     from neumf_tui.views.sheet import Sheet
 
 
@@ -53,7 +54,7 @@ class Scored(Message):
     percent: int
 
 
-class FailuresScreen(AskingScreen):
+class FailuresScreen(SheetScreen):
     """Three tabs. Users and cohorts need the rank tape alone; the catalogue waits until there is a model."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
@@ -227,14 +228,14 @@ class FailuresScreen(AskingScreen):
         table = self.query_one(f"#{self.front}-table", Table)
         if not table.row_count:
             return
-        app = cast("NeumfApp", self.app)
         if self.front == "users" and self.order is not None:
-            app.open_user(int(self.order[table.cursor]))
+            self.navigate(OpenUser(int(self.order[table.cursor])))
         elif self.front == "cohorts":
             self._choose_cohort(self.cohorts[table.cursor])
             self.action_tab("users")
         elif self.catalogue is not None and self.ranker is not None:
-            app.open_film(self.ranker, self.users, int(self.catalogue.model.never[table.cursor]))
+            item = int(self.catalogue.model.never[table.cursor])
+            self.navigate(OpenItem(self.ranker, self.users, item))
 
     @on(Table.Chosen)
     def open_chosen(self) -> None:

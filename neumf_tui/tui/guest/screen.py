@@ -14,14 +14,13 @@ from textual.widgets import Footer, Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
+from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.guest.moved_items import MovedItemTable
 from neumf_tui.tui.guest.picks import Picks, UndoStack
 from neumf_tui.tui.guest.text import PicksRanking, film_count, outdated_summary, summary
-from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.work import AskingScreen
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest
@@ -37,7 +36,7 @@ PICKED_COLUMNS = (
 )
 
 
-class GuestScreen(AskingScreen):
+class GuestScreen(SheetScreen):
     """Search and picked films on the left, the ranking for them on the right.
 
     Picks change at once and their list a moment later; until it is there, the line above the ranking says of which films the
@@ -225,12 +224,8 @@ class GuestScreen(AskingScreen):
         if not count or self.picks == self.kept:
             super().action_leave()
             return
-        question = f"These {film_count(count)} are not saved as they stand. Leave all the same?"
-        # Outside this function `super` must be told of whom.
-        leave = super().action_leave
-        self.app.push_screen(
-            ConfirmDialog(question, "leave"), lambda sure: leave() if sure else None
-        )
+        question = f"These {film_count(count)} are not saved. Leave without saving them?"
+        self.confirm(question, "Leave", super().action_leave)
 
     # Guests in their files.
 
@@ -245,18 +240,14 @@ class GuestScreen(AskingScreen):
             return ""
 
         question = "Name of the guest (letters, digits, '-', '_', '.')"
-        self.app.push_screen(AskDialog(question, self.name_kept, check), self._save_as)
+        self.ask_line(question, self.name_kept, check, "Save", self._save_as)
 
-    def _save_as(self, name: str | None) -> None:
+    def _save_as(self, name: str) -> None:
         from neumf_tui.explore.guests import guest_names
 
-        if name is None:
-            return
         if name != self.name_kept and name in guest_names(self.ranker.home):
-            question = f"There is a guest {name} already. Put these films in their place?"
-            self.app.push_screen(
-                ConfirmDialog(question, "replace"), lambda sure: self._save(name) if sure else None
-            )
+            question = f"A guest {name} exists already. Replace its films with these?"
+            self.confirm(question, "Replace", partial(self._save, name))
         else:
             self._save(name)
 
@@ -298,11 +289,10 @@ class GuestScreen(AskingScreen):
             )
             self._take_picks()
 
-        def answer(sure: bool | None) -> None:
-            if sure:
-                self.ask("guest", lambda _: delete(), deleted)
+        def ask() -> None:
+            self.ask("guest", lambda _: delete(), deleted)
 
-        self.app.push_screen(ConfirmDialog(f"Delete the guest {name}?", "delete"), answer)
+        self.confirm(f"Delete the guest {name}?", "Delete", ask)
 
     # Out of the screen.
 

@@ -1,7 +1,7 @@
 """The film screen: which films are like it by either vector, and which users it is ranked high for."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.text import Text
@@ -13,9 +13,10 @@ from textual.widgets import Footer, Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.base_screen import SheetScreen
+from neumf_tui.tui.navigation import OpenUser
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.work import AskingScreen
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.sheet import Sheet
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from neumf_tui.explore.neighbours import Neighbours
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
-    from neumf_tui.tui.app import NeumfApp
 
 NEAR_COLUMNS = (
     Column("cosine", 7, right=True),
@@ -46,7 +46,7 @@ REMEMBERED = 8
 TABLES = {"gmf": "#film-by-gmf", "mlp": "#film-by-mlp"}
 
 
-class ItemScreen(AskingScreen):
+class ItemScreen(SheetScreen):
     """One film of a run at one epoch; neighbours lead to further films, users back to the explore screen."""
 
     CSS_PATH = "screen.tcss"
@@ -299,7 +299,7 @@ class ItemScreen(AskingScreen):
         if not table.row_count:
             return
         if table.id == "film-users" and self.reach is not None:
-            cast("NeumfApp", self.app).open_user(int(self.reach.best[table.cursor]))
+            self.navigate(OpenUser(int(self.reach.best[table.cursor])))
         for kind, name in TABLES.items():
             if name == f"#{table.id}":
                 self.go(int(self.neighbours[kind].rows[table.cursor]))

@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
-from neumf_tui.errors import NeumfTuiError
 from neumf_tui.explore.user_list import SORTS, UserList
 from neumf_tui.text import clean
-from neumf_tui.tui.messages import ReadFailed, UsersLoaded
+from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.work import Asker, Cancelled
 
 if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
@@ -32,13 +32,14 @@ COLUMNS = (
 class PinDialog(ModalScreen[tuple[str, ...] | None]):
     """A list of users with a search line; ends with the pinned users' ids."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pin", "Pin", key_display="space", id="pin.toggle"),
-        Binding("slash", "search", "Search", key_display="/", id="pin.search"),
-        Binding("o", "sort", "Sort", id="pin.sort"),
-        Binding("enter", "finish", "Done", id="pin.done"),
-        Binding("escape", "back", "Leave", id="pin.leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "pin",
+        shown("space", "pin", "Pin", display="space", key_id="toggle"),
+        shown("slash", "search", "Search", display="/"),
+        shown("o", "sort", "Sort"),
+        shown("enter", "finish", "Done", key_id="done"),
+        shown("escape", "back", "Cancel", key_id="leave"),
+    )
 
     def __init__(self, folder: Path, home: Path, pinned: tuple[str, ...]) -> None:
         super().__init__()
@@ -56,26 +57,20 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
 
     def on_mount(self) -> None:
         self.query_one(Table).focus()
-        self.load()
+        Asker(self, self._show_problem).ask("users", self._load, self.show_users)
 
-    @work(thread=True, group="load", exit_on_error=False)
-    def load(self) -> None:
-        try:
-            from neumf_tui.explore.users import load_users
+    def _load(self, _: Cancelled) -> "Users":
+        from neumf_tui.explore.users import load_users
 
-            self.post_message(UsersLoaded(load_users(self.folder, self.home)))
-        except (NeumfTuiError, OSError) as error:
-            self.post_message(ReadFailed(str(error)))
+        return load_users(self.folder, self.home)
 
-    @on(ReadFailed)
-    def show_failure(self, message: ReadFailed) -> None:
-        self.query_one("#pin-title", Static).update(Text(clean(message.text)))
+    def _show_problem(self, text: str) -> None:
+        self.query_one("#pin-title", Static).update(Text(clean(text)))
 
-    @on(UsersLoaded)
-    def show_users(self, message: UsersLoaded) -> None:
-        self.users = message.users
-        self.list.take(message.users)
-        width = min(16, max(4, *map(len, message.users.dataset.user_ids)))
+    def show_users(self, users: "Users") -> None:
+        self.users = users
+        self.list.take(users)
+        width = min(16, max(4, *map(len, users.dataset.user_ids)))
         self.query_one(Table).columns[1] = Column("user", width)
         self._draw()
 

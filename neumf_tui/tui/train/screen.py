@@ -1,54 +1,47 @@
-"""The train screen: watch one run, and tell its trainer what to do."""
+"""The train screen: watch one run, and control its trainer."""
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, RichLog, Static
-from textual.worker import Worker, WorkerState
+from textual.widgets import Footer, Static
 
-from neumf_tui.baselines.kept import KeptBaseline, KeptReader, strongest
-from neumf_tui.errors import NeumfTuiError
+from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.explore.race import Race, RaceReader
+from neumf_tui.host import HostReading, host_lines
 from neumf_tui.runs import requests
 from neumf_tui.runs.events import FINAL_STATES, Status
-from neumf_tui.runs.reader import EventTail, read_info, read_status
+from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.requests import send_request
-from neumf_tui.runs.snapshot import Snapshot, fold
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
-from neumf_tui.tui.messages import BaselinesRead, Done, HostRead, RaceRead, ReadFailed, RunRead
+from neumf_tui.tui.keys import bindings, hidden, shown
+from neumf_tui.tui.navigation import OpenExplorer, OpenRuns
 from neumf_tui.tui.train import text as train_text
+from neumf_tui.tui.train.follow import HostFollower, RunFollower, RunReading
+from neumf_tui.tui.train.layout import toggle_pane, toggle_settings, toggle_side
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
+from neumf_tui.tui.train.log import RunLog
+from neumf_tui.tui.train.pin_dialog import PinDialog
 from neumf_tui.tui.train.race_table import RaceTable
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
-from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
-from neumf_tui.views.log import last_output, log_line
 
-if TYPE_CHECKING:
-    from neumf_tui.host import HostReader
-    from neumf_tui.tui.app import NeumfApp
-
-TICK_SECONDS = 0.25
-HOST_SECONDS = 1.0
+ENDED_SECONDS = 3.0
+"""Time between two readings of a run that has ended; it may be resumed elsewhere."""
 LINES_SECONDS = 0.9
-"""Time between two looks of the lines with the clock and the progress, while nothing else happens."""
-LOG_SECONDS = 2.0
-"""Time between two additions to the log: each scrolls it, and a log that scrolls twice a second cannot be read anyway."""
-OUTPUT_LINES = 12
-"""Lines of the trainer's own output that are shown when it has failed or crashed."""
-BASELINES = 3
-"""Kept baselines drawn in the charts, beside popularity: with more the names have no room."""
-PANES = ("charts", "race", "host", "log")
-"""Panes by the number of their key."""
+"""Least time between two changes of the lines with clock and progress in the same state."""
+TITLES = {
+    "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch",
+    "host": "host", "race": "rank race", "overview": "run",
+}  # fmt: skip
 
 
 class TrainScreen(ChartScreen):
@@ -56,34 +49,35 @@ class TrainScreen(ChartScreen):
 
     AUTO_FOCUS = ""  # the footer shows the screen's keys; Tab or 1 goes to the charts
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pause", "Pause", tooltip="Have the trainer wait", id="train.pause"),
-        Binding("p", "go_on", "Go on", tooltip="End the pause", id="train.go-on"),
-        Binding("s", "stop", "Stop", tooltip="Stop after this step, with a checkpoint", id="train.stop"),
-        Binding("S", "stop_now", "Stop now", show=False, tooltip="Stop without a checkpoint", id="train.stop-now"),
-        Binding("r", "resume", "Resume", tooltip="Train on from the last checkpoint", id="train.resume"),
-        Binding("m", "extend", "More epochs", show=False, tooltip="Train for more epochs", id="train.extend"),
-        Binding("m", "more", "More epochs", tooltip="Train for more epochs", id="train.more"),
-        Binding("c", "checkpoint", "Save", tooltip="Checkpoint of where the run stands", id="train.checkpoint"),
-        Binding("d", "detach", "Detach", tooltip="Leave; the training goes on", id="train.detach"),
-        Binding("e", "explore", "Explore", tooltip="Users and their ranked films", id="train.explore"),
-        Binding("space", "pin", "Pin", key_display="space", tooltip="Choose users for the rank race", id="train.pin"),
-        Binding("x", "axis", "X axis", show=False, tooltip="Epochs, steps or time of training", id="train.axis"),
-        Binding("y", "log_y", "Log y", show=False, tooltip="Logarithmic y, of the loss or the chart in focus", id="train.log-y"),
-        Binding("t", "smooth", "Smooth", show=False, tooltip="Smoothing of the loss, on and off", id="train.smooth"),
-        Binding("1", "pane('charts')", "Charts", show=False, tooltip="Go to the charts", id="train.charts"),
-        Binding("2", "pane('race')", "Race", show=False, tooltip="Show or hide the rank race", id="train.race"),
-        Binding("3", "pane('host')", "Host", show=False, tooltip="Show or hide the host", id="train.host"),
-        Binding("4", "pane('log')", "Log", show=False, tooltip="Show or hide the log", id="train.log"),
-        Binding("left_square_bracket", "side('overview')", "Settings", show=False, key_display="[",
-                tooltip="Show or hide metrics, settings and protocol", id="train.overview"),
-        Binding("right_square_bracket", "side('side')", "Side", show=False, key_display="]",
-                tooltip="Show or hide this epoch and the host", id="train.side"),
-        Binding("Y", "copy", "Copy", show=False, tooltip="Copy how the run stands", id="train.copy"),
-        Binding("u", "runs", "Runs", tooltip="All runs", id="train.runs"),
-        Binding("escape", "back", "Back", show=False, tooltip="End reading, full screen, or this screen", id="train.back"),
-        Binding("q", "leave", "Quit", tooltip="Leave; the training can go on", id="train.leave"),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "train",
+        shown("p", "pause", "Pause", "Pause training after the current step"),
+        shown("p", "go_on", "Continue", "Continue training"),
+        shown("s", "stop", "Stop", "Stop after the current step, with a checkpoint"),
+        hidden("S", "stop_now", "Stop now", "Stop without a checkpoint"),
+        shown("r", "resume", "Resume", "Continue training from the last checkpoint"),
+        hidden("m", "extend", "More epochs", "Train for more epochs"),
+        shown("m", "more", "More epochs", "Train for more epochs"),
+        shown("c", "checkpoint", "Save", "Save a checkpoint after the current step"),
+        shown("d", "detach", "Detach", "Quit; the training goes on"),
+        shown("e", "explore", "Explore", "Users and their ranked films"),
+        shown("space", "pin", "Pin", "Choose users for the rank race", display="space"),
+        hidden("x", "axis", "X axis", "Epochs, steps or training time"),
+        hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss or the focused chart"),
+        hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
+        hidden("1", "pane('charts')", "Charts", "Go to the charts", key_id="charts"),
+        hidden("2", "pane('race')", "Race", "Show or hide the rank race", key_id="race"),
+        hidden("3", "pane('host')", "Host", "Show or hide the host", key_id="host"),
+        hidden("4", "pane('log')", "Log", "Show or hide the log", key_id="log"),
+        hidden("left_square_bracket", "settings", "Settings", display="[",
+               about="Show or hide metrics, settings and protocol", key_id="overview"),
+        hidden("right_square_bracket", "side", "Side", display="]",
+               about="Show or hide this epoch and the host"),
+        hidden("Y", "copy", "Copy", "Copy how the run stands"),
+        shown("u", "runs", "Runs", "All runs"),
+        hidden("escape", "back", "Back", "Stop reading values, end full screen, or leave"),
+        shown("q", "leave", "Quit", "Quit; the training can go on"),
+    )  # fmt: skip
 
     def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
@@ -94,26 +88,29 @@ class TrainScreen(ChartScreen):
         self.race = Race()
         self.baselines: list[KeptBaseline] = []
         self.pins: tuple[str, ...] | None = None
-        """Pins of this window alone, where there is no trainer to keep them."""
-        self._tail = EventTail(folder / "events.jsonl")
+        """Pinned users of this window alone, where there is no trainer to keep them."""
+        follower = RunFollower(folder, self.info, home)
+        self.reader = self.poll(
+            "run", lambda _: follower.read(), self.show_run, self.show_unreadable, self._pause
+        )
+        self._host = HostFollower(folder)
+        self._host_reading: HostReading | None = None
         self._races = RaceReader(folder, self.info, home)
-        self._kept = KeptReader(home, self.info.dataset.fingerprint)
         self._raced: tuple[int, tuple[str, ...]] = (-1, ())
-        self._host: HostReader | None = None
-        self._reading = self._reading_host = False
-        self._read_at = self._host_at = time.monotonic()
-        self._logged = 0
-        self._logged_at, self._logged_state = 0.0, ""
         self._lines_at, self._lines_state = 0.0, ""
-        self._log_width = 0
-        self._told = ""
+        self._last_state = ""
         self._leave_at_end = False
-        self._troubled = False
+        self._has_problem = False
         """Whether the notice says what went wrong."""
 
     @property
     def snapshot(self) -> Snapshot:
         return self.series.snapshot
+
+    @property
+    def ended(self) -> bool:
+        """Whether no trainer works on this run."""
+        return self.status.state in FINAL_STATES or self.status.state == "damaged"
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -129,14 +126,7 @@ class TrainScreen(ChartScreen):
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
                         yield RaceTable(id="race")
-                        yield RichLog(
-                            id="log",
-                            wrap=True,
-                            min_width=20,
-                            markup=False,
-                            highlight=False,
-                            max_lines=2_000,
-                        )
+                        yield RunLog(self.folder)
                     with VerticalScroll(id="side", can_focus=False):
                         yield Static(id="epoch")
                         yield Static(id="host")
@@ -144,146 +134,34 @@ class TrainScreen(ChartScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        titles = {
-            "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch", "host": "host",
-            "race": "rank race", "overview": "run",
-        }  # fmt: skip
-        for name, title in titles.items():
+        for name, title in TITLES.items():
             self.query_one(f"#{name}").border_title = title
         self._show_standing_notice()
-        self.query_one("#log").can_focus = False
         self._draw()
         self._draw_overview()
-        self.request_read()
-        self.set_interval(TICK_SECONDS, self._tick)
 
-    @property
-    def _app(self) -> "NeumfApp":
-        return cast("NeumfApp", self.app)
+    def on_unmount(self) -> None:
+        self._host.close()
 
     # Reading.
 
-    def _tick(self) -> None:
-        """Look for news; of the host at the same time, so that both are one refresh."""
-        now = time.monotonic()
-        if now - self._read_at >= self._app.refresh_seconds - TICK_SECONDS / 2:
-            self._read_at = now
-            self.request_read()
-            if now - self._host_at >= HOST_SECONDS - TICK_SECONDS / 2:
-                self._host_at = now
-                self.request_host()
+    def _pause(self) -> float:
+        return ENDED_SECONDS if self.ended else self.app.refresh_seconds
 
-    def request_read(self) -> None:
-        """Ask for a read unless one is under way, so that a slow disk cannot pile them up."""
-        if not self._reading and not self._app.stalled:
-            self._reading = True
-            self.read()
-
-    @work(thread=True, group="read", exit_on_error=False)
-    def read(self) -> None:
-        try:
-            if (kept := self._kept.read()) is not None:
-                self.post_message(BaselinesRead(strongest(kept, BASELINES)))
-            status = read_status(
-                self.folder
-            )  # before the events, so that a final state has them all
-            events = self._tail.read()
-            before = Snapshot() if self._tail.restarted else self.snapshot
-            after = fold(before, events) if events else before
-            self.post_message(RunRead(after, status))
-            self._read_race(after)
-        except (NeumfTuiError, OSError) as error:
-            self.post_message(ReadFailed(str(error)))
-
-    def _read_race(self, snapshot: Snapshot) -> None:
-        """Read the tape where there is a new evaluation or another choice of users."""
-        pinned = self.pinned_in(snapshot)
-        epoch = snapshot.evaluations[-1].epoch if snapshot.evaluations else 0
-        if (epoch, pinned) == self._raced:
-            return
-        self._raced = (epoch, pinned)
-        try:
-            self.post_message(RaceRead(self._races.read(pinned)))
-        except NeumfTuiError as error:
-            self.post_message(RaceRead(Race(), str(error)))
-
-    def pinned_in(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Ids of the pinned users: this window's, the trainer's, or those given before the start."""
-        if self.pins is not None:
-            return self.pins
-        return self.info.pins if snapshot.pinned is None else snapshot.pinned
-
-    def request_host(self) -> None:
-        ended = (
-            self.status.state in FINAL_STATES and self._host is not None
-        )  # looked at once more, and then left alone
-        wanted = (
-            not ended
-            and not self._app.stalled
-            and self.query_one("#host").display
-            and self.snapshot.started
-        )
-        if wanted and not self._reading_host:
-            self._reading_host = True
-            self.read_host()
-
-    @work(thread=True, group="host", exit_on_error=False)
-    def read_host(self) -> None:
-        from neumf_tui.host import HostReader
-
-        if self._host is None:
-            started = self.snapshot.started
-            self._host = HostReader(self.status.pid, self.folder, started.gpu if started else "")
-        self.post_message(HostRead(self._host.read()))
-
-    def on_unmount(self) -> None:
-        if self._host is not None:
-            self._host.close()
-
-    # What the workers post.
-
-    def _show_notice(self, text: str, quiet: bool = False) -> None:
-        self._troubled = True
-        notice = self.query_one("#notice", Static)
-        notice.set_class(quiet, "-quiet")
-        notice.update(Text(clean(text)))
-
-    def _show_standing_notice(self) -> None:
-        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
-        self._show_notice(text, quiet=not careful)
-        self._troubled = False
-
-    @on(ReadFailed)
-    def show_failure(self, message: ReadFailed) -> None:
-        self._reading = False
-        self._show_notice(message.text)
-        if self.status.state != "damaged":
-            self.status = Status(state="damaged", pid=0, reason=message.text)
-            self._draw(charts=False)
-            self.refresh_bindings()
-
-    @on(Worker.StateChanged)
-    def show_fault(self, event: Worker.StateChanged) -> None:
-        """Whatever a worker did not turn into a message itself is still said."""
-        if event.state is WorkerState.ERROR:
-            self._reading = self._reading_host = False
-            self._show_notice(f"{type(event.worker.error).__name__}: {event.worker.error}")
-
-    @on(RunRead)
-    def show_run(self, message: RunRead) -> None:
-        self._reading = False
-        before, changed = self.status, message.snapshot is not self.snapshot
-        first_checkpoint = (
-            message.snapshot.checkpoint is not None and self.snapshot.checkpoint is None
-        )
-        self.status = message.status
-        if changed:
-            self.series.take(message.snapshot)
-        if before.state != self.status.state or first_checkpoint:
-            self._state_changed(before.state)
+    def show_run(self, reading: RunReading) -> None:
+        before, after = self.snapshot, reading.snapshot
+        changed = after is not before or reading.baselines is not self.baselines
+        first_checkpoint = after.checkpoint is not None and before.checkpoint is None
+        state_before, self.status = self.status.state, reading.status
+        self.baselines = reading.baselines
+        if after is not before:
+            self.series.take(after)
+        if state_before != self.status.state or first_checkpoint:
+            self._state_changed(state_before)
         self._draw(charts=changed)
-        ended = self.status.state in FINAL_STATES
-        if ended and self._leave_at_end:
+        self._ask_race()
+        self._ask_host()
+        if self.ended and self._leave_at_end:
             self.app.exit()
 
     def _state_changed(self, before: str) -> None:
@@ -291,77 +169,84 @@ class TrainScreen(ChartScreen):
         state = self.status.state
         if before == "damaged":
             self._show_standing_notice()
-        if before != state and self._host is not None:
-            self._host.close()
-            self._host = None  # another trainer has another process
-        lived = before in ("running", "paused") or (before == "starting" and self._told)
+        # A run that had ended when this screen was opened starts with "starting", too.
+        lived = before in ("running", "paused") or (before == "starting" and self._last_state)
         if lived and state in FINAL_STATES:
             found = self.snapshot.reported
             figure = f", Hit@50 {found.metrics['hit@50']:.4f}" if found else ""
-            figure += (
-                f" at epoch {found.epoch}, best by validation" if found and found.validation else ""
+            if found and found.validation:
+                figure += f" at epoch {found.epoch}, best by validation"
+            self.app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
+        self._last_state = state
+
+    def show_unreadable(self, problem: str) -> None:
+        self._show_notice(problem)
+        if self.status.state != "damaged":
+            self.status = Status(state="damaged", pid=0, reason=problem)
+            self._draw(charts=False)
+            self.refresh_bindings()
+
+    def pinned_in(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the ids of the pinned users: this window's, the trainer's, or those of the start."""
+        if self.pins is not None:
+            return self.pins
+        return self.info.pins if snapshot.pinned is None else snapshot.pinned
+
+    def _ask_race(self) -> None:
+        """Read the ranks where there is a new evaluation or another choice of users."""
+        evaluations, pinned = self.snapshot.evaluations, self.pinned_in(self.snapshot)
+        wanted = evaluations[-1].epoch if evaluations else 0, pinned
+        if wanted != self._raced:
+            self._raced = wanted
+            self.ask(
+                "race",
+                lambda _: self._races.read(pinned),
+                self.show_race,
+                lambda problem: self.show_race(Race(), problem),
             )
-            self._app.tell(f"{self.folder.name} {state}", f"epoch {self.status.epoch}{figure}")
-        self._told = state
 
-    @on(BaselinesRead)
-    def show_baselines(self, message: BaselinesRead) -> None:
-        if self.baselines != message.kept:
-            self.baselines = message.kept
-            if (
-                self.snapshot.started
-            ):  # else what has been read of the run follows at once, and is drawn with it
-                self.draw_charts()
-
-    @on(RaceRead)
-    def show_race(self, message: RaceRead) -> None:
-        self.race = message.race
-        table = self.query_one(RaceTable)
-        table.show_race(message.race, message.problem)
+    def show_race(self, race: Race, problem: str = "") -> None:
+        self.race = race
+        self.query_one(RaceTable).show_race(race, problem)
         self._draw_epoch()
 
-    @on(HostRead)
-    def show_host(self, message: HostRead) -> None:
-        from neumf_tui.host import host_lines
+    def _ask_host(self) -> None:
+        started, host = self.snapshot.started, self._host
+        if started and self.query_one("#host").display and host.due(self.ended):
+            host.asked()
+            pid = self.status.pid
+            self.ask("host", lambda _: host.read(pid, started.gpu), self.show_host)
 
-        self._reading_host = False
-        panel = self.query_one("#host", Static)
-        panel.update(
-            Text("\n".join(host_lines(message.reading, max(20, panel.content_size.width))))
-        )
+    def show_host(self, reading: HostReading) -> None:
+        """Keep the reading; it is drawn with the next one of the run, which saves a frame."""
+        first, self._host_reading = self._host_reading is None, reading
+        if first or self.ended:
+            self._draw_host()
 
-    @on(Done)
-    def show_done(self, message: Done) -> None:
-        self.notify(message.text, markup=False)
-        self.request_read()
-
-    # Drawing, only ever from what has been taken in.
+    # Drawing.
 
     def _draw(self, charts: bool = True) -> None:
         now, state = time.monotonic(), self.status.state
         if state != self._lines_state or now - self._lines_at >= LINES_SECONDS:
             self._lines_at, self._lines_state = now, state
             self._draw_lines()
-        self._write_log()
+        self._draw_host()
+        self.query_one(RunLog).show(self.snapshot, state)
         if charts:
             self.draw_charts()
             self._draw_epoch()
             self._draw_overview()
 
     def _draw_lines(self) -> None:
-        width = self.app.size.width
-        head = train_text.head(
-            self.info, self.folder.name, self.status, self.snapshot, self._app.link_text, width
-        )
-        self.query_one("#head", Static).update(head)
+        info, status, snapshot = self.info, self.status, self.snapshot
+        link, width = self.app.link_text, self.app.size.width
+        head = train_text.head(info, self.folder.name, status, snapshot, link, width)
+        self.query_one("#head", Static).update(head, layout=False)
         line = self.query_one("#progress", Static)
-        line.set_class(self.status.state in ("failed", "crashed"), "-failed")
-        line.set_class(self.status.state == "finished" and bool(self.status.reason), "-early")
-        line.update(
-            train_text.progress(
-                self.info, self.status, self.snapshot, self.query_one("#main").size.width
-            )
-        )
+        line.set_class(status.state in ("failed", "crashed"), "-failed")
+        line.set_class(status.state == "finished" and bool(status.reason), "-early")
+        width = self.query_one("#main").size.width
+        line.update(train_text.progress(info, status, snapshot, width))
 
     def draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
@@ -373,77 +258,62 @@ class TrainScreen(ChartScreen):
         loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
         for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
-            # The narrow layout has no lower border; what stands there goes up. The other has corners.
+            # The narrow layout has no lower border, so its text goes up. The other has corners.
             width = chart.outer_size.width - (2 if narrow else 5)
             text = chart_text.both if narrow else chart_text.upper
             chart.border_title = text(snapshot, key, title, width)
-            chart.show(
-                metric_plot(runs, self.axis, key, self.baselines),
-                chart_text.lower(snapshot, key, width),
-            )
+            plot = metric_plot(runs, self.axis, key, self.baselines)
+            chart.show(plot, chart_text.lower(snapshot, key, width))
 
     def _draw_epoch(self) -> None:
         panel = self.query_one("#epoch", Static)
-        panel.update(
-            train_text.epoch_panel(self.race, self.snapshot, max(20, panel.content_size.width))
-        )
+        width = max(20, panel.content_size.width)
+        panel.update(train_text.epoch_panel(self.race, self.snapshot, width))
+
+    def _draw_host(self) -> None:
+        if self._host_reading is not None:
+            panel = self.query_one("#host", Static)
+            lines = host_lines(self._host_reading, max(20, panel.content_size.width))
+            panel.update(Text("\n".join(lines)))
 
     def _draw_overview(self) -> None:
         if self.query_one("#overview").display:
             self.query_one("#overview-text", Static).update(overview(self.info, self.snapshot))
 
-    def _write_log(self) -> None:
-        log = self.query_one("#log", RichLog)
-        quiet = (
-            self.status.state == self._logged_state
-            and time.monotonic() - self._logged_at < LOG_SECONDS
-        )
-        if quiet:
-            return
-        self._logged_at, self._logged_state = time.monotonic(), self.status.state
-        if len(self.snapshot.log) < self._logged:
-            log.clear()
-            self._logged = 0
-        for when, text in self.snapshot.log[self._logged :]:
-            log.write(Text(log_line(when, text)))
-        self._logged = len(self.snapshot.log)
-        broken = self.status.state in ("failed", "crashed")
-        if broken and not log.has_class("-broken"):
-            for line in last_output(self.folder, OUTPUT_LINES):
-                log.write(Text(f"trainer:  {line}"))
-        log.set_class(broken, "-broken")
+    def _show_notice(self, text: str, quiet: bool = False) -> None:
+        self._has_problem = True
+        notice = self.query_one("#notice", Static)
+        notice.set_class(quiet, "-quiet")
+        notice.update(Text(clean(text)))
+
+    def _show_standing_notice(self) -> None:
+        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
+        self._show_notice(text, quiet=not careful)
+        self._has_problem = False
 
     def on_resize(self) -> None:
         self._lines_at = 0.0
-        if not self._troubled:
+        if not self._has_problem:
             self._show_standing_notice()
-        self.call_after_refresh(self._wrap_log_anew)
+        self.call_after_refresh(self._wrap_log)
         self.call_after_refresh(self._draw)
 
-    def _wrap_log_anew(self) -> None:
-        """A log breaks its lines when they are written."""
-        log = self.query_one("#log", RichLog)
-        if log.size.width != self._log_width:
-            self._log_width = log.size.width
-            log.clear()
-            log.remove_class("-broken")
-            self._logged, self._logged_at = 0, 0.0
-            self._write_log()
+    def _wrap_log(self) -> None:
+        self.query_one(RunLog).wrap_again(self.snapshot)
 
-    # Keys. What is asked of the trainer shows when it answers, in every window that watches it.
+    # Keys. The trainer's answer to a request shows in every window that watches it.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state = self.status.state
-        ended = state in FINAL_STATES or state == "damaged"
         match action:
             case "pause":
                 return state in ("starting", "running")
             case "go_on":
                 return state == "paused"
             case "stop" | "stop_now" | "checkpoint" | "detach":
-                return not ended
+                return not self.ended
             case "resume":
-                return ended and state not in ("finished", "damaged")
+                return self.ended and state not in ("finished", "damaged")
             case "pin":
                 return state != "damaged"
             case "more":
@@ -454,41 +324,32 @@ class TrainScreen(ChartScreen):
                 return self.snapshot.checkpoint is not None
         return True
 
-    def _request(self, what: str, said: str, argument: str = "") -> None:
-        try:
-            send_request(self.folder, what, argument)
-        except OSError as error:  # the run was removed, say, or the disk is full
-            self.notify(str(error), severity="error", markup=False)
-        else:
-            self.notify(said, markup=False)
+    def _request(self, what: str, done: str, argument: str = "") -> None:
+        self.change(lambda: send_request(self.folder, what, argument), done)
 
     def action_pause(self) -> None:
-        self._request(requests.PAUSE, "Pausing after this step.")
+        self._request(requests.PAUSE, "Pausing after the current step.")
 
     def action_go_on(self) -> None:
-        self._request(requests.RESUME, "Going on.")
+        self._request(requests.RESUME, "Continuing.")
 
     def action_checkpoint(self) -> None:
-        self._request(requests.CHECKPOINT, "Saving after this step.")
+        self._request(requests.CHECKPOINT, "Saving after the current step.")
 
     def action_stop(self) -> None:
-        self._request(requests.STOP, "Stopping after this step, with a checkpoint.")
+        self._request(requests.STOP, "Stopping after the current step, with a checkpoint.")
 
     def action_stop_now(self) -> None:
-        def answer(sure: bool | None) -> None:
-            if sure:
-                self.do("", self._stopped_now)
-
-        question = "Stop without a checkpoint? What was trained since the last one is lost."
-        self.app.push_screen(ConfirmDialog(question, "stop it"), answer)
-
-    def _stopped_now(self) -> str:
         from neumf_tui.runs.control import stop_now
 
-        return f"{self.folder.name} is {stop_now(self.folder).state}."
+        def stop() -> str:
+            return f"{self.folder.name} is {stop_now(self.folder).state}."
+
+        question = "Stop without a checkpoint? The steps since the last checkpoint are lost."
+        self.confirm(question, "Stop", lambda: self.change(stop))
 
     def action_resume(self) -> None:
-        self.do("Training on from the last checkpoint.", self._train_on)
+        self.change(self._train_on, "Continuing from the last checkpoint.")
 
     def _train_on(self, epochs: int | None = None) -> None:
         from neumf_tui.runs.control import train_on
@@ -503,108 +364,83 @@ class TrainScreen(ChartScreen):
     def action_extend(self) -> None:
         planned, done = self.series.planned, self.status.epoch
 
-        def answer(text: str | None) -> None:
-            if text is None:
-                return
-            if self.status.state in FINAL_STATES:
-                self.do(f"Training on to epoch {text}.", lambda: self._train_on(int(text)))
-            else:
-                self._request(requests.EXTEND, f"Training to epoch {text}.", text)
-
         def check(text: str) -> str:
-            return (
-                ""
-                if text.isdecimal() and int(text) > done
-                else f"expected a whole number above {done}, the epochs done"
-            )
+            good = text.isdecimal() and int(text) > done
+            return "" if good else f"type a whole number above {done}, the epochs done"
 
-        self.app.push_screen(
-            AskDialog(f"Epochs in all (now {planned})", str(2 * planned), check), answer
-        )
+        def extend(text: str) -> None:
+            if self.ended:
+                self.change(lambda: self._train_on(int(text)), f"Training up to epoch {text}.")
+            else:
+                self._request(requests.EXTEND, f"Training up to epoch {text}.", text)
+
+        question = f"Number of epochs in all (now {planned})"
+        self.ask_line(question, str(2 * planned), check, "Train", extend)
 
     def action_pin(self) -> None:
-        from neumf_tui.tui.train.pin_dialog import PinDialog
-
-        self.app.push_screen(
-            PinDialog(self.folder, self.home, self.pinned_in(self.snapshot)), self._pin
-        )
+        pinned = self.pinned_in(self.snapshot)
+        self.app.push_screen(PinDialog(self.folder, self.home, pinned), self._pin)
 
     def _pin(self, wanted: tuple[str, ...] | None) -> None:
-        """Ask the trainer for the pins that were chosen; without a trainer they are this window's own."""
+        """Ask the trainer to pin these users; without a trainer they are this window's own."""
         pinned = self.pinned_in(self.snapshot)
         if wanted is None or wanted == pinned:
             return
-        if self.status.state in FINAL_STATES:
+        if self.ended:
             self.pins = wanted
-            self.request_read()
+            self.reader.now()
             return
-        for user in pinned:
-            if user not in wanted:
-                self._request(requests.UNPIN, f"Unpinning {user}.", user)
-        for user in wanted:
-            if user not in pinned:
-                self._request(requests.PIN, f"Pinning {user}.", user)
+
+        def send() -> str:
+            changes = [(requests.UNPIN, user) for user in pinned if user not in wanted]
+            changes += [(requests.PIN, user) for user in wanted if user not in pinned]
+            for what, user in changes:
+                send_request(self.folder, what, user)
+            return f"Pinning {', '.join(wanted)}." if wanted else "Unpinning all users."
+
+        self.change(send)
 
     def action_pane(self, pane: str) -> None:
         if pane == "charts":
             self.query_one("#loss").focus()
-            return
-        if self.has_class("-narrow"):
-            shown = next(
-                (p for p in PANES[1:] if self.has_class(f"-show-{p}")),
-                "" if self.has_class("-short") else "race",
-            )
-            for name in PANES:
-                self.set_class(
-                    name == pane and (shown != pane or self.has_class("-hide-lower")),
-                    f"-show-{name}",
-                )
-            self.set_class(shown == pane and not self.has_class("-hide-lower"), "-hide-lower")
         else:
-            self.toggle_class(f"-hide-{pane}")
+            toggle_pane(self, pane)
+            self.call_after_refresh(self._draw)
+
+    def action_settings(self) -> None:
+        toggle_settings(self)
+        self.call_after_refresh(self._focus_settings)
         self.call_after_refresh(self._draw)
 
-    def action_side(self, side: str) -> None:
-        if side == "overview":
-            self.toggle_class("-show-overview" if self.app.size.width < 160 else "-hide-overview")
-            self.call_after_refresh(self._look_into_overview)
-        elif not self.has_class("-narrow"):
-            self.toggle_class("-hide-side")
-        else:
-            self.action_pane("host")
-        self.call_after_refresh(self._draw)
+    def _focus_settings(self) -> None:
+        """Give the settings the arrow keys where nothing else is shown."""
+        settings = self.query_one("#overview")
+        if settings.display and not self.query_one("#main").display:
+            settings.focus()
+        self._wrap_log()
 
-    def _look_into_overview(self) -> None:
-        """The panel has the arrow keys while it is all that is shown, and the charts have their new width."""
-        overview = self.query_one("#overview")
-        if overview.display and not self.query_one("#main").display:
-            overview.focus()
-        self._wrap_log_anew()
+    def action_side(self) -> None:
+        toggle_side(self)
+        self.call_after_refresh(self._draw)
 
     def action_copy(self) -> None:
         from neumf_tui.runs.summary import run_facts
         from neumf_tui.views.runs import card_lines
 
-        lines = card_lines(run_facts(self.folder, self.info, self.status, self.snapshot))
-        self._app.copy_to_clipboard("\n".join(lines))
+        facts = run_facts(self.folder, self.info, self.status, self.snapshot)
+        self.app.copy_to_clipboard("\n".join(card_lines(facts)))
 
     def action_explore(self) -> None:
-        self._app.open_explore(self.folder)
+        self.navigate(OpenExplorer(self.folder))
 
     def action_runs(self) -> None:
-        self._app.open_runs()
-
-    def action_back(self) -> None:
-        if not self.end_aside() and len(self.app.screen_stack) > 2:
-            self.dismiss()
+        self.navigate(OpenRuns())
 
     def action_detach(self) -> None:
         self.app.exit()
 
-    def action_leave(self) -> None:
-        if len(self.app.screen_stack) > 2:
-            self.dismiss()
-        elif self.status.state in FINAL_STATES or self.status.state == "damaged":
+    def quit(self) -> None:
+        if self.ended:
             self.app.exit()
         else:
             self.app.push_screen(LeaveDialog(), self._leave)

@@ -7,14 +7,7 @@ from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
 from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, rank_text, si
-
-STATE_STYLES = {
-    "running": "green",
-    "starting": "cyan",
-    "paused": "yellow",
-    "finished": "green",
-    "stopped": "yellow",
-}
+from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 
 
 def head(

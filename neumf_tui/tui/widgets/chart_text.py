@@ -5,6 +5,13 @@ from collections.abc import Sequence
 from neumf_tui.runs.events import Evaluated
 from neumf_tui.runs.snapshot import Snapshot
 
+STATE_STYLES = {
+    "running": "green",
+    "starting": "cyan",
+    "paused": "yellow",
+    "finished": "green",
+    "stopped": "yellow",
+}
 DASHED = "╌"
 """Stands for the curve of the validation items."""
 

@@ -1,35 +1,38 @@
-"""Small questions: a yes or no, and a line of text."""
+"""Small dialogs: confirm an action, and edit a line of text."""
 
 from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from neumf_tui.tui.keys import bindings, shown
+
 
 class ConfirmDialog(ModalScreen[bool]):
-    """Ends with True only if the person chose to do it; the first choice is not to."""
+    """Ends with True if the person confirms; the option chosen at first is Cancel."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "dismiss(True)", "Yes", id="confirm.yes"),
-        Binding("escape,n,q", "dismiss(False)", "No", id="confirm.no"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "confirm",
+        shown("y", "dismiss(True)", "Yes", key_id="yes"),
+        shown("escape,n,q", "dismiss(False)", "Cancel", key_id="no"),
+    )
 
-    def __init__(self, question: str, deed: str) -> None:
+    def __init__(self, question: str, yes: str) -> None:
+        """`yes` is the verb of what is confirmed, such as "Delete"."""
         super().__init__()
-        self._question, self._deed = question, deed
+        self._question, self._yes = question, yes
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
-            yield OptionList(
-                Option("no (Esc)", id="no"), Option(f"{self._deed} (y)", id="yes"), markup=False
-            )
+            options = Option("Cancel (Esc)", id="no"), Option(f"{self._yes} (y)", id="yes")
+            yield OptionList(*options, markup=False)
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
@@ -39,21 +42,25 @@ class ConfirmDialog(ModalScreen[bool]):
 class AskDialog(ModalScreen[str | None]):
     """Ends with the line that was typed, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Leave it", id="ask.leave")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "ask", shown("escape", "dismiss(None)", "Cancel", key_id="leave")
+    )
 
-    def __init__(self, question: str, value: str, check: Callable[[str], str]) -> None:
-        """`check` says what is wrong with a line, or nothing."""
+    def __init__(self, question: str, value: str, check: Callable[[str], str], yes: str) -> None:
+        """
+        check: returns what is wrong with a line, or nothing.
+        yes: the verb of what is done with the line, such as "Save".
+        """
         super().__init__()
-        self._question, self._value, self._check = question, value, check
+        self._question, self._value, self._check, self._yes = question, value, check, yes
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
             yield Input(self._value, compact=True)
             yield Static(id="problem", markup=False)
-            yield OptionList(Option("do it (Enter)", id="yes"), Option("leave it (Esc)", id="no"))
+            options = Option(f"{self._yes} (Enter)", id="yes"), Option("Cancel (Esc)", id="no")
+            yield OptionList(*options, markup=False)
 
     @on(Input.Submitted)
     def finish(self) -> None:

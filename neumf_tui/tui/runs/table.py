@@ -1,0 +1,72 @@
+"""The table of runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.style import Style
+
+from neumf_tui.runs.run_list import RunRow
+from neumf_tui.tui.widgets.chart_text import STATE_STYLES
+from neumf_tui.tui.widgets.table import Column, Table
+
+COLUMNS = (
+    Column("", 1),
+    Column("run", 14, flex=True),
+    Column("state", 8),
+    Column("dataset", 16, drop=5),
+    Column("preset", 6, drop=7),
+    Column("epoch", 9, right=True, drop=3),
+    Column("best Hit@50", 11, right=True),
+    Column("@", 4, right=True, drop=6),
+    Column("valid.", 6, right=True, drop=2),
+    Column("AUC", 6, right=True, drop=1),
+    Column("device", 7, drop=8),
+    Column("age", 6, right=True, drop=4),
+)
+
+
+class RunTable(Table):
+    """A row is a run; a pinned one carries the colour of its curves."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(COLUMNS, id=id)
+        self.runs: list[RunRow] = []
+        self.pinned: Mapping[Path, Style] = {}
+
+    def show_runs(
+        self, runs: Sequence[RunRow], pinned: Mapping[Path, Style], cursor: int = 0
+    ) -> None:
+        """Show `runs`; `pinned` has the style of the mark of each pinned run."""
+        self.runs, self.pinned = list(runs), pinned
+        self.show_rows(len(runs), self._texts, cursor=cursor)
+
+    @property
+    def chosen(self) -> RunRow | None:
+        """The run under the cursor."""
+        return self.runs[self.cursor] if self.cursor < len(self.runs) else None
+
+    def _texts(self, row: int) -> list[str]:
+        run = self.runs[row]
+        facts, best = run.facts, run.snapshot.best
+        if run.info is None:
+            return ["", run.folder.name, "damaged", *[""] * (len(COLUMNS) - 3)]
+        return [
+            "●" if run.folder in self.pinned else "",
+            run.folder.name,
+            run.state,
+            facts["dataset"],
+            facts["preset"],
+            f"{facts['epoch']}/{facts['epochs']}",
+            f"{best.metrics['hit@50']:.4f}" if best else "–",
+            str(best.epoch) if best else "",
+            f"{best.validation['hit@50']:.4f}" if best and best.validation else "–",
+            f"{best.metrics['auc']:.4f}" if best else "–",
+            facts["device"],
+            run.age,
+        ]
+
+    def cell_style(self, row: int, column: int) -> Style | None:
+        run = self.runs[row]
+        if column == 0:
+            return self.pinned.get(run.folder)
+        return Style.parse(STATE_STYLES.get(run.state, "red")) if column == 2 else None

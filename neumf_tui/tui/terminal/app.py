@@ -1,0 +1,237 @@
+"""The base of the app: what is sent to the terminal, how fast, and how the terminal is left.
+
+Everything that uses Textual's private names is in this folder; pyproject.toml pins its version.
+"""
+
+import os
+import signal
+import termios
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import RenderableType
+from textual import events
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.screen import Screen
+
+from neumf_tui.terminal import (
+    ask_background,
+    clipboard_sequences,
+    colour_depth,
+    is_light,
+    notice_sequences,
+)
+from neumf_tui.tui.terminal.differences import Cells, Difference
+from neumf_tui.tui.terminal.driver import MeteredDriver
+from neumf_tui.tui.terminal.themes import THEMES, choose_theme
+
+STALL_SECONDS = 0.3
+"""Output that waits this long means a stalled link: no frame is sent until it moves again."""
+SLOW_SECONDS = 1.0
+"""Output that waits this long means a slow link: low bandwidth from then on."""
+METER_SECONDS = 1.0
+METER_WINDOW = 5
+"""Readings over which the bytes per second are averaged."""
+BACKGROUND_SECONDS = 1.0
+"""Time to wait for a terminal that does not report its background colour."""
+GRACE_SECONDS = 0.3
+"""After a hang-up or SIGTERM the viewer has this long to leave by itself."""
+MOUSE_ON = "\x1b[?1000h\x1b[?1003h\x1b[?1006h"
+MOUSE_OFF = "\x1b[?1003l\x1b[?1000l\x1b[?1006l"
+RESTORE = (
+    "\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
+    "\x1b[?2004l\x1b[<u\x1b[0m\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""Frame, size reports, line wrap, mouse, bracketed paste, keyboard protocol, colours, alternate
+screen, cursor and focus reports: as the shell wants them."""
+
+
+class TerminalApp(App[None]):
+    """An app that measures its link, sends only cells that changed, and leaves in good order."""
+
+    def __init__(self, home: Path, theme: str, low_bandwidth: str, notify: str) -> None:
+        """`theme`, `low_bandwidth` and `notify` are those of the config file, `auto` included."""
+        self.home = home
+        self.low_bandwidth = low_bandwidth == "on"
+        self._may_slow = low_bandwidth == "auto"
+        self._wanted_theme, self._notices = theme, notify
+        no_color = "NO_COLOR" in os.environ  # Textual reads it and removes it
+        # Without colours the ANSI filter must be chosen here: a theme set later would leave greys.
+        super().__init__(ansi_color=True if no_color else None)
+        self._no_color, self._light = no_color, False
+        self._cells = Cells()
+        self._missed_frame = self._slowed = False
+        self._sent: deque[int] = deque([0], METER_WINDOW + 1)
+        self._signal = 0
+        self._leaving = self._left = False
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = self._theme_name()
+
+    def _theme_name(self) -> str:
+        env = os.environ | ({"NO_COLOR": "1"} if self._no_color else {})
+        few_colours = self.low_bandwidth or colour_depth(os.environ) <= 16
+        return choose_theme(self._wanted_theme, env, self._light, few_colours)
+
+    def run_in_terminal(self) -> None:
+        """Run until the person leaves, in a theme that suits the terminal's background."""
+        if self._wanted_theme == "auto" and (background := ask_background(BACKGROUND_SECONDS)):
+            self._light = is_light(background)
+            self.theme = self._theme_name()
+        self.run(mouse=not self.low_bandwidth)
+        self._left = True
+
+    def end_by_signal(self) -> None:
+        """Exit at once if a signal ended the app: a slow interpreter shutdown would be cut off."""
+        if self._signal:
+            os._exit(128 + self._signal)
+
+    def on_mount(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(ValueError):  # not the main thread: a test harness has the signals
+                signal.signal(number, self._end_on_signal)
+        self.app_suspend_signal.subscribe(self, lambda _: self._cells.forget())
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.set_interval(METER_SECONDS, self._meter)
+
+    def exit(
+        self, result: None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        self._leaving = True
+        super().exit(result, return_code, message)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Ignore keys once the app is being left: they were typed for the shell."""
+        if not (self._leaving and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
+
+    # The link.
+
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return MeteredDriver if found is LinuxDriver else found
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the terminal has stopped taking output; nothing is read or drawn for it then."""
+        return isinstance(self._driver, MeteredDriver) and self._driver.behind() > STALL_SECONDS
+
+    @property
+    def link_text(self) -> str:
+        """Kilobytes per second over the last seconds; empty where they are not counted."""
+        if not isinstance(self._driver, MeteredDriver):
+            return ""
+        rate = (self._sent[-1] - self._sent[0]) / max(1, len(self._sent) - 1) / METER_SECONDS
+        return f"{rate / 1000:.1f} KB/s"
+
+    @property
+    def refresh_seconds(self) -> float:
+        return 1.0 if self.low_bandwidth else 0.5
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if self.stalled:
+            # A full queue would make this event loop wait for the link; see `_meter`.
+            self._missed_frame = True
+            return
+        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            super()._display(screen, Difference(renderable, self._cells, self.size))
+        else:
+            super()._display(screen, renderable)
+
+    def _meter(self) -> None:
+        driver = self._driver
+        if not isinstance(driver, MeteredDriver):
+            return
+        if driver.outlet.broken:
+            self.exit(return_code=129)
+            return
+        if self._may_slow and not self.low_bandwidth and driver.behind() > SLOW_SECONDS:
+            self.set_low_bandwidth(True)
+            self._slowed = True
+        if self._missed_frame and not self.stalled:
+            self._missed_frame = False
+            self.screen.refresh(layout=True)
+        if self._slowed and not self.stalled:  # only now can the notice be seen
+            self._slowed = False
+            self.notify("The link is slow: low bandwidth is on (Ctrl-B).")
+        self._sent.append(driver.sent)
+
+    def set_low_bandwidth(self, on: bool) -> None:
+        self.low_bandwidth = on
+        self.theme = self._theme_name()
+        self._write(MOUSE_OFF if on else MOUSE_ON)
+
+    def action_bandwidth(self) -> None:
+        self._may_slow = False
+        self.set_low_bandwidth(not self.low_bandwidth)
+        self.notify(f"Low bandwidth is {'on' if self.low_bandwidth else 'off'}.")
+
+    def action_redraw(self) -> None:
+        self._cells.forget()
+        self.screen.refresh(layout=True)
+
+    def _write(self, sequences: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequences)
+
+    # Notices and the clipboard.
+
+    def tell(self, title: str, body: str) -> None:
+        """Notify the person on the screen, and by bell and desktop notice: they may look elsewhere."""
+        self._write(notice_sequences(title, body, self._notices, os.environ))
+        self.notify(body, title=title, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Offer `text` to the terminal's clipboard, and write it into a file: OSC 52 has no answer."""
+        self.copy_part(text, text)
+
+    def copy_part(self, part: str, whole: str, rows: str = "") -> None:
+        """Offer `part` to the terminal's clipboard and write `whole` into the file.
+
+        rows: which rows of the list `part` has, in words.
+        """
+        self._clipboard = part
+        self._write(clipboard_sequences(part, os.environ))
+        path = self.home / "clipboard.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(whole.rstrip("\n") + "\n", encoding="utf-8")
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+        else:
+            what = f" ({rows})" if rows else ""
+            self.notify(
+                f"Written to {path}, and offered to the terminal's clipboard{what}.", markup=False
+            )
+
+    # Signals.
+
+    def _end_on_signal(self, number: int, _frame: object) -> None:
+        """Leave in good order if the event loop can, and by force if it cannot."""
+        if self._signal:
+            return
+        self._signal = number
+        threading.Thread(target=self._leave_by_force, daemon=True).start()
+        if self._running and not self._closing:
+            self.call_later(self.exit)
+
+    def _leave_by_force(self) -> None:
+        """Restore the terminal and end the process where the event loop waits for a dead link."""
+        time.sleep(GRACE_SECONDS)
+        driver = self._driver
+        if isinstance(driver, MeteredDriver) and not (
+            self._left or (driver.restored and not driver.behind())
+        ):
+            with suppress(OSError, termios.error):  # the terminal may be gone
+                if driver.attrs_before is not None:
+                    termios.tcsetattr(driver.fileno, termios.TCSANOW, driver.attrs_before)
+                # Opened anew: O_NONBLOCK belongs to the open file, which the shell shares.
+                terminal = os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+                os.write(terminal, RESTORE.encode())
+        os._exit(128 + self._signal)

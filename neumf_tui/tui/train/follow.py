@@ -1,0 +1,79 @@
+"""What the train screen reads of a run, again and again, in a thread."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from neumf_tui.baselines.kept import KeptBaseline, KeptReader, strongest
+from neumf_tui.host import HostReader, HostReading
+from neumf_tui.runs.events import RunInfo, Status
+from neumf_tui.runs.reader import EventTail, read_status
+from neumf_tui.runs.snapshot import Snapshot, fold
+
+BASELINES = 3
+"""Kept baselines drawn in the charts, beside popularity: with more the names have no room."""
+HOST_SECONDS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class RunReading:
+    """How a run stands. What is the same as in the reading before is the same object."""
+
+    status: Status
+    snapshot: Snapshot
+    baselines: list[KeptBaseline]
+
+
+class RunFollower:
+    """Reads a run from one thread; each reading is complete, so that any of them may be dropped."""
+
+    def __init__(self, folder: Path, info: RunInfo, home: Path) -> None:
+        self._folder = folder
+        self._tail = EventTail(folder / "events.jsonl")
+        self._kept = KeptReader(home, info.dataset.fingerprint)
+        self._snapshot = Snapshot()
+        self._baselines: list[KeptBaseline] = []
+
+    def read(self) -> RunReading:
+        """Read what is new. Raises RunError or OSError where the run cannot be read."""
+        if (kept := self._kept.read()) is not None:
+            self._baselines = strongest(kept, BASELINES)
+        status = read_status(self._folder)  # before the events: a final state then has them all
+        events = self._tail.read()
+        if self._tail.restarted:
+            self._snapshot = Snapshot()
+        if events:
+            self._snapshot = fold(self._snapshot, events)
+        return RunReading(status, self._snapshot, self._baselines)
+
+
+class HostFollower:
+    """Reads the machine of a run's trainer from one thread, at most once in HOST_SECONDS."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reader: HostReader | None = None
+        self._pid = 0
+        self._asked_at = 0.0
+
+    def due(self, ended: bool) -> bool:
+        """Return whether to read now: of a run that has ended, only the first time."""
+        if ended and self._asked_at:
+            return False
+        # Polls come a little late or early.
+        return time.monotonic() - self._asked_at >= HOST_SECONDS - 0.2
+
+    def asked(self) -> None:
+        self._asked_at = time.monotonic()
+
+    def read(self, pid: int, gpu: str) -> HostReading:
+        """Read the machine of trainer `pid`, and the GPU with this UUID if there is one."""
+        if self._reader is None or pid != self._pid:
+            self.close()
+            self._reader, self._pid = HostReader(pid, self._folder, gpu), pid
+        return self._reader.read()
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,57 @@
+"""The run's log on the train screen."""
+
+import time
+from pathlib import Path
+
+from rich.text import Text
+from textual.widgets import RichLog
+
+from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.views.log import last_output, log_line
+
+LOG_SECONDS = 2.0
+"""Time between two additions: each scrolls the log, and nobody can read one that moves more often."""
+OUTPUT_LINES = 12
+"""Lines of the trainer's own output that are shown when it has failed or crashed."""
+
+
+class RunLog(RichLog):
+    """Shows the log of a run, and the trainer's last output where it failed."""
+
+    can_focus = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            id="log", wrap=True, min_width=20, markup=False, highlight=False, max_lines=2_000
+        )
+        self._folder = folder
+        self._shown = 0
+        self._shown_at, self._shown_state = 0.0, ""
+        self._wrapped_at = 0
+
+    def show(self, snapshot: Snapshot, state: str) -> None:
+        """Add what is new, unless something was added just now in the same state."""
+        now = time.monotonic()
+        if state == self._shown_state and now - self._shown_at < LOG_SECONDS:
+            return
+        self._shown_at, self._shown_state = now, state
+        if len(snapshot.log) < self._shown:
+            self.clear()
+            self._shown = 0
+        for when, text in snapshot.log[self._shown :]:
+            self.write(Text(log_line(when, text)))
+        self._shown = len(snapshot.log)
+        broken = state in ("failed", "crashed")
+        if broken and not self.has_class("-broken"):
+            for line in last_output(self._folder, OUTPUT_LINES):
+                self.write(Text(f"trainer:  {line}"))
+        self.set_class(broken, "-broken")
+
+    def wrap_again(self, snapshot: Snapshot) -> None:
+        """Write all lines again if the width has changed: they are wrapped when they are written."""
+        if self.size.width != self._wrapped_at:
+            self._wrapped_at = self.size.width
+            self.clear()
+            self.remove_class("-broken")
+            self._shown, self._shown_at = 0, 0.0
+            self.show(snapshot, self._shown_state)
