@@ -19,7 +19,7 @@ CASES = [
         "torch textual pandas typer numpy",
     ),
     (
-        "import neumf_tui.tui.app, neumf_tui.tui.keys; neumf_tui.tui.keys.known_bindings()",
+        "import neumf_tui.tui.app; neumf_tui.tui.app.known_keys()",
         "torch pandas typer neumf_tui.training neumf_tui.evaluation",
     ),
     (

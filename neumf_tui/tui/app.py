@@ -95,19 +95,20 @@ class NeumfApp(TerminalApp):
 
     def on_mount(self) -> None:
         if self._first == "runs" or self.folder is None:
-            self._open(navigation.OpenRuns())
+            self.open_screen(navigation.OpenRuns())
         elif self._first == "train":
-            self._open(navigation.OpenRun(self.folder))
+            self.open_screen(navigation.OpenRun(self.folder))
         else:
-            self._open(navigation.OpenExplorer(self.folder, self._user_id, self._epoch))
+            self.open_screen(navigation.OpenExplorer(self.folder, self._user_id, self._epoch))
 
     @on(navigation.Navigation)
     def navigate(self, wanted: navigation.Navigation) -> None:
         """Open the screen that a screen asks for, unless that screen was left meanwhile."""
         if wanted.asked_by is self.screen:
-            self._open(wanted)
+            self.open_screen(wanted)
 
-    def _open(self, wanted: navigation.Navigation) -> None:
+    def open_screen(self, wanted: navigation.Navigation) -> None:
+        """Open a screen over the present one, or return to the one that is open already."""
         # Imported when they are opened: all of them together would delay the first one.
         match wanted:
             case navigation.OpenRuns():
@@ -159,11 +160,13 @@ class NeumfApp(TerminalApp):
         """Close the screens above the topmost one of this kind; None where there is none."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, kind):
-                found: S = screen
-                while self.screen is not found:
-                    self.pop_screen()
-                return found
+                self._close_above(screen)
+                return screen
         return None
+
+    def _close_above(self, screen: Screen[None]) -> None:
+        while self.screen is not screen:
+            self.pop_screen()
 
     def on_model_loaded(self, message: navigation.ModelLoaded) -> None:
         from neumf_tui.tui.failures.screen import FailuresScreen

@@ -50,4 +50,4 @@ class ChartScreen(BaseScreen):
         self.draw_charts()
 
     def end_aside(self) -> bool:
-        return any([chart.stop_reading() for chart in self.query(CurveChart)])
+        return any(chart.stop_reading() for chart in self.query(CurveChart))

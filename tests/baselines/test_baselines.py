@@ -608,7 +608,7 @@ async def test_lines_appear_while_the_screen_is_open(own_home: Path) -> None:
             "no names where there is nothing to be told apart"
         )
         kept.keep(own_home, "f" * 64, KEPT[4], np.ones(5, dtype=np.float32))
-        app.screen.request_read()
+        app.screen.reader.now()
         await settle(pilot)
         assert [one.name for one in app.screen.baselines] == ["ease-recent"]
         assert app.screen.query_one("#hit", CurveChart)._plot.levels == [("ease-recent", 0.484)]

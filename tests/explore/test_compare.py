@@ -591,14 +591,12 @@ async def test_enter_opens_the_film_of_the_list_in_front(
     trained: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        NeumfApp,
-        "open_film",
-        lambda _self, ranker, _users, item: asked.append((ranker.label, item)),
-    )
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(100, 30)) as pilot:
         screen = await opened(app, pilot, trained, own_home, (trained, "10"))
+        monkeypatch.setattr(
+            app, "open_screen", lambda wanted: asked.append((wanted.ranker.label, wanted.item))
+        )
         await pilot.press("down", "enter", "right", "enter")
         await pilot.click("#list-a", offset=(4, 5), times=2)
         await settle(pilot)

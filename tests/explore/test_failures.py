@@ -41,6 +41,7 @@ from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.failures.screen import FailuresScreen
+from neumf_tui.tui.navigation import Navigation, OpenItem, OpenUser
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.failures import SORTS, cohort_cells, user_cells, whisker
 from tests.support.golden_runs import make_info
@@ -380,11 +381,14 @@ class Opened(NeumfApp):
         super().__init__(None, home, "runs")
         self.opened: list[tuple[str, int]] = []
 
-    def open_user(self, user: int) -> None:
-        self.opened.append(("user", user))
-
-    def open_film(self, ranker: Ranker, users: Users, item: int) -> None:
-        self.opened.append(("film", item))
+    def open_screen(self, wanted: Navigation) -> None:
+        match wanted:
+            case OpenUser(user):
+                self.opened.append(("user", user))
+            case OpenItem(_, _, item):
+                self.opened.append(("film", item))
+            case _:
+                super().open_screen(wanted)
 
 
 def shown(app: NeumfApp, table: str, rows: int) -> list[list[str]]:

@@ -30,6 +30,7 @@ from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.item.screen import NEAR, TABLES, ItemScreen
+from neumf_tui.tui.navigation import OpenItem
 from neumf_tui.tui.widgets.item_picker import ItemDialog, ItemPicker
 from neumf_tui.tui.widgets.table import Table
 from tests.support.rating_files import HOSTILE
@@ -338,7 +339,7 @@ async def opened(pilot: "Pilot[None]", ranker: Ranker, users: Users, item: int) 
     app = pilot.app
     assert isinstance(app, NeumfApp)
     await settle(pilot)
-    app.open_film(ranker, users, item)
+    app.open_screen(OpenItem(ranker, users, item))
     await settle(pilot)
     assert isinstance(app.screen, ItemScreen)
     return app.screen
@@ -481,14 +482,15 @@ async def test_a_user_is_gone_to_by_key_and_by_mouse(
     ranker: Ranker, users: Users, trained: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone: list[int] = []
-    monkeypatch.setattr(NeumfApp, "open_user", lambda _self, user: gone.append(user))
     item = int(ranker.dataset.split.heldout[0])
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, item)
+        monkeypatch.setattr(app, "open_screen", lambda wanted: gone.append(wanted.user))
         best = reach(ranker, item).best.tolist()
         await pilot.press("2", "down", "enter")
         await pilot.click("#film-users", offset=(5, 4), times=2)
+        await settle(pilot)
         assert gone == [best[1], best[3]]
         held = [row for row, user in enumerate(best) if ranker.dataset.split.heldout[user] == item]
         for row in (*held, held[0]):

@@ -8,7 +8,6 @@ from textual.widgets import Static
 
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.work import AskingScreen
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
 
@@ -19,11 +18,7 @@ async def settle(pilot: "Pilot[None]") -> None:
     for _ in range(100):
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        asking = any(
-            isinstance(screen, AskingScreen) and screen._asker.busy
-            for screen in pilot.app.screen_stack
-        )
-        still = 0 if asking or any(worker.is_running for worker in pilot.app.workers) else still + 1
+        still = 0 if any(worker.is_running for worker in pilot.app.workers) else still + 1
         if still == 4:
             return
 

@@ -9,8 +9,8 @@ import pytest
 from neumf_tui.errors import UsageError
 from neumf_tui.home import config_path
 from neumf_tui.runs.filter import matches
-from neumf_tui.tui.config import Config, config_text, read_config
-from neumf_tui.tui.keys import known_bindings
+from neumf_tui.tui.app import known_keys, load_config
+from neumf_tui.tui.config import Config, config_text
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
 from tests.support.commands import Cli
 
@@ -27,16 +27,16 @@ SETTINGS = {"learning_rate": 0.01, "mlp_layers": [10, 10], "device": "auto"}
 
 
 def test_no_file_means_the_defaults() -> None:
-    assert read_config() == Config() and not config_path().exists()
+    assert load_config() == Config() and not config_path().exists()
 
 
 def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
     printed = cli("config")
     assert printed.returncode == 0 and "not there" in printed.stderr
     config_path().write_text(printed.stdout)
-    assert read_config() == Config(), "all of it stands in comments"
+    assert load_config() == Config(), "all of it stands in comments"
     config_path().write_text('theme = "nord"\nnotify = "bell"\n[keys]\n"train.stop" = "f8"\n')
-    text = config_text(read_config())
+    text = config_text(load_config(), known_keys())
     assert tomllib.loads(text) == {"theme": "nord", "notify": "bell", "keys": {"train.stop": "f8"}}
     told = json.loads(cli("config", "--json").stdout)
     assert (
@@ -56,8 +56,8 @@ def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
             '[keys]\n"train.stp" = "x"',
             "line 2: no key is called 'train.stp'; did you mean 'train.stop'?",
         ),
-        ('[keys]\n"train.stop" = "p"', "'p' is for train.pause and for train.stop"),
-        ('[keys]\n"train.stop" = "ctrl+m"', "what terminals send for Enter"),
+        ('[keys]\n"train.stop" = "p"', "'p' is the key of both train.pause and train.stop"),
+        ('[keys]\n"train.stop" = "ctrl+m"', "terminals send 'ctrl+m' for Enter"),
         ('[keys]\n"train.stop" = ""', "expected the name of a key"),
         ("[keys]\nx = 3", "keys"),
     ],
@@ -65,7 +65,7 @@ def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
 def test_a_mistake_is_told_with_its_line_and_remedy(inside: Cli, text: str, says: str) -> None:
     config_path().write_text(text)
     with pytest.raises(UsageError, match=r"config\.toml") as caught:
-        read_config()
+        load_config()
     assert says in str(caught.value)
     result = inside("config")
     assert (
@@ -100,7 +100,7 @@ def test_no_two_default_keys_of_a_screen_are_the_same() -> None:
     held: dict[tuple[str, str], str] = {}
     # Of these, one works where the other does not.
     same = {frozenset({"train.pause", "train.go-on"}), frozenset({"train.more", "train.extend"})}
-    for name, binding in known_bindings().items():
+    for name, binding in known_keys().items():
         for key in binding.keys.split(","):
             for area in binding.areas:
                 other = held.setdefault((area, key), name)
@@ -179,4 +179,4 @@ def test_filters(query: str, kept: bool) -> None:
 def test_a_file_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEUMF_TUI_CONFIG", str(tmp_path))
     with pytest.raises(UsageError, match="cannot be read"):
-        read_config()
+        load_config()

@@ -12,9 +12,8 @@ from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
 from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.text import clean
-from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.app import NeumfApp, known_keys
 from neumf_tui.tui.explore.screen import ExploreScreen
-from neumf_tui.tui.keys import known_bindings
 from neumf_tui.tui.widgets.dialogs import ConfirmDialog
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from tests.support.commands import run_cli
@@ -50,7 +49,7 @@ def all_keys() -> list[str]:
     areas = {"explore", "film", "failures", "compare", "guest", "find-film", "choose-model"}
     bound = {
         key
-        for known in known_bindings().values()
+        for known in known_keys().values()
         if areas & set(known.areas)
         for key in known.keys.split(",")
     }

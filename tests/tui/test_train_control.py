@@ -16,6 +16,7 @@ from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.config import Config
 from neumf_tui.tui.runs.screen import RunsScreen
+from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.train.pin_dialog import PinDialog
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
@@ -212,7 +213,7 @@ async def test_a_notice_when_a_watched_run_ends_not_for_one_that_had(
             (folder / "status.json").write_bytes(
                 (own_home / "runs" / "other" / "status.json").read_bytes()
             )
-            screen_of(pilot).request_read()
+            screen_of(pilot).reader.now()
             await settle(pilot)
     assert told == ["golden finished: epoch 3, Hit@50 0.3500"]
 
@@ -337,13 +338,13 @@ async def test_a_run_that_cannot_be_read_for_a_moment_has_not_ended(
     async with watching(folder, own_home) as pilot:
         status = (folder / "status.json").read_bytes()
         (folder / "status.json").unlink()
-        screen_of(pilot).request_read()
+        screen_of(pilot).reader.now()
         await settle(pilot)
         assert screen_of(pilot).status.state == "damaged" and "status.json" in text_of(
             pilot.app, "#notice"
         )  # type: ignore[arg-type]
         (folder / "status.json").write_bytes(status)
-        screen_of(pilot).request_read()
+        screen_of(pilot).reader.now()
         await settle(pilot)
         assert screen_of(pilot).status.state == "finished" and "flattered" in text_of(
             pilot.app, "#notice"
@@ -357,7 +358,7 @@ async def test_a_run_that_is_gone_is_damaged_and_can_be_left(own_home: Path) -> 
     folder = make_run(own_home, "running")
     async with watching(folder, own_home) as pilot:
         shutil.rmtree(folder)
-        screen_of(pilot).request_read()
+        screen_of(pilot).reader.now()
         await settle(pilot)
         assert "damaged" in text_of(pilot.app, "#head") and "cannot be read" in text_of(
             pilot.app, "#progress"
@@ -401,19 +402,19 @@ async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> N
     async with watching(None, own_home, "runs") as pilot:
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
-        assert {row.folder.name for row in screen.shown} == {"alpha", "beta", "gamma", "broken"}
+        assert {row.folder.name for row in screen.query_one(RunTable).runs} == {"alpha", "beta", "gamma", "broken"}
         await pilot.press("slash", *"best>0.4")
-        assert [row.folder.name for row in screen.shown] == ["beta"]
+        assert [row.folder.name for row in screen.query_one(RunTable).runs] == ["beta"]
         await pilot.press("enter")
         assert works(pilot, "resume") and not works(pilot, "stop")
         await pilot.press("escape", "slash", *"-state=failed al", "enter")
-        assert [row.folder.name for row in screen.shown] == ["alpha"]
+        assert [row.folder.name for row in screen.query_one(RunTable).runs] == ["alpha"]
         await pilot.press("n")
         pilot.app.screen.query_one(Input).value = "omega"
         await pilot.press("enter")
         await until(lambda: (own_home / "runs" / "omega").exists(), pilot)
         await pilot.press("escape")
-        await until(lambda: "omega" in {row.folder.name for row in screen.shown}, pilot)
+        await until(lambda: "omega" in {row.folder.name for row in screen.query_one(RunTable).runs}, pilot)
         await pilot.press("slash", *"omega", "enter", "D")
         assert isinstance(pilot.app.screen, ConfirmDialog)
         await pilot.press("escape")

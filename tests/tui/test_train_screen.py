@@ -27,7 +27,7 @@ async def test_the_screen_follows_what_is_written(own_home: Path) -> None:
         assert isinstance(app.screen, TrainScreen)
         assert app.screen.snapshot.epochs == ()
         (folder / "events.jsonl").write_bytes(b"".join(lines))
-        app.screen.request_read()
+        app.screen.reader.now()
         await settle(pilot)
         assert len(app.screen.snapshot.epochs) == 1 and len(app.screen.snapshot.points) == 10
 
@@ -39,7 +39,7 @@ async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
         await settle(pilot)
         (folder / "status.json").unlink()
         assert isinstance(app.screen, TrainScreen)
-        app.screen.request_read()
+        app.screen.reader.now()
         await settle(pilot)
         assert "status.json" in text_of(app, "#notice")
 
@@ -47,9 +47,7 @@ async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
 async def test_a_fault_nobody_foresaw_is_said_too(
     own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from textual.worker import WorkerFailed
-
-    from neumf_tui.tui.train import screen as train_screen
+    from neumf_tui.tui.train import follow
 
     app = NeumfApp(make_run(own_home, "finished"), own_home, "train")
     async with app.run_test() as pilot:
@@ -60,15 +58,13 @@ async def test_a_fault_nobody_foresaw_is_said_too(
             raise KeyError("surprise")
 
         with monkeypatch.context() as patch:
-            patch.setattr(train_screen, "read_status", broken)
-            app.screen.request_read()
-            with pytest.raises(WorkerFailed):
-                await settle(pilot)
-        await pilot.pause()
+            patch.setattr(follow, "read_status", broken)
+            app.screen.reader.now()
+            await settle(pilot)
         assert "KeyError: 'surprise'" in text_of(app, "#notice")
-        app.screen.request_read()
+        app.screen.reader.now()
         await settle(pilot)
-        assert not app.screen._reading, "it goes on reading"
+        assert app.screen.status.state == "finished", "it goes on reading"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from neumf_tui.host import HostReader, HostReading
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.tui.app import NeumfApp
-from neumf_tui.tui.runs.screen import RunsScreen, RunTable
+from neumf_tui.tui.runs.screen import RunsScreen
+from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
 from tests.support.golden_runs import T0, make_run
@@ -59,8 +60,6 @@ def test_picture_of_a_run(
         await settle(pilot)
         app, screen = pilot.app, pilot.app.screen
         assert isinstance(app, NeumfApp) and isinstance(screen, TrainScreen)
-        screen.request_host()
-        await settle(pilot)
         assert state in text_of(app, "#head") and "golden" in text_of(app, "#head")
         assert "flattered" in text_of(app, "#notice")
         for chart in screen.query(CurveChart):
@@ -97,8 +96,6 @@ def test_picture_of_a_run_with_validation(
         await settle(pilot)
         screen = pilot.app.screen
         assert isinstance(pilot.app, NeumfApp) and isinstance(screen, TrainScreen)
-        screen.request_host()
-        await settle(pilot)
         assert "● 0.300" in str(screen.query_one("#hit").border_subtitle), (
             "the second epoch, which validation chose"
         )
@@ -132,7 +129,7 @@ def test_picture_of_two_runs_compared(
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen) and isinstance(pilot.app, NeumfApp)
         assert [series.info.name for series in screen.compared] == ["newer", "older"]
-        assert screen.query_one(RunTable).states == ["running", "finished"]
+        assert [run.state for run in screen.query_one(RunTable).runs] == ["running", "finished"]
         legend = text_of(pilot.app, "#legend")
         assert (
             "newer Hit@50 0.3000, AUC 0.8500 @ 2, highest: flatters" in legend

@@ -59,7 +59,7 @@ class RunsScreen(ChartScreen):
         self.pinned: list[Path] = []
         self._series: dict[Path, RunSeries] = {}
         self._query = ""
-        self._drawn_rows: list[tuple[object, ...]] = []
+        self._drawn_rows: list[tuple[object, ...]] | None = None
         self._drawn_charts: tuple[object, ...] = ()
         self._bound_for: tuple[object, ...] = ()
         run_list = RunList(home)
