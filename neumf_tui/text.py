@@ -18,6 +18,11 @@ def clean(text: str) -> str:
     )
 
 
+def dataset_label(name: str, simulated: bool) -> str:
+    """Return the name of a dataset for people: it says whether the data is simulated."""
+    return f"{name} (simulated)" if simulated else name
+
+
 def clock(seconds: float) -> str:
     """Seconds as `mm:ss`, or `h:mm:ss` from an hour on."""
     whole = int(seconds)

@@ -25,7 +25,7 @@ from neumf_tui.home import runs_dir
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import Checkpoint, Progress, point, save_checkpoint
+from neumf_tui.runs.checkpoint import Checkpoint, TrainingProgress, save_checkpoint, set_pointer
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import make_settings
 
@@ -187,7 +187,7 @@ def write_run(home: Path, dataset: Dataset, seed: int, random: np.random.Generat
             }
             about = Checkpoint(
                 fingerprint=dataset.fingerprint,
-                progress=Progress(epoch=epoch),
+                progress=TrainingProgress(epoch=epoch),
                 shape={**shape, "mlp_layers": [*config.mlp_layers]},
             )
             path = save_checkpoint(folder, tensors, about)
@@ -213,7 +213,7 @@ def write_run(home: Path, dataset: Dataset, seed: int, random: np.random.Generat
                     parameter.add_(
                         torch.from_numpy(random.normal(0, 0.05, parameter.shape).astype(np.float32))
                     )
-        point(folder, "best", path.name)
+        set_pointer(folder, "best", path.name)
         writer.event(events.Finished(t=T0 + EPOCHS + 1, state="finished", reason=""))
         writer.status(
             events.Status(

@@ -14,14 +14,10 @@ from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
 from neumf_tui.data.title_search import TitleSearch
 from neumf_tui.errors import RunError
+from neumf_tui.text import dataset_label
 
 _CHUNK = 1 << 20
 """Interactions hashed at once: 8 MiB."""
-
-
-def dataset_label(name: str, simulated: bool) -> str:
-    """Return the name of a dataset for people, which says whether the data is simulated."""
-    return f"{name} (simulated)" if simulated else name
 
 
 @dataclass(frozen=True)

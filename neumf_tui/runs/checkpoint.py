@@ -1,7 +1,11 @@
-"""Checkpoints: weights and optimiser state in safetensors, all else as JSON strings in its metadata, under one hash.
+"""Checkpoints: what they hold, and which one is meant.
 
-A file is named by whole epochs done, `00007.safetensors`, or, if saved inside an epoch, by epochs and steps,
-`00007-00063.safetensors`.
+A checkpoint is one safetensors file. It holds every parameter of the model under its name, Adam's
+state of each as `adam.step.NAME`, `adam.exp_avg.NAME` and `adam.exp_avg_sq.NAME`, and in the
+metadata `checkpoint`, a `Checkpoint` as JSON, and `sha256`, a checksum of all of it.
+
+It is named by the epochs done, `00007.safetensors`, or inside an epoch by epochs and steps,
+`00007-00063.safetensors`. The files `last` and `best` hold the name of one of them.
 """
 
 import hashlib
@@ -16,18 +20,18 @@ from numpy.typing import NDArray
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.files import replace_bytes, replace_with
-from neumf_tui.runs.reader import read_info, read_status
+from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 
 Tensors = dict[str, NDArray[np.float32]]
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far training had come; with the seed, all that going on exactly needs beside the tensors."""
+class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far training had come: with seed and tensors, all that resuming needs."""
 
     epoch: int = 0
     """Whole epochs done."""
     step: int = 0
-    """Steps done of the epoch after them."""
+    """Steps done of the next epoch."""
     loss_sum: float = 0.0
     """Summed loss of those steps."""
     train_seconds: float = 0.0
@@ -36,144 +40,51 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What the metadata of a checkpoint holds."""
+    """The metadata of a checkpoint."""
 
     fingerprint: str
-    """Of the dataset."""
-    progress: Progress
+    """The dataset's fingerprint."""
+    progress: TrainingProgress
     shape: dict[str, bool | int | float | str | list[int]]
-    """NeuMFConfig as a dict."""
+    """The model's NeuMFConfig as a dict."""
 
 
-def file_name(progress: Progress) -> str:
+def file_name(progress: TrainingProgress) -> str:
     inside = f"-{progress.step:05}" if progress.step else ""
     return f"{progress.epoch:05}{inside}.safetensors"
 
 
 def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
-    """Write a checkpoint into the run's `folder` and point `last` at it.
+    """Write a checkpoint into the run's `folder` and let `last` name it.
 
-    Raises OSError (disk full, for one); every checkpoint written before then stays as it was.
+    Raises OSError, e.g. if the disk is full; earlier checkpoints stay as they were.
     """
     text = msgspec.json.encode(about).decode()
-    content = safetensors.numpy.save(
-        tensors, {"checkpoint": text, "sha256": _digest(tensors, text)}
-    )
+    metadata = {"checkpoint": text, "sha256": _digest(tensors, text)}
+    content = safetensors.numpy.save(tensors, metadata)
     path = folder / "checkpoints" / file_name(about.progress)
-    replace_with(path, lambda scratch: _write(scratch, content))
-    point(folder, "last", path.name)
+    replace_with(path, lambda scratch: scratch.write_bytes(content))
+    set_pointer(folder, "last", path.name)
     if not about.progress.step:
-        # What was saved inside this epoch is of no more use now that the whole is there.
+        # The checkpoints inside this epoch are no longer needed.
         for partial in path.parent.glob(f"{about.progress.epoch - 1:05}-*.safetensors"):
             partial.unlink()
     return path
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def point(folder: Path, pointer: str, target: str) -> None:
-    """Make `pointer` (`last`, `best`) name the checkpoint file `target`."""
-    replace_bytes(folder / "checkpoints" / pointer, target.encode())
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint training goes on from."""
-    return _newest(folder, "[0-9]*.safetensors")
-
-
-def evaluated_checkpoint(folder: Path) -> Path:
-    """The newest checkpoint that ranks exist for; one saved inside an epoch where there is no other.
-
-    Raises RunError for a run without any.
-    """
-    found = _newest(folder, "[0-9][0-9][0-9][0-9][0-9].safetensors") or last_checkpoint(folder)
-    if found is None:
-        raise RunError(f"{folder}: no checkpoint yet; wait for the first evaluation")
-    return found
-
-
-def checkpoint_epochs(folder: Path) -> list[int]:
-    """Epochs after which a checkpoint was kept, ascending."""
-    return sorted(
-        int(path.stem)
-        for path in (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors")
-    )
-
-
-def usual_checkpoint(folder: Path) -> str:
-    """Which checkpoint is meant where none is named: `best` of a run that has ended and has validation to choose by, else
-    `last`: that of a living run moves on, and a best by held-out items flatters. Raises RunError."""
-    chosen = (
-        read_info(folder).settings.get("validation") and (folder / "checkpoints" / "best").exists()
-    )
-    return "best" if chosen and read_status(folder).state in FINAL_STATES else "last"
-
-
-def find_checkpoint(folder: Path, which: str | None) -> Path:
-    """The checkpoint after epoch `which`, a number, `best` or `last`; None: as of `usual_checkpoint`. Raises RunError."""
-    which = usual_checkpoint(folder) if which is None else which
-    if which == "last":
-        return evaluated_checkpoint(folder)
-    if which == "best":
-        try:
-            return (
-                folder
-                / "checkpoints"
-                / (folder / "checkpoints" / "best").read_text("ascii").strip()
-            )
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out"
-            ) from error
-    epochs = checkpoint_epochs(folder)
-    if not which.isdecimal() or int(which) not in epochs:
-        some = (
-            f"{epochs[0]} to {epochs[-1]}"
-            if len(epochs) > 2
-            else ", ".join(map(str, epochs)) or "none yet"
-        )
-        raise RunError(
-            f"{folder.name}: no checkpoint after epoch {which}; there are {some}, `best` and `last`"
-        )
-    return folder / "checkpoints" / f"{int(which):05}.safetensors"
-
-
-def best_epoch(folder: Path) -> int | None:
-    """The epoch that `best` names; None where nothing was evaluated yet."""
-    try:
-        stem = find_checkpoint(folder, "best").stem
-    except RunError:
-        return None
-    return int(stem) if stem.isdecimal() else None
-
-
-def standing(folder: Path, epoch: int) -> str:
-    """What an epoch is among those of its run: `best by validation`, `last`, `highest held-out Hit@50`, or nothing of these."""
-    best, chosen = epoch == best_epoch(folder), read_info(folder).settings.get("validation")
-    if best and chosen:
-        return "best by validation"
-    if epoch == max(checkpoint_epochs(folder), default=None):
-        return "last"
-    return "highest held-out Hit@50" if best else ""
-
-
-def _newest(folder: Path, pattern: str) -> Path | None:
-    files = list((folder / "checkpoints").glob(pattern))
-    return max(files, key=lambda path: [int(part) for part in path.stem.split("-")], default=None)
-
-
 def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
-    """Tensors and metadata of a whole, unchanged checkpoint of the dataset `fingerprint`; raises RunError."""
-    remedy = "delete it and --resume the run from the checkpoint before"
+    """Return tensors and metadata of a checkpoint of the dataset `fingerprint`.
+
+    Raises RunError if the file is damaged or belongs to another dataset.
+    """
+    hint = "delete it and resume the run from the checkpoint before"
     try:
         with safetensors.safe_open(path, framework="np") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         text = metadata["checkpoint"]
         about = msgspec.json.decode(text, type=Checkpoint)
-        whole = metadata["sha256"] == _digest(tensors, text)
+        unchanged = metadata["sha256"] == _digest(tensors, text)
     except (
         OSError,
         KeyError,
@@ -182,9 +93,9 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
         safetensors.SafetensorError,
         msgspec.DecodeError,
     ) as error:
-        raise RunError(f"{path}: not a whole checkpoint ({error}); {remedy}") from error
-    if not whole:
-        raise RunError(f"{path}: its contents do not match its checksum; {remedy}")
+        raise RunError(f"{path}: this checkpoint is damaged ({error}); {hint}") from error
+    if not unchanged:
+        raise RunError(f"{path}: the contents do not match their checksum; {hint}")
     if about.fingerprint != fingerprint:
         raise RunError(
             f"{path}: trained on dataset {about.fingerprint[:12]}, expected {fingerprint[:12]}; "
@@ -199,3 +110,98 @@ def _digest(tensors: Tensors, text: str) -> str:
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(tensors[name].tobytes())
     return digest.hexdigest()
+
+
+def set_pointer(folder: Path, pointer: str, target: str) -> None:
+    """Let `pointer` (`last`, `best`) name the checkpoint file `target`."""
+    replace_bytes(folder / "checkpoints" / pointer, target.encode())
+
+
+def checkpoint_epochs(folder: Path) -> list[int]:
+    """Return the epochs after which a checkpoint was kept, ascending."""
+    paths = (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors")
+    return sorted(int(path.stem) for path in paths)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint, from which training resumes."""
+    files = (folder / "checkpoints").glob("[0-9]*.safetensors")
+    return max(files, key=lambda path: [int(part) for part in path.stem.split("-")], default=None)
+
+
+def usual_checkpoint(folder: Path) -> str:
+    """Return which checkpoint is meant if none is named: `best` or `last`; raise RunError.
+
+    `best` for a run with validation that has ended. While a run goes on its best can change, and
+    a best that was chosen by held-out items is optimistic.
+    """
+    has_best = (folder / "checkpoints" / "best").exists()
+    if read_info(folder).settings.get("validation") and has_best:
+        return "best" if read_status(folder).state in FINAL_STATES else "last"
+    return "last"
+
+
+def find_checkpoint(folder: Path, which: str | None) -> Path:
+    """Return the checkpoint `which`: an epoch, `best` or `last`; None: `usual_checkpoint`.
+
+    `last` is the newest one with ranks; a checkpoint inside an epoch only if there is no other.
+    Raises RunError if there is no such checkpoint.
+    """
+    checkpoints = folder / "checkpoints"
+    which = usual_checkpoint(folder) if which is None else which
+    epochs = checkpoint_epochs(folder)
+    if which == "best":
+        try:
+            return checkpoints / (checkpoints / "best").read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out"
+            ) from error
+    if which == "last" and not epochs:
+        if path := last_checkpoint(folder):
+            return path
+        raise RunError(f"{folder}: no checkpoint yet; wait for the first evaluation")
+    epoch = epochs[-1] if which == "last" else _named_epoch(folder, which, epochs, "checkpoint")
+    return checkpoints / f"{epoch:05}.safetensors"
+
+
+def find_rank_epoch(folder: Path, which: str | None) -> int:
+    """Return the epoch with ranks that `which` names, as in `find_checkpoint`; raise RunError."""
+    epochs = rank_epochs(folder)
+    which = usual_checkpoint(folder) if which is None else which
+    if which == "last" and epochs:
+        return epochs[-1]
+    named = find_checkpoint(folder, which).stem if which == "best" else which
+    return _named_epoch(folder, named, epochs, "ranks")
+
+
+def _named_epoch(folder: Path, which: str, epochs: list[int], kind: str) -> int:
+    if which.isdecimal() and int(which) in epochs:
+        return int(which)
+    known = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs))
+    raise RunError(
+        f"{folder.name}: no {kind} after epoch {which}; "
+        f"there are {known or 'none yet'}, `best` and `last`"
+    )
+
+
+def best_epoch(folder: Path) -> int | None:
+    """Return the epoch that `best` names; None before the first evaluation."""
+    try:
+        stem = find_checkpoint(folder, "best").stem
+    except RunError:
+        return None
+    return int(stem) if stem.isdecimal() else None
+
+
+def describe_epoch(folder: Path, epoch: int) -> str:
+    """Return `best by validation`, `last`, `highest held-out Hit@50`, or an empty text."""
+    is_best, has_validation = (
+        epoch == best_epoch(folder),
+        read_info(folder).settings.get("validation"),
+    )
+    if is_best and has_validation:
+        return "best by validation"
+    if epoch == max(checkpoint_epochs(folder), default=None):
+        return "last"
+    return "highest held-out Hit@50" if is_best else ""

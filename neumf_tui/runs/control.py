@@ -1,4 +1,4 @@
-"""Ask a trainer for something and see that it was done; start a run's trainer again; rename and delete runs."""
+"""Send a request to a trainer and wait until it is done; resume, rename and delete runs."""
 
 import os
 import shutil
@@ -30,33 +30,32 @@ from neumf_tui.runs.writer import reopen_run, write_info
 from neumf_tui.settings import check
 
 ANSWER_SECONDS = 60.0
-"""Time that a trainer has to answer: it may be loading PyTorch, or in the middle of an evaluation."""
+"""Time a trainer has to answer: it may be importing PyTorch, or evaluating."""
 KILL_SECONDS = 10.0
-"""After this, `stop --now` ends a trainer that does not answer."""
+"""Time after which `stop --now` kills a trainer that does not answer."""
 POLL_SECONDS = 0.05
-DEEDS: dict[str, type[AnyEvent]] = {
+_COMPLETED_BY: dict[str, type[AnyEvent]] = {
     requests.PAUSE: Paused,
     requests.RESUME: Resumed,
     requests.CHECKPOINT: Checkpointed,
 }
-"""What follows once such a request is not only taken but done."""
+"""The event that follows when such a request is done, not only taken."""
 
 
 def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECONDS) -> Status:
-    """Send a request to a living trainer and wait until it has been obeyed; how the run then stands.
+    """Send a request to a running trainer, wait until it is done, and return the run's status.
 
-    Raises RunError where there is no trainer, where it refuses, and where it does not answer in `limit` seconds.
+    Raises RunError if there is no trainer, if it refuses, or if it does not answer in `limit`
+    seconds.
     """
     status = read_status(folder)
     if status.state in FINAL_STATES:
         raise RunError(
-            f"{folder.name} is {status.state}: there is no trainer to ask; {remedy(folder, status)}"
+            f"{folder.name} is {status.state}: it has no trainer; {_next_command(folder, status)}"
         )
-    if (what == requests.PAUSE) == (status.state == "paused") and what in (
-        requests.PAUSE,
-        requests.RESUME,
-    ):
-        return status  # it is so already
+    is_paused = status.state == "paused"
+    if (what == requests.PAUSE and is_paused) or (what == requests.RESUME and not is_paused):
+        return status
     tail = EventTail(folder / "events.jsonl")
     tail.read()
     send_request(folder, what, argument)
@@ -67,10 +66,9 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
         for event in tail.read():
             if isinstance(event, Warned) and event.text.startswith(f"request {what}:"):
                 raise RunError(f"{folder.name}: {event.text}")
-            taken = taken or (
-                isinstance(event, Requested) and (event.what, event.argument) == (what, argument)
-            )
-            if taken and not stopping and isinstance(event, DEEDS.get(what, Requested)):
+            if isinstance(event, Requested) and (event.what, event.argument) == (what, argument):
+                taken = True
+            if taken and not stopping and isinstance(event, _COMPLETED_BY.get(what, Requested)):
                 return read_status(folder)
         if ended:
             if stopping:
@@ -80,23 +78,27 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
             )
         time.sleep(POLL_SECONDS)
     raise RunError(
-        f"{folder.name}: no answer in {limit:.0f} s; the request stays in {folder / 'requests'} and is obeyed "
-        "when the trainer looks; `neumf-tui stop --now` ends one that hangs"
+        f"{folder.name}: no answer in {limit:.0f} s; the request stays in {folder / 'requests'} "
+        "until the trainer takes it; `neumf-tui stop --now` ends a trainer that hangs"
     )
 
 
-def stop_now(folder: Path) -> Status:
-    """Stop a trainer without a checkpoint, and kill one that does not answer; how the run then stands. Raises RunError."""
+def stop_now(folder: Path, limit: float = KILL_SECONDS) -> Status:
+    """Stop a trainer without a checkpoint, kill it after `limit` seconds; return the status.
+
+    Raises RunError if there is no trainer, or if it hangs on another machine.
+    """
     status = read_status(folder)
     try:
-        return ask(folder, requests.STOP_NOW, limit=KILL_SECONDS)
+        return ask(folder, requests.STOP_NOW, limit=limit)
     except RunError:
         info, now = read_info(folder), read_status(folder)
         if status.state in FINAL_STATES or not now.pid or not is_locked(folder):
             raise
         if info.host != os.uname().nodename:
             raise RunError(
-                f"{folder.name} hangs, and its trainer is process {now.pid} on {info.host}: kill it there"
+                f"{folder.name} hangs; its trainer is process {now.pid} on {info.host}: "
+                "kill it there"
             ) from None
     _kill(now.pid)
     while is_locked(folder):
@@ -105,7 +107,7 @@ def stop_now(folder: Path) -> Status:
 
 
 def _kill(pid: int) -> None:
-    """Kill a trainer and, first, torchrun if that is what it is: it would start again the processes that are killed next."""
+    """Kill the trainer, then its children: torchrun would restart them, so it has to go first."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
@@ -115,46 +117,46 @@ def _kill(pid: int) -> None:
                 process.kill()
 
 
-def remedy(folder: Path, status: Status) -> str:
-    """What can be done with a run that has ended."""
+def _next_command(folder: Path, status: Status) -> str:
     if status.state == "finished":
-        return f"`neumf-tui extend EPOCHS {folder.name}` trains on"
-    return f"`neumf-tui resume {folder.name}` goes on from its last checkpoint"
+        return f"`neumf-tui extend EPOCHS {folder.name}` trains it further"
+    return f"`neumf-tui resume {folder.name}` continues from its last checkpoint"
 
 
 def make_ready(
     folder: Path, epochs: int | None = None, changes: Mapping[str, Any] | None = None
 ) -> None:
-    """Prepare a run without a trainer to be trained on, to `epochs` in all if given, with `changes` of the settings that say
-    where it trains: `processes` and `device`. Raises RunError, UsageError."""
+    """Prepare a run without a trainer to be trained further, to `epochs` in total if given.
+
+    `changes` are settings that say where it trains: `processes` and `device`. Raises RunError or
+    UsageError if it is being trained, has no epochs left, or a setting is wrong.
+    """
     info, status = read_info(folder), read_status(folder)
     if is_locked(folder):
         raise RunError(
-            f"{folder}: this run is being trained right now; `neumf-tui attach {folder.name}` shows it"
+            f"{folder}: this run is being trained right now; "
+            f"`neumf-tui attach {folder.name}` shows it"
         )
     planned = read_snapshot(folder).planned or info.epochs
     if epochs is not None and epochs <= status.epoch:
         raise UsageError(
-            f"--epochs {epochs}: {folder.name} has done {status.epoch} epochs already; give more"
+            f"--epochs {epochs}: {folder.name} has already done {status.epoch} epochs; give more"
         )
     if status.epoch >= planned and epochs is None:
         raise RunError(
-            f"{folder}: all {planned} epochs are done; --epochs N, or `neumf-tui extend N`, adds more"
+            f"{folder}: all {planned} epochs are done; "
+            "add more with --epochs N or `neumf-tui extend N`"
         )
     if changes:
-        write_info(
-            folder,
-            msgspec.structs.replace(
-                info, settings=msgspec.to_builtins(check(info.settings | dict(changes)))
-            ),
-        )
+        settings = msgspec.to_builtins(check(info.settings | dict(changes)))
+        write_info(folder, msgspec.structs.replace(info, settings=settings))
     reopen_run(folder)
     if epochs is not None:
         send_request(folder, requests.EXTEND, str(epochs))
 
 
 def train_on(folder: Path, epochs: int | None = None) -> None:
-    """Start the trainer of a run that has none, in the background; as `make_ready`."""
+    """Train a run further in the background; `epochs` and errors as in `make_ready`."""
     make_ready(folder, epochs)
     launch_trainer(folder)
 
@@ -162,7 +164,7 @@ def train_on(folder: Path, epochs: int | None = None) -> None:
 def wait_until(
     folder: Path, holds: Callable[[Status], bool], limit: float = ANSWER_SECONDS
 ) -> Status:
-    """Wait until the run's status is such, or for `limit` seconds; the last status seen."""
+    """Wait until `holds(status)`, at most `limit` seconds; return the last status."""
     until = time.monotonic() + limit
     while not holds(status := read_status(folder)) and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
@@ -170,11 +172,11 @@ def wait_until(
 
 
 def rename_run(folder: Path, name: str) -> Path:
-    """Give a run without a trainer another name; its new folder. Raises RunError, UsageError."""
+    """Rename a run without a trainer and return its new folder; raise RunError or UsageError."""
     target = folder.with_name(check_name(name))
-    _no_trainer(folder, "rename")
+    _check_no_trainer(folder, "rename")
     if target.exists():
-        raise RunError(f"{target}: a run of this name exists; choose another")
+        raise RunError(f"{target}: a run with this name exists; choose another")
     info = read_info(folder)
     folder.rename(target)
     write_info(target, msgspec.structs.replace(info, name=name))
@@ -182,15 +184,16 @@ def rename_run(folder: Path, name: str) -> Path:
 
 
 def delete_run(folder: Path) -> None:
-    """Remove a run without a trainer and all that belongs to it. Raises RunError, OSError."""
-    _no_trainer(folder, "delete")
+    """Delete the folder of a run without a trainer; raise RunError or OSError."""
+    _check_no_trainer(folder, "delete")
     if not (folder / "run.json").exists():
-        raise RunError(f"{folder}: not a run directory; nothing is deleted")
+        raise RunError(f"{folder}: not a run directory; nothing was deleted")
     shutil.rmtree(folder)
 
 
-def _no_trainer(folder: Path, verb: str) -> None:
+def _check_no_trainer(folder: Path, verb: str) -> None:
     if is_locked(folder):
         raise RunError(
-            f"{folder.name} is being trained; stop it first to {verb} it: `neumf-tui stop {folder.name}`"
+            f"{folder.name} is being trained; stop it before you {verb} it: "
+            f"`neumf-tui stop {folder.name}`"
         )

@@ -1,18 +1,20 @@
-"""What a run's files hold: `run.json`, `status.json` and the lines of `events.jsonl`."""
+"""The contents of a run's files: `run.json`, `status.json` and the lines of `events.jsonl`."""
 
 from typing import Any
 
 import msgspec
 
+from neumf_tui.text import dataset_label
+
 FORMAT = 1
 CUTOFF = 50
 """The rank up to which a held-out item is a hit."""
 FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
-"""States in which nothing more will happen. Readers add `crashed`; the trainer never writes it."""
+"""States of a run without a trainer. `crashed` is added by readers, never written."""
 
 
 class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which data a run was trained on."""
+    """The dataset of a run."""
 
     name: str
     simulated: bool
@@ -25,7 +27,7 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        return f"{self.name} (simulated)" if self.simulated else self.name
+        return dataset_label(self.name, self.simulated)
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     preset: str
     settings: dict[str, Any]
-    """The Settings of the run; a plain dict so that old viewers read new runs."""
+    """The run's Settings; a dict, so that older viewers can read newer runs."""
     dataset: DatasetRef
     home: str
     protocol: dict[str, Any]
@@ -45,17 +47,17 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     pins: tuple[str, ...] = ()
     """Ids of users pinned before the start."""
     job: str = ""
-    """The job of torchrun that made the run, by its id and command; empty where torchrun did not."""
+    """Id and command of the torchrun job that created the run; empty without torchrun."""
     format: int = FORMAT
 
     @property
     def epochs(self) -> int:
-        """As planned at first; a run can be extended, see `Snapshot.planned`."""
+        """Epochs planned at first; a run can be extended, see `Snapshot.planned`."""
         return int(self.settings["epochs"])
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status.json`: replaced whole at each change, and as a heartbeat about once a second."""
+    """`status.json`: replaced at each change, and about once a second as a sign of life."""
 
     state: str
     """starting, running, paused, finished, stopped or failed."""
@@ -63,15 +65,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int = 0
     """Whole epochs done."""
     step: int = 0
-    """Steps done in the epoch under way."""
+    """Steps done of the current epoch."""
     steps: int = 0
     """Steps of an epoch."""
     evaluated: float = 0.0
-    """Share of the users whom the evaluation under way has ranked; 0 where there is none, or it takes no second."""
+    """Share of the users ranked by the current evaluation; 0 if there is none, or it is short."""
     epochs: int = 0
     """Epochs planned; 0 before the trainer knows."""
     t: float = 0.0
-    """Unix seconds when this was written."""
+    """Unix seconds at which this was written."""
     device: str = ""
     reason: str = ""
     """Why the run ended, for people."""
@@ -86,7 +88,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Started(Event, frozen=True, kw_only=True, tag="started"):
-    """The trainer begins, or begins again at `epoch` + `step`; later figures replace earlier ones from there on."""
+    """The trainer starts or resumes at `epoch` and `step`: what was reported after them is void."""
 
     device: str
     epoch: int
@@ -100,12 +102,12 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
 
 
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
-    """Losses of a stretch of steps, thinned to a few points; written at most four times a second."""
+    """Losses of the latest steps, as a few points; written at most four times a second."""
 
     steps: list[int]
-    """Number of the last step behind each point, counted from the start of the run."""
+    """Last step of each point, counted from the start of the run."""
     losses: list[float | None]
-    """Mean loss per training pair over the steps behind each point; None where it is not finite."""
+    """Mean loss per training pair over the steps of each point; None if it is not finite."""
 
 
 class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
@@ -113,7 +115,7 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
 
     epoch: int
     loss: float
-    """Mean per training pair."""
+    """Mean loss per training pair."""
     examples_per_second: float
     seconds: float
 
@@ -127,9 +129,9 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     """95 % confidence interval of Hit@50."""
     seconds: float
     validation: dict[str, float] | None = None
-    """Metrics of the validation items, which choose the best epoch; None where the run keeps none."""
+    """Metrics of the validation items, which choose the best epoch; None without validation."""
     entered: int = 0
-    """Users whose held-out item came into the top 50 since the evaluation before."""
+    """Users whose held-out item entered the top 50 since the previous evaluation."""
     left: int = 0
 
 
@@ -153,7 +155,7 @@ class Paused(Event, frozen=True, kw_only=True, tag="paused"):
 
 
 class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
-    """It goes on."""
+    """The trainer continues."""
 
 
 class Extended(Event, frozen=True, kw_only=True, tag="extended"):
@@ -163,14 +165,14 @@ class Extended(Event, frozen=True, kw_only=True, tag="extended"):
 
 
 class Pinned(Event, frozen=True, kw_only=True, tag="pinned"):
-    """The users whose held-out items are followed, all of them; replaces the list before."""
+    """All users whose held-out items are followed; replaces the previous list."""
 
     users: list[str]
-    """Ids, as in the dataset."""
+    """User ids of the dataset."""
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):
-    """Something a person should know; training goes on."""
+    """Something a person should know; training continues."""
 
     text: str
 
@@ -181,10 +183,10 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     state: str
     reason: str
     train_seconds: float = 0.0
-    """Time in training steps over the whole run, earlier stretches included."""
+    """Seconds in training steps, those before a resume included; so are the following."""
     evaluate_seconds: float = 0.0
     total_seconds: float = 0.0
-    """Both, and writing, without start-up."""
+    """Training, evaluation and writing, without start-up."""
 
 
 AnyEvent = (

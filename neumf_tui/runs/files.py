@@ -1,4 +1,4 @@
-"""Files that no reader ever sees half written."""
+"""Replace files as a whole, so that no reader sees them half written; lock a run."""
 
 import fcntl
 import os
@@ -8,34 +8,31 @@ from pathlib import Path
 from typing import IO
 
 
-def replace_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file, force it to disk, and move it to `path`."""
+def replace_with(path: Path, write: Callable[[Path], object], *, to_disk: bool = True) -> None:
+    """Let `write` fill a temporary file and move it to `path`; `to_disk`: survive a power cut."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(scratch)
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
+        if to_disk:
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """The same for small contents that need not survive a power cut."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(content)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    """Replace a small file that may be lost in a power cut."""
+    replace_with(path, lambda scratch: scratch.write_bytes(content), to_disk=False)
 
 
 def take_lock(file: IO[str]) -> bool:
-    """Lock `file` for as long as it is open, here or in a process that inherits it; False where another holds it."""
+    """Lock `file` while it is open, here or in a process that inherits it; False if it is taken.
+
+    A reader that tests the lock holds it for a moment, so this tries five times.
+    """
     for attempt in range(5):
-        time.sleep(
-            0.02 * attempt
-        )  # a reader that looks whether it is held holds it itself for a moment
+        time.sleep(0.02 * attempt)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

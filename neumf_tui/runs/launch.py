@@ -1,4 +1,4 @@
-"""Start a trainer: a process in a session of its own, without a terminal, that outlives whoever started it."""
+"""Start a trainer: a process without a terminal that continues when its starter ends."""
 
 import os
 import subprocess
@@ -12,16 +12,17 @@ from neumf_tui.runs.files import take_lock
 from neumf_tui.runs.reader import AGENT_LOCK, read_info
 
 RESTARTS = 3
-"""How often torchrun starts the processes of a run again, after one of them has died."""
+"""How often torchrun restarts the processes of a run after one of them died."""
 
 
 def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes]":
-    """Train the run in `folder` from its last checkpoint, or from the start; output goes to its trainer.log.
+    """Train the run in `folder` from its last checkpoint, or from the start.
 
-    on_finish: a shell command to run when the training has ended, in whatever way.
+    Output goes to its trainer.log. `on_finish` is a shell command to run when training has ended,
+    for whatever reason.
     """
-    # Threads that wait for one another by turning on the spot cost a busy machine threefold (measured: 31 s an epoch
-    # against 9 s, two threads on two cores beside two busy processes).
+    # Threads that wait actively take three times as long on a busy machine (measured: 31 s per
+    # epoch against 9 s, two threads on two cores beside two busy processes).
     environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
     with (folder / "trainer.log").open("ab") as log:
         if on_finish:
@@ -36,21 +37,23 @@ def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes
 def start_worker(
     folder: Path, environment: Mapping[str, str], log: IO[bytes] | None
 ) -> "subprocess.Popen[bytes]":
-    """The trainer itself: one process, or torchrun with as many as the run's settings say."""
+    """Start the trainer: one process, or torchrun with as many as the run's settings say."""
     worker = ["-m", "neumf_tui.training.worker", str(folder)]
     processes = int(read_info(folder).settings.get("processes", 1))
     if processes == 1:
         return _start([sys.executable, "-P", *worker], environment, log)
     torchrun = [
-        "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--max-restarts={RESTARTS}",
+        "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+        f"--max-restarts={RESTARTS}",
     ]  # fmt: skip
-    # Each process sets its threads itself; torchrun warns where nothing is said, and torch of each connection that ends.
+    # Avoid needless warnings: of torchrun about OMP_NUM_THREADS (each process sets its threads
+    # itself), and of torch about each connection that ends.
     quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     environment = quiet | dict(environment) | {"PYTHONSAFEPATH": "1"}
-    # Held for as long as torchrun lives: while it starts the processes again, none of them holds the run's own lock.
+    # torchrun holds this lock: while it restarts the processes, none of them holds the run's lock.
     with (folder / AGENT_LOCK).open("w") as lock:
         if not take_lock(lock):
-            raise RunError(f"{folder}: this run is being trained already; stop that trainer first")
+            raise RunError(f"{folder}: another trainer is working on this run; stop it first")
         return _start([sys.executable, *torchrun, *worker], environment, log, lock.fileno())
 
 

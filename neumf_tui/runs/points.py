@@ -1,4 +1,4 @@
-"""A long curve that is appended to many times a second, and read as if it never changed."""
+"""The loss curve: appended to many times a second, and still immutable for its readers."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-FIRST_ROOM = 4_096
+_MIN_CAPACITY = 4_096
 
 
 @dataclass(eq=False)
-class _Store:
-    """Three arrays with room at their end."""
+class _Buffers:
+    """Three arrays with free space at their end."""
 
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
@@ -20,10 +20,10 @@ class _Store:
 
 
 class Points:
-    """Loss by step. Immutable: appending gives another Points, which shares the arrays where it can, so it costs what is new."""
+    """The loss by step. Appending returns new Points that share the arrays where possible."""
 
-    def __init__(self, store: _Store | None = None, count: int = 0) -> None:
-        self._store = store or _Store(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    def __init__(self, buffers: _Buffers | None = None, count: int = 0) -> None:
+        self._buffers = buffers or _Buffers(np.empty(0, np.int64), np.empty(0), np.empty(0))
         self._count = count
 
     def __len__(self) -> int:
@@ -31,43 +31,43 @@ class Points:
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """Number of the last step behind each point, from the start of the run; ascending."""
-        return self._store.steps[: self._count]
+        """Last step of each point, counted from the start of the run; ascending."""
+        return self._buffers.steps[: self._count]
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Unix seconds."""
-        return self._store.times[: self._count]
+        return self._buffers.times[: self._count]
 
     @property
     def losses(self) -> NDArray[np.float64]:
-        """Mean loss per training pair; NaN where it was not finite."""
-        return self._store.losses[: self._count]
+        """Mean loss per training pair; NaN if it was not finite."""
+        return self._buffers.losses[: self._count]
 
     def appended(
         self, steps: list[int], times: NDArray[np.float64], losses: list[float | None]
     ) -> Self:
-        """With more points at the end; all of equal length."""
-        store, start, end = self._store, self._count, self._count + len(steps)
-        if store.used != start or end > len(store.steps):
-            # Another Points has gone on from here, or the room is used up: a store of its own, twice the size.
-            store = _Store(
-                _with_room(store.steps, start, end),
-                _with_room(store.times, start, end),
-                _with_room(store.losses, start, end),
+        """Return the points with more at the end; all arguments have equal length."""
+        buffers, start, end = self._buffers, self._count, self._count + len(steps)
+        if buffers.used != start or end > len(buffers.steps):
+            # Other Points use the space after these, or it is full: copy into larger arrays.
+            buffers = _Buffers(
+                _enlarged(buffers.steps, start, end),
+                _enlarged(buffers.times, start, end),
+                _enlarged(buffers.losses, start, end),
             )
-        store.steps[start:end] = steps
-        store.times[start:end] = times
-        store.losses[start:end] = np.array(losses, dtype=np.float64)  # None becomes NaN
-        store.used = end
-        return type(self)(store, end)
+        buffers.steps[start:end] = steps
+        buffers.times[start:end] = times
+        buffers.losses[start:end] = np.array(losses, dtype=np.float64)  # None becomes NaN
+        buffers.used = end
+        return type(self)(buffers, end)
 
     def until(self, step: int) -> Self:
-        """Without the points after `step`."""
-        return type(self)(self._store, int(np.searchsorted(self.steps, step, side="right")))
+        """Return the points without those after `step`."""
+        return type(self)(self._buffers, int(np.searchsorted(self.steps, step, side="right")))
 
 
-def _with_room(array: NDArray[Any], count: int, end: int) -> NDArray[Any]:
-    larger = np.empty(max(FIRST_ROOM, 2 * end), array.dtype)
+def _enlarged(array: NDArray[Any], count: int, end: int) -> NDArray[Any]:
+    larger = np.empty(max(_MIN_CAPACITY, 2 * end), array.dtype)
     larger[:count] = array[:count]
     return larger

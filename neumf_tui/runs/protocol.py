@@ -1,4 +1,4 @@
-"""What stands behind a run's figures: split, candidates, ties, negatives, and what chose the epoch."""
+"""The protocol behind a run's metrics: split, candidates, ties, negatives, choice of the epoch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,27 @@ from typing import Any
 from neumf_tui.runs.events import RunInfo
 
 PROTOCOL = {
-    "split": "leave-one-out, latest interaction of each user; equal timestamps: first in file order",
+    "split": (
+        "leave-one-out, latest interaction of each user; equal timestamps: first in file order"
+    ),
     "candidates": "every item not in the user's training history",
     "ties": "rank = 1 + scored higher + equal / 2",
 }
-"""The same for every model."""
-VALIDATION = "second latest interaction of each user, not learned from; ranked among every item not in the history before it"
+"""The part that is the same for every model."""
+VALIDATION = (
+    "second latest interaction of each user, not learned from; "
+    "ranked among every item not in the history before it"
+)
 BY_VALIDATION = "validation"
 
 
 def make_protocol(
     settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None
 ) -> dict[str, Any]:
-    """The protocol of a run with these settings. `num_candidates`: fewest and most that a held-out item is ranked among."""
+    """Return the protocol of a run with these settings.
+
+    `num_candidates`: the smallest and largest number of candidates of a held-out item.
+    """
     leaks, validation = bool(settings.get("exclude_heldout")), bool(settings.get("validation"))
     return PROTOCOL | {
         "num_candidates": list(num_candidates) if num_candidates else None,
@@ -35,56 +43,47 @@ def make_protocol(
 
 
 def protocol_of(info: RunInfo) -> dict[str, Any]:
-    """The protocol of a run; what an older run did not write down is told from its settings."""
+    """Return the protocol of a run; what its run.json lacks follows from its settings."""
     return make_protocol(info.settings) | info.protocol
 
 
 def is_flattered(protocol: Mapping[str, Any]) -> bool:
-    """Whether held-out items were kept out of the negatives: then they are the ones that were never pushed down."""
+    """Return whether held-out items are never negatives, so that training never lowers them."""
     return bool(protocol["exclude_heldout"])
 
 
 def by_validation(protocol: Mapping[str, Any]) -> bool:
-    """Whether validation chooses the epoch."""
+    """Return whether validation chooses the epoch."""
     return bool(protocol["chosen_by"] == BY_VALIDATION)
 
 
 def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before: str = "") -> str:
-    """The protocol in one line of at most `width` cells, as far as it can be shortened; `before` stands first, whole."""
+    """Return the protocol in one line, shortened to at most `width` cells if possible.
+
+    `before` is the first part and is not shortened.
+    """
     low, high = protocol["num_candidates"] or (0, 0)
-    many = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
-    flattered = (
+    candidates = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
+    flattered = [
         "Hit@50 flattered: held-out items are never negatives",
         "Hit@50 flattered: held-out never negatives",
         "Hit@50 flattered",
         "flattered",
-    )
-    # What matters most to a reader is shortened last.
-    parts = [
-        (9, (before,)),
-        (8, flattered if is_flattered(protocol) else ("",)),
-        (1, ("leave-one-out", "")),
-        (2, (many, "full ranking", "") if high else ("full ranking", "")),
-        (5, ("",) if is_flattered(protocol) else ("leak-free", "")),
-        (
-            4,
-            ("best by validation", "by validation", "")
-            if by_validation(protocol)
-            else ("no validation", ""),
-        ),
     ]
-    forms = [0] * len(parts)
-
-    def line() -> str:
-        return " · ".join(
-            filter(None, (texts[form] for (_, texts), form in zip(parts, forms, strict=True)))
-        )
-
-    while width is not None and len(line()) > width:
-        longer = [
-            (weight, n) for n, (weight, texts) in enumerate(parts) if forms[n] + 1 < len(texts)
-        ]
-        if not longer:
-            break
-        forms[min(longer)[1]] += 1
-    return line()
+    # The texts of each part, longest first. Parts with a lower number are shortened first.
+    parts = [
+        (9, [before]),
+        (8, flattered if is_flattered(protocol) else [""]),
+        (1, ["leave-one-out", ""]),
+        (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
+        (5, [""] if is_flattered(protocol) else ["leak-free", ""]),
+        (4, ["best by validation", "by validation", ""]),
+    ]
+    if not by_validation(protocol):
+        parts[-1] = (4, ["no validation", ""])
+    while True:
+        line = " · ".join(texts[0] for _, texts in parts if texts[0])
+        longer = [part for part in parts if len(part[1]) > 1]
+        if width is None or len(line) <= width or not longer:
+            return line
+        min(longer)[1].pop(0)

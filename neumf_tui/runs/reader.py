@@ -1,4 +1,4 @@
-"""The readers' side of a run directory: tail its events, read its status, fold both into one snapshot."""
+"""Read a run directory: follow its events, read its status, fold both into one snapshot."""
 
 import fcntl
 import io
@@ -17,22 +17,22 @@ from neumf_tui.runs.snapshot import Snapshot, fold
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
 AGENT_LOCK = "agent.lock"
-"""Held by the torchrun of a run of several processes, which starts them again where one dies."""
+"""Held by the torchrun of a run of several processes, which restarts them if one dies."""
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 class EventTail:
-    """Reads `events.jsonl` as it grows; survives a torn last line, truncation and replacement of the file."""
+    """Follows `events.jsonl`; copes with an incomplete last line, truncation and replacement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offset = 0
         self._inode = -1
         self.restarted = False
-        """Whether the last read began again at the start: what was read before no longer counts."""
+        """Whether the last read started again at the beginning: discard what was read before."""
 
     def read(self) -> list[AnyEvent]:
-        """The events of the whole lines added since the last call; unknown kinds are passed over."""
+        """Return the events added since the last call; unknown and damaged ones are skipped."""
         self.restarted = False
         try:
             with self.path.open("rb") as file:
@@ -44,21 +44,20 @@ class EventTail:
                 content = file.read()
         except FileNotFoundError:
             return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [event for line in whole.splitlines() if (event := _decode(line)) is not None]
+        complete = content[: content.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        return [event for line in complete.splitlines() if (event := _decode(line)) is not None]
 
 
 def _decode(line: bytes) -> AnyEvent | None:
     try:
         return _decoder.decode(line)
     except msgspec.DecodeError:
-        # An event of a newer version, or a damaged line: everything else still counts.
         return None
 
 
 def read_info(folder: Path) -> RunInfo:
-    """`run.json`; raises RunError naming the file."""
+    """Read `run.json`; raise RunError if it is missing, damaged or of a newer version."""
     path = folder / "run.json"
     try:
         info = msgspec.json.decode(path.read_bytes(), type=RunInfo)
@@ -67,37 +66,44 @@ def read_info(folder: Path) -> RunInfo:
             f"{folder}: not a run directory (no run.json); `neumf-tui runs` lists the runs"
         ) from error
     except (OSError, msgspec.DecodeError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); the run is damaged, train it again"
-        ) from error
+        raise _damaged(path, error) from error
     if info.format > FORMAT:
         raise RunError(
-            f"{path}: format {info.format}, this program knows up to {FORMAT}; install a newer neumf-tui"
+            f"{path}: format {info.format}, but this program reads only formats up to {FORMAT}; "
+            "install a newer neumf-tui"
         )
     return info
 
 
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again")
+
+
 def read_status(folder: Path) -> Status:
-    """`status.json`, with the state `crashed` where the trainer is gone without a final word."""
+    """Read `status.json`; the state is `crashed` if the trainer disappeared without a final one.
+
+    Raises RunError if the file is missing or damaged.
+    """
     path = folder / "status.json"
     try:
         status = msgspec.json.decode(path.read_bytes(), type=Status)
     except (OSError, msgspec.DecodeError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); the run is damaged, train it again"
-        ) from error
-    begun = status.pid != 0 or time.time() - status.t > START_LIMIT
-    if status.state not in FINAL_STATES and begun and not is_locked(folder):
-        # Read again: the trainer may have ended between the two looks.
+        raise _damaged(path, error) from error
+    started = status.pid != 0 or time.time() - status.t > START_LIMIT
+    if status.state not in FINAL_STATES and started and not is_locked(folder):
+        # Read again: the trainer may have ended between reading and testing the lock.
         status = msgspec.json.decode(path.read_bytes(), type=Status)
         if status.state not in FINAL_STATES:
-            reason = "the trainer is gone without a word; trainer.log has its last output; `neumf-tui resume` goes on"
+            reason = (
+                "the trainer disappeared without a final message; trainer.log has its last output; "
+                "continue with `neumf-tui resume`"
+            )
             return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
     return status
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a living trainer holds the run, or one that starts its processes again."""
+    """Return whether a living trainer, or the torchrun that restarts it, holds the run."""
     return any(_is_held(folder / name) for name in ("lock", AGENT_LOCK))
 
 
@@ -113,25 +119,25 @@ def _is_held(lock: Path) -> bool:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Everything the run's events say so far."""
+    """Fold all events of the run so far."""
     return fold(Snapshot(), EventTail(folder / "events.jsonl").read())
 
 
 def rank_epochs(folder: Path) -> list[int]:
-    """Epochs on the rank tape, ascending."""
+    """Return the epochs on the rank tape, ascending."""
     return sorted(int(path.stem) for path in (folder / "ranks").glob("[0-9]*.npy"))
 
 
 def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.float32]:
-    """Ranks of all users' held-out items (tape `validation`: validation items) after `epoch`, shape (num_users,).
+    """Return the ranks of all users' held-out items after `epoch`, shape (num_users,).
 
-    Raises RunError.
+    `tape`: `ranks`, or `validation` for the ranks of the validation items. Raises RunError.
     """
     path = folder / tape / f"{epoch:05}.npy"
     try:
         ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError) as error:
         raise RunError(
-            f"{path}: cannot be read ({error}); --resume the run to write it again"
+            f"{path}: cannot be read ({error}); resume the run to write it again"
         ) from error
     return np.asarray(ranks, dtype=np.float32)

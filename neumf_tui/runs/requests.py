@@ -1,6 +1,7 @@
-"""Requests to a trainer: one small file each, made by anyone, consumed by the trainer between two steps.
+"""Requests to a trainer: one small file each, which the trainer takes between two steps.
 
-A file is named by what is asked, `stop`, or `pin.7f3a` where there can be several; its content is the argument, if there is one.
+A file is named by the request, `stop`, or `pin.7f3a` if there can be several; its content is the
+argument.
 """
 
 import secrets
@@ -15,20 +16,19 @@ STOP, STOP_NOW, PAUSE, RESUME, CHECKPOINT, EXTEND, PIN, UNPIN = (
 
 
 class Request(NamedTuple):
-    """`argument`: epochs for `extend`, a user's id for `pin` and `unpin`, else empty."""
-
     what: str
     argument: str = ""
+    """The epochs for `extend`, a user id for `pin` and `unpin`, else empty."""
 
 
 def send_request(folder: Path, what: str, argument: str = "") -> None:
-    """Ask the trainer of the run in `folder` for `what`; it obeys after the step under way."""
+    """Ask the trainer of the run in `folder` for `what`; it obeys after the current step."""
     name = f"{what}.{secrets.token_hex(4)}" if what in (PIN, UNPIN) else what
     replace_bytes(folder / "requests" / name, argument.encode())
 
 
 def take_requests(folder: Path) -> list[Request]:
-    """The requests that have come in, the oldest first; they are thereby consumed."""
+    """Remove and return the requests that have arrived, oldest first."""
     files = [path for path in (folder / "requests").iterdir() if not path.name.startswith(".")]
     taken = []
     for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):

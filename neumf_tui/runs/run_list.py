@@ -1,4 +1,4 @@
-"""All runs as the runs screen needs them: read again and again, each file only where it grew."""
+"""All runs of a home folder, read repeatedly: of each file only what is new."""
 
 import time
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from neumf_tui.runs.summary import run_facts
 
 @dataclass(frozen=True, eq=False)
 class RunRow:
-    """One run; without `info` it is damaged, and `problem` says how."""
+    """One run; a damaged one has no `info`, and `problem` says what is wrong."""
 
     folder: Path
     info: RunInfo | None
@@ -36,16 +36,17 @@ class RunRow:
 
     @property
     def age(self) -> str:
-        return age_text(time.time() - self.info.created) if self.info else ""
+        return _age_text(time.time() - self.info.created) if self.info else ""
 
     def kept_by(self, query: str) -> bool:
+        """Return whether the filter `query` keeps the run."""
         if self.info is None:
             return query in self.folder.name
         return matches(query, self.facts, self.info.settings)
 
 
-def age_text(seconds: float) -> str:
-    """Coarse on purpose: a figure that changes every second is sent every second."""
+def _age_text(seconds: float) -> str:
+    """Return a rounded age: one that changes every second would be redrawn every second."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
@@ -53,7 +54,7 @@ def age_text(seconds: float) -> str:
 
 
 class RunList:
-    """Keeps what has been read, so that a look at a hundred runs that have ended costs a hundred stat calls."""
+    """Keeps what was read, so that a hundred ended runs cost a hundred stat calls."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -61,7 +62,7 @@ class RunList:
         self._tails: dict[Path, EventTail] = {}
 
     def read(self) -> list[RunRow]:
-        """All runs, the latest first; damaged ones too."""
+        """Return all runs, the latest first, also damaged ones."""
         rows = [self._read(folder) for folder in run_folders(self._home)]
         self._rows = {row.folder: row for row in rows}
         self._tails = {folder: tail for folder, tail in self._tails.items() if folder in self._rows}
@@ -70,31 +71,23 @@ class RunList:
     def _read(self, folder: Path) -> RunRow:
         before = self._rows.get(folder)
         try:
-            info = (
-                before.info
-                if before and before.info and before.info.name == folder.name
-                else read_info(folder)
-            )
+            info = before.info if before else None
+            if info is None or info.name != folder.name:  # not read yet, or renamed
+                info = read_info(folder)
             status = read_status(folder)
             tail = self._tails.setdefault(folder, EventTail(folder / "events.jsonl"))
             events = tail.read()
+            unchanged = before and before.status == status and not before.problem and not events
+            if before and unchanged and status.state in FINAL_STATES:
+                return before
             snapshot = Snapshot() if before is None or tail.restarted else before.snapshot
             if events:
                 snapshot = fold(snapshot, events)
-            elif before and before.status == status and not before.problem:
-                return (
-                    before
-                    if status.state in FINAL_STATES
-                    else replace(before, facts=run_facts(folder, info, status, snapshot))
-                )
-            return RunRow(folder, info, status, snapshot, run_facts(folder, info, status, snapshot))
+            facts = run_facts(folder, info, status, snapshot)
+            if before and unchanged:
+                return replace(before, facts=facts)
+            return RunRow(folder, info, status, snapshot, facts)
         except (NeumfTuiError, OSError) as error:
             self._tails.pop(folder, None)
-            return RunRow(
-                folder,
-                None,
-                Status(state="damaged", pid=0),
-                Snapshot(),
-                {"run": folder.name},
-                str(error),
-            )
+            status, facts = Status(state="damaged", pid=0), {"run": folder.name}
+            return RunRow(folder, None, status, Snapshot(), facts, str(error))

@@ -1,7 +1,9 @@
-"""All that a run's events say, folded into one immutable value."""
+"""The state of a run: all its events folded into one immutable value."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +27,19 @@ from neumf_tui.runs.events import (
 from neumf_tui.runs.points import Points
 
 
+class Span(NamedTuple):
+    """A time in which the trainer trained, or did not (paused, or between two trainers)."""
+
+    start: float
+    """Unix seconds; it ends where the next one starts."""
+    trained_before: float
+    """Seconds of training before it."""
+    training: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Lists are in order of step or epoch and never hold a figure twice."""
+    """What the events of a run say. Tuples are ordered by step or epoch, without repetitions."""
 
     started: Started | None = None
     points: Points = field(default_factory=Points)
@@ -36,20 +48,21 @@ class Snapshot:
     checkpoint: Checkpointed | None = None
     finished: Finished | None = None
     planned: int | None = None
-    """Epochs, where the run was extended."""
+    """Epochs, if the run was extended."""
     pinned: tuple[str, ...] | None = None
-    """Ids of users, where any were pinned or unpinned while it trained."""
+    """User ids, if any were pinned or unpinned during training."""
     log: tuple[tuple[float, str], ...] = ()
     """(unix seconds, text) of what happened, for people."""
-    stretches: tuple[tuple[float, float, bool], ...] = ()
-    """(unix seconds from which it held, seconds of training until then, whether it trained)."""
+    spans: tuple[Span, ...] = ()
     last: float = 0.0
     """Unix seconds of the newest event."""
 
     @property
     def best(self) -> Evaluated | None:
-        """The evaluation with the highest Hit@50, the earliest if equal: of the validation items, or, in a run without any, of
-        the held-out items themselves."""
+        """The evaluation with the highest Hit@50, the earliest if equal.
+
+        Hit@50 is that of the validation items, or without validation of the held-out items.
+        """
         return max(
             self.evaluations,
             key=lambda e: ((e.validation or e.metrics)["hit@50"], -e.epoch),
@@ -58,112 +71,129 @@ class Snapshot:
 
     @property
     def reported(self) -> Evaluated | None:
-        """The evaluation whose figures stand for the run: the best by validation, or, without any, the last."""
+        """The evaluation reported for the run: the best by validation, or without it the last."""
         last = self.evaluations[-1] if self.evaluations else None
         return self.best if last and last.validation else last
 
     def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Seconds of training at unix `times`: pauses and the time between two trainers do not count."""
-        begun, until, trained = (
-            np.array(column)
-            for column in zip(*(self.stretches or ((0.0, 0.0, False),)), strict=True)
-        )
-        row = np.maximum(np.searchsorted(begun, times, side="right") - 1, 0)
-        passed: NDArray[np.float64] = (
-            until[row] + np.maximum(times - begun[row], 0.0) * trained[row]
-        )
-        return passed
+        """Return the seconds of training until the unix `times`, without pauses."""
+        return _elapsed(self.spans, times)
 
     def seconds(self, status: Status) -> float:
-        """Seconds of training so far, by `status`."""
-        # Of a trainer that is gone, its newest event is the last that is known.
-        return float(
-            self.elapsed(max(self.last, time.time()) if status.state == "running" else self.last)
-        )
+        """Return the seconds of training so far; of an ended run, until its newest event."""
+        until = max(self.last, time.time()) if status.state == "running" else self.last
+        return float(self.elapsed(until))
+
+
+def _elapsed(spans: Sequence[Span], times: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    columns = zip(*(spans or [Span(0.0, 0.0, False)]), strict=True)
+    start, before, training = (np.array(column) for column in columns)
+    row = np.maximum(np.searchsorted(start, times, side="right") - 1, 0)
+    seconds: NDArray[np.float64] = before[row] + np.maximum(times - start[row], 0) * training[row]
+    return seconds
 
 
 def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
-    """`before` with `events` taken in; pure."""
-    after, points = before, before.points
-    epochs, evaluations = list(before.epochs), list(before.evaluations)
-    stretches, log = list(before.stretches), list(before.log)
+    """Return the snapshot after `events`; `before` does not change."""
+    draft = _Draft(before)
     for event in events:
-        match event:
-            case Started():
-                # A resumed trainer does again what came after its checkpoint.
-                done = event.epoch * event.steps + event.step
-                points = points.until(done)
-                epochs = [e for e in epochs if e.epoch <= event.epoch]
-                evaluations = [e for e in evaluations if e.epoch <= event.epoch]
-                so_far = (
-                    float(replace(after, stretches=tuple(stretches)).elapsed(points.times[-1]))
-                    if len(points)
-                    else 0.0
-                )
-                stretches.append((event.t, so_far, True))
-                after = replace(after, started=event, finished=None)
-                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
-                log.append(
-                    (event.t, f"{'resumed' if done else 'training'} on {event.device}{where}")
-                )
-            case Steps():
-                since = max(
-                    stretches[-1][0] if stretches else event.t,
-                    points.times[-1] if len(points) else 0.0,
-                )
-                times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
-                points = points.appended(event.steps, times, event.losses)
-            case Epoch():
-                epochs.append(event)
-            case Evaluated():
-                evaluations.append(event)
-                m = event.metrics
-                loss = f"loss {epochs[-1].loss:.4f}  " if epochs else ""
-                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
-                log.append(
-                    (
-                        event.t,
-                        f"epoch {event.epoch:<4} {loss}Hit@50 {m['hit@50']:.4f}  AUC {m['auc']:.4f}{valid}",
-                    )
-                )
-            case Checkpointed():
-                after = replace(after, checkpoint=event)
-                if event.step:
-                    log.append((event.t, f"checkpoint {event.file}"))
-            case Requested():
-                log.append((event.t, f"request: {event.what} {event.argument}".rstrip()))
-            case Paused():
-                stretches.append(_halt(after, stretches, event.t))
-                log.append((event.t, "paused"))
-            case Resumed():
-                stretches.append((event.t, stretches[-1][1] if stretches else 0.0, True))
-                log.append((event.t, "going on"))
-            case Extended():
-                after = replace(after, planned=event.epochs)
-                log.append((event.t, f"epochs: {event.epochs}"))
-            case Pinned():
-                after = replace(after, pinned=tuple(event.users))
-            case Warned():
-                log.append((event.t, event.text))
-            case Finished():
-                stretches.append(_halt(after, stretches, event.t))
-                after = replace(after, finished=event)
-                log.append(
-                    (event.t, f"{event.state}: {event.reason}" if event.reason else event.state)
-                )
+        draft.add(event)
+        if text := draft.log_text(event):
+            draft.log.append((event.t, text))
     return replace(
-        after,
-        points=points,
+        before,
+        points=draft.points,
+        epochs=tuple(draft.epochs),
+        evaluations=tuple(draft.evaluations),
+        spans=tuple(draft.spans),
+        log=tuple(draft.log),
         last=events[-1].t if events else before.last,
-        epochs=tuple(epochs),
-        evaluations=tuple(evaluations),
-        stretches=tuple(stretches),
-        log=tuple(log),
+        **draft.changes,
     )
 
 
-def _halt(
-    snapshot: Snapshot, stretches: list[tuple[float, float, bool]], t: float
-) -> tuple[float, float, bool]:
-    """The stretch that begins where training halts at unix time `t`."""
-    return t, float(replace(snapshot, stretches=tuple(stretches)).elapsed(t)), False
+class _Draft:
+    """A snapshot to which events are added: with lists in place of its tuples."""
+
+    def __init__(self, before: Snapshot) -> None:
+        self.points = before.points
+        self.epochs, self.evaluations = list(before.epochs), list(before.evaluations)
+        self.spans, self.log = list(before.spans), list(before.log)
+        self.changes: dict[str, Any] = {}
+        """New values of the other fields."""
+
+    def add(self, event: AnyEvent) -> None:
+        match event:
+            case Started():
+                # A resumed trainer repeats what came after its checkpoint.
+                self.points = self.points.until(_steps_done(event))
+                self.epochs = [e for e in self.epochs if e.epoch <= event.epoch]
+                self.evaluations = [e for e in self.evaluations if e.epoch <= event.epoch]
+                trained = self._trained(self.points.times[-1]) if len(self.points) else 0.0
+                self.spans.append(Span(event.t, trained, True))
+                self.changes |= {"started": event, "finished": None}
+            case Steps():
+                self._add_points(event)
+            case Epoch():
+                self.epochs.append(event)
+            case Evaluated():
+                self.evaluations.append(event)
+            case Checkpointed():
+                self.changes["checkpoint"] = event
+            case Paused():
+                self.spans.append(Span(event.t, self._trained(event.t), False))
+            case Resumed():
+                trained = self.spans[-1].trained_before if self.spans else 0.0
+                self.spans.append(Span(event.t, trained, True))
+            case Extended():
+                self.changes["planned"] = event.epochs
+            case Pinned():
+                self.changes["pinned"] = tuple(event.users)
+            case Finished():
+                self.spans.append(Span(event.t, self._trained(event.t), False))
+                self.changes["finished"] = event
+
+    def _trained(self, time: float) -> float:
+        """Return the seconds of training until unix `time`."""
+        return float(_elapsed(self.spans, time))
+
+    def _add_points(self, event: Steps) -> None:
+        """Add the points of the event, at equal intervals since the latest ones."""
+        since = self.spans[-1].start if self.spans else event.t
+        if len(self.points):
+            since = max(since, self.points.times[-1])
+        times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
+        self.points = self.points.appended(event.steps, times, event.losses)
+
+    def log_text(self, event: AnyEvent) -> str:
+        """Return the text of an added event for the log; empty if it is not logged."""
+        match event:
+            case Started():
+                if not _steps_done(event):
+                    return f"training on {event.device}"
+                where = f"epoch {event.epoch + 1}, step {event.step + 1}"
+                return f"resumed on {event.device} at {where}"
+            case Evaluated():
+                loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
+                hit, auc = event.metrics["hit@50"], event.metrics["auc"]
+                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
+                return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
+            case Checkpointed():
+                return f"checkpoint {event.file}" if event.step else ""
+            case Requested():
+                return f"request: {event.what} {event.argument}".rstrip()
+            case Paused():
+                return "paused"
+            case Resumed():
+                return "resumed"
+            case Extended():
+                return f"epochs: {event.epochs}"
+            case Warned():
+                return event.text
+            case Finished():
+                return f"{event.state}: {event.reason}" if event.reason else event.state
+        return ""
+
+
+def _steps_done(event: Started) -> int:
+    return event.epoch * event.steps + event.step

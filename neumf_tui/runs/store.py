@@ -1,4 +1,4 @@
-"""All runs of a home folder: finding one by name, listing them, naming a new one."""
+"""All runs of a home folder: list them, find one by name, name a new one."""
 
 import random
 from pathlib import Path
@@ -9,58 +9,19 @@ from neumf_tui.runs.reader import read_info
 
 NAME_LENGTH = 60
 _ADJECTIVES = [
-    "amber",
-    "bold",
-    "brisk",
-    "calm",
-    "clever",
-    "coral",
-    "dusky",
-    "eager",
-    "fleet",
-    "gentle",
-    "golden",
-    "keen",
-    "lucid",
-    "mellow",
-    "nimble",
-    "quiet",
-    "rapid",
-    "silver",
-    "sunny",
-    "swift",
-    "vivid",
-    "witty",
-]
+    "amber", "bold", "brisk", "calm", "clever", "coral", "dusky", "eager", "fleet", "gentle",
+    "golden", "keen", "lucid", "mellow", "nimble", "quiet", "rapid", "silver", "sunny", "swift",
+    "vivid", "witty",
+]  # fmt: skip
 _ANIMALS = [
-    "badger",
-    "crane",
-    "falcon",
-    "finch",
-    "fox",
-    "gecko",
-    "hare",
-    "heron",
-    "ibis",
-    "lynx",
-    "marten",
-    "mole",
-    "newt",
-    "otter",
-    "owl",
-    "puffin",
-    "raven",
-    "robin",
-    "seal",
-    "stoat",
-    "swan",
-    "tern",
-    "wren",
-]
+    "badger", "crane", "falcon", "finch", "fox", "gecko", "hare", "heron", "ibis", "lynx",
+    "marten", "mole", "newt", "otter", "owl", "puffin", "raven", "robin", "seal", "stoat", "swan",
+    "tern", "wren",
+]  # fmt: skip
 
 
 def run_folders(home: Path) -> list[Path]:
-    """Run directories, the latest first."""
+    """Return the run directories, the latest first."""
     folder = runs_dir(home)
     if not folder.is_dir():
         return []
@@ -71,14 +32,17 @@ def run_folders(home: Path) -> list[Path]:
 
 
 def find_run(home: Path, run: str | None) -> Path:
-    """The folder of `run`: a name, a unique prefix, a path, or None for the latest. Raises RunError."""
+    """Return the folder of `run`: a name, a unique prefix, a path, or None for the latest.
+
+    Raises RunError if there is no such run.
+    """
     folders = run_folders(home)
     if run is None:
         if not folders:
             raise RunError(f"no runs in {runs_dir(home)}; start one with `neumf-tui train`")
         return folders[0]
     if not run.strip():
-        raise UsageError("the name of the run is empty; leave it out altogether for the latest")
+        raise UsageError("the name of the run is empty; omit it for the latest run")
     for folder in folders:
         if folder.name == run:
             return folder
@@ -98,22 +62,24 @@ def find_run(home: Path, run: str | None) -> Path:
 
 
 def split_spec(text: str) -> tuple[str, str | None]:
-    """Run and checkpoint of `RUN`, `RUN@EPOCH`, `RUN@best` or `RUN@last`; raises UsageError.
+    """Split `RUN@EPOCH`, `RUN@best` or `RUN@last` into run and checkpoint; raise UsageError.
 
-    Names of runs have no @; one that stands before a / belongs to a path.
+    The checkpoint is None if it is not named. Run names contain no @; before a / it is part of a
+    path.
     """
     run, at, which = text.rpartition("@")
     if not at or "/" in which:
         return text, None
     if not run or not (which.isdecimal() or which in ("best", "last")):
         raise UsageError(
-            f"{text!r}: expected RUN, RUN@EPOCH, RUN@best or RUN@last; `neumf-tui runs` lists the runs"
+            f"{text!r}: expected RUN, RUN@EPOCH, RUN@best or RUN@last; "
+            "`neumf-tui runs` lists the runs"
         )
     return run, which
 
 
 def check_name(name: str, what: str = "run") -> str:
-    """`name`; raises UsageError if no file of a `what` can have it."""
+    """Return `name`; raise UsageError if a run (or another `what`) cannot have it."""
     if (
         not name
         or name.startswith((".", "-"))
@@ -121,8 +87,8 @@ def check_name(name: str, what: str = "run") -> str:
         or len(name) > NAME_LENGTH
     ):
         raise UsageError(
-            f"{what} name {name[:80]!r}: letters, digits, '-', '_' and '.' only, beginning with none of '-.', "
-            f"at most {NAME_LENGTH} of them"
+            f"{what} name {name[:80]!r}: use at most {NAME_LENGTH} letters, digits, '-', '_' "
+            "and '.', without '-' or '.' at the start"
         )
     return name
 
@@ -135,14 +101,11 @@ def new_run_name(home: Path, wanted: str | None) -> str:
     if wanted is not None:
         if (folder := runs_dir(home) / check_name(wanted)).exists():
             raise RunError(
-                f"{folder}: a run of this name exists; choose another --name, or --resume it"
+                f"{folder}: a run with this name exists; choose another --name, or resume it"
             )
         return wanted
-    taken = (
-        {folder.name for folder in runs_dir(home).iterdir()} if runs_dir(home).is_dir() else set()
-    )
     draw = random.SystemRandom()
     while True:
         name = f"{draw.choice(_ADJECTIVES)}-{draw.choice(_ANIMALS)}-{draw.randrange(100):02}"
-        if name not in taken:
+        if not (runs_dir(home) / name).exists():
             return name

@@ -1,5 +1,6 @@
-"""The trainer's side of a run directory."""
+"""Write a run directory: the trainer's side."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -13,18 +14,16 @@ from neumf_tui.errors import RunError
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status
 from neumf_tui.runs.files import replace_bytes, replace_with, take_lock
 
-FOLDERS = ("ranks", "checkpoints", "requests")
-
 
 def create_run(folder: Path, info: RunInfo) -> None:
-    """Lay out a new run directory; raises RunError if the name is taken."""
+    """Create a run directory; raise RunError if the name is taken."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
         raise RunError(
-            f"{folder}: a run of this name exists; choose another --name, or --resume it"
+            f"{folder}: a run with this name exists; choose another --name, or resume it"
         ) from error
-    for name in FOLDERS:
+    for name in ("ranks", "checkpoints", "requests"):
         (folder / name).mkdir()
     write_status(folder, Status(state="starting", pid=0))
     write_info(folder, info)
@@ -33,19 +32,15 @@ def create_run(folder: Path, info: RunInfo) -> None:
 def reopen_run(folder: Path) -> None:
     """Mark a run whose trainer has ended as about to be trained again."""
     for request in (folder / "requests").iterdir():
-        request.unlink()  # meant for the trainer before
+        request.unlink()  # it was meant for the earlier trainer
     before = msgspec.json.decode((folder / "status.json").read_bytes(), type=Status)
-    write_status(
-        folder, msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
-    )
+    status = msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
+    write_status(folder, status)
 
 
 def write_info(folder: Path, info: RunInfo) -> None:
-    replace_with(folder / "run.json", lambda path: _write(path, msgspec.json.encode(info)))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(msgspec.json.format(content, indent=2) + b"\n")
+    content = msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n"
+    replace_with(folder / "run.json", lambda scratch: scratch.write_bytes(content))
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -62,38 +57,34 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         self._lock = (self.folder / "lock").open("w")
         if not take_lock(self._lock):
-            raise RunError(
-                f"{self.folder}: this run is being trained already; stop that trainer first"
-            )
-        self._events = os.open(
-            self.folder / "events.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644
-        )
-        self._mend_tail()
+            raise RunError(f"{self.folder}: another trainer is working on this run; stop it first")
+        path = self.folder / "events.jsonl"
+        self._events = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        # A killed trainer can leave an incomplete last line: cut it off.
+        os.ftruncate(self._events, path.read_bytes().rfind(b"\n") + 1)
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         os.close(self._events)
         self._lock.close()
 
-    def _mend_tail(self) -> None:
-        """Cut off a last line that a killed trainer left without its end."""
-        content = (self.folder / "events.jsonl").read_bytes()
-        os.ftruncate(self._events, content.rfind(b"\n") + 1)
-
     def event(self, event: AnyEvent) -> None:
-        """Append one event as one whole line in one write."""
+        """Append one event as one line in one write; raise OSError if the disk is full."""
         line = msgspec.json.encode(event) + b"\n"
         written = os.write(self._events, line)
-        if written < len(line):  # the disk is full: take the torn piece back
-            size = os.fstat(self._events).st_size
-            os.ftruncate(self._events, size - written)
-            raise OSError(28, "No space left on device", str(self.folder / "events.jsonl"))
+        if written < len(line):  # remove the incomplete line
+            os.ftruncate(self._events, os.fstat(self._events).st_size - written)
+            path = str(self.folder / "events.jsonl")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     def status(self, status: Status) -> None:
         write_status(self.folder, status)
 
     def ranks(self, epoch: int, ranks: NDArray[np.float32], tape: str = "ranks") -> None:
-        """Add to the rank tape: float32 (num_users,), NaN where nothing is held out; `validation` is the validation items'."""
+        """Add `ranks` to the rank tape: float32 (num_users,), NaN where no item is held out.
+
+        `tape`: `ranks`, or `validation` for the ranks of the validation items.
+        """
 
         def write(path: Path) -> None:
             with path.open("wb") as file:
@@ -104,7 +95,7 @@ class RunWriter:
 
 
 class MuteWriter(RunWriter):
-    """That of a process beside the one which writes the run directory: it reads only."""
+    """The writer of a process that does not write the run directory: it does nothing."""
 
     def __enter__(self) -> "MuteWriter":
         return self

@@ -11,7 +11,7 @@ from neumf_tui import __version__
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import Progress, file_name, last_checkpoint, point
+from neumf_tui.runs.checkpoint import TrainingProgress, file_name, last_checkpoint, set_pointer
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.distributed.group import Group
@@ -59,7 +59,7 @@ class Loop:
             writer, dataset, settings, device, self.group, self.trainer.pairs.own
         )
         self.orders = Orders(writer, dataset.user_ids, self.group)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.early_stop = ""
         """Not empty: training ended before its last epoch, for this reason."""
         self._state = "running"
@@ -290,14 +290,14 @@ class Loop:
         self.trainer.save(self.writer.folder, self.timed())
         if not self.group.rank and (best := self.evaluations.best) is not None:
             # By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale.
-            point(self.writer.folder, "best", file_name(Progress(epoch=best)))
+            set_pointer(self.writer.folder, "best", file_name(TrainingProgress(epoch=best)))
         name, progress = file_name(self.progress), self.progress
         self.writer.event(
             events.Checkpointed(t=time.time(), epoch=progress.epoch, step=progress.step, file=name)
         )
         self._heartbeat()
 
-    def timed(self) -> Progress:
+    def timed(self) -> TrainingProgress:
         """Progress with the time the run has taken until now, earlier stretches included."""
         return replace(self.progress, total_seconds=time.perf_counter() - self._started)
 

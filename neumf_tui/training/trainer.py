@@ -12,7 +12,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.runs.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from neumf_tui.runs.checkpoint import Checkpoint, TrainingProgress, load_checkpoint, save_checkpoint
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
 from neumf_tui.training.distributed.group import Group
@@ -99,7 +99,7 @@ class Trainer:
             return self.model.fused(self.settings.alpha)
         return self.model
 
-    def save(self, folder: Path, progress: Progress) -> Path | None:
+    def save(self, folder: Path, progress: TrainingProgress) -> Path | None:
         """Write a checkpoint of the state after `progress`, with the users of all processes.
 
         Returns its path at rank 0, None elsewhere. Raises OSError.
@@ -117,7 +117,7 @@ class Trainer:
         about = Checkpoint(fingerprint=self.fingerprint, progress=progress, shape=shape)
         return save_checkpoint(folder, arrays, about)
 
-    def load(self, path: Path) -> Progress:
+    def load(self, path: Path) -> TrainingProgress:
         """Read the state of a checkpoint of the same model and dataset; raises RunError."""
         tensors, about = load_checkpoint(path, self.fingerprint)
         own, users = self.weights.tensors(), slice(self.pairs.own.start, self.pairs.own.stop)

@@ -17,7 +17,7 @@ from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks
 from neumf_tui.evaluation.sampled import print_sampled, sampled_metrics, sampled_object
 from neumf_tui.evaluation.statistics import hit_difference_interval
 from neumf_tui.explore.ranker import PARTS, Ranker, UserRanking
-from neumf_tui.runs.checkpoint import standing
+from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.text import rank_text
@@ -48,7 +48,7 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
-        "standing": standing(ranker.folder, ranker.epoch),
+        "standing": describe_epoch(ranker.folder, ranker.epoch),
         "protocol": protocol_of(ranker.info),
         "user": ranker.dataset.user_ids[who] if isinstance(who, int) else None,
         "guest": None if isinstance(who, int) else who.name,
@@ -198,7 +198,7 @@ def evaluation(
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
         "epoch": ranker.epoch,
-        "standing": standing(folder, ranker.epoch),
+        "standing": describe_epoch(folder, ranker.epoch),
         "metrics": metrics_from_ranks(ranks, evaluator.candidates),
         "hit@50_ci": list(hit_interval(ranks)),
         "validation": validation,

@@ -83,7 +83,7 @@ def test_state_is_crashed_only_where_nobody_holds_the_lock(own_home: Path) -> No
     assert read_status(folder).state == "crashed"
     with RunWriter(folder):
         assert read_status(folder).state == "running"
-        with pytest.raises(RunError, match="trained already"), RunWriter(folder):
+        with pytest.raises(RunError, match="another trainer is working"), RunWriter(folder):
             pass
     assert read_status(make_run(own_home, "finished", name="f")).state == "finished"
     starting = make_run(own_home, "starting", name="s")

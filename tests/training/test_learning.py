@@ -13,7 +13,7 @@ from torch import Tensor
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.model.neumf import UserVectors
-from neumf_tui.runs.checkpoint import Progress
+from neumf_tui.runs.checkpoint import TrainingProgress
 from neumf_tui.training.trainer import Trainer, stream
 from tests.support.datasets import random_dataset, tiny_dataset
 from tests.support.trainers import (
@@ -144,9 +144,9 @@ def test_saved_and_loaded_anywhere_training_gives_the_same_bits(
         first = train(make_trainer(data, **changes), 1, epochs)
         for batch, _ in zip(first.batches(epochs + 1), range(step), strict=False):
             first.step(batch)
-        path = first.save(tmp_path, Progress(epoch=epochs, step=step))
+        path = first.save(tmp_path, TrainingProgress(epoch=epochs, step=step))
         second = make_trainer(data, **changes)
-        assert second.load(path) == Progress(epoch=epochs, step=step)
+        assert second.load(path) == TrainingProgress(epoch=epochs, step=step)
         for batch in second.batches(epochs + 1, step):
             second.step(batch)
         train(second, epochs + 2, 4)

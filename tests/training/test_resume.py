@@ -273,7 +273,7 @@ def harmed(trained: Path, harm: str) -> Path:
 @pytest.mark.parametrize("harm", ["cut", "empty", "weights", "header"])
 def test_a_harmed_checkpoint_is_refused_by_name(trained: Path, harm: str) -> None:
     path = harmed(trained, harm)
-    with pytest.raises(RunError, match=r"00010.safetensors: .*delete it and --resume"):
+    with pytest.raises(RunError, match=r"00010.safetensors: .*delete it and resume"):
         load_checkpoint(path, read_info(trained).dataset.fingerprint)
 
 

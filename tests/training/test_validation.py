@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from neumf_tui.cli.plain import _line
-from neumf_tui.runs.checkpoint import best_epoch, find_checkpoint, standing
+from neumf_tui.runs.checkpoint import best_epoch, describe_epoch, find_checkpoint
 from neumf_tui.runs.events import Evaluated, Started
-from neumf_tui.runs.keeper import facts
+from neumf_tui.runs.keeper import environment_of
 from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.summary import status_object, train_summary
@@ -192,12 +192,12 @@ def test_status_tells_of_both(own_home: Path) -> None:
     assert (found["best_epoch"], found["best_chosen_by"]) == (2, "validation")
     assert found["best_hit@50"] == pytest.approx(0.30) and found["best_validation_hit@50"] == 0.36
     assert "epoch 2, best by validation (0.3600)" in card_lines(found)[2]
-    told = facts(folder)
+    told = environment_of(folder)
     assert (told["NEUMF_TUI_VALIDATION_HIT50"], told["NEUMF_TUI_BEST_VALIDATION_HIT50"]) == (
         "0.33",
         "0.36",
     )
-    plain = facts(make_run(own_home, "finished", name="plain"))
+    plain = environment_of(make_run(own_home, "finished", name="plain"))
     assert plain["NEUMF_TUI_VALIDATION_HIT50"] == "" and plain["NEUMF_TUI_BEST_HIT50"].startswith(
         "0.35"
     )
@@ -433,10 +433,10 @@ def test_an_ended_run_is_looked_at_where_validation_was_best(own_home: Path) -> 
     )
     deck = with_checkpoints("finished")
     assert find_checkpoint(deck, None).stem == "00003", "its best goes by the held-out items"
-    assert [standing(running, epoch) for epoch in (1, 2, 3)] == ["", "best by validation", "last"]
-    assert [standing(deck, epoch) for epoch in (2, 3)] == ["highest held-out Hit@50", "last"]
+    assert [describe_epoch(running, epoch) for epoch in (1, 2, 3)] == ["", "best by validation", "last"]
+    assert [describe_epoch(deck, epoch) for epoch in (2, 3)] == ["highest held-out Hit@50", "last"]
     (deck / "checkpoints" / "best").unlink()
-    assert best_epoch(deck) is None and standing(deck, 2) == ""
+    assert best_epoch(deck) is None and describe_epoch(deck, 2) == ""
 
 
 def test_the_twins_open_it_too_and_say_so(chosen: Path, inside: Cli) -> None:

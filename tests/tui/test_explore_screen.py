@@ -368,7 +368,7 @@ async def test_a_damaged_checkpoint_is_told_and_the_screen_goes_on(
         await pilot.press("left")
         await settle(pilot)
         assert any(
-            "00009.safetensors: not a whole checkpoint" in note.message
+            "00009.safetensors: this checkpoint is damaged" in note.message
             for note in app._notifications
         )
         assert "epoch 10" in text_of(app, "#run-head") and screen.epoch == 10

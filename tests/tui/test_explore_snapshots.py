@@ -59,7 +59,7 @@ def make_exact(trained_home: Path, home: Path) -> None:
 
     from neumf_tui.data.registry import load_dataset
     from neumf_tui.evaluation.evaluator import Evaluator
-    from neumf_tui.runs.checkpoint import Progress
+    from neumf_tui.runs.checkpoint import TrainingProgress
     from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.writer import RunWriter
     from neumf_tui.settings import make_settings
@@ -83,7 +83,7 @@ def make_exact(trained_home: Path, home: Path) -> None:
         )
     evaluator, late = Evaluator(data, torch.device("cpu")), {}
     for epoch in (LATE, EARLY):
-        trainer.save(folder, Progress(epoch=epoch))
+        trainer.save(folder, TrainingProgress(epoch=epoch))
         late[epoch] = evaluator.ranks(trainer.model)
         with torch.no_grad():
             trainer.model.item_gmf.weight[::2] *= -0.5

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from neumf_tui.errors import RunError
 from neumf_tui.explore.user_list import UserList
-from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, find_checkpoint, standing
+from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, describe_epoch, find_checkpoint
 from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
 from neumf_tui.runs.reader import rank_epochs, read_info
 from neumf_tui.text import clean
@@ -379,7 +379,7 @@ class ExploreScreen(SheetScreen):
         number = (
             f"epoch {self.epoch} of {newest}" if newest != self.epoch else f"epoch {self.epoch}"
         )
-        what = standing(self.folder, self.epoch)
+        what = describe_epoch(self.folder, self.epoch)
         if what in ("", "last"):
             return number + opening
         long, short = f"{number} ({what}){opening}", f"{number} ({what.partition(' ')[0]}){opening}"
