@@ -500,9 +500,9 @@ async def test_a_guest_from_explore_and_back(trained: Path, own_home: Path, rank
         await settle(pilot)
         explore = app.screen
         assert isinstance(explore, ExploreScreen) and [
-            guest.name for guest in explore.list.guests
+            guest.name for guest in explore.user_list.guests
         ] == ["anna"]
-        guest = explore.list.guests[0]
+        guest = explore.user_list.guests[0]
         assert guest == guest_of(ranker, *picked.items, name="anna")
         explore.choose_who(guest)
         await settle(pilot)
@@ -531,7 +531,7 @@ async def test_a_guest_from_explore_and_back(trained: Path, own_home: Path, rank
         assert len(screen.picks.items) == 4, "the picks are still there, to be saved after all"
         await pilot.press("q", "y")
         await settle(pilot)
-        assert app.screen is explore and [guest.name for guest in explore.list.guests] == ["anna"]
+        assert app.screen is explore and [guest.name for guest in explore.user_list.guests] == ["anna"]
 
 
 async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:

@@ -121,8 +121,8 @@ async def test_one_cursor_for_all_epochs(trained: Path, own_home: Path, inside: 
         assert cells(screen.query_one(RankedItemTable))[0][2] == said["items"][0]["title"]
         ranks = read_ranks(trained, 7)
         assert f"rank {rank_text(float(ranks[screen.user]))} of" in text_of(app, "#story")
-        listed = [screen.list.cells(row)[3] for row in range(20)]
-        assert listed == [rank_text(float(ranks[screen.list.who(row)])) for row in range(20)]  # type: ignore[index]
+        listed = [screen.user_list.cells(row)[3] for row in range(20)]
+        assert listed == [rank_text(float(ranks[screen.user_list.who(row)])) for row in range(20)]  # type: ignore[index]
         assert listed == [rank_text(r) for r in np.sort(ranks)[:20].tolist()]
         for _ in range(12):
             await pilot.press("right")
@@ -203,7 +203,7 @@ async def test_a_near_user_can_be_gone_to(trained: Path, own_home: Path) -> None
         await pilot.press("down", "enter")
         await settle(pilot)
         assert screen.users is not None and screen.users.dataset.user_ids[screen.user] == nearest
-        assert screen.query_one("#search", Input).value == "" and len(screen.list.order) == 700, (
+        assert screen.query_one("#search", Input).value == "" and len(screen.user_list.order) == 700, (
             "the search that hid them is over"
         )
 
@@ -217,26 +217,26 @@ async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Pa
         await pilot.press("slash", *"sim-04")
         await settle(pilot)
         ids = screen.users.dataset.user_ids
-        assert {ids[u] for u in screen.list.order} == {f"sim-04{n}" for n in range(10)}
+        assert {ids[u] for u in screen.user_list.order} == {f"sim-04{n}" for n in range(10)}
         assert ids[screen.user].startswith("sim-04") and screen.ranking is not None
         await pilot.press("enter", "down", "down")
         await settle(pilot)
         there = screen.user
         await pilot.press("escape")
         await settle(pilot)
-        assert screen.user == there and len(screen.list.order) == 700, (
+        assert screen.user == there and len(screen.user_list.order) == 700, (
             "the end of a search keeps its person"
         )
         screen.query_one("#search", Input).value = "zzzz no such film"
         await settle(pilot)
-        assert len(screen.list.order) == 0 and "nobody matches" in text_of(app, "#story")
+        assert len(screen.user_list.order) == 0 and "nobody matches" in text_of(app, "#story")
         assert (
             str(screen.query_one("#user-pane").border_title) == ""
             and screen.query_one(RankedItemTable).row_count == 0
         )
         await pilot.press("slash", "escape", "o")
         await settle(pilot)
-        shown = [float(screen.users.ranks[u]) for u in screen.list.order]
+        shown = [float(screen.users.ranks[u]) for u in screen.user_list.order]
         assert shown == sorted(shown, reverse=True) and len(shown) == 700
         for check in (
             lambda o: o == sorted(o),
@@ -244,7 +244,7 @@ async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Pa
             lambda o: (t := [screen.users.heldout_title(u).casefold() for u in o]) == sorted(t),  # type: ignore[union-attr]
         ):
             await pilot.press("o")
-            assert check(screen.list.order.tolist())
+            assert check(screen.user_list.order.tolist())
 
 
 async def test_quick_moves_never_show_one_users_list_under_anothers_name(
@@ -354,7 +354,7 @@ async def test_explore_of_a_run_without_its_data_says_so(own_home: Path) -> None
     app = NeumfApp(make_run(own_home, "finished"), own_home, "explore")
     async with app.run_test() as pilot:
         await settle(pilot)
-        assert "prepared dataset is not there" in text_of(app, "#story")
+        assert "this prepared dataset is missing" in text_of(app, "#story")
 
 
 async def test_a_damaged_checkpoint_is_told_and_the_screen_goes_on(

@@ -107,7 +107,7 @@ async def play(
                 await settle(pilot)
         screen = app.screen
         assert isinstance(screen, ExploreScreen)
-        if len(screen.list.order) == 0:
+        if len(screen.user_list.order) == 0:
             await pilot.press("escape")
         await pilot.press("1", "c", "home")
         await settle(pilot)

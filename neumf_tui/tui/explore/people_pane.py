@@ -1,4 +1,4 @@
-"""The people of a run: users of the dataset and guests, searched, sorted and chosen."""
+"""The users of a run's dataset and the guests, to be searched, sorted and chosen."""
 
 import random
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from neumf_tui.explore.user_list import SORTS, UserList
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,101 +41,96 @@ class PeoplePane(Vertical):
 
         who: "Who | None"
 
+    table = getters.query_one(Table)
+    search_line = getters.query_one(UserSearchLine)
+
     def __init__(self) -> None:
         super().__init__(id="users-pane")
-        self.list = UserList()
+        self.user_list = UserList()
         self.who: Who | None = None
         self._before_search: Who | None = None
 
     def compose(self) -> ComposeResult:
         yield Table(COLUMNS, id="users")
-        yield Input(placeholder="id or held-out title", id="search", compact=True)
+        yield UserSearchLine(id="search")
 
-    @property
-    def table(self) -> Table:
-        return self.query_one(Table)
-
-    def take(self, users: "Users", guests: "Sequence[Guest]", ranks: "NDArray[np.float32]") -> None:
+    def set_people(
+        self, users: "Users", guests: "Sequence[Guest]", ranks: "NDArray[np.float32]"
+    ) -> None:
         """List these people, with their ranks at the epoch shown; `show` draws them."""
-        self.list.take(users, guests, ranks)
-        # As wide as the longest id needs and no wider: every cell is wanted for the titles.
-        width = min(
-            16,
-            max(2, *map(len, users.dataset.user_ids), *(len(guest.name) + 1 for guest in guests)),
-        )
-        self.table.columns[0] = Column("id", width)
+        self.user_list.take(users, guests, ranks)
+        names = (*users.dataset.user_ids, *(f"+{guest.name}" for guest in guests))
+        self.table.columns[0] = Column("id", min(16, max(2, *map(len, names))))
 
     def show(self, who: "Who | None") -> None:
-        """Draw the people, with the cursor on `who` if they are still there."""
-        order, table = self.list.order, self.table
-        row = self.list.row_of(who)
-        table.show_rows(len(order), self.list.cells, cursor=row or 0)
+        """Draw the people, with the cursor on `who` if they are still listed."""
+        count, row = len(self.user_list.order), self.user_list.row_of(who)
+        self.table.show_rows(count, self.user_list.cells, cursor=row or 0)
         if row:
-            self.call_after_refresh(table.centre)  # once its size is known
+            self.call_after_refresh(self.table.centre)  # when its height is known
         users = "" if self.screen.has_class("-narrow") else "users · "
-        self.border_title = f"{users}{SORTS[self.list.sort]} · {len(order):,}"
-        if not len(order):
+        self.border_title = f"{users}{SORTS[self.user_list.sort]} · {count:,}"
+        if not count:
             self.who = None
             self.post_message(self.Picked(None))
 
     @on(Table.Highlighted)
     def _pick(self, event: Table.Highlighted) -> None:
         event.stop()
-        if event.row < len(self.list.order) and (who := self.list.who(event.row)) != self.who:
-            self.who = who
-            self.post_message(self.Picked(who))
+        if event.row < len(self.user_list.order):
+            who = self.user_list.who(event.row)
+            if who != self.who:
+                self.who = who
+                self.post_message(self.Picked(who))
 
     def go_to(self, who: "Who") -> None:
         """Choose a person, ending a search that hides them."""
-        if self.list.row_of(who) is None:
+        if self.user_list.row_of(who) is None:
             self.end_search()
-        row = self.list.row_of(who)
+        row = self.user_list.row_of(who)
         if row is not None:
             self.table.show_in_middle(row)
 
     def go_to_miss(self, step: int) -> bool:
-        """Choose the next (1) or previous (−1) user whose held-out film is outside the top 50; whether there is one."""
-        row = self.list.next_miss(self.table.cursor, step)
+        """Choose the next (step 1) or previous (step -1) user who is a miss; False without one."""
+        row = self.user_list.next_miss(self.table.cursor, step)
         if row is not None:
             self.table.cursor = row
         return row is not None
 
-    def go_anywhere(self) -> None:
-        if len(self.list.order):
-            self.table.cursor = random.randrange(len(self.list.order))
+    def go_to_random(self) -> None:
+        if count := len(self.user_list.order):
+            self.table.cursor = random.randrange(count)
 
     def next_sort(self) -> None:
-        self.list.next_sort()
+        self.user_list.next_sort()
         self.show(self.who)
 
     # Search.
 
-    def begin_search(self) -> None:
+    def start_search(self) -> None:
         if self.who is not None:
             self._before_search = self.who
-        search = self.query_one(Input)
-        search.add_class("-shown")
-        search.focus()
+        self.search_line.open()
 
     @on(Input.Changed)
     def _search(self, event: Input.Changed) -> None:
-        self.list.search(event.value)
+        self.user_list.search(event.value)
         self.show(self.who)
 
     @on(Input.Submitted)
-    def _to_the_found(self) -> None:
+    def _focus_table(self) -> None:
         self.table.focus()
 
-    @property
-    def searching(self) -> bool:
-        return self.query_one(Input).has_class("-shown")
+    def end_search(self) -> bool:
+        """List all people again; return whether there was a search.
 
-    def end_search(self) -> None:
-        """All people again, with the cursor on the person found, or where it was if nobody was."""
-        search = self.query_one(Input)
-        with self.prevent(Input.Changed):
-            search.value = ""
-        search.remove_class("-shown")
-        self.list.search("")
+        The cursor is on the person found, or where it was before the search if nobody was found.
+        """
+        if not self.search_line.is_open:
+            return False
+        self.search_line.close()
+        self.user_list.search("")
         self.show(self.who if self.who is not None else self._before_search)
         self.table.focus()
+        return True

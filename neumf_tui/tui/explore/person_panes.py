@@ -28,7 +28,7 @@ NEAREST = 50
 
 
 class PersonPane(Vertical):
-    """A tab that is filled when it comes to the front, and cleared when another person is chosen."""
+    """A tab that is filled when it comes to the front, and cleared for the next person."""
 
     NAME: ClassVar[str]
     """Id of its tab, and the kind of its questions."""
@@ -261,7 +261,7 @@ class JourneyPane(PersonPane):
 
 
 class NearMissPane(PersonPane):
-    """What the held-out item lacks for the top 50, and its rank without each item of the history."""
+    """What the held-out item lacks for the top 50, and its rank without items of the history."""
 
     NAME, FOCUS = "near-miss", "#near-miss-table"
 

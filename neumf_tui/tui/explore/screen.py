@@ -1,35 +1,34 @@
-"""The explore screen: pick a person, see the ranked films, why they stand so, and where the held-out one landed."""
+"""The explore screen: choose a person, see their ranked items, and why the items are there."""
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Static, TabbedContent, TabPane
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer, Static
 
-from neumf_tui.errors import RunError
-from neumf_tui.explore.user_list import UserList
-from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, describe_epoch, find_checkpoint
-from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
-from neumf_tui.runs.reader import rank_epochs, read_info
+from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs
+from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
-from neumf_tui.tui.explore.people_pane import PeoplePane
-from neumf_tui.tui.explore.person_panes import (
-    HistoryPane,
-    JourneyPane,
-    NearestPane,
-    NearMissPane,
-    PersonPane,
+from neumf_tui.tui.explore.epochs import epoch_in_direction, epoch_text
+from neumf_tui.tui.explore.loading import (
+    OpenedModel,
+    People,
+    open_model,
+    rank_and_explain,
+    read_people,
 )
-from neumf_tui.tui.explore.story import story
+from neumf_tui.tui.explore.people_pane import PeoplePane
+from neumf_tui.tui.explore.person_panes import NearestPane
+from neumf_tui.tui.explore.person_view import ORDERS, PersonView
+from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import (
     ModelLoaded,
     OpenComparison,
@@ -37,250 +36,96 @@ from neumf_tui.tui.navigation import (
     OpenGuest,
     OpenItem,
 )
-from neumf_tui.tui.widgets.ranked_items import RankedItemTable
-from neumf_tui.tui.widgets.ranking_pane import RankingPane
+from neumf_tui.tui.widgets.head_text import head
+from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest
     from neumf_tui.explore.ranker import Ranker, UserRanking, Who
+    from neumf_tui.explore.user_list import UserList
     from neumf_tui.explore.users import Users
     from neumf_tui.explore.why import Why
     from neumf_tui.views.sheet import Sheet
 
-ORDERS = ("score", "gmf", "mlp")
-ORDER_NAMES = {"score": "score", "gmf": "GMF alone", "mlp": "MLP alone"}
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """A model at some epoch, with all that changes with it, so that it is shown at one go."""
-
-    ranker: "Ranker"
-    users: "Users"
-    why: "Why | None"
-    """Of the first film of the person that was chosen when this was asked."""
-
-
-def ranked(ranker: "Ranker", who: "Who", by: str) -> "Why":
-    """A person's ranking, in a thread, with why the film on top of it is there: drawn at one go with it."""
-    from neumf_tui.explore.why import why
-
-    return why(ranker, ranker.rank(who, by), 0)
+NEAREST_TABLES = ("nearest-gmf", "nearest-mlp")
 
 
 class ExploreScreen(SheetScreen):
-    """People on the left, one person's story on the right.
+    """People on the left, one person on the right.
 
-    What stands on the right, its title too, is of one person and one epoch: all of it changes when the model has answered, and
-    none of it before.
+    Everything on the right, its title too, is about one person and one epoch: all of it changes
+    together when the model has answered.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "guest", "New user", tooltip="Pick films; on a guest: go on with them", id="explore.guest"),
-        Binding("F", "failures", "Failed", tooltip="All users: whom the model serves badly", id="explore.failures"),
-        Binding("x", "compare", "Compare", tooltip="Another epoch or run beside this one", id="explore.compare"),
-        Binding("slash", "search", "Search", key_display="/", tooltip="People by id or held-out title", id="explore.search"),
-        Binding("n", "miss(1)", "Miss", tooltip="Next user whose film is outside the top 50", id="explore.next-miss"),
-        Binding("N", "miss(-1)", "Previous miss", show=False, tooltip="The miss before", id="explore.previous-miss"),
-        Binding("h", "heldout", "Held-out", show=False, tooltip="Go to the held-out film in the list", id="explore.heldout"),
-        Binding("right", "epoch(1)", "Epoch", key_display="←→", tooltip="The model an epoch later", id="explore.later"),
-        Binding("left", "epoch(-1)", "Epoch before", show=False, tooltip="The model an epoch earlier", id="explore.earlier"),
-        Binding("shift+right", "epoch(1, True)", "Newest epoch", show=False, tooltip="The newest epoch", id="explore.newest"),
-        Binding("shift+left", "epoch(-1, True)", "First epoch", show=False, tooltip="The first epoch", id="explore.first"),
-        Binding("B", "best", "Best epoch", show=False, tooltip="The epoch with the best Hit@50 on validation", id="explore.best"),
-        Binding("b", "order", "By part", show=False, tooltip="Order by score, by GMF alone, by MLP alone", id="explore.order"),
-        Binding("o", "sort", "Sort", show=False, tooltip="Another order of the people", id="explore.sort"),
-        Binding("enter", "open", "Film", show=False, tooltip="What is like the film, and who gets it", id="explore.open"),
-        Binding("t", "find", "Find film", show=False, tooltip="Go to a film by its title", id="explore.find"),
-        Binding("d", "why", "Details", show=False, tooltip="Why the film under the cursor stands there", id="explore.why"),
-        Binding("c", "raw", "Centre", show=False, tooltip="Parts less their means, or as they are", id="explore.raw"),
-        Binding("l", "loss", "Loss", show=False, tooltip="The loss below the ranks over epochs", id="explore.loss"),
-        Binding("r", "random", "Random", show=False, tooltip="Anybody of the list", id="explore.random"),
-        Binding("1", "tab('ranking')", "Ranking", show=False, tooltip="The ranked films", id="explore.ranking"),
-        Binding("2", "tab('history')", "History", show=False, tooltip="What the user has seen", id="explore.history"),
-        Binding("3", "tab('nearest')", "Nearest users", show=False, tooltip="Users with like vectors", id="explore.nearest"),
-        Binding("4", "tab('epochs')", "Epochs", show=False, tooltip="The rank over all epochs", id="explore.epochs"),
-        Binding("5", "tab('near-miss')", "Near miss", show=False, tooltip="What the film lacked", id="explore.near-miss"),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "explore",
+        shown("f", "guest", "New user", "Pick films for a new user, or edit the guest"),
+        shown("F", "failures", "Failed", "The users whom the model serves badly"),
+        shown("x", "compare", "Compare", "Compare with another epoch or run"),
+        shown("slash", "search", "Search", "Search people by id or held-out title", display="/"),
+        shown("n", "miss(1)", "Miss", "Next user whose film is outside the top 50",
+              key_id="next-miss"),
+        hidden("N", "miss(-1)", "Previous miss", "Previous user whose film is outside the top 50",
+               key_id="previous-miss"),
+        hidden("h", "heldout", "Held-out", "Go to the held-out film in the list"),
+        shown("right", "epoch(1)", "Epoch", "The model one epoch later", key_id="later",
+              display="←→"),
+        hidden("left", "epoch(-1)", "Epoch before", "The model one epoch earlier",
+               key_id="earlier"),
+        hidden("shift+right", "epoch(1, True)", "Newest epoch", "The newest epoch",
+               key_id="newest"),
+        hidden("shift+left", "epoch(-1, True)", "First epoch", "The first epoch", key_id="first"),
+        hidden("B", "best", "Best epoch", "The epoch with the best Hit@50 on validation"),
+        hidden("b", "order", "By part", "Order by score, by GMF alone, by MLP alone"),
+        hidden("o", "sort", "Sort", "Sort the people in another order"),
+        hidden("enter", "open", "Film", "Similar films, and the users who get this film"),
+        hidden("t", "find", "Find film", "Go to a film by its title"),
+        hidden("d", "why", "Details", "Show or hide why the film under the cursor is there"),
+        hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them",
+               key_id="raw"),
+        hidden("l", "loss", "Loss", "Show or hide the loss below the ranks over epochs"),
+        hidden("r", "random", "Random", "Go to a random person of the list"),
+        hidden("1", "tab('ranking')", "Ranking", "The ranked films", key_id="ranking"),
+        hidden("2", "tab('history')", "History", "What the user has seen", key_id="history"),
+        hidden("3", "tab('nearest')", "Nearest users", "Users with similar vectors",
+               key_id="nearest"),
+        hidden("4", "tab('epochs')", "Epochs", "The rank after each epoch", key_id="epochs"),
+        hidden("5", "tab('near-miss')", "Near miss", "What the film lacks for the top 50",
+               key_id="near-miss"),
+    )  # fmt: skip
+
+    people = getters.query_one(PeoplePane)
+    person = getters.query_one(PersonView)
 
     def __init__(
         self, folder: Path, home: Path, user_id: str | None = None, which: str | None = None
     ) -> None:
+        """`user_id` and the checkpoint `which`, as for `find_checkpoint`, are shown first."""
         super().__init__()
         self.folder, self.home = folder, home
         self.info = read_info(folder)
         self.users: Users | None = None
         self.ranker: Ranker | None = None
-        self.ranking: UserRanking | None = None
-        """What is shown on the right."""
         self.by, self.epoch = "score", 0
-        self._first, self._which = user_id, which
-        self._then: Callable[[], None] | None = None
+        self._first_user, self._first_checkpoint = user_id, which
+        self._continue: Callable[[], None] | None = None
         """What was asked for while a model was being opened."""
-        self._to_heldout = False
-        """Whether the held-out film was asked for before the person's list was there."""
-        self._stale: set[str] = set()
-        """Tabs that do not show this person and epoch yet."""
+        self._goes_to_heldout = False
+        """Whether the held-out item was asked for before the person's list was there."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="run-head")
         with Horizontal(id="explore-body"):
             yield PeoplePane()
-            with Vertical(id="user-pane"):
-                yield Static(id="story")
-                with TabbedContent(id="user-tabs"):
-                    with TabPane("1 ranking", id="ranking"):
-                        yield RankingPane(RankedItemTable(id="ranking-table"))
-                    with TabPane("2 history", id="history"):
-                        yield HistoryPane()
-                    with TabPane("3 nearest", id="nearest"):
-                        yield NearestPane()
-                    with TabPane("4 epochs", id="epochs"):
-                        yield JourneyPane()
-                    with TabPane("5 miss", id="near-miss"):
-                        yield NearMissPane()
+            yield PersonView(self.info)
         if self.info.dataset.simulated:
-            yield Static("simulated viewers: the built-in demo set", id="explore-notice")
+            yield Static("simulated viewers: the built-in demo dataset", id="explore-notice")
         yield Footer(show_command_palette=False)
 
-    # Loading.
-
-    def on_mount(self) -> None:
-        self._draw_head("loading")
-        self.query_one("#user-tabs Tabs").can_focus = False
-        self.people.table.focus()
-        # Two seconds of import: begun at once, while the users are read.
-        self.ask("import", lambda _: import_module("neumf_tui.explore.ranker"), lambda _: None)
-        self.ask("users", lambda _: self._read_users(), self._take_users)
-
-    def _read_users(self) -> "tuple[Users, int, list[Guest], list[str]]":
-        """The users and the epoch that the model to be opened is of, and the guests."""
-        from neumf_tui.explore.guests import guests_of
-        from neumf_tui.explore.users import load_users
-
-        users = load_users(self.folder, self.home)
-        try:
-            epoch = int(find_checkpoint(self.folder, self._which).stem.partition("-")[0])
-        except RunError:
-            epoch = max(
-                users.epochs, default=0
-            )  # why there is no model is said when it is to be opened
-        return users, epoch, *guests_of(self.home, users.dataset)
-
-    def _take_users(self, read: "tuple[Users, int, list[Guest], list[str]]") -> None:
-        self.users, self.epoch, guests, problems = read
-        people = self.people
-        people.take(self.users, guests, self.users.ranks_at(self.epoch))
-        for problem in problems:
-            self.notify(clean(problem), severity="warning", markup=False, timeout=10)
-        if self._first is not None:
-            people.who = self.users.dataset.user_index(self._first)
-        elif len(people.list.order) > len(guests):
-            people.who = people.list.who(len(guests))
-        people.show(people.who)
-        self._show_untold()
-        self._open_model(self._which)
-
-    def _open_model(self, which: str | None) -> None:
-        users, who, by = self.users, self.who, self.by
-        assert users is not None
-
-        def open_model() -> Opened:
-            from neumf_tui.explore.ranker import Ranker
-            from neumf_tui.explore.users import load_users
-
-            ranker = Ranker(self.folder, self.home, which, users.dataset)
-            # A living trainer writes more ranks.
-            now = (
-                users
-                if rank_epochs(self.folder) == users.epochs
-                else load_users(self.folder, self.home)
-            )
-            return Opened(ranker, now, None if who is None else ranked(ranker, who, by))
-
-        self.ask("model", lambda _: open_model(), self._take_model)
-
-    def _take_model(self, opened: Opened) -> None:
-        if self.ranker is None:
-            # What is there by now, PyTorch above all, stays: looking through it for garbage took 0.15 s every few key presses.
-            gc.freeze()
-        self.ranker, self.users = opened.ranker, opened.users
-        self.epoch = opened.ranker.epoch
-        self._draw_head()
-        self.post_message(ModelLoaded(opened.ranker))
-        self.people.take(self.users, self.list.guests, self.users.ranks_at(self.epoch))
-        self.people.show(self.who)
-        if (
-            opened.why is not None
-            and opened.why.ranking.person.who == self.who
-            and opened.why.ranking.by == self.by
-        ):
-            self.drop("rank")  # one that was asked of the model before
-            self._take_ranking(opened.why)
-        else:
-            self._ask_ranking()
-        if self._then is not None:
-            then, self._then = self._then, None
-            then()
-
-    def _once_open(self, action: Callable[[], None]) -> bool:
-        """Whether the model that is meant is open; if it is still being opened, `action` is done when it is."""
-        if self.ranker is not None and self.ranker.epoch == self.epoch:
-            return True
-        if self.waiting("model") or self.ranker is None:
-            self._then = action
-        return False
-
-    def show_problem(self, text: str) -> None:
-        if self.ranker is None:
-            self.query_one("#story", Static).update(Text(clean(text), "bold red"))
-            self._draw_head("failed")
-        else:
-            super().show_problem(clean(text))
-            self.epoch, self._then = self.ranker.epoch, None
-            self._draw_head()
-
-    def on_screen_resume(self) -> None:
-        """Guests may have come or gone on another screen."""
-        if self.users is None:
-            return
-        users = self.users
-
-        def read() -> "list[Guest]":
-            from neumf_tui.explore.guests import guests_of
-
-            return guests_of(self.home, users.dataset)[0]
-
-        def take(guests: "list[Guest]") -> None:
-            if self.users is not None and guests != list(self.list.guests):
-                gone = (
-                    self.who is not None
-                    and not isinstance(self.who, int)
-                    and self.who not in guests
-                )
-                self.people.take(self.users, guests, self.list.ranks)
-                named = next(
-                    (
-                        guest
-                        for guest in guests
-                        if gone and guest.name == getattr(self.who, "name", "")
-                    ),
-                    None,
-                )
-                self.people.show(named or self.who)
-
-        self.ask("guests", lambda _: read(), take)
-
-    # People.
-
     @property
-    def people(self) -> PeoplePane:
-        return self.query_one(PeoplePane)
-
-    @property
-    def list(self) -> UserList:
-        return self.people.list
+    def user_list(self) -> "UserList":
+        return self.people.user_list
 
     @property
     def who(self) -> "Who | None":
@@ -288,36 +133,134 @@ class ExploreScreen(SheetScreen):
         return self.people.who
 
     @property
+    def ranking(self) -> "UserRanking | None":
+        """The ranking shown on the right."""
+        return self.person.ranking
+
+    @property
     def user(self) -> int:
-        """User index chosen on the left, or -1."""
+        """The user index chosen on the left, or -1."""
         return self.who if isinstance(self.who, int) else -1
 
-    def _show_nobody(self, text: str) -> None:
-        self.ranking = None
-        self.drop("rank")
-        self.query_one("#user-pane").border_title = ""
-        self.query_one("#story", Static).update(text)
-        self.query_one(RankingPane).clear()
-        for pane in self.query(PersonPane):
-            pane.clear()
-        self._stale = set()
+    # Loading.
+
+    def on_mount(self) -> None:
+        self._draw_head("loading")
+        self.people.table.focus()
+        # This import takes two seconds, so it starts while the users are read.
+        self.ask("import", lambda _: import_module("neumf_tui.explore.ranker"), lambda _: None)
+        self.ask(
+            "users",
+            lambda _: read_people(self.folder, self.home, self._first_checkpoint),
+            self._take_people,
+        )
+
+    def _take_people(self, read: People) -> None:
+        self.users, self.epoch = read.users, read.epoch
+        people = self.people
+        people.set_people(self.users, read.guests, self.users.ranks_at(self.epoch))
+        for problem in read.problems:
+            self.notify(clean(problem), severity="warning", markup=False, timeout=10)
+        if self._first_user is not None:
+            people.who = self.users.dataset.user_index(self._first_user)
+        elif len(self.user_list.order) > len(read.guests):
+            people.who = self.user_list.who(len(read.guests))
+        people.show(people.who)
+        self._show_pending()
+        self._open_model(self._first_checkpoint)
+
+    def _open_model(self, which: str | None) -> None:
+        users, who, by = self.users, self.who, self.by
+        assert users is not None
+        self.ask(
+            "model",
+            lambda _: open_model(self.folder, self.home, which, users, who, by),
+            self._take_model,
+        )
+
+    def _take_model(self, opened: OpenedModel) -> None:
+        if self.ranker is None:
+            # What is imported by now stays for good. Searching it for garbage would take 0.15 s
+            # every few key presses.
+            gc.freeze()
+        self.ranker, self.users = opened.ranker, opened.users
+        self.epoch = opened.ranker.epoch
+        self._draw_head()
+        self.post_message(ModelLoaded(opened.ranker))
+        self.people.set_people(self.users, self.user_list.guests, self.users.ranks_at(self.epoch))
+        self.people.show(self.who)
+        why = opened.why
+        if why and why.ranking.person.who == self.who and why.ranking.by == self.by:
+            self.drop("rank")  # asked of the model before
+            self._take_ranking(why)
+        else:
+            self._ask_ranking()
+        if self._continue is not None:
+            action, self._continue = self._continue, None
+            action()
+
+    def _when_loaded(self, action: Callable[[], None]) -> bool:
+        """Return whether the model of this epoch is open; if not, do `action` when it is."""
+        if self.ranker is not None and self.ranker.epoch == self.epoch:
+            return True
+        if self.waiting("model") or self.ranker is None:
+            self._continue = action
+        return False
+
+    def show_problem(self, text: str) -> None:
+        if self.ranker is None:
+            self.person.story_box.update(Text(clean(text), "bold red"))
+            self._draw_head("failed")
+        else:
+            super().show_problem(clean(text))
+            self.epoch, self._continue = self.ranker.epoch, None
+            self._draw_head()
+
+    def on_screen_resume(self) -> None:
+        """Read the guests again: another screen may have saved or deleted one."""
+        users = self.users
+        if users is None:
+            return
+
+        def read() -> "list[Guest]":
+            from neumf_tui.explore.guests import guests_of
+
+            return guests_of(self.home, users.dataset)[0]
+
+        self.ask("guests", lambda _: read(), self._take_guests)
+
+    def _take_guests(self, guests: "list[Guest]") -> None:
+        who = self.who
+        if self.users is None or guests == list(self.user_list.guests):
+            return
+        self.people.set_people(self.users, guests, self.user_list.ranks)
+        if who is not None and not isinstance(who, int):
+            # A guest whose items have changed is another guest of the same name.
+            same_name = (guest for guest in guests if guest.name == who.name)
+            who = who if who in guests else next(same_name, who)
+        self.people.show(who)
+
+    # People and their rankings.
 
     @on(PeoplePane.Picked)
     def choose(self, event: PeoplePane.Picked) -> None:
         if event.who != self.who:
-            return  # another was chosen since; their own message comes
+            return  # another person was chosen meanwhile, whose message follows
         if event.who is None:
-            self._show_nobody("nobody matches")
+            self.drop("rank")
+            self.person.show_nobody("nobody matches")
         elif self.ranker is None:
-            self._show_untold()
+            self._show_pending()
         else:
             self._ask_ranking()
 
-    def _show_untold(self) -> None:
-        """What is known of a person before the model is there: the tape's rank, and the history."""
-        self._draw_story()
-        self._stale = {"history"}
-        self._fill_tab()
+    def _show_pending(self) -> None:
+        if self.users is not None and self.who is not None:
+            self.person.show_pending(self.users, self.who, self._tape_rank)
+
+    @property
+    def _tape_rank(self) -> float:
+        return float(self.user_list.ranks[self.who]) if isinstance(self.who, int) else float("nan")
 
     def choose_who(self, who: "Who") -> None:
         self.people.go_to(who)
@@ -325,166 +268,85 @@ class ExploreScreen(SheetScreen):
     def _ask_ranking(self) -> None:
         ranker, who, by = self.ranker, self.who, self.by
         if ranker is not None and who is not None:
-            self.ask("rank", lambda _: ranked(ranker, who, by), self._take_ranking)
+            self.ask("rank", lambda _: rank_and_explain(ranker, who, by), self._take_ranking)
 
     def _take_ranking(self, first: "Why") -> None:
         ranking = first.ranking
-        if self.users is None or self.ranker is None or ranking.person.who != self.who:
-            return  # the person went while an epoch was being opened; their own answer comes
+        if self.ranker is None or self.users is None or ranking.person.who != self.who:
+            return  # another person was chosen meanwhile, whose answer follows
         with self.app.batch_update():
-            self.ranking = ranking
-            self.query_one(RankingPane).show_first(self.ranker, first)
-            self._draw_story()
-            self._draw_tab_names()
-            for pane in self.query(PersonPane):
-                if pane.NAME not in self._stale:
-                    pane.clear()
-                    self._stale.add(pane.NAME)
-            self._fill_tab()
-        if self._to_heldout:
+            self.person.show_ranking(self.ranker, self.users, first, self._tape_rank)
+        if self._goes_to_heldout:
             self.action_heldout()
 
-    @on(TabbedContent.TabActivated)
-    def _fill_tab(self) -> None:
-        """Fill the tab in front, if it does not show this person yet."""
-        name = self.query_one(TabbedContent).active
-        if name not in self._stale or self.users is None or self.who is None:
-            return
-        if name == "history":
-            self.query_one(HistoryPane).show_history(
-                self.users, self.ranking.person.who if self.ranking else self.who
-            )
-        elif self.ranker and self.ranking:
-            self.query_one(f"#{name} PersonPane", PersonPane).show_person(
-                self.ranker, self.users, self.ranking
-            )
-        else:
-            return
-        self._stale.discard(name)
-
-    # Drawing.
-
     def _draw_head(self, state: str = "") -> None:
-        info = self.info
-        text = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ explore  ", (clean(info.name), "bold"), f"  {info.dataset.label}  {info.preset}  ",
-        )  # fmt: skip
-        text.append(state or self._epoch_text(self.app.size.width - 2 - text.cell_len))
+        text = head("explore", self.info.name)
+        text.append(f"  {clean(self.info.dataset.label)}  {self.info.preset}  ")
+        is_open = self.ranker is not None and self.ranker.epoch == self.epoch
+        room = self.app.size.width - 2 - text.cell_len
+        text.append(state or epoch_text(self.folder, self.epoch, is_open, room))
         self.query_one("#run-head", Static).update(text)
 
-    def _epoch_text(self, width: int) -> str:
-        """The epoch, and what chose it, in about `width` cells."""
-        newest = max(checkpoint_epochs(self.folder), default=self.epoch)
-        opening = "" if self.ranker and self.ranker.epoch == self.epoch else " …"
-        number = (
-            f"epoch {self.epoch} of {newest}" if newest != self.epoch else f"epoch {self.epoch}"
-        )
-        what = describe_epoch(self.folder, self.epoch)
-        if what in ("", "last"):
-            return number + opening
-        long, short = f"{number} ({what}){opening}", f"{number} ({what.partition(' ')[0]}){opening}"
-        return long if len(long) <= width else short
-
-    def _draw_protocol(self) -> None:
-        pane, protocol = self.query_one("#user-pane"), protocol_of(self.info)
-        pane.set_class(is_flattered(protocol), "-flattered")
-        pane.border_subtitle = protocol_line(protocol, pane.outer_size.width - 5)
-
-    def _draw_story(self) -> None:
-        users, who = self.users, self.ranking.person.who if self.ranking else self.who
-        if users is None or who is None:
-            return
-        box = self.query_one("#story", Static)
-        pane = self.query_one("#user-pane")
-        name = (
-            f"user {users.dataset.user_ids[who]}" if isinstance(who, int) else f"guest {who.name}"
-        )
-        seen = int(users.history_sizes[who]) if isinstance(who, int) else len(who.item_ids)
-        pane.border_title = Text(f"{clean(name)} ── {seen:,} watched")
-        rank = float(self.list.ranks[who]) if isinstance(who, int) else float("nan")
-        box.update(story(users, who, self.ranking, rank, max(20, box.size.width - 2)), layout=False)
-
-    def _draw_tab_names(self) -> None:
-        """The first tab says what its list is ordered by."""
-        raw = " raw" if self.query_one(RankedItemTable).raw else ""
-        by = "ranking" if self.by == "score" else f"by {ORDER_NAMES[self.by]}"
-        tab, name = self.query_one(TabbedContent).get_tab("ranking"), f"1 {by}{raw}"
-        if str(tab.label) != name:  # it lays the screen out anew
-            tab.label = name
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_story)
-        self.call_after_refresh(self._draw_protocol)
-
-    # Out of the screen.
+    # Lists.
 
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
-        ranker, ranking = self.ranker, self.ranking
-        if ranker is None or ranking is None:
-            return None
-        name = self.query_one(TabbedContent).active
-        if name == "history":
-            from neumf_tui.views.person import history_sheet
-
-            return lambda: history_sheet(ranker, ranking)
-        if name != "ranking":
-            return self.query_one(f"#{name} PersonPane", PersonPane).sheet
-        from neumf_tui.views.person import ranking_sheet
-
-        return lambda: ranking_sheet(ranker, ranking)
-
-    # Keys.
-
-    def action_heldout(self) -> None:
-        self._to_heldout = (
-            self.ranking is None or self.ranking.person.who != self.who
-        )  # then once their list is there
-        if not self._to_heldout and self.ranking and self.ranking.heldout >= 0:
-            self.action_tab("ranking")
-            self.query_one(RankedItemTable).show_in_middle(self.ranking.heldout)
+        return self.person.sheet_maker()
 
     def action_tab(self, name: str) -> None:
-        self.query_one(TabbedContent).active = name
-        focus = (
-            "#ranking-table"
-            if name == "ranking"
-            else self.query_one(f"#{name} PersonPane", PersonPane).FOCUS
-        )
-        self.query_one(focus).focus()
+        self.person.open_tab(name)
+
+    def action_heldout(self) -> None:
+        # Without this person's list yet, it is done when the list is there.
+        self._goes_to_heldout = self.ranking is None or self.ranking.person.who != self.who
+        if not self._goes_to_heldout:
+            self.person.go_to_heldout()
+
+    def action_order(self) -> None:
+        orders = list(ORDERS)
+        self.by = orders[(orders.index(self.by) + 1) % len(orders)]
+        self._ask_ranking()
+
+    def action_raw(self) -> None:
+        self.person.toggle_raw()
+
+    def action_why(self) -> None:
+        self.person.toggle_why()
+
+    def action_loss(self) -> None:
+        self.person.toggle_loss()
+
+    def action_find(self) -> None:
+        def go(item: int | None) -> None:
+            if item is not None:
+                self.person.go_to_item(item)
+
+        if self.users is not None and self.ranking is not None:
+            self.app.push_screen(ItemDialog(self.users.dataset), go)
+
+    # People.
 
     def action_miss(self, step: int) -> None:
         if not self.people.go_to_miss(step):
-            self.notify("No miss in this list.")
+            self.notify("No user in this list is a miss.")
 
     def action_random(self) -> None:
-        self.people.go_anywhere()
+        self.people.go_to_random()
 
     def action_sort(self) -> None:
         self.people.next_sort()
 
-    def action_order(self) -> None:
-        self.by = ORDERS[(ORDERS.index(self.by) + 1) % len(ORDERS)]
-        self._ask_ranking()
+    def action_search(self) -> None:
+        self.people.start_search()
 
-    def action_raw(self) -> None:
-        self.query_one(RankingPane).toggle_raw()
-        self._draw_tab_names()
+    def end_aside(self) -> bool:
+        return self.people.end_search()
 
-    def action_why(self) -> None:
-        if self.query_one(TabbedContent).active != "ranking":
-            self.action_tab("ranking")
-        self.query_one(RankingPane).toggle_why()
-
-    def action_loss(self) -> None:
-        self.action_tab("epochs")
-        self.query_one(JourneyPane).toggle_loss()
+    # Epochs.
 
     def action_epoch(self, step: int, far: bool = False) -> None:
-        """The next epoch in that direction with a checkpoint, or the first or newest there is."""
-        epochs = checkpoint_epochs(self.folder)
-        beyond = [epoch for epoch in epochs if (epoch - self.epoch) * step > 0]
-        if self.ranker is not None and beyond:
-            self._go_to_epoch(max(beyond) if (step > 0) == far else min(beyond))
+        epoch = epoch_in_direction(self.folder, self.epoch, step, far)
+        if self.ranker is not None and epoch is not None:
+            self._go_to_epoch(epoch)
 
     def _go_to_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -492,75 +354,40 @@ class ExploreScreen(SheetScreen):
         self._open_model(str(epoch))
 
     def action_best(self) -> None:
-        """The epoch with the best Hit@50, by validation where there is one."""
         best = best_epoch(self.folder)
         if best is None:
-            self.notify("Nothing was evaluated yet.")
+            self.notify("No epoch has been evaluated yet.")
         else:
             self._go_to_epoch(best)
 
     @on(Table.Chosen, "#journey-table")
     def choose_epoch(self, event: Table.Chosen) -> None:
-        if (
-            self.users is not None
-            and self.ranker is not None
-            and event.row < len(self.users.epochs)
-        ):
-            epoch = self.users.epochs[event.row]
-            if epoch in checkpoint_epochs(self.folder):
-                self._go_to_epoch(epoch)
-            else:
-                self.notify(f"No checkpoint of epoch {epoch} was kept.")
+        if self.users is None or self.ranker is None or event.row >= len(self.users.epochs):
+            return
+        epoch = self.users.epochs[event.row]
+        if epoch in checkpoint_epochs(self.folder):
+            self._go_to_epoch(epoch)
+        else:
+            self.notify(f"Epoch {epoch} has no checkpoint.")
 
     # Other screens.
 
     @on(Table.Chosen, "#ranking-table, #history-table, #nearest-gmf, #nearest-mlp")
     def action_open(self) -> None:
-        """The film under the cursor; from the people, on to the films; from a near user, that user."""
-        focused, users = self.focused, self.users
-        if users is None or not isinstance(focused, Table) or not focused.row_count:
+        """Open what is under the cursor: an item, a user, an epoch, or a person's ranking."""
+        table, users = self.focused, self.users
+        if users is None or not isinstance(table, Table) or not table.row_count:
             return
-        if focused.id == "users":
+        if table.id == "users":
             self.action_tab("ranking")
-        elif focused.id == "journey-table":
-            self.post_message(Table.Chosen(focused, focused.cursor))
-        elif focused.id in ("nearest-gmf", "nearest-mlp"):
-            user = self.query_one(NearestPane).user_at(focused, users)
+        elif table.id == "journey-table":
+            self.post_message(Table.Chosen(table, table.cursor))
+        elif table.id in NEAREST_TABLES:
+            user = self.query_one(NearestPane).user_at(table, users)
             if user is not None:
                 self.choose_who(user)
-        elif (item := self._item_at(focused)) is not None and self.ranker is not None:
+        elif (item := self.person.item_at(table)) is not None and self.ranker is not None:
             self.navigate(OpenItem(self.ranker, users, item))
-
-    def _item_at(self, table: Table) -> int | None:
-        """Item index under the cursor of a list of films."""
-        if table.id == "ranking-table" and self.ranking is not None:
-            return int(self.ranking.items[table.cursor])
-        if table.id == "history-table":
-            return int(self.query_one(HistoryPane).items[table.cursor])
-        return None
-
-    def action_find(self) -> None:
-        """Go to a film by its title, in the ranking or the history, wherever this person has it."""
-        users = self.users
-        if users is None or self.ranking is None:
-            return
-
-        from neumf_tui.tui.widgets.item_picker import ItemDialog
-
-        self.app.push_screen(ItemDialog(users.dataset), self._go_to_film)
-
-    def _go_to_film(self, item: int | None) -> None:
-        if item is None or self.ranking is None:
-            return
-        for name, items in (
-            ("ranking", self.ranking.items),
-            ("history", self.ranking.person.history[::-1]),
-        ):
-            rows = (items == item).nonzero()[0]
-            if len(rows):
-                self.action_tab(name)
-                self._fill_tab()
-                self.query_one(f"#{name}-table", Table).show_in_middle(int(rows[0]))
 
     def action_failures(self) -> None:
         if self.users is not None:
@@ -568,31 +395,11 @@ class ExploreScreen(SheetScreen):
             self.navigate(OpenFailures(self.ranker, self.users, epoch))
 
     def action_guest(self) -> None:
-        if (
-            self._once_open(self.action_guest)
-            and self.users is not None
-            and self.ranker is not None
-        ):
+        if self._when_loaded(self.action_guest) and self.users and self.ranker:
             guest = None if isinstance(self.who, int) else self.who
             self.navigate(OpenGuest(self.ranker, self.users, guest))
 
     def action_compare(self) -> None:
-        ranker, users, who = self.ranker, self.users, self.who
-        if (
-            self._once_open(self.action_compare)
-            and ranker is not None
-            and users is not None
-            and who is not None
-        ):
-            self.navigate(OpenComparison(ranker, users, who))
-
-    # Search.
-
-    def action_search(self) -> None:
-        self.people.begin_search()
-
-    def end_aside(self) -> bool:
-        searching = self.people.searching
-        if searching:
-            self.people.end_search()
-        return searching
+        is_loaded, who = self._when_loaded(self.action_compare), self.who
+        if is_loaded and self.users and self.ranker and who is not None:
+            self.navigate(OpenComparison(self.ranker, self.users, who))

@@ -1,0 +1,28 @@
+"""Which epochs of a run the explore screen can show, and how it names the present one."""
+
+from pathlib import Path
+
+from neumf_tui.runs.checkpoint import checkpoint_epochs, describe_epoch
+
+
+def epoch_in_direction(folder: Path, epoch: int, step: int, far: bool) -> int | None:
+    """Return the nearest epoch with a checkpoint after (step 1) or before (step -1) `epoch`.
+
+    With `far`, the last in that direction. None if there is none.
+    """
+    beyond = [other for other in checkpoint_epochs(folder) if (other - epoch) * step > 0]
+    if not beyond:
+        return None
+    return max(beyond) if (step > 0) == far else min(beyond)
+
+
+def epoch_text(folder: Path, epoch: int, is_open: bool, width: int) -> str:
+    """Return the epoch and its standing among the run's epochs, in about `width` cells."""
+    newest = max(checkpoint_epochs(folder), default=epoch)
+    number = f"epoch {epoch} of {newest}" if newest != epoch else f"epoch {epoch}"
+    opening = "" if is_open else " …"
+    what = describe_epoch(folder, epoch)
+    if what in ("", "last"):
+        return number + opening
+    long = f"{number} ({what}){opening}"
+    return long if len(long) <= width else f"{number} ({what.partition(' ')[0]}){opening}"

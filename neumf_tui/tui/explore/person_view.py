@@ -1,0 +1,210 @@
+"""One person on the explore screen: their held-out item, their ranking, and further tabs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static, TabbedContent, TabPane
+
+from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
+from neumf_tui.text import clean
+from neumf_tui.tui.explore.person_panes import (
+    HistoryPane,
+    JourneyPane,
+    NearestPane,
+    NearMissPane,
+    PersonPane,
+)
+from neumf_tui.tui.explore.story import story
+from neumf_tui.tui.widgets.ranked_items import RankedItemTable
+from neumf_tui.tui.widgets.ranking_pane import RankingPane
+from neumf_tui.tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import Ranker, UserRanking, Who
+    from neumf_tui.explore.users import Users
+    from neumf_tui.explore.why import Why
+    from neumf_tui.runs.events import RunInfo
+    from neumf_tui.views.sheet import Sheet
+
+ORDERS = {"score": "ranking", "gmf": "by GMF alone", "mlp": "by MLP alone"}
+"""What a ranking is ordered by, and the name of its tab."""
+
+
+class PersonView(Vertical):
+    """Everything in it is about one person and one epoch, and all of it changes together."""
+
+    story_box = getters.query_one("#story", Static)
+    tabs = getters.query_one(TabbedContent)
+    ranking_pane = getters.query_one(RankingPane)
+    history_pane = getters.query_one(HistoryPane)
+
+    def __init__(self, info: "RunInfo") -> None:
+        super().__init__(id="user-pane")
+        self.info = info
+        self.ranker: Ranker | None = None
+        self.ranking: UserRanking | None = None
+        """None while there is no model, or nobody to show."""
+        self._users: Users | None = None
+        self._who: Who | None = None
+        self._rank = float("nan")
+        self._stale: set[str] = set()
+        """Names of the tabs that do not show this person and epoch yet."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="story")
+        with TabbedContent(id="user-tabs"):
+            with TabPane("1 ranking", id="ranking"):
+                yield RankingPane(RankedItemTable(id="ranking-table"))
+            with TabPane("2 history", id="history"):
+                yield HistoryPane()
+            with TabPane("3 nearest", id="nearest"):
+                yield NearestPane()
+            with TabPane("4 epochs", id="epochs"):
+                yield JourneyPane()
+            with TabPane("5 miss", id="near-miss"):
+                yield NearMissPane()
+
+    def on_mount(self) -> None:
+        self.query_one("#user-tabs Tabs").can_focus = False
+
+    # What is shown.
+
+    def show_nobody(self, text: str) -> None:
+        """Show a text instead of a person."""
+        self._who = self.ranking = None
+        self.border_title = ""
+        self.story_box.update(text)
+        self.ranking_pane.clear()
+        for pane in self.query(PersonPane):
+            pane.clear()
+        self._stale = set()
+
+    def show_pending(self, users: "Users", who: "Who", rank: float) -> None:
+        """Show what is known without a model: the `rank` in the rank tape, and the history."""
+        self._users, self._who, self._rank = users, who, rank
+        self._draw_story()
+        self._stale = {"history"}
+        self._fill_tab()
+
+    def show_ranking(self, ranker: "Ranker", users: "Users", first: "Why", rank: float) -> None:
+        """Show a person's ranking and why its `first` item is there; the other tabs follow."""
+        self.ranker, self.ranking = ranker, first.ranking
+        self._users, self._who, self._rank = users, first.ranking.person.who, rank
+        self.ranking_pane.show_first(ranker, first)
+        self._draw_story()
+        self._draw_tab_name()
+        for pane in self.query(PersonPane):
+            if pane.NAME not in self._stale:
+                pane.clear()
+                self._stale.add(pane.NAME)
+        self._fill_tab()
+
+    @on(TabbedContent.TabActivated)
+    def _fill_tab(self) -> None:
+        """Fill the tab in front, if it does not show this person yet."""
+        name, users, who = self.tabs.active, self._users, self._who
+        if name not in self._stale or users is None or who is None:
+            return
+        if name == "history":
+            self.history_pane.show_history(users, who)
+        elif self.ranker and self.ranking:
+            self._pane(name).show_person(self.ranker, users, self.ranking)
+        else:
+            return
+        self._stale.discard(name)
+
+    def _pane(self, name: str) -> PersonPane:
+        return self.query_one(f"#{name} PersonPane", PersonPane)
+
+    def _draw_story(self) -> None:
+        users, who = self._users, self._who
+        if users is None or who is None:
+            return
+        if isinstance(who, int):
+            name, seen = f"user {users.dataset.user_ids[who]}", int(users.history_sizes[who])
+        else:
+            name, seen = f"guest {who.name}", len(who.item_ids)
+        self.border_title = Text(f"{clean(name)} ── {seen:,} watched")
+        width = max(20, self.story_box.size.width - 2)
+        self.story_box.update(story(users, who, self.ranking, self._rank, width), layout=False)
+
+    def _draw_protocol(self) -> None:
+        protocol = protocol_of(self.info)
+        self.set_class(is_flattered(protocol), "-optimistic")
+        self.border_subtitle = protocol_line(protocol, self.outer_size.width - 5)
+
+    def _draw_tab_name(self) -> None:
+        """Say in the name of the first tab what its list is ordered by."""
+        by = self.ranking.by if self.ranking else "score"
+        raw = " raw" if self.ranking_pane.table.raw else ""
+        tab, name = self.tabs.get_tab("ranking"), f"1 {ORDERS[by]}{raw}"
+        if str(tab.label) != name:  # setting it lays out the screen again
+            tab.label = name
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_story)
+        self.call_after_refresh(self._draw_protocol)
+
+    # What a person does with it.
+
+    def open_tab(self, name: str) -> None:
+        self.tabs.active = name
+        (self.ranking_pane if name == "ranking" else self._pane(name)).table.focus()
+
+    def go_to_heldout(self) -> None:
+        if self.ranking is not None and self.ranking.heldout >= 0:
+            self.open_tab("ranking")
+            self.ranking_pane.table.show_in_middle(self.ranking.heldout)
+
+    def go_to_item(self, item: int) -> None:
+        """Go to an item in the ranking or in the history, wherever this person has it."""
+        if self.ranking is None:
+            return
+        lists = {"ranking": self.ranking.items, "history": self.ranking.person.history[::-1]}
+        for name, items in lists.items():
+            rows = (items == item).nonzero()[0]
+            if len(rows):
+                self.open_tab(name)
+                self._fill_tab()
+                self.query_one(f"#{name}-table", Table).show_in_middle(int(rows[0]))
+
+    def item_at(self, table: Table) -> int | None:
+        """Return the index of the item under the cursor, None if the table has no items."""
+        if table is self.ranking_pane.table and self.ranking is not None:
+            return int(self.ranking.items[table.cursor])
+        if table is self.history_pane.table:
+            return int(self.history_pane.items[table.cursor])
+        return None
+
+    def toggle_why(self) -> None:
+        """Show or hide why the item under the cursor is in the ranking."""
+        if self.tabs.active != "ranking":
+            self.open_tab("ranking")
+        self.ranking_pane.toggle_why()
+
+    def toggle_raw(self) -> None:
+        """Show scores relative to their mean, or as the model gives them."""
+        self.ranking_pane.toggle_raw()
+        self._draw_tab_name()
+
+    def toggle_loss(self) -> None:
+        self.open_tab("epochs")
+        self.query_one(JourneyPane).toggle_loss()
+
+    def sheet_maker(self) -> "Callable[[], Sheet] | None":
+        ranker, ranking, name = self.ranker, self.ranking, self.tabs.active
+        if ranker is None or ranking is None:
+            return None
+        if name not in ("ranking", "history"):
+            return self._pane(name).sheet
+
+        def make() -> "Sheet":
+            from neumf_tui.views.person import history_sheet, ranking_sheet
+
+            return (history_sheet if name == "history" else ranking_sheet)(ranker, ranking)
+
+        return make
