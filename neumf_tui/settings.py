@@ -23,7 +23,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings that decide a run's outcome; `DESCRIPTIONS` says what each means.
 
-    A flag overrides the file of `--config`, which overrides the preset. A default turns its feature
+    A flag overrides the file of `--config`, which overrides the preset. Defaults leave features
     off.
     """
 
@@ -82,11 +82,11 @@ DESCRIPTIONS = {
         "epochs": "Passes over the training pairs, including pre-training.",
         "pretrain": "Epochs at the start in which GMF and MLP learn separately (He et al. 2017).",
         "alpha": "How the pre-trained models are fused: alpha·GMF + (1 - alpha)·MLP.",
-        "batch_size": "Training pairs per step; their losses are summed, which scales the gradient.",
+        "batch_size": "Training pairs per step. Losses are summed, so this scales the gradient.",
         "learning_rate": "Learning rate (Adam).",
         "schedule": "How the learning rate falls to 0 over all planned steps.",
         "weight_decay": "L2 penalty in Adam; relative to the summed loss it depends on batch size.",
-        "embedding_weight_decay": "L2 penalty of the embedding tables. [default: as --weight-decay]",
+        "embedding_weight_decay": "L2 penalty of embedding tables. [default: as --weight-decay]",
         "clip": "Largest norm of a step's gradient; 0 for no limit.",
         "recency": (
             "Draw training pairs with weight exp(-place/RECENCY) + 0.1, place 0 the user's "
@@ -96,7 +96,7 @@ DESCRIPTIONS = {
     "negatives": {
         "negatives": "Negatives for each training pair.",
         "sampler": "Sample negatives uniformly or by popularity.",
-        "sampler_power": "Power of popularity: 0 uniform, 1 proportional (0.75: Mikolov et al. 2013).",
+        "sampler_power": "Power of popularity: 0 uniform, 1 proportional (Mikolov 2013: 0.75).",
         "shared_negatives": "Draw one set of negatives for a whole batch.",
         "hard_negatives": "Keep the best scored of this many negatives (Zhang et al. 2013).",
         "exclude_heldout": (
@@ -107,7 +107,7 @@ DESCRIPTIONS = {
     "choice": {
         "eval_every": "Epochs between evaluations, each of which writes a checkpoint.",
         "validation": "Keep each user's second latest interaction to choose the best epoch.",
-        "early_stop": "Stop after this many evaluations without a better validation Hit@50.",
+        "early_stop": "Stop after this many evaluations without a better validation; 0 for never.",
     },
     "machine": {
         "seed": "Seed of every random draw; the same seed gives the same weights on a CPU.",

@@ -39,14 +39,14 @@ _XTERM_16: tuple[Rgb, ...] = (
 def why_no_screen() -> str:
     """Why there can be no screen, or nothing. Textual draws on stderr and reads stdin."""
     if os.environ.get("TERM", "dumb") == "dumb":
-        return "the terminal is dumb (TERM)"
+        return "the terminal cannot move its cursor (TERM=dumb)"
     for stream, name in (
         (sys.__stdin__, "stdin"),
         (sys.__stderr__, "stderr"),
         (sys.__stdout__, "stdout"),
     ):
         if stream is None or not stream.isatty():
-            return f"{name} is no terminal"
+            return f"{name} is not a terminal"
     return ""
 
 

@@ -4,7 +4,7 @@ from neumf_tui.cli.options import Json
 
 
 def config(json: Json = False) -> None:
-    """Check the config file and print what holds, as a config file: stdout can become one."""
+    """Check the config file and print all its settings in the form of a config file."""
     from neumf_tui.home import config_path
     from neumf_tui.tui.app import known_keys, load_config
     from neumf_tui.tui.config import config_object, config_text
@@ -15,5 +15,5 @@ def config(json: Json = False) -> None:
     if json:
         print_json(config_object(found, known, path))
         return
-    say(f"{path}: {'in order' if path.exists() else 'not there, so these are the defaults'}")
+    say(f"{path}: {'valid' if path.exists() else 'not there; these are the defaults'}")
     print(config_text(found, known))

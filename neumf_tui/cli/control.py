@@ -1,4 +1,4 @@
-"""Commands that tell a trainer what to do: pause, resume, checkpoint, stop, extend, pin."""
+"""Commands that control a trainer: pause, resume, checkpoint, stop, extend, pin."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,8 @@ import typer
 from neumf_tui.cli.options import Home, Run, RunOption, home_of, run_folder
 
 
-def _asked(folder: Path, what: str, argument: str = "") -> None:
+def _request(folder: Path, what: str, argument: str = "") -> None:
+    """Send a request to a run's trainer, wait until it is done, and report the run's state."""
     from neumf_tui.runs.control import ask
     from neumf_tui.views.output import say
 
@@ -17,14 +18,14 @@ def _asked(folder: Path, what: str, argument: str = "") -> None:
 
 
 def pause(run: Run = None, home: Home = None) -> None:
-    """Have a trainer wait after the step under way; it keeps its memory, and its GPU's."""
+    """Pause training after the current step; the trainer keeps its memory and its GPU's."""
     from neumf_tui.runs.requests import PAUSE
 
-    _asked(run_folder(home, run), PAUSE)
+    _request(run_folder(home, run), PAUSE)
 
 
 def resume(run: Run = None, home: Home = None) -> None:
-    """Let a paused trainer go on; train a stopped, failed or crashed run on from its last checkpoint, in the background."""
+    """Resume a paused run; continue an ended one from its last checkpoint, in the background."""
     from neumf_tui.runs.control import train_on, wait_until
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import RESUME
@@ -33,53 +34,53 @@ def resume(run: Run = None, home: Home = None) -> None:
 
     folder = run_folder(home, run)
     if is_locked(folder):
-        _asked(folder, RESUME)
-    else:
-        check_data(folder, home_of(home))
-        train_on(folder)
-        now = wait_until(folder, lambda status: status.state != "starting")
-        say(f"{folder.name} is {now.state}; neumf-tui attach {folder.name} shows it")
+        _request(folder, RESUME)
+        return
+    check_data(folder, home_of(home))
+    train_on(folder)
+    now = wait_until(folder, lambda status: status.state != "starting")
+    say(f"{folder.name} is {now.state}; watch it with neumf-tui attach {folder.name}")
 
 
 def checkpoint(run: Run = None, home: Home = None) -> None:
-    """Have a trainer save where it stands."""
+    """Save a checkpoint now and print its path."""
     from neumf_tui.runs.reader import read_snapshot
     from neumf_tui.runs.requests import CHECKPOINT
+    from neumf_tui.views.output import print_line
 
     folder = run_folder(home, run)
-    _asked(folder, CHECKPOINT)
+    _request(folder, CHECKPOINT)
     if saved := read_snapshot(folder).checkpoint:
-        print(folder / "checkpoints" / saved.file)
+        print_line(str(folder / "checkpoints" / saved.file))
 
 
 def stop(
     run: Run = None,
     now: Annotated[
         bool,
-        typer.Option(
-            "--now", help="Without a checkpoint; a trainer that hangs is killed after 10 s."
-        ),
+        typer.Option("--now", help="Save no checkpoint; kill a trainer that hangs after 10 s."),
     ] = False,
     home: Home = None,
 ) -> None:
-    """Stop a trainer after the step under way, with a checkpoint."""
+    """Stop training after the current step and save a checkpoint."""
     from neumf_tui.runs.control import ask, stop_now
     from neumf_tui.runs.requests import STOP
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    left = stop_now(folder) if now else ask(folder, STOP)
+    status = stop_now(folder) if now else ask(folder, STOP)
     say(
-        f"{folder.name} is {left.state} at epoch {left.epoch}; neumf-tui resume {folder.name} goes on"
+        f"{folder.name} is {status.state} at epoch {status.epoch}; "
+        f"continue it with neumf-tui resume {folder.name}"
     )
 
 
 def extend(
-    epochs: Annotated[int, typer.Argument(help="Epochs in all.", min=1)],
+    epochs: Annotated[int, typer.Argument(help="Total number of epochs.", min=1)],
     run: Run = None,
     home: Home = None,
 ) -> None:
-    """Train a run to so many epochs: a living trainer is told, an ended run is trained on in the background."""
+    """Train a run up to a larger number of epochs; an ended run continues in the background."""
     from neumf_tui.runs.control import train_on
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
@@ -88,13 +89,14 @@ def extend(
 
     folder = run_folder(home, run)
     if is_locked(folder):
-        _asked(folder, EXTEND, str(epochs))
-    else:
-        check_data(folder, home_of(home))
-        train_on(folder, epochs)
-        say(
-            f"{folder.name} trains on in the background, to epoch {epochs}; neumf-tui attach {folder.name} shows it"
-        )
+        _request(folder, EXTEND, str(epochs))
+        return
+    check_data(folder, home_of(home))
+    train_on(folder, epochs)
+    say(
+        f"{folder.name} trains in the background up to epoch {epochs}; "
+        f"watch it with neumf-tui attach {folder.name}"
+    )
 
 
 def pin(
@@ -102,10 +104,10 @@ def pin(
         list[str], typer.Argument(metavar="USER...", help="Ids of users, as in the dataset.")
     ],
     run: RunOption = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Unpin them.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Unpin the users.")] = False,
     home: Home = None,
 ) -> None:
-    """Follow users in the rank race of a run under way."""
+    """Show users in the rank race of a run that is training."""
     from neumf_tui.data.registry import load_dataset
     from neumf_tui.runs.control import ask
     from neumf_tui.runs.reader import read_info, read_snapshot
@@ -113,13 +115,11 @@ def pin(
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    info = read_info(folder)
-    data = load_dataset(
-        info.dataset.fingerprint, info.dataset.name, home_of(home), info.dataset.source
-    )
+    about = read_info(folder).dataset
+    data = load_dataset(about.fingerprint, about.name, home_of(home), about.source)
     for user in users:
-        data.user_index(user)
+        data.user_index(user)  # all are checked before the first is pinned
     for user in users:
         ask(folder, UNPIN if remove else PIN, user)
     pinned = read_snapshot(folder).pinned or ()
-    say(f"{folder.name} pinned: {', '.join(pinned) or 'nobody'}")
+    say(f"pinned in {folder.name}: {', '.join(pinned) or 'nobody'}")

@@ -4,7 +4,7 @@ from neumf_tui.cli.options import Home, Json, home_of
 
 
 def datasets(json: Json = False, home: Home = None) -> None:
-    """The datasets and where they lie."""
+    """List the known datasets and where they are."""
     import dataclasses
 
     from neumf_tui.data.registry import known_datasets
@@ -14,7 +14,5 @@ def datasets(json: Json = False, home: Home = None) -> None:
     if json:
         print_json([dataclasses.asdict(row) for row in known])
     else:
-        print_table(
-            ("dataset", "here", "where"),
-            [(row.name, "yes" if row.available else "no", row.where) for row in known],
-        )
+        rows = [(row.name, "yes" if row.available else "no", row.where) for row in known]
+        print_table(("dataset", "here", "where"), rows)

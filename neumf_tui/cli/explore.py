@@ -1,4 +1,4 @@
-"""`explore`: open the screen that shows one user's recommendations."""
+"""`explore`: open the screen that shows what a model recommends, and why."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from neumf_tui.cli.screen import need_screen, open_screen
 
 def explore(
     run: Run = None,
-    user: Annotated[str | None, typer.Option(help="Begin with this user.")] = None,
+    user: Annotated[str | None, typer.Option(help="Start with this user.")] = None,
     epoch: Epoch = None,
     low_bandwidth: LowBandwidth = None,
     home: Home = None,
 ) -> None:
-    """Pick a user, see the ranked films, why they stand so, and where the held-out one landed."""
+    """Choose a user and see their ranked films, why, and where the held-out film ranks."""
     from neumf_tui.runs.checkpoint import find_checkpoint
 
     folder = run_folder(home, run)
@@ -23,8 +23,7 @@ def explore(
     if user is not None:
         from neumf_tui.explore.users import load_users
 
-        load_users(folder, home_of(home)).dataset.user_index(
-            user
-        )  # said here, before the screen opens
+        # An unknown user is reported before the screen opens.
+        load_users(folder, home_of(home)).dataset.user_index(user)
     need_screen("neumf-tui rank USER")
     raise typer.Exit(open_screen(folder, "explore", home_of(home), low_bandwidth, user, epoch))

@@ -10,11 +10,11 @@ from neumf_tui.cli.options import Home, Run, run_folder
 def logs(
     run: Run = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run ends.")
+        bool, typer.Option("--follow", "-f", help="Continue until the run ends.")
     ] = False,
     home: Home = None,
 ) -> None:
-    """What happened in a run, and what its trainer printed."""
+    """Print the events of a run and the output of its trainer."""
     from neumf_tui.views.log import follow_log
 
     for line in follow_log(run_folder(home, run), follow):

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +8,15 @@ import typer
 from neumf_tui.errors import UsageError
 
 
-def run_names(incomplete: str) -> list[str]:
-    """For completion in the shell."""
+def run_names(prefix: str) -> list[str]:
+    """Complete the name of a run in the shell."""
     from neumf_tui.home import home_dir
     from neumf_tui.runs.store import run_folders
 
-    return [folder.name for folder in run_folders(home_dir()) if folder.name.startswith(incomplete)]
+    return [folder.name for folder in run_folders(home_dir()) if folder.name.startswith(prefix)]
 
 
+_RUN_HELP = "Name, unique prefix or folder of a run. [default: the latest run]"
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -23,61 +24,76 @@ Home = Annotated[
         help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]",
     ),
 ]
-Run = Annotated[
-    str | None,
-    typer.Argument(
-        help="Name, unique prefix or path of a run; the latest if left out.",
-        autocompletion=run_names,
-    ),
-]
-RunOption = Annotated[
-    str | None,
-    typer.Option(
-        "--run",
-        help="Name, unique prefix or path of a run; the latest if left out.",
-        autocompletion=run_names,
-    ),
+Run = Annotated[str | None, typer.Argument(help=_RUN_HELP, autocompletion=run_names)]
+RunOption = Annotated[str | None, typer.Option("--run", help=_RUN_HELP, autocompletion=run_names)]
+RunName = Annotated[
+    str,
+    typer.Argument(help="Name, unique prefix or folder of a run.", autocompletion=run_names),
 ]
 Epoch = Annotated[
     str | None,
     typer.Option(
         "--epoch",
         metavar="N|best|last",
-        help="The model as it stood after this epoch. [default: best by validation, once the run has ended; else the newest]",
+        help="Use the model after this epoch. [default: best by validation once the run has ended, "
+        "else the newest]",
     ),
 ]
 User = Annotated[str, typer.Argument(help="A user's id, as in the dataset.")]
-Top = Annotated[int, typer.Option(min=1, metavar="K", help="Rows to show.")]
 GuestOption = Annotated[
-    str | None, typer.Option("--guest", help="A guest instead of a user of the dataset.")
+    str | None, typer.Option("--guest", help="A saved guest instead of a user of the dataset.")
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object (or list) on stdout.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object or list.")]
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw", help="In the table, print raw scores; otherwise their means are subtracted."
+    ),
+]
+Top = Annotated[int, typer.Option(min=1, metavar="K", help="Number of rows.")]
+TopFilms = Annotated[str, typer.Option("--top", metavar="K", help="Number of films, or 'all'.")]
 LowBandwidth = Annotated[
     bool | None,
     typer.Option(
         "--low-bandwidth/--no-low-bandwidth",
-        help="One refresh a second, no mouse, 16 colours. [default: config.toml; on by itself when the link is slow]",
+        help="One refresh per second, no mouse, 16 colours. [default: as in config.toml; automatic "
+        "on a slow link]",
     ),
 ]
-
-
-Raw = Annotated[
-    bool,
-    typer.Option("--raw", help="In the table: scores as the model has them, not less their means."),
+DatasetName = Annotated[
+    str,
+    typer.Option(
+        help="auto, demo, a MovieLens release such as ml-100k, or the name of a dataset's folder; "
+        "auto takes the data in --data-dir, or else ml-100k."
+    ),
 ]
-TopFilms = Annotated[str, typer.Option("--top", metavar="K", help="Films to show, or 'all'.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a MovieLens release, its parent, or a file: .inter, .csv, .tsv, .parquet."
+    ),
+]
+Preset = Annotated[
+    str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l. [default: tuned]")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML file of settings that override the preset's."),
+]
 
 
 def rows_of(top: str, what: str = "films") -> int | None:
-    """What `--top` says, None for 'all'; raises UsageError for what is neither that nor a whole number from 1."""
-    if top != "all" and not (top.isdecimal() and int(top) > 0):
-        raise UsageError(f"--top {top}: expected a whole number of {what} from 1, or 'all'")
-    return None if top == "all" else int(top)
+    """Return the number that `--top` gives, None for 'all'; raises UsageError for other texts."""
+    if top == "all":
+        return None
+    if not (top.isdecimal() and int(top) > 0):
+        raise UsageError(f"--top {top}: expected a number of {what} from 1, or 'all'")
+    return int(top)
 
 
 def check_rows(rows: int | None, num_items: int) -> None:
-    """Raises UsageError for more films than the catalogue has."""
+    """Raise UsageError if more items are wanted than the catalogue has."""
     if rows is not None and rows > num_items:
         raise UsageError(
             f"--top {rows}: the catalogue has {num_items:,} items; give fewer, or 'all'"
@@ -85,7 +101,7 @@ def check_rows(rows: int | None, num_items: int) -> None:
 
 
 def form_of(json: bool, csv: bool) -> str:
-    """`json`, `csv` or `table`; raises UsageError for two at once."""
+    """Return `json`, `csv` or `table`; raises UsageError for two at once."""
     if json and csv:
         raise UsageError("--json and --csv: choose one")
     return "json" if json else "csv" if csv else "table"
@@ -98,7 +114,7 @@ def home_of(option: Path | None) -> Path:
 
 
 def run_folder(option: Path | None, run: str | None) -> Path:
-    """The folder of the run that was named; raises RunError."""
+    """Return the folder of the named run in the home that `option` gives; raises RunError."""
     from neumf_tui.runs.store import find_run
 
     return find_run(home_of(option), run)

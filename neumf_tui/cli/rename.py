@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, run_folder
+from neumf_tui.cli.options import Home, RunName, run_folder
 
 
 def rename(
-    run: Annotated[str, typer.Argument(help="Name, unique prefix or path of a run.")],
+    run: RunName,
     name: Annotated[str, typer.Argument(help="Its new name.")],
     home: Home = None,
 ) -> None:
-    """Give a run without a trainer another name."""
+    """Rename a run that is not training."""
     from neumf_tui.runs.control import rename_run
     from neumf_tui.views.output import say
 

@@ -1,4 +1,4 @@
-"""Open a screen, with what the terminal and the person's config say of it."""
+"""Open a screen in the terminal."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
 
 ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h\x1b[2J\x1b[H", "\x1b[?1049l"
-"""The alternate screen, empty; and back."""
+"""Switch to the alternate screen and clear it; switch back."""
 
 
 def open_screen(
@@ -21,11 +21,11 @@ def open_screen(
     user_id: str | None = None,
     epoch: str | None = None,
 ) -> int:
-    """Run the app until the person leaves; the exit code. `folder` is None for the list of runs.
+    """Run the app until the person leaves it and return the exit code.
 
-    `user_id` and `epoch` are what the explore screen begins with.
+    `folder` is None for the list of runs. The explore screen starts with `user_id` and `epoch`.
     """
-    # What a key changes is drawn at the next frame, twice if an answer comes after: 8 ms each instead of 17.
+    # At 120 frames a second a key's change is drawn after 8 ms; at Textual's 60 after 17 ms.
     os.environ.setdefault("TEXTUAL_FPS", "120")
     with _first_line(screen, folder.name if folder else ""):
         from neumf_tui.tui.app import NeumfApp, load_config
@@ -36,23 +36,23 @@ def open_screen(
 
 @contextmanager
 def _first_line(screen: str, name: str) -> Iterator[None]:
-    """The screen's first line at once, where the app will draw it: Textual alone takes a third of a second to import."""
+    """Show the screen's first line while Textual is imported, which takes a third of a second."""
     terminal = sys.__stderr__
-    assert terminal is not None, "need_screen has looked"
+    assert terminal is not None, "need_screen has checked it"
     terminal.write(f"{ENTER_SCREEN} \x1b[1mneumf-tui\x1b[0m ▸ {screen}  {clean(name)}  loading")
     terminal.flush()
     try:
         yield
     except BaseException:
-        # Nothing was started that would leave the screen; what went wrong is told on the shell's own.
+        # The app has not started, so nothing else leaves the alternate screen.
         terminal.write(LEAVE_SCREEN)
         terminal.flush()
         raise
 
 
-def need_screen(twin: str) -> None:
-    """Raise UsageError where there can be no screen, naming the command that prints the same."""
+def need_screen(command: str) -> None:
+    """Raise UsageError if no screen can be opened; `command` prints the same as text."""
     from neumf_tui.terminal import why_no_screen
 
     if why := why_no_screen():
-        raise UsageError(f"this needs a terminal, and {why}; `{twin}` prints the same")
+        raise UsageError(f"this command needs a terminal, but {why}; use `{command}` instead")

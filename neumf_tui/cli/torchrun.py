@@ -1,4 +1,4 @@
-"""`train` in a process that torchrun started: it trains itself, with the others, and rank 0 alone speaks."""
+"""`train` in a process that torchrun started: all train together, and only rank 0 prints."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def follow(part: "Member") -> int:
-    """Train the run that rank 0 says, without a word: the exit code."""
+    """Train the run that rank 0 chooses, silently, and return the exit code."""
     group = _join(part)
     folder, ended = group.first((Path(), False))
     from neumf_tui.runs.reader import read_status
@@ -27,8 +27,11 @@ def follow(part: "Member") -> int:
 
 
 def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
-    """Train the run, if it has not ended already, with all who follow, and tell of it: the exit code."""
-    from neumf_tui.cli.plain import telling
+    """Train the run with the other processes and report it, and return the exit code.
+
+    If the run has ended already, nothing is trained.
+    """
+    from neumf_tui.cli.plain import reporting
     from neumf_tui.runs.reader import read_status
     from neumf_tui.runs.summary import train_summary
     from neumf_tui.views.output import print_json, say
@@ -38,12 +41,12 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
     group.first((folder, ended))
     if ended:
         status = read_status(folder)
-        say(f"run {folder.name} of this job is {status.state} already")
+        say(f"run {folder.name} of this job is already {status.state}")
         return status.exit_code
     from neumf_tui.training.worker import train
 
     say(f"run {folder.name} in {folder}")
-    with telling(folder):
+    with reporting(folder):
         code = train(folder, part, group)
     summary = train_summary(folder)
     if code == 0 or (code != AGAIN and summary["metrics"] is not None):
@@ -52,9 +55,8 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
 
 
 def _join(part: "Member") -> "Group":
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # as in runs/launch.py; before torch is loaded
+    # As in runs/launch.py; must be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_torchrun()
     from neumf_tui.training.distributed.group import join
 
@@ -69,10 +71,11 @@ def choose_run(
     epochs: int | None,
     make: Callable[[str], Path],
 ) -> tuple[Path, bool]:
-    """The run to train, ready for it, and whether it has ended already; what is new is made by `make(job)`.
+    """Return the run to train, ready for a trainer, and whether it has ended already.
 
-    torchrun starts the same command again where a process has died, and Slurm a job that it took from its nodes: both go on with
-    the run that the command has made, which is known by the id of the job and the command. Raises NeumfTuiError.
+    `make(job)` creates a new run. torchrun repeats the command when a process has died, and Slurm
+    repeats a job that it has preempted. Both continue the run that the command has created; it is
+    found by the job's id and the command. Raises NeumfTuiError.
     """
     from neumf_tui.runs.control import make_ready
     from neumf_tui.runs.reader import read_status
@@ -96,7 +99,10 @@ def choose_run(
 
 
 def find_run_of_job(part: "Member", home: Path, name: str | None, job: str) -> Path | None:
-    """The run that this command of this job has made before; raises UsageError where that could never be told."""
+    """Return the run that this command of this job has created before, if any.
+
+    Raises UsageError if a restart could not find the run again.
+    """
     from neumf_tui.home import runs_dir
     from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.store import run_folders
@@ -107,12 +113,12 @@ def find_run_of_job(part: "Member", home: Path, name: str | None, job: str) -> P
                 if read_info(folder).job == job:
                     return folder
             except RunError:
-                continue  # damaged, so it is not the one to go on with
+                continue  # damaged, so it cannot be continued
         return None
     if part.max_restarts and name is None:
         raise UsageError(
-            f"torchrun --max-restarts {part.max_restarts}: nothing says which run to go on with after a restart; "
-            "give torchrun --rdzv-id or --standalone, or train --name"
+            f"torchrun --max-restarts {part.max_restarts}: a restart could not find its run; "
+            "add --rdzv-id or --standalone to torchrun, or --name to train"
         )
     folder = runs_dir(home) / (name or "")
     return folder if part.restarts and name and folder.exists() else None

@@ -201,7 +201,7 @@ def _screen(probes: Probes) -> Check:
     if not why:
         return Check("screen", "ok", "possible")
     # Output into a pipe or a file tells about this call only.
-    state: State = "note" if why.endswith("is no terminal") else "problem"
+    state: State = "note" if why.endswith("is not a terminal") else "problem"
     return Check("screen", state, f"none here: {why}; `train` goes on as with --plain")
 
 

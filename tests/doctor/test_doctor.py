@@ -155,7 +155,11 @@ def test_background(
 
 @pytest.mark.parametrize(
     ("why", "state"),
-    [("", "ok"), ("stdout is no terminal", "note"), ("the terminal is dumb (TERM)", "problem")],
+    [
+        ("", "ok"),
+        ("stdout is not a terminal", "note"),
+        ("the terminal cannot move its cursor (TERM=dumb)", "problem"),
+    ],
 )
 def test_screen(good: Probes, own_home: Path, why: str, state: str) -> None:
     assert found(own_home, replace(good, no_screen=lambda: why), "screen").state == state

@@ -271,11 +271,11 @@ def test_a_living_run_is_neither_deleted_nor_renamed(inside: Cli, live: Path) ->
     refused = inside("train", "--resume", "live", "--epochs", "100001", "--on-finish", "true")
     assert (
         refused.returncode == 2
-        and "leave it out" in refused.stderr
+        and "leave these flags out" in refused.stderr
         and read_snapshot(live).planned is None
     )
     extended = inside("train", "--resume", "live", "--epochs", "100001")
-    assert extended.returncode == 0 and "goes on to epoch 100001" in extended.stderr
+    assert extended.returncode == 0 and "continues to epoch 100001" in extended.stderr
     assert read_snapshot(live).planned == 100_001
 
 

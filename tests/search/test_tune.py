@@ -481,7 +481,7 @@ def test_ctrl_c_stops_the_trial_with_a_checkpoint_and_keeps_the_study(
         assert terminal.wait_exit() == 130
         terminal.caught_up()
         assert (
-            "goes on with it: neumf-tui tune --study s --trials 5" in terminal.text
+            "continue it with neumf-tui tune --study s --trials 5" in terminal.text
             and "Traceback" not in terminal.text
         )
         assert "1 stopped" in terminal.text and "no trial is done" in terminal.text

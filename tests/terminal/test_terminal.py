@@ -187,7 +187,10 @@ def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(sys, "__stdin__", source)
         monkeypatch.setattr(sys, "__stderr__", target)
         assert terminal.ask_background(60, {"TERM": "xterm", "COLORFGBG": "15;0"}) == (0, 0, 0)
-        assert terminal.why_no_screen() in ("the terminal is dumb (TERM)", "stdin is no terminal")
+        assert terminal.why_no_screen() in (
+            "the terminal cannot move its cursor (TERM=dumb)",
+            "stdin is not a terminal",
+        )
     assert terminal.ask_background(60, {"TERM": "xterm"}) is None, "closed streams"
     monkeypatch.setattr(sys, "__stdin__", None)
     assert terminal.ask_background(60, {"TERM": "xterm"}) is None
@@ -197,7 +200,7 @@ def test_why_no_screen(ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -
     assert terminal.why_no_screen() == ""
     with Path(os.devnull).open("w") as nowhere:
         monkeypatch.setattr(sys, "__stdout__", nowhere)
-        assert terminal.why_no_screen() == "stdout is no terminal"
+        assert terminal.why_no_screen() == "stdout is not a terminal"
     monkeypatch.setenv("TERM", "dumb")
     assert "dumb" in terminal.why_no_screen()
 

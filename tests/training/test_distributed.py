@@ -362,7 +362,7 @@ def test_a_job_without_a_name_goes_on_by_the_runs_name(
         return own_home / "runs" / "new"
 
     write_status(trained, msgspec.structs.replace(read_status(trained), state="running", epoch=1))
-    with pytest.raises(UsageError, match="--rdzv-id or --standalone, or train --name"):
+    with pytest.raises(UsageError, match="--rdzv-id or --standalone to torchrun, or --name to train"):
         choose_run(part(job=""), own_home, None, None, None, make)
     assert (
         choose_run(part(job="", max_restarts=0), own_home, None, None, None, make)[0].name == "new"

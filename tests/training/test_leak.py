@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.cli.check_leak import _meaning
+from neumf_tui.cli.check_leak import verdict_text
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.null_dataset import without_structure
@@ -242,7 +242,7 @@ def test_leak_free_settings_pass_and_the_rule_with_many_negatives_is_caught() ->
     assert found.verdict == "leak"
     assert not found.blind
     assert found.findings[0].verdict == found.findings[2].verdict == "above"
-    assert "--no-exclude-heldout" in _meaning(settings(exclude_heldout=True), found)
+    assert "--no-exclude-heldout" in verdict_text(settings(exclude_heldout=True), found)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_heldout_items_among_the_training_pairs_are_caught(monkeypatch: pytest.M
     assert found.verdict == "leak"
     assert not found.blind
     assert {one.verdict for one in found.findings} == {"above"}
-    assert "not by exclude_heldout: training sees" in _meaning(settings(), found)
+    assert "not through exclude_heldout: training sees" in verdict_text(settings(), found)
 
 
 def test_a_ranking_that_flatters_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +300,7 @@ def test_a_ranking_that_flatters_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(leak, "Evaluator", Flatterer)
     found = check(settings(epochs=2))
     assert (found.verdict, found.blind) == ("leak", True)
-    assert "ranking, or training after its first steps, sees" in _meaning(settings(), found)
+    assert "ranking, or training after its first steps, sees" in verdict_text(settings(), found)
 
 
 def test_lower_than_chance_is_another_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +315,7 @@ def test_lower_than_chance_is_another_fault(monkeypatch: pytest.MonkeyPatch) -> 
     found = check(settings(epochs=1), popular(600, 240))
     assert found.verdict == "fault"
     assert [one.verdict for one in found.findings] == ["below", "below", "chance"]
-    assert "Hit@10, Hit@50 lower than by chance" in _meaning(settings(), found)
+    assert "Hit@10, Hit@50 below chance" in verdict_text(settings(), found)
 
 
 def test_progress_is_reported_before_each_epoch(demo: Dataset) -> None:

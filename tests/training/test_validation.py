@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from neumf_tui.cli.plain import _line
+from neumf_tui.cli.plain import event_line
 from neumf_tui.runs.checkpoint import best_epoch, describe_epoch, find_checkpoint
 from neumf_tui.runs.events import Evaluated, Started
 from neumf_tui.runs.keeper import environment_of
@@ -205,9 +205,9 @@ def test_status_tells_of_both(own_home: Path) -> None:
 
 def test_plain_lines_have_it(own_home: Path) -> None:
     events = [*read_snapshot(make_run(own_home, "finished", validation=VALIDATION)).evaluations]
-    assert "Hit@50 0.3000  validation 0.3600  Hit@10" in _line(events[1], 4, 1, 0.5)
+    assert "Hit@50 0.3000  validation 0.3600  Hit@10" in event_line(events[1], 4, 1, 0.5)
     without = msgspec.structs.replace(events[1], validation=None)
-    assert "validation" not in _line(without, 4, 1, 0.5)
+    assert "validation" not in event_line(without, 4, 1, 0.5)
     started = Started(
         t=0,
         device="cpu",
@@ -217,7 +217,7 @@ def test_plain_lines_have_it(own_home: Path) -> None:
         popularity=METRICS,
         popularity_validation=METRICS,
     )
-    assert _line(started, 4, 1, 0.0).endswith(
+    assert event_line(started, 4, 1, 0.0).endswith(
         "popularity alone gives Hit@50 0.3000, validation 0.3000"
     )
 
