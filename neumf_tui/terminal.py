@@ -39,7 +39,7 @@ _XTERM_16: tuple[Rgb, ...] = (
 def why_no_screen() -> str:
     """Why there can be no screen, or nothing. Textual draws on stderr and reads stdin."""
     if os.environ.get("TERM", "dumb") == "dumb":
-        return "the terminal cannot move its cursor (TERM=dumb)"
+        return "TERM is unset or dumb"
     for stream, name in (
         (sys.__stdin__, "stdin"),
         (sys.__stderr__, "stderr"),

@@ -55,4 +55,4 @@ def need_screen(command: str) -> None:
     from neumf_tui.terminal import why_no_screen
 
     if why := why_no_screen():
-        raise UsageError(f"this command needs a terminal, but {why}; use `{command}` instead")
+        raise UsageError(f"no screen here: {why}; use `{command}` instead")

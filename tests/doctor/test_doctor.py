@@ -158,7 +158,7 @@ def test_background(
     [
         ("", "ok"),
         ("stdout is not a terminal", "note"),
-        ("the terminal cannot move its cursor (TERM=dumb)", "problem"),
+        ("TERM is unset or dumb", "problem"),
     ],
 )
 def test_screen(good: Probes, own_home: Path, why: str, state: str) -> None:

@@ -188,7 +188,7 @@ def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(sys, "__stderr__", target)
         assert terminal.ask_background(60, {"TERM": "xterm", "COLORFGBG": "15;0"}) == (0, 0, 0)
         assert terminal.why_no_screen() in (
-            "the terminal cannot move its cursor (TERM=dumb)",
+            "TERM is unset or dumb",
             "stdin is not a terminal",
         )
     assert terminal.ask_background(60, {"TERM": "xterm"}) is None, "closed streams"
