@@ -441,5 +441,5 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], says: str
 
 
 def test_no_validation_item_is_told() -> None:
-    with pytest.raises(DatasetError, match=r"no user has three interactions .* --no-validation"):
+    with pytest.raises(DatasetError, match=r"no user has three interactions.* --no-validation"):
         Evaluator(tiny_dataset([[0, 1], [2, 3]], 5), torch.device("cpu"), validation=True)
