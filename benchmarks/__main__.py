@@ -3,7 +3,7 @@
     python -m benchmarks                     all except the long ones, one after another
     python -m benchmarks peers scaling       these two
     python -m benchmarks --list              what there is, and how long it takes
-    python -m benchmarks --quick             everything once, on small data: a test, not a measurement
+    python -m benchmarks --quick             everything once, on small data, as a test
     python -m benchmarks quality --keep X    go on after an interruption with the runs kept in X
     python -m benchmarks --readme            copy tables from the results into README.md
 

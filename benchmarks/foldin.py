@@ -1,4 +1,7 @@
-"""Whether fold-in is to be trusted: trained users folded in from their own history, against what training made of them."""
+"""Whether fold-in can be trusted: trained users folded in from their own history.
+
+Their held-out items are ranked with the embeddings from fold-in and with those from training.
+"""
 
 import copy
 from collections.abc import Sequence
@@ -8,9 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks.host import say
+from benchmarks.program import open_data, train_epochs
 from benchmarks.report import Options, Report, Table, times
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.registry import open_dataset
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.explore.foldin import FoldIn
 from neumf_tui.home import home_dir
@@ -21,11 +24,16 @@ from neumf_tui.training.trainer import Trainer
 
 USERS = 200
 DRAWS = 5
+RULES = {"`d2l`": True, "`d2l --no-exclude-heldout`": False}
+COLUMNS = (
+    "", "median rank, trained", "folded in", "Hit@50, trained", "folded in",
+    "least correlation of log ranks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Figures of `users` as trained, and as folded in with each draw of negatives."""
+class Comparison:
+    """Results of `users` as trained, and as folded in with each draw of negatives."""
 
     users: int
     median_trained: float
@@ -34,10 +42,10 @@ class Alike:
     """Hit@50."""
     hits_folded: list[float]
     log_rank_correlation: list[float]
-    """Of the logarithms of both ranks, over users."""
+    """Correlation over users between the logarithms of both ranks."""
 
 
-def check(
+def compare(
     model: NeuMF,
     dataset: Dataset,
     *,
@@ -45,14 +53,14 @@ def check(
     count: int = USERS,
     seed: int = 0,
     draws: int = DRAWS,
-) -> Alike:
-    """Fold trained users in from their own history, and rank their held-out items with both pairs of embeddings.
+) -> Comparison:
+    """Fold trained users in and rank their held-out items with both pairs of embeddings.
 
-    `count` users who have a held-out item, drawn by `seed`; each folded in with seeds 0 to `draws` − 1.
+    `count` users who have a held-out item are drawn by `seed`; each is folded in with seeds 0 to
+    `draws` − 1.
     """
-    users = np.random.default_rng(seed).permutation(
-        np.flatnonzero(np.asarray(dataset.split.heldout) >= 0)
-    )[:count]
+    have_heldout = np.flatnonzero(np.asarray(dataset.split.heldout) >= 0)
+    users = np.random.default_rng(seed).permutation(have_heldout)[:count]
     evaluator = Evaluator(dataset, torch.device("cpu"))
     trained = evaluator.ranks(model)[users]
     fold_in, folded = FoldIn(model, weight_decay=weight_decay), copy.deepcopy(model)
@@ -66,7 +74,7 @@ def check(
         medians.append(float(np.median(ranks)))
         hits.append(float(np.mean(ranks <= CUTOFF)))
         log_correlations.append(float(np.corrcoef(np.log(trained), np.log(ranks))[0, 1]))
-    return Alike(
+    return Comparison(
         len(users),
         float(np.median(trained)),
         medians,
@@ -79,43 +87,28 @@ def check(
 def run(options: Options) -> Report:
     draws = 1 if options.quick else options.rounds or DRAWS
     torch.set_num_threads(1)
-    name = "demo" if options.quick else "ml-100k"
-    data = open_dataset(
-        name, None if options.quick else options.data_dir, home_dir(), say, lambda _: None
-    )
+    data = open_data(options, home_dir())
     found, rows = {}, []
-    for words, rule in (("`d2l`", True), ("`d2l --no-exclude-heldout`", False)):
+    for name, rule in RULES.items():
         settings = make_settings("d2l", {"exclude_heldout": rule})
         trainer = Trainer(data, settings, torch.device("cpu"))
-        for epoch in range(1, settings.epochs + 1):
-            for batch in trainer.batches(epoch):
-                trainer.step(batch)
-        found[words] = one = check(
-            trainer.model, data, weight_decay=settings.weight_decay, draws=draws
-        )
-        medians, hits = (_range(one.median_folded, "{:g}"), _range(one.hits_folded, "{:.3f}"))
-        likeness = f"{min(one.log_rank_correlation):.2f}"
-        rows.append(
-            [words, f"{one.median_trained:g}", medians, f"{one.hits_trained:.3f}", hits, likeness]
-        )
-        say(f"  {words}: median rank {one.median_trained:g}, folded in {medians}")
-    columns = [
-        "",
-        "median rank, trained",
-        "folded in",
-        "Hit@50, trained",
-        "folded in",
-        "least correlation of log ranks",
-    ]
+        train_epochs(trainer, range(1, settings.epochs + 1))
+        one = compare(trainer.model, data, weight_decay=settings.weight_decay, draws=draws)
+        medians, hits = _range(one.median_folded, "{:g}"), _range(one.hits_folded, "{:.3f}")
+        correlation = f"{min(one.log_rank_correlation):.2f}"
+        hit = f"{one.hits_trained:.3f}"
+        rows.append([name, f"{one.median_trained:g}", medians, hit, hits, correlation])
+        say(f"  {name}: median rank {one.median_trained:g}, folded in {medians}")
+        found[name] = asdict(one)
     return Report(
         title="Trained users folded in from their own history",
-        figures={words: asdict(one) for words, one in found.items()},
+        figures=found,
         repeats=f"Least and most of {times(draws, 'draw')} of negatives",
-        tables=[Table(columns, rows)],
+        tables=[Table(COLUMNS, rows)],
         notes=[
-            f"{name}, preset `d2l`, seed 0: {USERS} users who have a held-out item, drawn by seed 0, each folded in from their "
-            "own training history with everything else frozen, and the rank of their held-out item compared with that of the "
-            "user as trained."
+            f"{data.name}, preset `d2l`, seed 0. {USERS} users who have a held-out item, drawn by "
+            "seed 0, are folded in from their own training history while everything else is "
+            "frozen. The rank of their held-out item is compared with that of the user as trained."
         ],
     )
 

@@ -1,8 +1,9 @@
-"""One epoch and one evaluation of a prepared dataset on the CPU in this process, and what memory that took; prints JSON.
+"""One epoch and one evaluation of a prepared dataset on the CPU in this process; prints JSON.
 
     python -m benchmarks.one_epoch FOLDER '{"embedding_size": 10}'
 
-Preset `d2l` with these settings over it. Seconds are of the wall, but `processor`: of the whole process, all threads together.
+Uses preset `d2l` with these changes. `processor` is the processor time of all threads, the other
+times are wall time. The memory is that of this process.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.program import train_epochs
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.prepared import load
 from neumf_tui.evaluation.evaluator import Evaluator
@@ -23,9 +25,9 @@ from neumf_tui.training.trainer import Trainer
 
 
 class Memory:
-    """What of its own memory (`RssAnon`: not of files that are mapped) this process holds at most, looked at every 20 ms.
+    """The most memory of its own that this process held, read every 20 ms.
 
-    Linux alone says it; elsewhere all is None.
+    Its own is `RssAnon`: memory without mapped files. Known on Linux only; elsewhere None.
     """
 
     def __init__(self) -> None:
@@ -43,12 +45,11 @@ class Memory:
             lines = Path("/proc/self/status").read_text().splitlines()
         except OSError:
             return None
-        return next(
-            (int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:")), None
-        )
+        found = (int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
+        return next(found, None)
 
     def figures(self) -> dict[str, float | None]:
-        """In MiB; `peak` is all that was resident at once, mapped files and code included."""
+        """Return MiB; `peak` also has mapped files and code that were resident."""
         return {"peak": self._read("VmHWM"), "anonymous": self.anonymous}
 
 
@@ -58,26 +59,28 @@ def main() -> None:
     data = load(folder.parent, folder.name)
     settings, device = make_settings("d2l", changes), torch.device("cpu")
     set_threads(settings)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     trainer, evaluator = Trainer(data, settings, device), Evaluator(data, device)
     ready = time.perf_counter()
-    for batch in trainer.batches(1):
-        trainer.step(batch)
+    train_epochs(trainer, [1])
     trained = time.perf_counter()
     metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(1)), evaluator.candidates)
     evaluated = time.perf_counter()
-    print(
-        json.dumps(
-            {
-                "users": data.num_users, "items": data.num_items,
-                "interactions": data.num_train + int((data.split.heldout >= 0).sum()), "pairs": data.num_train,
-                "threads": torch.get_num_threads(), "evaluation_threads": usable_cores(),
-                "ready": ready - begun, "train": trained - ready, "evaluate": evaluated - trained,
-                "processor": time.process_time(), "auc": metrics["auc"],
-                "mib": memory.figures(),
-            }
-        )
-    )  # fmt: skip
+    found = {
+        "users": data.num_users,
+        "items": data.num_items,
+        "interactions": data.num_train + int((data.split.heldout >= 0).sum()),
+        "pairs": data.num_train,
+        "threads": torch.get_num_threads(),
+        "evaluation_threads": usable_cores(),
+        "ready": ready - started,
+        "train": trained - ready,
+        "evaluate": evaluated - trained,
+        "processor": time.process_time(),
+        "auc": metrics["auc"],
+        "mib": memory.figures(),
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

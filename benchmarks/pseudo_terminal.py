@@ -1,4 +1,4 @@
-"""A terminal that tests can look at: a program on a pseudo-terminal, what it sent, and the screen that comes of it."""
+"""A program on a pseudo-terminal, for tests and benchmarks: its output and its screen."""
 
 import codecs
 import fcntl
@@ -24,12 +24,13 @@ import pyte
 from benchmarks.waiting import wait_for
 
 LIMIT = 60.0
-"""Seconds after which something that was waited for will not come; far more than it takes."""
+"""Seconds after which a wait fails; far more than anything takes."""
 KIND = "\x1b[?62;22c"
-"""What all terminals answer, in their own words, when asked for their kind (DA1)."""
+"""The answer to the query for the terminal's kind (DA1), which all terminals answer somehow."""
 
-# The first process of the session: with a program of its own below it, as a shell has, or becoming the program, as over
-# `ssh host command`. It says the program's process id and exit code, and then holds the session open until it is told.
+# The first process of the session. It starts the program as a shell does, or becomes it, as with
+# `ssh host command`. It reports the program's pid and exit code, and keeps the session open until
+# it is told to end.
 _LEADER = """
 import fcntl, os, sys, termios
 os.setsid()
@@ -49,20 +50,23 @@ os.read(hold, 1)
 """
 
 _OF_A_TERMINAL = (
-    "COLORTERM", "NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL", "VTE_VERSION", "COLORFGBG", "LINES", "COLUMNS",
+    "COLORTERM", "NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL", "VTE_VERSION",
+    "COLORFGBG", "LINES", "COLUMNS",
 )  # fmt: skip
 _SEQUENCE = re.compile(
-    r"\x1b(?:\[[\d;:?<=>$ ]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|P(?:[^\x1b]|\x1b[^\\]|\x1b\x1b\\)*\x1b\\|[^\[\]P])"
+    r"\x1b(?:\[[\d;:?<=>$ ]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|P(?:[^\x1b]|\x1b[^\\]|\x1b\x1b\\)*\x1b\\|[^\[\]P])"
 )
 _SGR = re.compile(r"\x1b\[([\d;:]*)m")
 _MODE = re.compile(r"\x1b\[\?([\d;]+)([hl])")
 _UNKNOWN_TO_PYTE = re.compile(
-    r"\x1b(?:\[[<>=][\d;]*[a-zA-Z]|\[[\d;?]*\$p|\](?:52|9|777|11);[^\x07\x1b]*(?:\x07|\x1b\\)|P(?:[^\x1b]|\x1b[^\\]|\x1b\x1b\\)*\x1b\\)"
+    r"\x1b(?:\[[<>=][\d;]*[a-zA-Z]|\[[\d;?]*\$p|\](?:52|9|777|11);[^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|P(?:[^\x1b]|\x1b[^\\]|\x1b\x1b\\)*\x1b\\)"
 )
 
 
 def colours(text: str) -> set[int]:
-    """Depths of the colours that `text` switches to: 16, 256, 1 << 24. Attributes such as bold are none."""
+    """Return the colour depths that `text` uses: 16, 256, 1 << 24; bold and the like have none."""
     found = set()
     for match in _SGR.finditer(text):
         parameters = re.split("[;:]", match.group(1))
@@ -77,7 +81,7 @@ def colours(text: str) -> set[int]:
 
 
 def set_modes(text: str) -> set[int]:
-    """Private modes that are on after `text`; at first the cursor (25) and line wrap (7) are."""
+    """Return the private modes that are on after `text`; 25 (cursor) and 7 (line wrap) start on."""
     modes = {7, 25}
     for match in _MODE.finditer(text):
         for mode in map(int, match.group(1).split(";")):
@@ -86,7 +90,7 @@ def set_modes(text: str) -> set[int]:
 
 
 def environment(changes: Mapping[str, str | None]) -> dict[str, str]:
-    """This process's environment without what it knows of its own terminal; None takes a variable away."""
+    """Return this environment without its own terminal's variables; None removes a variable."""
     env = dict(os.environ)
     for name in _OF_A_TERMINAL:
         env.pop(name, None)
@@ -99,10 +103,11 @@ def environment(changes: Mapping[str, str | None]) -> dict[str, str]:
 
 
 class Terminal:
-    """A terminal emulator with a program in it; a context manager that ends what is left of it.
+    """A terminal emulator that runs a program; a context manager that ends the program.
 
-    background: what it says its background is, as `#rrggbb`. answers: whether it says what it is at all.
-    own_session: the program is the session's first process and has no shell above it.
+    background: the background colour that it reports, as `#rrggbb`. answers: whether it answers the
+    query for its kind. own_session: whether the program is the session's first process, without a
+    shell above it.
     """
 
     def __init__(
@@ -117,9 +122,9 @@ class Terminal:
     ) -> None:
         self.size, self.background, self.answers = size, background, answers
         self.received = b""
-        """All bytes so far."""
+        """All output so far."""
         self.arrivals: list[tuple[float, int]] = []
-        """When they came (time.monotonic), and how many at once."""
+        """Time (time.monotonic) and number of bytes of each read."""
         self._screens = {name: pyte.Screen(*size) for name in ("main", "alternate")}
         self._streams = {name: pyte.Stream(screen) for name, screen in self._screens.items()}
         self._shown = "main"
@@ -138,13 +143,17 @@ class Terminal:
         self.modes_before = termios.tcgetattr(self.master)
         self.leader = subprocess.Popen(
             [sys.executable, "-ISc", _LEADER, str(report_end), str(hold_end), own, *command],
-            stdin=self.slave, stdout=self.slave, stderr=self.slave, pass_fds=(report_end, hold_end), env=environment(env or {}),
-        )  # fmt: skip
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            pass_fds=(report_end, hold_end),
+            env=environment(env or {}),
+        )
         os.close(report_end)
         os.close(hold_end)
         self._report = os.fdopen(report)
         self.pid = int(self._report.readline())
-        """Of the program."""
+        """The program's process id."""
         self._code: int | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -162,7 +171,7 @@ class Terminal:
         self._report.close()
         os.close(self._hold)
 
-    # The terminal's side.
+    # The terminal.
 
     def _read(self) -> None:
         while not self._closing.is_set():
@@ -188,7 +197,7 @@ class Terminal:
             elif match.group() != b"\x1b[c" and self.background:
                 red, green, blue = (self.background[i : i + 2] * 2 for i in (1, 3, 5))
                 os.write(self.master, f"\x1b]11;rgb:{red}/{green}/{blue}\x1b\\".encode())
-        self._question = self._question[end:][-16:]  # a question may come in two pieces
+        self._question = self._question[end:][-16:]  # a query may come in two pieces
 
     def _draw(self, text: str) -> None:
         text = self._tail + text
@@ -207,20 +216,20 @@ class Terminal:
                 self._streams[self._shown].feed(part)
 
     def stall(self) -> None:
-        """Take nothing more: a link that has broken without a word."""
+        """Stop reading, like a connection that was lost without notice."""
         self._reading.clear()
-        time.sleep(0.05)  # a read under way
+        time.sleep(0.05)  # until the current read has ended
 
     def go_on(self) -> None:
         self._reading.set()
 
     @property
     def full(self) -> bool:
-        """Whether what lies between has no room for another byte."""
+        """Whether the buffer between program and terminal is full."""
         return not select.select([], [self.slave], [], 0)[1]
 
     def hang_up(self) -> None:
-        """The terminal is gone."""
+        """Close the terminal."""
         if not self._closing.is_set():
             self._closing.set()
             self._reading.set()
@@ -238,11 +247,11 @@ class Terminal:
                 screen.resize(height, width)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
-    # What there is to see.
+    # The screen.
 
     @property
     def count(self) -> int:
-        """Bytes so far."""
+        """Number of bytes so far."""
         return len(self.received)
 
     @property
@@ -256,7 +265,7 @@ class Terminal:
 
     @property
     def alternate(self) -> bool:
-        """Whether a full screen is up."""
+        """Whether the alternate screen is shown."""
         return self._shown == "alternate"
 
     @property
@@ -266,13 +275,13 @@ class Terminal:
 
     @property
     def main_text(self) -> str:
-        """The screen that a full screen covers."""
+        """Text of the main screen, which the alternate one covers."""
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screens["main"].display)
 
     @property
     def cells(self) -> list[list[pyte.screens.Char]]:
-        """Every cell of the screen, with its colours and attributes."""
+        """All cells of the screen, with colours and attributes."""
         with self._lock:
             screen = self._screens[self._shown]
             return [
@@ -290,7 +299,7 @@ class Terminal:
             time.sleep(0.01)
 
     def settle(self, quiet: float = 1.2, seconds: float = LIMIT) -> None:
-        """Wait until nothing has come for `quiet` seconds."""
+        """Wait until there was no output for `quiet` seconds."""
         until, count, since = time.monotonic() + seconds, self.count, time.monotonic()
         while time.monotonic() - since < quiet:
             assert time.monotonic() < until, "it never comes to rest"
@@ -315,7 +324,7 @@ class Terminal:
         os.kill(self.pid, number)
 
     def wait_exit(self, seconds: float = LIMIT) -> int:
-        """The exit code; negative is the number of the signal that killed it."""
+        """Return the exit code; negative: the number of the signal that killed the program."""
         if self._code is None:
             if self.leader.pid == self.pid:
                 self._code = self.leader.wait(seconds)
@@ -326,7 +335,7 @@ class Terminal:
         return self._code
 
     def session(self) -> list[int]:
-        """Processes of this terminal's session, without its first where that is not the program."""
+        """Return the processes of this session, without the first if it is not the program."""
         found = []
         for pid in psutil.pids():
             with suppress(ProcessLookupError, PermissionError, psutil.Error):
@@ -338,30 +347,31 @@ class Terminal:
         return found
 
     def caught_up(self) -> None:
-        """Wait until all that was sent has been read."""
+        """Wait until all output has been read."""
         wait_for(lambda: not select.select([self.master], [], [], 0.02)[0], "the terminal to read")
         with self._lock:
             pass
 
 
 def viewer(*args: str, **options: object) -> Terminal:
-    """`neumf-tui` with `args` in a terminal; options as of Terminal."""
+    """Run `neumf-tui` with `args` in a terminal; options are those of Terminal."""
     return Terminal([sys.executable, "-m", "neumf_tui", *args], **options)  # type: ignore[arg-type]
 
 
 def differing(
     before: list[list[pyte.screens.Char]], after: list[list[pyte.screens.Char]]
 ) -> list[str]:
+    """Return a line for each cell that differs between two drawings of a screen."""
     pairs = (
         (y, x, a, b)
         for y, (r, s) in enumerate(zip(before, after, strict=True))
         for x, (a, b) in enumerate(zip(r, s, strict=True))
     )
-    return [f"row {y} column {x}: {a} is {b} when drawn anew" for y, x, a, b in pairs if a != b]
+    return [f"row {y} column {x}: {a} is {b} when drawn again" for y, x, a, b in pairs if a != b]
 
 
 def refreshes(terminal: Terminal, since: float) -> list[int]:
-    """Bytes of each refresh after `since`: what comes within a fifth of a second is one."""
+    """Return the bytes of each refresh after `since`; output within 0.2 s counts as one."""
     sizes: list[int] = []
     last = 0.0
     for when, count in terminal.arrivals:

@@ -1,33 +1,29 @@
-"""A real pseudo-terminal that notes when each piece of a program's output came.
+"""A pseudo-terminal that only records when each piece of a program's output came. Needs pyte."""
 
-What the screen showed after each is worked out afterwards, when nothing is being timed. Needs pyte.
-"""
-
-import sys
 import time
 from collections.abc import Sequence
 
 from benchmarks.pseudo_terminal import Terminal
 from benchmarks.waiting import wait_for
 
-PROGRAM = [sys.executable, "-m", "neumf_tui"]
 SIZE = (120, 40)
+TRUECOLOR = {"COLORTERM": "truecolor"}
 
 
 class Recorder(Terminal):
-    """A terminal that only notes what comes and when, and draws it on demand, so that it takes no time from the program."""
+    """A terminal that draws its screen only on demand, to leave the cores to the program."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._pieces: list[tuple[float, str]] = []
-        super().__init__(command, size=SIZE, env={"COLORTERM": "truecolor"})
-        self.begun = time.monotonic()
-        """When the program was started, but for the moment that it took to say its process id."""
+        super().__init__(command, size=SIZE, env=TRUECOLOR)
+        self.started = time.monotonic()
+        """Time of the program's start, except for the moment that it took to report its pid."""
 
     def _draw(self, text: str) -> None:
         self._pieces.append((self.arrivals[-1][0], text))
 
     def history(self) -> list[tuple[float, str]]:
-        """When each piece came since the last call, and the screen's text after it."""
+        """Return the time of each piece since the last call, and the screen's text after it."""
         found = []
         while self._pieces:
             at, text = self._pieces.pop(0)
@@ -36,14 +32,17 @@ class Recorder(Terminal):
         return found
 
     def quiet_for(self) -> float:
-        """Seconds since anything came."""
-        return time.monotonic() - (self.arrivals[-1][0] if self.arrivals else self.begun)
+        """Return the seconds since the last output."""
+        return time.monotonic() - (self.arrivals[-1][0] if self.arrivals else self.started)
 
     def first_paint(self, more: float) -> float:
-        """Seconds from the start to the first text on a full screen, worked out `more` seconds after there is one."""
+        """Return the seconds from the start to the first text on the alternate screen.
+
+        more: seconds to let the program go on after it has switched to that screen.
+        """
         wait_for(lambda: b"\x1b[?1049h" in self.received or not self.alive, "a full screen")
         time.sleep(more)
         for at, text in self.history():
             if text.strip():
-                return at - self.begun
+                return at - self.started
         raise SystemExit(f"no full screen came; the program said\n{self.main_text}")

@@ -1,7 +1,8 @@
-"""How long the program takes to say its first word: `--help`, and the first paint of its screens, against bare programs.
+"""How long the program takes to start: `--help`, and the first text of its screens.
 
-The peers are the least that Typer and Textual can do: an application of one command, and one with a single line on its screen.
-Times are from the start of the process in a pseudo-terminal, and include that of Python.
+The peers are the smallest Typer and Textual programs: an app with one command, and one with a
+single line on its screen. Times are from the start of the process in a pseudo-terminal and include
+Python's own start.
 """
 
 import subprocess
@@ -12,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.host import say
-from benchmarks.recorder import PROGRAM, SIZE, Recorder
+from benchmarks.program import PROGRAM
+from benchmarks.recorder import SIZE, Recorder
 from benchmarks.report import Options, Report, Table, middle, times
 
 BARE_TYPER = """
@@ -35,14 +37,15 @@ class Bare(App):
 
 Bare().run()
 """
+TRAIN = ("train", "--dataset", "demo", "--preset", "d2l", "--epochs", "1")
 
 
-def ended(*command: str) -> float:
-    """Seconds until a program in a terminal has ended."""
-    begun = time.monotonic()
+def until_end(*command: str) -> float:
+    """Return the seconds until a program in a terminal has ended."""
+    started = time.monotonic()
     with Recorder(command) as terminal:
         code = terminal.wait_exit()
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started
         if code:
             raise SystemExit(
                 f"{' '.join(command)} ended with {code} and said\n{terminal.main_text}"
@@ -50,53 +53,47 @@ def ended(*command: str) -> float:
     return seconds
 
 
-def painted(*command: str, more: float = 0.3) -> float:
-    """Seconds to the first text on the full screen of a program, which is then killed."""
+def until_paint(*command: str, more: float = 0.3) -> float:
+    """Return the seconds until a program's screen shows text; then end it. `more`: as there."""
     with Recorder(command) as terminal:
-        seconds: float = terminal.first_paint(more)
-        return seconds
+        return terminal.first_paint(more)
+
+
+def starts(folder: Path) -> dict[str, Callable[[], float]]:
+    """Return what is timed, by name; `folder` gets the bare apps and a home with one run."""
+    home, numbers = str(folder / "home"), iter(range(1000))
+    typer, textual = folder / "bare_typer.py", folder / "bare_textual.py"
+    typer.write_text(BARE_TYPER)
+    textual.write_text(BARE_TEXTUAL)
+    seen = [*PROGRAM, *TRAIN, "--home", home, "--name", "seen", "--plain"]
+    subprocess.run(seen, check=True, capture_output=True)
+
+    def viewer(name: str) -> float:
+        return until_paint(*PROGRAM, name, "seen", "--home", home)
+
+    def train() -> float:
+        # The trainer outlives its screen: it has ended before the next start is timed.
+        name = f"new-{next(numbers)}"
+        return until_paint(*PROGRAM, *TRAIN, "--home", home, "--name", name, more=4)
+
+    return {
+        "Python alone": lambda: until_end(sys.executable, "-c", "pass"),
+        "bare Typer app --help": lambda: until_end(sys.executable, str(typer), "--help"),
+        "neumf-tui --help": lambda: until_end(*PROGRAM, "--help"),
+        "neumf-tui train --help": lambda: until_end(*PROGRAM, "train", "--help"),
+        "bare Textual app: first paint": lambda: until_paint(sys.executable, str(textual)),
+        "neumf-tui explore: first paint": lambda: viewer("explore"),
+        "neumf-tui attach: first paint": lambda: viewer("attach"),
+        "neumf-tui train: first paint": train,
+    }
 
 
 def run(options: Options) -> Report:
     rounds = 1 if options.quick else options.rounds or 10
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        home, numbers = folder / "home", iter(range(1000))
-        typer, textual = folder / "bare_typer.py", folder / "bare_textual.py"
-        typer.write_text(BARE_TYPER)
-        textual.write_text(BARE_TEXTUAL)
-        train = [
-            "train",
-            "--dataset",
-            "demo",
-            "--preset",
-            "d2l",
-            "--epochs",
-            "1",
-            "--home",
-            str(home),
-            "--name",
-        ]
-        subprocess.run([*PROGRAM, *train, "seen", "--plain"], check=True, capture_output=True)
-        timed: dict[str, Callable[[], float]] = {
-            "Python alone": lambda: ended(sys.executable, "-c", "pass"),
-            "bare Typer app --help": lambda: ended(sys.executable, str(typer), "--help"),
-            "neumf-tui --help": lambda: ended(*PROGRAM, "--help"),
-            "neumf-tui train --help": lambda: ended(*PROGRAM, "train", "--help"),
-            "bare Textual app: first paint": lambda: painted(sys.executable, str(textual)),
-            "neumf-tui explore: first paint": lambda: painted(
-                *PROGRAM, "explore", "seen", "--home", str(home)
-            ),
-            "neumf-tui attach: first paint": lambda: painted(
-                *PROGRAM, "attach", "seen", "--home", str(home)
-            ),
-            # The trainer, which outlives its screen, has ended before the next is timed.
-            "neumf-tui train: first paint": lambda: painted(
-                *PROGRAM, *train, f"new-{next(numbers)}", more=4
-            ),
-        }
+        timed = starts(Path(scratch))
         found: dict[str, list[float]] = {what: [] for what in timed}
-        for number in range(rounds):  # in turns, so that a machine that slows down slows down all
+        for number in range(rounds):  # in turns: a machine that gets slower slows all
             for what, call in timed.items():
                 found[what].append(call())
             say(f"  round {number + 1} of {rounds}")
@@ -107,11 +104,12 @@ def run(options: Options) -> Report:
     return Report(
         title="Starting",
         figures=found,
-        repeats=f"Medians of {times(rounds, 'round')}, in which all take turns, with least and most",
+        repeats=f"Medians of {times(rounds, 'round')} in which all take turns, with least and most",
         tables=[Table(["", "ms"], rows)],
         notes=[
-            f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process to its end, or to the first text on its "
-            "full screen. The bare apps are the least that Typer and Textual can do: one command; one line. `train` opens the "
-            "demo set, lays out a run and starts its trainer before it paints; explore and attach open a finished run."
+            f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process to its end, "
+            "or to the first text on its full screen. The bare apps are the smallest that Typer "
+            "and Textual can do: one command; one line. `train` opens the demo dataset, creates a "
+            "run and starts its trainer before it paints; explore and attach open a finished run."
         ],
     )

@@ -1,9 +1,9 @@
-"""Cornac's NeuMF (its PyTorch backend); runs in Cornac's environment, and imports nothing of this project.
+"""Cornac's NeuMF (its PyTorch backend); runs in Cornac's environment, without this project.
 
     python cornac_driver.py FOLDER EPOCHS THREADS
 
-FOLDER is a prepared dataset. Prints JSON. THREADS 0 is torch's default. Cornac has no evaluation after an epoch: all users
-are scored once, by its own `score`, and ranked here.
+FOLDER is a prepared dataset. Prints JSON. THREADS 0 is torch's default. Cornac has no evaluation
+after an epoch: all users are scored once, by its own `score`, and ranked here.
 """
 
 import json
@@ -25,16 +25,17 @@ def main() -> None:
         np.load(source / f"{name}.npy") for name in ("users", "items", "heldout")
     )
     num_items = len(json.loads((source / "catalogue.json").read_bytes())["item_ids"])
-    # Cornac gives indices in the order in which ids come: these are known beforehand, also of items that are only held out.
+    # Cornac numbers ids as they come; given maps also number items that are only held out.
     known_users = {user: user for user in range(len(heldout))}
     known_items = {item: item for item in range(num_items)}
     pairs = [(user, item, 1.0) for user, item in zip(users.tolist(), items.tolist(), strict=True)]
     data = Dataset.build(pairs, global_uid_map=known_users, global_iid_map=known_items)
     model = NeuMF(
-        num_factors=10, layers=(20, 10, 10, 10), act_fn="relu", reg=1e-5, num_epochs=epochs, batch_size=1024, num_neg=1, lr=0.01,
-        learner="adam", backend="pytorch", verbose=False, seed=0,
+        num_factors=10, layers=(20, 10, 10, 10), act_fn="relu", reg=1e-5, num_epochs=epochs,
+        batch_size=1024, num_neg=1, lr=0.01, learner="adam", backend="pytorch", verbose=False,
+        seed=0,
     )  # fmt: skip
-    begun = time.perf_counter()
+    started = time.perf_counter()
     model.fit(data)
     trained = time.perf_counter()
     scores = np.stack([model.score(user) for user in range(len(heldout))])
@@ -45,7 +46,7 @@ def main() -> None:
     target = scores[np.arange(len(there)), heldout[there]][:, None]
     before = (scores > target).sum(1) + ((scores == target).sum(1) - 1) / 2
     below = 1 - before / (np.isfinite(scores).sum(1) - 1)
-    seconds = {"train": trained - begun, "evaluate": scored - trained}
+    seconds = {"train": trained - started, "evaluate": scored - trained}
     found = {
         "seconds": seconds,
         "evaluations": 1,

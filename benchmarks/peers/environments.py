@@ -1,56 +1,41 @@
-"""An environment of its own for a peer, made once."""
+"""A virtual environment for each peer, made once."""
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.host import say
+from benchmarks.program import output_of
 
 HERE = Path(__file__).parent
 
 
 def python_of(peer: str, cache: Path, *, torch: bool = True) -> Path:
-    """The interpreter of the environment of `peer`: what requirements-`peer`.txt names and, if wanted, the torch in use here.
+    """Return the interpreter of the environment of `peer`.
 
-    Raises SystemExit with what pip said where that cannot be had.
+    It has the packages of requirements-`peer`.txt, and with `torch` the torch version in use here.
+    Raises SystemExit with pip's message if they cannot be installed.
     """
-    wanted = (HERE / f"requirements-{peer}.txt").read_text("utf-8")
-    more = version("torch").partition("+")[0] if torch else ""
-    mark = hashlib.sha256(f"{wanted}{more}{sys.version}".encode()).hexdigest()[:12]
+    requirements = HERE / f"requirements-{peer}.txt"
+    torch_version = version("torch").partition("+")[0] if torch else ""
+    content = f"{requirements.read_text('utf-8')}{torch_version}{sys.version}"
+    mark = hashlib.sha256(content.encode()).hexdigest()[:12]
     folder = cache / "environments" / f"{peer}-{mark}"
     python = folder / "bin" / "python"
     done = folder / "complete"
     if not done.exists():
         say(f"  {peer}: making an environment in {folder} (a minute or two)")
-        shutil.rmtree(folder, ignore_errors=True)  # of a call that was cut short
-        _call([sys.executable, "-m", "venv", str(folder)])
-        pip = [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "-r",
-            str(HERE / f"requirements-{peer}.txt"),
-        ]
-        _call([*pip, f"torch=={more}"] if torch else pip)
+        shutil.rmtree(folder, ignore_errors=True)  # left by a call that was cut short
+        output_of([sys.executable, "-m", "venv", str(folder)])
+        pip = [str(python), "-m", "pip", "install", "-q", "-r", str(requirements)]
+        output_of([*pip, f"torch=={torch_version}"] if torch else pip)
         done.touch()
     return python
 
 
 def packages_of(python: Path, *names: str) -> dict[str, str]:
-    """Versions of packages in an environment."""
+    """Return the versions of packages in an environment."""
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
-    return dict(zip(names, _call([str(python), "-c", code, *names]).split(), strict=True))
-
-
-def _call(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(
-            f"{' '.join(command)} ended with {done.returncode} and said\n{done.stderr[-2000:]}"
-        )
-    return done.stdout
+    return dict(zip(names, output_of([str(python), "-c", code, *names]).split(), strict=True))

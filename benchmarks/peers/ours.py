@@ -1,9 +1,9 @@
-"""This program's trainer and evaluator as a training run uses them, without its files and screens: preset `d2l`.
+"""This program's trainer and evaluator, without a run's files and screens: preset `d2l`.
 
     python -m benchmarks.peers.ours FOLDER EPOCHS THREADS
 
-FOLDER is a prepared dataset. Prints JSON. THREADS 0 is what a run takes by itself: few enough for the size of a
-step to train, all cores to evaluate.
+FOLDER is a prepared dataset. Prints JSON. THREADS 0 is what a run uses by default: for training a
+number that suits the size of a step, for evaluation all cores.
 """
 
 import json
@@ -32,12 +32,12 @@ def main() -> None:
     seconds = {"train": 0.0, "evaluate": 0.0}
     metrics: dict[str, float] = {}
     for epoch in range(1, epochs + 1):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for batch in trainer.batches(epoch):
             trainer.step(batch)
         trained = time.perf_counter()
         metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(epoch)), evaluator.candidates)
-        seconds["train"] += trained - begun
+        seconds["train"] += trained - started
         seconds["evaluate"] += time.perf_counter() - trained
     found = {
         "seconds": seconds,
@@ -45,11 +45,8 @@ def main() -> None:
         "hit@50": metrics["hit@50"],
         "auc": metrics["auc"],
     }
-    print(
-        json.dumps(
-            found | {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}
-        )
-    )
+    threads = {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}
+    print(json.dumps(found | threads))
 
 
 if __name__ == "__main__":

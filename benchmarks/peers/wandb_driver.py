@@ -1,4 +1,7 @@
-"""Writes a run of wandb, offline, whose curves grow by two points a second until it is ended: FOLDER CURVES."""
+"""Writes an offline run of wandb whose curves get two points a second, until it is ended.
+
+python wandb_driver.py FOLDER CURVES
+"""
 
 import random
 import sys

@@ -17,7 +17,7 @@ class Seconds(msgspec.Struct, frozen=True, kw_only=True):
     """Times of one command; wall time except for `cpu`."""
 
     work: float
-    """Training and all evaluations. For a baseline: one fit with the chosen settings, and ranking."""
+    """Training and all evaluations. For a baseline: one fit with chosen settings, and ranking."""
     process: float
     """The whole command, with Python's start and the choice of a baseline's settings."""
     cpu: float

@@ -15,10 +15,10 @@ SMALL = synthetic.Shape(900, 420, 400, 30_000, (5, 20, 250), (6, 20, 60, 500), (
 @pytest.mark.parametrize("name", sorted(synthetic.SHAPES))
 def test_the_laws_have_the_figures_of_the_release(name: str) -> None:
     shape = synthetic.SHAPES[name]
-    sizes, counts = synthetic.history_sizes(shape), synthetic.film_counts(shape)
+    sizes, counts = synthetic.history_sizes(shape), synthetic.item_counts(shape)
     assert (
         len(sizes) == shape.users
-        and len(counts) == shape.rated
+        and len(counts) == shape.items
         and sizes.sum() == counts.sum() == shape.ratings
     )
     assert (sizes.min(), np.median(sizes), sizes.max()) == pytest.approx(shape.history, rel=0.02)
@@ -29,7 +29,7 @@ def test_the_laws_have_the_figures_of_the_release(name: str) -> None:
 
 def test_every_rating_is_dealt_once() -> None:
     rows = synthetic.draw(SMALL, np.random.default_rng(0))
-    pairs = rows.users.astype(np.int64) * SMALL.rated + rows.items
+    pairs = rows.users.astype(np.int64) * SMALL.items + rows.items
     assert len(pairs) == SMALL.ratings and (pairs[1:] > pairs[:-1]).all(), (
         "sorted, and no film twice"
     )
@@ -37,7 +37,7 @@ def test_every_rating_is_dealt_once() -> None:
         np.sort(np.bincount(rows.users)), np.sort(synthetic.history_sizes(SMALL))
     )
     np.testing.assert_array_equal(
-        np.sort(np.bincount(rows.items)), np.sort(synthetic.film_counts(SMALL))
+        np.sort(np.bincount(rows.items)), np.sort(synthetic.item_counts(SMALL))
     )
     again = synthetic.draw(SMALL, np.random.default_rng(0))
     assert all(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.foldin import Alike, check
+from benchmarks.foldin import Comparison, compare
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
@@ -251,7 +251,7 @@ def test_a_newcomer_with_a_planted_taste_gets_their_own_half_on_top(
     assert np.mean(own) >= 0.8, own  # by chance it would be half of them, ± 0.065
 
 
-def assert_alike(found: Alike) -> None:
+def assert_alike(found: Comparison) -> None:
     """Medians within the 25 % that the fold-in is trusted by, for every seed of the negatives."""
     assert found.users == 200
     assert found.median_folded and found.hits_folded
@@ -263,7 +263,7 @@ def assert_alike(found: Alike) -> None:
 
 
 def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker) -> None:
-    assert_alike(check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
+    assert_alike(compare(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
 
 
 @pytest.mark.slow
@@ -289,5 +289,5 @@ def test_trained_users_of_ml100k_rank_as_when_trained(
     )
     assert result.returncode == 0, result.stderr
     ranker = Ranker(own_home / "runs" / "run", own_home)
-    found = check(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY)
+    found = compare(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY)
     assert_alike(found)

@@ -1,10 +1,18 @@
-"""Training and evaluation in the plain way of Dive into Deep Learning's NeuMF notebook: the peer that speed is measured against.
+"""The NeuMF notebook of Dive into Deep Learning, for ten epochs or as many as are asked for.
 
-The same model, batches and protocol as preset `d2l`, written as the notebook has it: a DataLoader over a Dataset that draws a
-negative at each access, and an evaluator that scores one user at a time through a DataLoader and sorts.
+    python -m benchmarks.peers.notebook FOLDER EPOCHS THREADS
+
+The same model, batches and protocol as preset `d2l`, written as in the notebook: a DataLoader over
+a Dataset that draws a negative at each access, and an evaluator that scores one user at a time
+through a DataLoader and sorts. FOLDER is a prepared dataset. Prints JSON. THREADS 0 is torch's
+default.
 """
 
+import json
 import random
+import sys
+import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +20,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepared import load
 
 
-class PlainNeuMF(nn.Module):
+class NeuMF(nn.Module):
+    """The notebook's model, with its names."""
+
     def __init__(
         self, num_factors: int, num_users: int, num_items: int, nums_hiddens: list[int]
     ) -> None:
@@ -40,7 +51,7 @@ class PlainNeuMF(nn.Module):
 
 
 class Pairs(TorchDataset[tuple[int, int, int]]):
-    """(user, positive, negative), the negative drawn anew at each access from a list of all that may be drawn."""
+    """(user, positive, negative); the negative is drawn anew at each access."""
 
     def __init__(self, data: Dataset) -> None:
         self.users, self.items = data.split.users.tolist(), data.split.items.tolist()
@@ -72,7 +83,7 @@ def train_epoch(
 
 @torch.no_grad()
 def evaluate(net: nn.Module, data: Dataset, users: range) -> tuple[float, float]:
-    """Hit@50 and AUC over `users`, one at a time."""
+    """Return Hit@50 and AUC over `users`, which are ranked one at a time."""
     everything = set(range(data.num_items))
     hits, aucs = [], []
     for user in users:
@@ -91,3 +102,28 @@ def evaluate(net: nn.Module, data: Dataset, users: range) -> tuple[float, float]
         hits.append(place < 50)
         aucs.append((len(ranked) - 1 - place) / (len(ranked) - 1))
     return sum(hits) / len(hits), sum(aucs) / len(aucs)
+
+
+def main() -> None:
+    folder, epochs, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    if threads:
+        torch.set_num_threads(threads)
+    data = load(folder.parent, folder.name)
+    net = NeuMF(10, data.num_users, data.num_items, [10, 10, 10])
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01, weight_decay=1e-5)
+    batches = DataLoader(Pairs(data), batch_size=1024, shuffle=True)
+    seconds = {"train": 0.0, "evaluate": 0.0}
+    hit = auc = 0.0
+    for _ in range(epochs):
+        started = time.perf_counter()
+        train_epoch(net, batches, optimizer)
+        trained = time.perf_counter()
+        hit, auc = evaluate(net, data, range(data.num_users))
+        seconds["train"] += trained - started
+        seconds["evaluate"] += time.perf_counter() - trained
+    found = {"seconds": seconds, "evaluations": epochs, "hit@50": hit, "auc": auc}
+    print(json.dumps(found | {"threads": torch.get_num_threads()}))
+
+
+if __name__ == "__main__":
+    main()
