@@ -27,7 +27,7 @@ from neumf_tui.home import runs_dir
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import Checkpoint, save_checkpoint
+from neumf_tui.runs.checkpoint import Checkpoint, TrainingProgress, save_checkpoint, set_pointer
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.settings import Settings, make_settings
 
