@@ -25,7 +25,7 @@ from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
-from neumf_tui.tui.widgets.head_text import marks
+from neumf_tui.tui.widgets.head_text import optimism_marks
 from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
 from tests.support.golden_runs import METRICS, make_info, make_run
@@ -541,5 +541,5 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
 
 def test_of_two_models_the_flattered_one_is_marked() -> None:
     leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
-    assert [mark.plain for mark in marks(leaky, clean)] == [" flattered", " leak-free"]
-    assert not any(marks(leaky, leaky)) and not any(marks(clean, clean))
+    assert [mark.plain for mark in optimism_marks(leaky, clean)] == [" flattered", " leak-free"]
+    assert not any(optimism_marks(leaky, leaky)) and not any(optimism_marks(clean, clean))
