@@ -16,7 +16,7 @@ from neumf_tui.evaluation.statistics import (
 from neumf_tui.explore.compare import about_models, check_same_dataset, signed
 from neumf_tui.runs.checkpoint import find_checkpoint, usual_checkpoint
 from neumf_tui.runs.events import CUTOFF, RunInfo
-from neumf_tui.runs.protocol import is_flattered, protocol_of
+from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
 from neumf_tui.views.sheet import Sheet
 
@@ -199,11 +199,11 @@ def all_words(comparison: AllComparison) -> list[str]:
         f"(95 % {signed(c.auc_interval[0], 4)} to {signed(c.auc_interval[1], 4)}).",
     ]
     leaks = [
-        name for name, model in (("A", c.a), ("B", c.b)) if is_flattered(protocol_of(model.info))
+        name for name, model in (("A", c.a), ("B", c.b)) if is_optimistic(protocol_of(model.info))
     ]
     if len(leaks) == 1:
         lines.append(
-            f"{leaks[0]} is flattered: held-out items were never its negatives. The other's could be."
+            f"Hit@50 of {leaks[0]} is optimistic: its held-out items were never drawn as negatives."
         )
     if c.left_out:
         lines.append(

@@ -31,13 +31,13 @@ def make_protocol(
     return PROTOCOL | {
         "num_candidates": list(num_candidates) if num_candidates else None,
         "exclude_heldout": leaks,
-        "negatives": "never the user's held-out item, which flatters Hit@50"
+        "negatives": "never the user's held-out item, so Hit@50 is optimistic"
         if leaks
-        else "any item not learned from, held-out items too: leak-free",
+        else "any item not learned from, including held-out items",
         "validation": VALIDATION if validation else "none",
         "chosen_by": BY_VALIDATION
         if validation
-        else "none: last epoch; `best` goes by held-out items, which flatters",
+        else "none: last epoch; `best` is chosen by the held-out items, which is optimistic",
         "seed": settings.get("seed"),
     }
 
@@ -47,7 +47,7 @@ def protocol_of(info: RunInfo) -> dict[str, Any]:
     return make_protocol(info.settings) | info.protocol
 
 
-def is_flattered(protocol: Mapping[str, Any]) -> bool:
+def is_optimistic(protocol: Mapping[str, Any]) -> bool:
     """Return whether held-out items are never negatives, so that training never lowers them."""
     return bool(protocol["exclude_heldout"])
 
@@ -64,19 +64,19 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
     """
     low, high = protocol["num_candidates"] or (0, 0)
     candidates = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
-    flattered = [
-        "Hit@50 flattered: held-out items are never negatives",
-        "Hit@50 flattered: held-out never negatives",
-        "Hit@50 flattered",
-        "flattered",
+    warnings = [
+        "Hit@50 is optimistic: held-out items are never drawn as negatives",
+        "Hit@50 is optimistic: held-out items never negatives",
+        "Hit@50 is optimistic",
+        "optimistic",
     ]
     # The texts of each part, longest first. Parts with a lower number are shortened first.
     parts = [
         (9, [before]),
-        (8, flattered if is_flattered(protocol) else [""]),
+        (8, warnings if is_optimistic(protocol) else [""]),
         (1, ["leave-one-out", ""]),
         (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
-        (5, [""] if is_flattered(protocol) else ["leak-free", ""]),
+        (5, [""] if is_optimistic(protocol) else ["held-out items unseen", "held-out unseen", ""]),
         (4, ["best by validation", "by validation", ""]),
     ]
     if not by_validation(protocol):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neumf_tui.runs.protocol import is_flattered, protocol_line
+from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean, clock
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
 
@@ -89,7 +89,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     low, high = summary["hit@50_ci"]
     print_line(f"95 % interval of Hit@50 over users: {low:.4f} to {high:.4f}")
     print_line(f"protocol: {protocol_line(protocol)}, seed {summary['seed']}")
-    if is_flattered(protocol):
+    if is_optimistic(protocol):
         print_line(
             "note: Hit@50 is optimistic: held-out items are never drawn as negatives "
             "(--no-exclude-heldout)"

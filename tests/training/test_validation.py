@@ -39,7 +39,7 @@ WIDTHS = [(60, 20), (80, 24), (120, 40)]
 
 @pytest.fixture(scope="session")
 def chosen_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a finished, leak-free run `chosen` of three epochs with validation, on the demo set."""
+    """A home with a finished run without a leak `chosen` of three epochs with validation, on the demo set."""
 
     def make(home: Path) -> None:
         shutil.copytree(shared_home, home, dirs_exist_ok=True)
@@ -75,12 +75,12 @@ def test_the_protocol_in_a_line_is_shortened_from_its_least_important_part_on(
     )
     whole = protocol_line(protocol)
     assert "leave-one-out" in whole and "full ranking of 1,574–1,663" in whole
-    assert ("flattered" in whole, "leak-free" in whole) == (leaks, not leaks)
+    assert ("optimistic" in whole, "held-out items unseen" in whole) == (leaks, not leaks)
     assert ("best by validation" in whole, "no validation" in whole) == (validation, not validation)
     for width in range(25, len(whole) + 1):
         line = protocol_line(protocol, width)
         assert len(line) <= width and "  " not in line and not line.startswith(" ·")
-        assert "flattered" in line if leaks else "leak-free" in line, "said however narrow it is"
+        assert "optimistic" in line if leaks else "unseen" in line, "said however narrow it is"
     assert protocol_line(protocol, 98, "simulated viewers").startswith("simulated viewers · ")
 
 
@@ -91,12 +91,12 @@ def test_the_protocol_says_what_the_settings_do() -> None:
         and ours["seed"] == 7
         and ours["num_candidates"] == [90, 99]
     )
-    assert "leak-free" in ours["negatives"] and "second latest" in ours["validation"]
+    assert "including held-out" in ours["negatives"] and "second latest" in ours["validation"]
     deck = make_protocol({"exclude_heldout": True})
     assert (
-        "flatters" in deck["negatives"]
+        "is optimistic" in deck["negatives"]
         and deck["validation"] == "none"
-        and "flatters" in deck["chosen_by"]
+        and "is optimistic" in deck["chosen_by"]
     )
 
 
@@ -159,7 +159,7 @@ def test_the_summary_has_the_figures_that_validation_chose(
         and "0.3600" in said
         and "metrics of epoch 2 of 3" in said
     )
-    assert "leak-free · best by validation" in said and "optimistic" not in said
+    assert "held-out items unseen · best by validation" in said and "optimistic" not in said
 
 
 def test_without_validation_it_has_the_last_and_says_what_is_optimistic(
@@ -181,7 +181,7 @@ def test_without_validation_it_has_the_last_and_says_what_is_optimistic(
     card = "\n".join(card_lines(status_object(own_home / "runs" / "golden")))
     assert (
         "highest 0.3500 at epoch 3, chosen on the held-out items, so it is optimistic" in card
-        and "protocol Hit@50 flattered" in card
+        and "protocol Hit@50 is optimistic" in card
     )
 
 
@@ -260,7 +260,7 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
                 size[0] < 100 or len(below) <= chart.outer_size.width - 4
             )
         notice = text_of(app, "#notice")
-        assert "leak-free" in notice and "by validation" in notice and len(notice) <= size[0] - 2
+        assert "held-out items unseen" in notice and "by validation" in notice and len(notice) <= size[0] - 2
         assert screen.query_one("#notice").has_class("-quiet")
 
 
@@ -277,7 +277,7 @@ async def test_an_old_leaky_run_still_opens_and_is_labelled(
             str(chart.border_title) if size[0] < 100 else str(chart.border_subtitle)
         )
         notice = app.screen.query_one("#notice")
-        assert "Hit@50 flattered" in text_of(app, "#notice") and not notice.has_class("-quiet")
+        assert "Hit@50 is optimistic" in text_of(app, "#notice") and not notice.has_class("-quiet")
 
 
 async def test_the_notice_comes_back_as_wide_as_the_screen(own_home: Path) -> None:
@@ -331,7 +331,7 @@ def test_the_panel_has_both_columns_every_setting_and_the_protocol(own_home: Pat
     for name in Settings.__struct_fields__:
         assert name in shown
     assert (
-        "ranked among 96 to 99 items" in shown and "leak-free" in shown and "second latest" in shown
+        "ranked among 96 to 99 items" in shown and "including held-out" in shown and "second latest" in shown
     )
     assert max(map(len, shown.partition("off:")[0].splitlines())) <= 33, "as wide as the panel"
     old = make_run(own_home, "finished", name="old")
@@ -504,7 +504,7 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         screen = app.screen
         assert isinstance(screen, ExploreScreen) and screen.epoch == 1
         assert "(best" in text_of(app, "#run-head") or size[0] == 60
-        assert "leak-free" in str(screen.query_one("#user-pane").border_subtitle)
+        assert "unseen" in str(screen.query_one("#user-pane").border_subtitle)
         np.testing.assert_array_equal(screen.list.ranks, screen.users.ranks_at(1))  # type: ignore[union-attr]
         await pilot.press("shift+right")
         await settle(pilot)
@@ -515,7 +515,7 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         await pilot.press("F")
         await settle(pilot)
         assert isinstance(app.screen, FailuresScreen) and (
-            "leak-free" in text_of(app, "#failures-head") or size[0] == 60
+            "unseen" in text_of(app, "#failures-head") or size[0] == 60
         )
 
 
@@ -527,19 +527,19 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         pane = app.screen.query_one("#user-pane")
-        assert "flattered" in str(pane.border_subtitle) and pane.has_class("-flattered")
+        assert "optimistic" in str(pane.border_subtitle) and pane.has_class("-optimistic")
         await pilot.press("F")
         await settle(pilot)
-        assert "flattered" in text_of(app, "#failures-head")[: size[0] - 2]
+        assert "optimistic" in text_of(app, "#failures-head")[: size[0] - 2]
         await pilot.press("q", "x", "enter")
         await settle(pilot)
         assert (
             isinstance(app.screen, CompareScreen)
-            and "flattered" in text_of(app, "#run-head")[: size[0] - 2]
+            and "optimistic" in text_of(app, "#run-head")[: size[0] - 2]
         )
 
 
-def test_of_two_models_the_flattered_one_is_marked() -> None:
+def test_of_two_models_the_optimistic_one_is_marked() -> None:
     leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
-    assert [mark.plain for mark in optimism_marks(leaky, clean)] == [" flattered", " leak-free"]
+    assert [mark.plain for mark in optimism_marks(leaky, clean)] == [" optimistic", " held-out items unseen"]
     assert not any(optimism_marks(leaky, leaky)) and not any(optimism_marks(clean, clean))

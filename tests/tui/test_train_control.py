@@ -346,7 +346,7 @@ async def test_a_run_that_cannot_be_read_for_a_moment_has_not_ended(
         (folder / "status.json").write_bytes(status)
         screen_of(pilot).reader.now()
         await settle(pilot)
-        assert screen_of(pilot).status.state == "finished" and "flattered" in text_of(
+        assert screen_of(pilot).status.state == "finished" and "optimistic" in text_of(
             pilot.app, "#notice"
         )  # type: ignore[arg-type]
     assert told == []

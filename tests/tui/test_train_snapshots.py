@@ -61,7 +61,7 @@ def test_picture_of_a_run(
         app, screen = pilot.app, pilot.app.screen
         assert isinstance(app, NeumfApp) and isinstance(screen, TrainScreen)
         assert state in text_of(app, "#head") and "golden" in text_of(app, "#head")
-        assert "flattered" in text_of(app, "#notice")
+        assert "optimistic" in text_of(app, "#notice")
         for chart in screen.query(CurveChart):
             assert (
                 chart.size.height >= 3

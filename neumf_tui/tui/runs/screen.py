@@ -13,7 +13,7 @@ from textual.widgets import Footer, Input, Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.runs.filter import unknown_fields
-from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.run_list import RunList, RunRow
 from neumf_tui.runs.store import check_name
@@ -191,7 +191,7 @@ class RunsScreen(ChartScreen):
     def _legend(self, run: RunSeries) -> Text:
         """Return a run's colour, name and best values."""
         text = Text.assemble(("● ", self._colour(run.colour)), (clean(run.info.name), "bold"))
-        return text.append(chart_text.legend(run.snapshot, is_flattered(protocol_of(run.info))))
+        return text.append(chart_text.legend(run.snapshot, is_optimistic(protocol_of(run.info))))
 
     def _refresh_bindings_if_changed(self) -> None:
         """Draw the footer again only where other keys work now."""

@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from neumf_tui.runs.events import RunInfo
-from neumf_tui.runs.protocol import is_flattered, protocol_of
+from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.settings import DESCRIPTIONS, is_in_use
 from neumf_tui.text import clean
@@ -105,6 +105,6 @@ def _protocol(text: Text, protocol: Mapping[str, Any]) -> None:
         if name == "num_candidates":
             text.append(f"ranked among {value[0]:,} to {value[1]:,} items\n" if value else "")
         elif name not in ("exclude_heldout", "seed"):
-            style = WARNING if name == "negatives" and is_flattered(protocol) else ""
+            style = WARNING if name == "negatives" and is_optimistic(protocol) else ""
             text.append(f"{clean(name)}: ", "dim")
             text.append(f"{clean(str(value))}\n", style)

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from neumf_tui.explore.race import Race, Runner
 from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
-from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, rank_text, si
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
@@ -39,7 +39,7 @@ def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
     if info.dataset.simulated:
         fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
         simulated = clean(fallback[0]) if fallback else "simulated viewers"
-    return protocol_line(protocol, width, simulated), bool(simulated) or is_flattered(protocol)
+    return protocol_line(protocol, width, simulated), bool(simulated) or is_optimistic(protocol)
 
 
 def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from neumf_tui.runs.protocol import is_flattered, protocol_line
+from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean
 
 WARNING = "yellow"
@@ -25,17 +25,17 @@ def with_protocol(names: Text, rest: str, protocol: Mapping[str, Any], width: in
 
     Without that room, a protocol that makes results look better is marked before the rest.
     """
-    is_optimistic = is_flattered(protocol)
+    optimistic = is_optimistic(protocol)
     room = width - 2 - names.cell_len - len(rest) - 2
     line = protocol_line(protocol, room)
     if len(line) <= room:
-        return names + Text(rest) + Text(f"  {line}", WARNING if is_optimistic else "dim")
-    return names + Text("  optimistic" if is_optimistic else "", WARNING) + Text(rest)
+        return names + Text(rest) + Text(f"  {line}", WARNING if optimistic else "dim")
+    return names + Text("  optimistic" if optimistic else "", WARNING) + Text(rest)
 
 
 def optimism_marks(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Text, Text]:
     """Return marks for two models if the protocol of only one is optimistic; else nothing."""
-    if is_flattered(a) == is_flattered(b):
+    if is_optimistic(a) == is_optimistic(b):
         return Text(), Text()
     texts = {True: Text(" optimistic", WARNING), False: Text(" held-out items unseen", "dim")}
-    return texts[is_flattered(a)], texts[is_flattered(b)]
+    return texts[is_optimistic(a)], texts[is_optimistic(b)]
