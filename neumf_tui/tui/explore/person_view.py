@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static, TabbedContent, TabPane
 
-from neumf_tui.runs.protocol import is_flattered, protocol_line, protocol_of
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.explore.person_panes import (
     HistoryPane,
@@ -134,7 +134,7 @@ class PersonView(Vertical):
 
     def _draw_protocol(self) -> None:
         protocol = protocol_of(self.info)
-        self.set_class(is_flattered(protocol), "-optimistic")
+        self.set_class(is_optimistic(protocol), "-optimistic")
         self.border_subtitle = protocol_line(protocol, self.outer_size.width - 5)
 
     def _draw_tab_name(self) -> None:
