@@ -15,7 +15,7 @@ CASES = [
         "torch textual pandas typer",
     ),
     (
-        "import neumf_tui.doctor.checks, neumf_tui.terminal, neumf_tui.host",
+        "import neumf_tui.doctor.examine, neumf_tui.terminal, neumf_tui.host",
         "torch textual pandas typer numpy",
     ),
     (

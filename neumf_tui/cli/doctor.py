@@ -6,8 +6,9 @@ from neumf_tui.cli.options import Home, Json, home_of
 
 
 def doctor(json: Json = False, home: Home = None) -> None:
-    """What this terminal and host can do, and the lines that would mend what they cannot."""
-    from neumf_tui.doctor.checks import checks_json, examine, print_checks
+    """Check what this terminal and host support, and print how to fix problems."""
+    from neumf_tui.doctor.examine import examine
+    from neumf_tui.doctor.report import checks_json, print_checks
     from neumf_tui.views.output import print_json
 
     checks = examine(home_of(home))

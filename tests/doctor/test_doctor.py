@@ -1,4 +1,4 @@
-"""Doctor: what each finding says, and the lines that mend it."""
+"""The findings of `doctor`, and the lines that fix them."""
 
 import json
 import os
@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from neumf_tui.doctor import checks as doctor
-from neumf_tui.doctor.checks import Check, Probes, checks_json, examine, print_checks
+from neumf_tui.doctor import storage
+from neumf_tui.doctor.check import Check, Probes
+from neumf_tui.doctor.examine import examine
+from neumf_tui.doctor.report import checks_json, print_checks
 
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 TMUX = GOOD | {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-1/default,1,0"}
@@ -92,16 +94,16 @@ def found(home: Path, probes: Probes, name: str) -> Check:
     return {check.name: check for check in examine(home, probes)}[name]
 
 
-def test_where_all_is_well_nothing_is_to_mend(good: Probes, own_home: Path) -> None:
+def test_where_all_is_well_nothing_is_to_fix(good: Probes, own_home: Path) -> None:
     checks = examine(own_home, good)
-    assert [check for check in checks if check.state != "ok" or check.mend] == []
+    assert [check for check in checks if check.state != "ok" or check.fix] == []
     assert len({check.name for check in checks}) == len(checks)
     assert not own_home.exists(), "looking creates nothing"
 
 
 def test_this_very_machine_can_be_examined(own_home: Path) -> None:
     checks = examine(own_home, replace(Probes(), background=lambda: None))
-    assert not [check for check in checks if "could not be examined" in check.text]
+    assert not [check for check in checks if "the check failed" in check.text]
 
 
 def test_one_check_that_fails_leaves_the_others(good: Probes, own_home: Path) -> None:
@@ -140,12 +142,12 @@ def test_colours(
     good: Probes, own_home: Path, env: dict[str, str], state: str, mend: list[str]
 ) -> None:
     check = found(own_home, replace(good, env=GOOD | env), "colours")
-    assert check.state == state and set(mend) <= set(check.mend) and bool(mend) == bool(check.mend)
+    assert check.state == state and set(mend) <= set(check.fix) and bool(mend) == bool(check.fix)
 
 
 @pytest.mark.parametrize(
     ("rgb", "text"),
-    [(None, "does not say"), ((253, 246, 227), "light (#fdf6e3)"), ((0, 0, 0), "dark (#000000)")],
+    [(None, "does not answer"), ((253, 246, 227), "light (#fdf6e3)"), ((0, 0, 0), "dark (#000000)")],
 )
 def test_background(
     good: Probes, own_home: Path, rgb: tuple[int, int, int] | None, text: str
@@ -188,7 +190,7 @@ def test_unicode(
     good: Probes, own_home: Path, encoding: str, env: dict[str, str], state: str, mend: str | None
 ) -> None:
     check = found(own_home, replace(good, env=GOOD | env, encoding=lambda: encoding), "unicode")
-    assert check.state == state and (mend in check.mend if mend else not check.mend)
+    assert check.state == state and (mend in check.fix if mend else not check.fix)
 
 
 def test_ssh(good: Probes, own_home: Path) -> None:
@@ -208,7 +210,7 @@ def test_ssh(good: Probes, own_home: Path) -> None:
 )
 def test_tmux(good: Probes, own_home: Path, options: dict[str, str], mend: list[str]) -> None:
     check = found(own_home, replace(good, env=TMUX, run=fake_tmux(OPTIONS | options)), "tmux")
-    assert list(check.mend[1:]) == mend and check.state == ("note" if mend else "ok")
+    assert list(check.fix[1:]) == mend and check.state == ("note" if mend else "ok")
     assert "tmux 3.3a" in check.text
 
 
@@ -253,7 +255,7 @@ def test_without_a_compiler_it_says_what_that_costs(good: Probes, own_home: Path
         and check.text.startswith("no C compiler found")
         and "times as long" in check.text
     )
-    assert any("install gcc" in line for line in check.mend)
+    assert any("install gcc" in line for line in check.fix)
 
 
 def test_a_driver_with_a_torch_for_the_cpu_is_a_problem_with_a_way_out(
@@ -262,7 +264,7 @@ def test_a_driver_with_a_torch_for_the_cpu_is_a_problem_with_a_way_out(
     write(good, "proc/driver/nvidia/version", NVIDIA)
     check = found(own_home, good, "cuda")
     assert check.state == "problem" and "560.35.03" in check.text
-    assert any("get-started" in line for line in check.mend) and '"torch==2.13.0"' in check.mend[-1]
+    assert any("get-started" in line for line in check.fix) and '"torch==2.13.0"' in check.fix[-1]
 
 
 def test_cuda_that_works(good: Probes, own_home: Path) -> None:
@@ -285,7 +287,7 @@ def test_cuda_that_does_not_work_says_why(good: Probes, own_home: Path) -> None:
     assert "too old" in found(own_home, replace(good, torch=lambda: torch), "cuda").text
     torch.cuda.is_available = lambda: False
     hidden = replace(good, torch=lambda: torch, env=GOOD | {"CUDA_VISIBLE_DEVICES": ""})
-    assert found(own_home, hidden, "cuda").mend == ("unset CUDA_VISIBLE_DEVICES",)
+    assert found(own_home, hidden, "cuda").fix == ("unset CUDA_VISIBLE_DEVICES",)
 
 
 def test_gpus_and_their_driver(good: Probes, own_home: Path) -> None:
@@ -317,7 +319,7 @@ def test_home_with_too_little_room(
     good: Probes, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=(1 << 30) - 1)
+        storage.shutil, "disk_usage", lambda path: SimpleNamespace(free=(1 << 30) - 1)
     )
     check = found(own_home, good, "home")
     assert check.state == "problem" and "1.0 GiB free" in check.text
@@ -328,7 +330,7 @@ def test_home_that_cannot_be_written(
 ) -> None:
     access = os.access
     monkeypatch.setattr(
-        doctor.os, "access", lambda path, mode: path != tmp_path and access(path, mode)
+        storage.os, "access", lambda path, mode: path != tmp_path and access(path, mode)
     )
     check = found(tmp_path / "a" / "b", good, "home")
     assert check.state == "problem" and f"{tmp_path} is not writable" in check.text
@@ -356,7 +358,7 @@ def test_home_on_the_network(
 ) -> None:
     placed = [(mount.format(tmp=tmp_path.resolve()), kind) for mount, kind in mounts]
     check = found(tmp_path / "home", replace(good, mounts=lambda: placed), "locks")
-    assert check.state == state and bool(check.mend) == (state == "note")
+    assert check.state == state and bool(check.fix) == (state == "note")
 
 
 IN_SESSION = "0::/user.slice/user-1000.slice/session-3.scope\n"
@@ -409,9 +411,9 @@ def test_whether_the_trainer_outlives_the_login(
         write(good, f"var/lib/systemd/linger/{user}", "")
     check = found(own_home, replace(good, user=lambda: user), "trainer")
     assert check.state == state
-    assert bool(check.mend) == (state == "problem")
-    if check.mend:
-        assert check.mend == (
+    assert bool(check.fix) == (state == "problem")
+    if check.fix:
+        assert check.fix == (
             "loginctl enable-linger $USER",
             "systemd-run --user --scope neumf-tui train",
         )
@@ -439,7 +441,7 @@ def test_the_text_is_wrapped_and_the_lines_to_copy_are_not(
     monkeypatch.setenv("COLUMNS", "70")
     print_checks(CHECKS)
     out = capsys.readouterr().out
-    assert CHECKS[0].mend[1] in out and "\x1b" not in out
+    assert CHECKS[0].fix[1] in out and "\x1b" not in out
     lines = out.splitlines()
     assert (
         lines[0].startswith("note     colours  word")
@@ -452,5 +454,5 @@ def test_the_text_is_wrapped_and_the_lines_to_copy_are_not(
 
 def test_json_has_every_field() -> None:
     assert json.loads(json.dumps(checks_json(CHECKS)))[0] == {
-        "name": "colours", "state": "note", "text": CHECKS[0].text, "mend": list(CHECKS[0].mend),
+        "name": "colours", "state": "note", "text": CHECKS[0].text, "mend": list(CHECKS[0].fix),
     }  # fmt: skip
