@@ -44,8 +44,8 @@ def run(options: Options) -> Report:
     small = options.quick or device.type == "cpu"
     rounds = 1 if small else options.rounds or 5
     limits = measure_limits(device, small, rounds)
-    for what, found in limits.items():
-        say(f"  {what}: {statistics.median(found):,.3g}")
+    for what, rates in limits.items():
+        say(f"  {what}: {statistics.median(rates):,.3g}")
     deck = open_data(replace(options, quick=small), options.cache / "home")
     folder = None if small else cached.prepared(options.cache)
     large = load(folder.parent, folder.name) if folder else deck

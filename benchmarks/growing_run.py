@@ -87,7 +87,8 @@ class GrowingRun:
         loss = 0.69 / (1 + epoch / 40) + noise(0, 0.01)
         hit = 0.36 - 0.15 / (1 + epoch / 10) + noise(0, 0.004)
         auc = 0.88 - 0.3 / (1 + epoch / 5) + noise(0, 0.002)
-        steps, losses = [10 * epoch - 5, 10 * epoch], [loss + noise(0, 0.02), loss]
+        steps = [10 * epoch - 5, 10 * epoch]
+        losses: list[float | None] = [loss + noise(0, 0.02), loss]
         speed = 1.2e6 + noise(0, 1e5)
         validation = {"hit@50": hit + noise(0.03, 0.004), "auc": auc + 0.02}
         self._writer.event(events.Steps(t=t, steps=steps, losses=losses))

@@ -115,7 +115,8 @@ def history_sizes(shape: Shape) -> Ints:
     z = np.interp((np.arange(shape.users) + 0.5) / shape.users, grid, quantiles)
 
     def sizes(sigma: float) -> NDArray[np.float64]:
-        drawn = np.minimum(least + (median - least) * np.exp(sigma * z), min(most, SECOND_MOST))
+        drawn: NDArray[np.float64] = least + (median - least) * np.exp(sigma * z)
+        drawn = np.minimum(drawn, min(most, SECOND_MOST))
         drawn[-1] = most
         return drawn
 

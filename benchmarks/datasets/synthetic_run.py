@@ -213,7 +213,7 @@ def _save_model(
         for key in ("exp_avg", "exp_avg_sq")
         for name, tensor in tensors.items()
     }
-    shape = {
+    shape: dict[str, bool | int | float | str | list[int]] = {
         "num_users": dataset.num_users,
         "num_items": dataset.num_items,
         "embedding_size": settings.embedding_size,

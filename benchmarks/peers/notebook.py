@@ -76,7 +76,7 @@ def train_epoch(
         distance = net(users, positives) - net(users, negatives)
         loss = -torch.log(torch.sigmoid(distance)).sum()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         loss.item()
 

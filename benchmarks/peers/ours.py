@@ -45,8 +45,8 @@ def main() -> None:
         "hit@50": metrics["hit@50"],
         "auc": metrics["auc"],
     }
-    threads = {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}
-    print(json.dumps(found | threads))
+    used = {"threads": torch.get_num_threads(), "evaluation_threads": usable_cores()}
+    print(json.dumps(found | used))
 
 
 if __name__ == "__main__":
