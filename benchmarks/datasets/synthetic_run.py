@@ -21,8 +21,9 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.data.split import Interactions
-from neumf_tui.evaluation.evaluator import num_candidates
-from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks
+from neumf_tui.evaluation.intervals import hit_interval
+from neumf_tui.evaluation.metrics import metrics_from_ranks
+from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.home import runs_dir
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neumf_tui.baselines.histories import Histories
+from neumf_tui.baselines.histories import UserHistories
 from neumf_tui.baselines.item_models import Scores
 from neumf_tui.errors import NeumfTuiError
 
@@ -15,7 +15,7 @@ REMEDY = "pip install 'neumf-tui[baselines]'"
 
 
 def installed_version() -> str | None:
-    """Of `implicit`; None where it is not installed."""
+    """Return the version of `implicit`; None where it is not installed."""
     try:
         return importlib.metadata.version(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -23,7 +23,7 @@ def installed_version() -> str | None:
 
 
 def why_missing() -> str:
-    """Why `implicit` cannot be used here, with the remedy; empty where it can."""
+    """Return why `implicit` cannot be used here, with the remedy; empty where it can."""
     if installed_version() is None:
         return f"the package {PACKAGE} is not installed: {REMEDY}"
     try:
@@ -33,8 +33,11 @@ def why_missing() -> str:
     return ""
 
 
-def als(histories: Histories, factors: int, l2: float, seed: int = 0) -> Scores:
-    """Weighted matrix factorisation by alternating least squares (Hu, Koren and Volinsky 2008); 15 rounds, alpha 1."""
+def als(histories: UserHistories, factors: int, l2: float, seed: int = 0) -> Scores:
+    """Fit weighted matrix factorisation by alternating least squares (Hu, Koren, Volinsky 2008).
+
+    15 rounds, alpha 1.
+    """
     return _factors(
         "als",
         "AlternatingLeastSquares",
@@ -47,9 +50,12 @@ def als(histories: Histories, factors: int, l2: float, seed: int = 0) -> Scores:
     )
 
 
-def bpr(histories: Histories, factors: int, iterations: int, seed: int = 0) -> Scores:
-    """Matrix factorisation by BPR (Rendle et al. 2009); learning rate 0.006, regularisation 0.001."""
-    # More threads would write into the same vectors unordered: never the same result twice.
+def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) -> Scores:
+    """Fit matrix factorisation by BPR (Rendle et al. 2009).
+
+    Learning rate 0.006, regularisation 0.001.
+    """
+    # More threads write into the same vectors in any order, so results would not be reproducible.
     rates = {"regularization": 0.001, "learning_rate": 0.006, "num_threads": 1}
     return _factors(
         "bpr",
@@ -62,14 +68,14 @@ def bpr(histories: Histories, factors: int, iterations: int, seed: int = 0) -> S
     )
 
 
-def _factors(module: str, kind: str, histories: Histories, **settings: Any) -> Scores:
-    """Scores of a model of `implicit`, fitted on the CPU. Raises NeumfTuiError where it cannot be fitted."""
+def _factors(module: str, kind: str, histories: UserHistories, **settings: Any) -> Scores:
+    """Fit a model of `implicit` on the CPU; raises NeumfTuiError where that fails."""
     from implicit.recommender_base import ModelFitError
     from threadpoolctl import threadpool_limits
 
     matrix = histories.matrix.astype(np.float32)
-    matrix.sort_indices()  # BPR searches them for what a user has
-    # It brings threads of its own, which those of a BLAS would slow down many times over.
+    matrix.sort_indices()  # BPR needs them sorted
+    # It has its own threads, which those of a BLAS would slow down many times.
     with threadpool_limits(1, "blas"):
         model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(
             use_gpu=False, **settings
@@ -78,7 +84,7 @@ def _factors(module: str, kind: str, histories: Histories, **settings: Any) -> S
             model.fit(matrix, show_progress=False)
         except ModelFitError as error:
             raise NeumfTuiError(
-                f"{module}: {PACKAGE} cannot fit it to this data ({error}); leave it out with --only"
+                f"{module}: {PACKAGE} cannot fit this data ({error}); leave it out with --only"
             ) from error
     users, items = (
         np.asarray(factors, dtype=np.float64)

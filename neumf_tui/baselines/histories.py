@@ -1,4 +1,4 @@
-"""What a baseline learns from: who has what in their history, and in which order it came."""
+"""The histories that a baseline learns from."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from neumf_tui.evaluation.evaluator import Evaluator
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
-    """Everybody's history as one fold of the dataset has it."""
+class UserHistories:
+    """All users' histories in one fold of the dataset."""
 
     items: NDArray[np.int64]
     """Shape (pairs,): item indices, user by user, oldest first."""
     offsets: NDArray[np.int64]
-    """Shape (num_users + 1,): user u's are items[offsets[u]:offsets[u + 1]]."""
+    """Shape (num_users + 1,): user u has items[offsets[u]:offsets[u + 1]]."""
     num_items: int
 
     @classmethod
-    def of(cls, evaluator: Evaluator) -> "Histories":
-        """The history that `evaluator` leaves out of the race, and nothing of what it ranks."""
+    def of(cls, evaluator: Evaluator) -> "UserHistories":
+        """Return the histories behind an evaluator's candidates, without the items it ranks."""
         return cls(evaluator.items, evaluator.offsets, evaluator.dataset.num_items)
 
     @property
@@ -34,12 +34,11 @@ class Histories:
         return self._filled(np.ones(len(self.items)))
 
     def recent(self, decay: float, floor: float) -> sp.csr_matrix:
-        """The same with exp(−place / decay) + floor for the item in that place of the history; the latest is in place 1."""
+        """Return the matrix with exp(−place / decay) + floor; the latest item is at place 1."""
         users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
         place = self.offsets[users + 1] - np.arange(len(self.items))
         return self._filled(np.exp(-place / decay) + floor)
 
     def _filled(self, values: NDArray[np.float64]) -> sp.csr_matrix:
-        return sp.csr_matrix(
-            (values, self.items, self.offsets), shape=(self.num_users, self.num_items)
-        )
+        shape = (self.num_users, self.num_items)
+        return sp.csr_matrix((values, self.items, self.offsets), shape=shape)

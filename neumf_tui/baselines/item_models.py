@@ -1,4 +1,4 @@
-"""Baselines that score an item by its likeness to the items of the history: popularity, item kNN, EASE."""
+"""Baselines that score an item by its similarity to the history: popularity, item kNN, EASE."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,24 +8,27 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.baselines.histories import Histories
+from neumf_tui.baselines.histories import UserHistories
 
 Floats = NDArray[np.float64]
 Scores = Callable[[int, int], Floats]
-"""Scores of users start to stop, shape (stop − start, num_items). In float64, so that equal ones are equal as float32."""
+"""Called with `start` and `stop`: scores of these users, shape (stop − start, num_items).
+
+In float64, so that scores that should be equal are equal as float32."""
 
 
-def popularity(histories: Histories) -> Scores:
-    """Every item by the number of users who have it."""
+def popularity(histories: UserHistories) -> Scores:
+    """Score every item by the number of users who have it."""
     seen = np.bincount(histories.items, minlength=histories.num_items).astype(np.float64)
     return lambda start, stop: np.tile(seen, (stop - start, 1))
 
 
-def item_knn(histories: Histories, neighbours: int = 0) -> Scores:
-    """An item by the sum of its cosines with the items of the history (Sarwar et al. 2001, section 3).
+def item_knn(histories: UserHistories, neighbours: int = 0) -> Scores:
+    """Score an item by the sum of its cosines with the history (Sarwar et al. 2001, section 3).
 
-    The cosine of two items is the number of users with both over the root of the product of the numbers with each.
-    With `neighbours` k > 0 an item is like its k nearest alone, and all that are as near as the k-th.
+    The cosine of two items is the number of users with both, divided by the root of the product of
+    the numbers with each. With `neighbours` k > 0 only an item's k nearest count, and all that are
+    as near as the k-th.
     """
     matrix = histories.matrix
     cosines = _together(matrix)
@@ -36,23 +39,26 @@ def item_knn(histories: Histories, neighbours: int = 0) -> Scores:
     if 0 < neighbours < len(cosines):
         nearest = np.partition(cosines, -neighbours, axis=1)[:, -neighbours]
         cosines[cosines < nearest[:, None]] = 0.0
-    # Row i has the items that i is like: a user's score of i is the sum over their history of column i of the transpose.
+    # Row i has the neighbours of i: a user's score of i is the sum of row i over their history.
     return _products(matrix, cosines.T)
 
 
-def ease(histories: Histories, l2: float) -> Scores:
-    """EASE (Steck 2019): the linear map from histories to themselves with a zero diagonal, by ridge regression."""
+def ease(histories: UserHistories, l2: float) -> Scores:
+    """Score by EASE (Steck 2019): ridge regression of each item on all others."""
     return _products(histories.matrix, _ease_map(histories, l2))
 
 
-def ease_recent(histories: Histories, l2: float, decay: float, floor: float) -> Scores:
-    """The same map, applied to a history in which the latest items count most: exp(−place / decay) + floor."""
+def ease_recent(histories: UserHistories, l2: float, decay: float, floor: float) -> Scores:
+    """Score by EASE with a history in which recent items count more; see `UserHistories.recent`."""
     return _products(histories.recent(decay, floor), _ease_map(histories, l2))
 
 
-@lru_cache(maxsize=1)  # the settings of `ease_recent` that differ in decay and floor alone share it
-def _ease_map(histories: Histories, l2: float) -> Floats:
-    """B = I − P diag(P)⁻¹ with P = (XᵀX + l2·I)⁻¹ (Steck 2019, equation 8), shape (num_items, num_items)."""
+@lru_cache(maxsize=1)  # shared by settings of `ease_recent` with the same l2
+def _ease_map(histories: UserHistories, l2: float) -> Floats:
+    """Return B = I − P diag(P)⁻¹ with P = (XᵀX + l2·I)⁻¹ (Steck 2019, equation 8).
+
+    Shape (num_items, num_items).
+    """
     gram = torch.from_numpy(_together(histories.matrix))
     gram.diagonal().add_(l2)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
@@ -62,7 +68,7 @@ def _ease_map(histories: Histories, l2: float) -> Floats:
 
 
 def _together(matrix: sp.csr_matrix) -> Floats:
-    """XᵀX: the number of users with both of two items, shape (num_items, num_items)."""
+    """Return XᵀX: the number of users with both of two items, shape (num_items, num_items)."""
     return np.asarray((matrix.T @ matrix).toarray())
 
 

@@ -11,30 +11,30 @@ from neumf_tui.errors import UsageError
 
 Choice = dict[str, float | int]
 _VERSION = 1
-"""One more wherever a change here or in the models changes figures."""
+"""Add one if a change here or in the models changes metrics."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A model to compare with. Of its `choices` the one with the highest Hit@50 on the validation items is taken."""
+    """A model to compare with; the best of its `choices` by validation Hit@50 is used."""
 
     name: str
     title: str
     fit: Callable[..., Scores]
-    """Called with Histories and a choice as keywords."""
+    """Called with UserHistories and a choice as keywords."""
     choices: tuple[Choice, ...] = ({},)
     pair_bytes: int = 0
-    """Memory that fitting takes, bytes for each pair of items."""
+    """Memory that fitting needs, in bytes for each pair of items."""
     by_package: bool = False
-    """Whether it needs `implicit`, which begins from a seed; the others have one solution."""
+    """Whether it needs `implicit` and a seed; the others have one solution."""
 
     def recipe(self, seed: int) -> str:
-        """All that decides its figures beside the data and the package."""
+        """Return all that decides its metrics beside the data and the package."""
         about = {"baselines": _VERSION, "neumf-tui": __version__, "choices": self.choices}
         return json.dumps(about | ({"seed": seed} if self.by_package else {}))
 
 
-# The choices lie around what is best on the validation items of MovieLens 100K.
+# The choices are near the best ones on the validation items of MovieLens 100K.
 BASELINES = (
     Baseline("popularity", "popularity", item_models.popularity),
     Baseline("item-knn", "item kNN, all neighbours", item_models.item_knn, pair_bytes=24),
@@ -83,13 +83,17 @@ NAMES = tuple(baseline.name for baseline in BASELINES)
 
 
 def named(text: str | None) -> tuple[Baseline, ...]:
-    """The baselines that `text` names, separated by commas, in their order here; all for None. Raises UsageError."""
+    """Return the baselines that `text` names, separated by commas; all for None.
+
+    They are in the order of BASELINES. Raises UsageError for an unknown name.
+    """
     if text is None:
         return BASELINES
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in wanted if name not in NAMES]
     if unknown or not wanted:
         raise UsageError(
-            f"--only {', '.join(unknown) or text!r}: expected some of {', '.join(NAMES)}, separated by commas"
+            f"--only {', '.join(unknown) or text!r}: expected some of {', '.join(NAMES)}, "
+            "separated by commas"
         )
     return tuple(baseline for baseline in BASELINES if baseline.name in wanted)

@@ -1,20 +1,12 @@
 """`baselines`: compute the metrics of simpler models on the same split."""
 
-from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from neumf_tui.cli.data import open_data
 from neumf_tui.cli.options import Csv, DataDir, DatasetName, Home, Json, form_of, home_of
-
-if TYPE_CHECKING:
-    from neumf_tui.baselines.compute import Outcome
-    from neumf_tui.data.dataset import Dataset
-    from neumf_tui.views.sheet import Sheet
-
-_NUMBERS = ("val. Hit@50", "val. AUC", "s")
 
 
 def baselines(
@@ -46,6 +38,7 @@ def baselines(
     form = form_of(json, csv)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
+    from neumf_tui.views.baselines import baselines_sheet, print_baselines
     from neumf_tui.views.output import print_sheet, say
     from neumf_tui.views.progress_line import ProgressLine
 
@@ -62,62 +55,6 @@ def baselines(
     kept = [one.baseline.name for one in outcomes if one.result and not one.computed]
     if kept:
         say(f"kept from before: {', '.join(kept)}; --again computes them again")
-    sheet = _sheet(data, outcomes)
+    sheet = baselines_sheet(data, outcomes)
     if print_sheet(sheet, form):
-        _print_text(sheet)
-
-
-def _sheet(data: "Dataset", outcomes: "list[Outcome]") -> "Sheet":
-    """Return one row per baseline; one without a result has null metrics, and `note` says why."""
-    from neumf_tui.baselines.kept import COLUMNS, row_of
-    from neumf_tui.runs.protocol import PROTOCOL
-    from neumf_tui.views.sheet import Sheet
-
-    rows: list[dict[str, Any]] = []
-    for outcome in outcomes:
-        baseline = outcome.baseline
-        row = (
-            row_of(outcome.result)
-            if outcome.result
-            else dict.fromkeys(COLUMNS) | {"baseline": baseline.name, "title": baseline.title}
-        )
-        rows.append(row | {"note": outcome.note})
-    results = [outcome.result for outcome in outcomes if outcome.result]
-    about = {
-        "dataset": data.label,
-        "fingerprint": data.fingerprint,
-        "num_users": results[0].heldout.num_users if results else None,
-        "protocol": PROTOCOL,
-    }
-    return Sheet("baselines", about, "baselines", rows, (*COLUMNS, "note"))
-
-
-def _print_text(sheet: "Sheet") -> None:
-    from neumf_tui.views.baselines import print_in_parts
-    from neumf_tui.views.output import print_line
-
-    users = sheet.about["num_users"] or 0
-    print_line(f"{sheet.about['dataset']}  {users:,} users with a held-out item")
-    print_in_parts((*_NUMBERS, "settings"), [_cells(row) for row in sheet.rows], _NUMBERS)
-    print_line("metrics: of the held-out items, after fitting to all training pairs")
-    print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")
-    print_line("settings: the best by Hit@50 of the validation items (val.), fitted without these")
-    for key, value in sheet.about["protocol"].items():
-        print_line(f"{key}: {value}")
-
-
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from neumf_tui.views.baselines import METRIC_HEADER, metric_cells
-
-    name = row["baseline"]
-    if row["hit@50"] is None:
-        missing = ("–",) * len(METRIC_HEADER + _NUMBERS)
-        return (name, *missing, row["note"].removeprefix(f"{name}: "))
-    return (
-        name,
-        *metric_cells(row),
-        f"{row['validation_hit@50']:.4f}",
-        f"{row['validation_auc']:.4f}",
-        f"{row['seconds']:.1f}",
-        row["settings"],
-    )
+        print_baselines(sheet)

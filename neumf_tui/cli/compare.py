@@ -77,19 +77,18 @@ def _all_users(
     form: str,
 ) -> None:
     from neumf_tui.data.registry import load_dataset
-    from neumf_tui.explore.compare import check_same_dataset
     from neumf_tui.explore.compare_users import (
-        CAVEAT,
-        all_words,
+        check_same_dataset,
         compare_all,
-        compare_all_sheet,
         ordered,
-        read_taped,
-        verdict,
+        read_tape_ranks,
     )
+    from neumf_tui.views.compare_users import CAVEAT, all_words, compare_all_sheet, verdict
     from neumf_tui.views.output import print_line, print_sheet
 
-    one, other = (read_taped(folder, name) for folder, name in zip(folders, which, strict=True))
+    one, other = (
+        read_tape_ranks(folder, name) for folder, name in zip(folders, which, strict=True)
+    )
     check_same_dataset(one.info, other.info)
     about = one.info.dataset
     dataset = load_dataset(about.fingerprint, about.name, home, about.source)
@@ -130,8 +129,8 @@ def _print_protocols(sheet: "Sheet") -> None:
 
 
 def _print_users(sheet: "Sheet") -> None:
-    from neumf_tui.explore.compare import move_text
     from neumf_tui.text import rank_text
+    from neumf_tui.views.moves import move_text
     from neumf_tui.views.output import print_table
 
     print_table(
@@ -161,15 +160,11 @@ def _one_person(
     form: str,
 ) -> None:
     from neumf_tui.cli.lookup import find_person
-    from neumf_tui.explore.compare import (
-        compare_person,
-        compare_person_sheet,
-        load_other,
-        move_text,
-        person_words,
-    )
+    from neumf_tui.explore.compare import compare_person, load_other
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.text import rank_text
+    from neumf_tui.views.compare import compare_person_sheet, person_words
+    from neumf_tui.views.moves import move_text
     from neumf_tui.views.output import print_line, print_sheet, print_table
 
     one = Ranker(folders[0], home, which[0])

@@ -31,10 +31,10 @@ def evaluate(
     """Rank every held-out item again with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     from neumf_tui.evaluation.sampled import NEGATIVES
+    from neumf_tui.explore.ranker import Ranker
+    from neumf_tui.views.evaluation import evaluation_object, print_evaluation
     from neumf_tui.views.output import print_json
-    from neumf_tui.views.person import evaluation, print_evaluation
 
-    result = evaluation(
-        folder, home_of(home), epoch, sampled_negatives or (NEGATIVES if sampled else None)
-    )
+    negatives = sampled_negatives or (NEGATIVES if sampled else None)
+    result = evaluation_object(Ranker(folder, home_of(home), epoch), negatives)
     print_json(result) if json else print_evaluation(result)

@@ -8,8 +8,9 @@ from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, form_of, home_of,
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.coverage import Catalogue
-    from neumf_tui.explore.failures import Cohort, Failures
+    from neumf_tui.explore.cohorts import Cohort
+    from neumf_tui.explore.coverage import Coverage
+    from neumf_tui.explore.failures import Failures
     from neumf_tui.views.sheet import Sheet
 
 _BAR_WIDTH = 60
@@ -59,28 +60,33 @@ def failures(
     if form == "csv" and users + cohorts + catalogue > 1:
         raise UsageError("--csv is one table: choose one of --users, --cohorts and --catalogue")
     folder = run_folder(home, run)
-    from neumf_tui.explore import failures as ranking
+    from neumf_tui.explore.failures import ORDERS, failures_at
     from neumf_tui.explore.users import load_users
+    from neumf_tui.runs.checkpoint import find_rank_epoch
+    from neumf_tui.views.failures import cohorts_sheet, failures_sheet
 
-    if by not in ranking.ORDERS:
-        raise UsageError(f"--by {by}: expected one of {', '.join(ranking.ORDERS)}")
+    if by not in ORDERS:
+        raise UsageError(f"--by {by}: expected one of {', '.join(ORDERS)}")
     found = load_users(folder, home_of(home))
-    failed = ranking.failures_at(found, ranking.tape_epoch(found, folder, epoch))
+    failed = failures_at(found, find_rank_epoch(folder, epoch))
     sheets: list[Sheet] = []
     groups: list[Cohort] = []
-    lists: Catalogue | None = None
+    lists: Coverage | None = None
     if users:
-        sheets.append(ranking.failures_sheet(failed, failed.order(by)[:rows], by))
+        sheets.append(failures_sheet(failed, failed.order(by)[:rows], by))
     if cohorts:
-        groups = ranking.make_cohorts(failed)
-        sheets.append(ranking.cohorts_sheet(failed, groups))
-    if catalogue:
-        from neumf_tui.explore.coverage import catalogue_sheet, make_catalogue
-        from neumf_tui.explore.ranker import Ranker
+        from neumf_tui.explore.cohorts import make_cohorts
 
-        lists = make_catalogue(Ranker(folder, home_of(home), str(failed.epoch), found.dataset))
+        groups = make_cohorts(failed)
+        sheets.append(cohorts_sheet(failed, groups))
+    if catalogue:
+        from neumf_tui.explore.coverage import measure_coverage
+        from neumf_tui.explore.ranker import Ranker
+        from neumf_tui.views.coverage import coverage_sheet
+
+        lists = measure_coverage(Ranker(folder, home_of(home), str(failed.epoch), found.dataset))
         assert lists is not None  # nobody cancels it
-        sheets.append(catalogue_sheet(lists, rows))
+        sheets.append(coverage_sheet(lists, rows))
     if form == "csv":
         print(sheets[0].text(), end="")
     elif form == "json":
@@ -93,7 +99,7 @@ def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
     """The summary, and under `users`, `cohorts` and `catalogue` what was asked for."""
     import dataclasses
 
-    from neumf_tui.explore.failures import summary
+    from neumf_tui.views.failures import summary
     from neumf_tui.views.output import print_json
 
     result: dict[str, Any] = summary(failed)
@@ -105,19 +111,19 @@ def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
             continue
         if sheet.key == "users":
             result["by"] = sheet.about["by"]
-            result["spread"] = [dataclasses.asdict(one) for one in failed.spread()]
+            result["spread"] = [dataclasses.asdict(one) for one in failed.bins()]
         result[sheet.key] = list(sheet.rows)
     print_json(result)
 
 
 def _print_text(
-    failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]", lists: "Catalogue | None"
+    failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]", lists: "Coverage | None"
 ) -> None:
     from rich.style import Style
 
-    from neumf_tui.explore.failures import summary_text
     from neumf_tui.runs.protocol import protocol_line, protocol_of
-    from neumf_tui.views.failures import SORTS, cohort_cells, figures_text, user_cells
+    from neumf_tui.views.coverage import coverage_text
+    from neumf_tui.views.failures import SORTS, cohort_cells, summary_text, user_cells
     from neumf_tui.views.histogram import histogram
     from neumf_tui.views.output import print_line, print_table
 
@@ -128,7 +134,7 @@ def _print_text(
     for sheet in sheets:
         print()
         if sheet.key == "users":
-            print(histogram(failed.spread(), _BAR_WIDTH, Style(), Style()).plain)
+            print(histogram(failed.bins(), _BAR_WIDTH, Style(), Style()).plain)
             print()
             print_line(
                 f"{len(sheet.rows):,} of {failed.dataset.num_users:,} users, {SORTS[sheet.about['by']]}"
@@ -167,7 +173,7 @@ def _print_text(
             )
             print_line("▲▼ the whole interval lies above or below all users' Hit@50")
         elif lists is not None:
-            for line in figures_text(lists).splitlines():
+            for line in coverage_text(lists).splitlines():
                 print_line(line)
             print()
             print_table(

@@ -26,13 +26,14 @@ def film(
     """How a film fares: in how many top 50s it is, how its rank is spread, and for which users it ranks highest."""
     form = form_of(json, csv)
     ranker = open_ranker(home, run, epoch)
-    from neumf_tui.explore.item import MOST_PAIRS, film_sheet, reach
+    from neumf_tui.explore.item import MOST_PAIRS, rank_item
+    from neumf_tui.views.item import item_sheet
     from neumf_tui.views.output import print_sheet
 
-    found = reach(
+    found = rank_item(
         ranker, find_item(ranker.dataset, film), most_pairs=None if everyone else MOST_PAIRS
     )
-    sheet = film_sheet(ranker, found, top)
+    sheet = item_sheet(ranker, found, top)
     if print_sheet(sheet, form):
         _print_film(sheet)
 

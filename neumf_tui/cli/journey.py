@@ -9,11 +9,11 @@ def journey(
     """The rank of a user's held-out film over all epochs, beside the loss."""
     form = form_of(json, csv)
     folder = run_folder(home, run)
-    from neumf_tui.explore.journey import journey_sheet
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.protocol import protocol_line
     from neumf_tui.runs.reader import read_snapshot
     from neumf_tui.text import rank_text
+    from neumf_tui.views.journey import journey_sheet
     from neumf_tui.views.output import print_line, print_sheet, print_table
 
     users = load_users(folder, home_of(home))

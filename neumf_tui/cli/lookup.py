@@ -8,7 +8,8 @@ from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
-    from neumf_tui.explore.ranker import Ranker, Who
+    from neumf_tui.explore.guests import Who
+    from neumf_tui.explore.ranker import Ranker
 
 
 def open_ranker(home: Path | None, run: str | None, epoch: str | None) -> "Ranker":

@@ -26,9 +26,10 @@ def near_miss(
     """How far the held-out film is from the top 50, and what leaving out each film of the history does, by fold-in."""
     form = form_of(json, csv)
     ranker = open_ranker(home, run, epoch)
-    from neumf_tui.explore.near_miss import leave_out, near_miss_sheet
+    from neumf_tui.explore.near_miss import leave_out
     from neumf_tui.runs.protocol import protocol_line
     from neumf_tui.text import rank_text
+    from neumf_tui.views.near_miss import near_miss_sheet
     from neumf_tui.views.output import print_line, print_sheet, print_table
     from neumf_tui.views.person import model_line
 

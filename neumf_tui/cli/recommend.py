@@ -70,9 +70,9 @@ def recommend(
     data = ranker.dataset
     check_rows(rows, data.num_items)
     from neumf_tui.explore.guests import Guest, save_guest
-    from neumf_tui.explore.newcomer import UNSAVED, guest_sheet
+    from neumf_tui.explore.newcomer import UNSAVED
     from neumf_tui.views.output import say
-    from neumf_tui.views.person import print_ranking
+    from neumf_tui.views.person import guest_sheet, print_ranking
 
     items = _items_of(data, films)
     if len(items) < STEADY:

@@ -39,7 +39,7 @@ def similar(
     if [film, user, guest].count(None) != 2:
         raise UsageError("name one of: a film, a user with --user ID, a guest with --guest NAME")
     ranker = open_ranker(home, run, epoch)
-    from neumf_tui.explore.neighbours import similar_items_sheet, similar_users_sheet
+    from neumf_tui.views.neighbours import similar_items_sheet, similar_users_sheet
     from neumf_tui.views.output import print_sheet
 
     if film is not None:

@@ -35,11 +35,14 @@ def why(
         raise UsageError(
             f"{data.catalogue.titles[item]!r} is in the history of user {user}, not among the ranked; name another film"
         )
-    from neumf_tui.explore.why import why_sheet
+    from neumf_tui.explore.why import explain
     from neumf_tui.views.output import print_line, print_sheet, print_table
     from neumf_tui.views.person import model_line
+    from neumf_tui.views.why import why_sheet
 
-    sheet = why_sheet(ranker, person.who, item)
+    ranking = ranker.rank_person(person)
+    row = ranking.items.tolist().index(item)
+    sheet = why_sheet(ranker, explain(ranker, ranking, row))
     if not print_sheet(sheet, form):
         return
     about = sheet.about

@@ -1,38 +1,36 @@
-"""Sampled evaluation, as in He et al. 2017, told from full ranks: for comparison with papers that sampled, and for that alone."""
+"""Sampled evaluation (He et al. 2017) computed from full ranks, to compare with older papers.
 
-from collections.abc import Mapping
+Sampled metrics can put models in another order than the full ranking does, even on average
+(Krichene and Rendle 2020, doi:10.1145/3394486.3403226)."""
+
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import DatasetError
-from neumf_tui.views.output import print_line
 
 CUTOFF = 10
 NEGATIVES = 99
-WHY = (
-    "sampled figures can put models in another order than the full ranking does, even on average (Krichene and Rendle 2020, "
-    "doi:10.1145/3394486.3403226): only for comparison with papers that sampled"
-)
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Metrics of each held-out item among itself and some of its other candidates, drawn uniformly without replacement."""
+    """Metrics of held-out items, each ranked among some of its other candidates, drawn uniformly
+    without replacement."""
 
     negatives: int
-    """Items drawn for each user, or all there are where that is fewer."""
+    """Items drawn for each user, or all of them where there are fewer."""
     hr: float
     """HR@10, the mean over users and over all possible draws."""
     ndcg: float
     """NDCG@10, likewise."""
     hr_sd: float
-    """Standard deviation of HR@10 from one draw to another, the model and the users being the same."""
+    """Standard deviation of HR@10 between draws, with the same model and the same users."""
     ndcg_sd: float
     even_rank: int
-    """Down to this full rank an item of a user with `even_candidates` is at least as likely a hit as not."""
+    """The greatest full rank that is a hit in at least half of the draws, for a user with
+    `even_candidates`."""
     even_candidates: int
     """The median over users."""
 
@@ -40,15 +38,14 @@ class Sampled:
 def sampled_metrics(
     ranks: NDArray[np.float32], candidates: NDArray[np.int64], negatives: int = NEGATIVES
 ) -> Sampled:
-    """What sampling gives on average, without the noise of a draw.
+    """Return the mean of the sampled metrics over all possible draws.
 
-    Of C − 1 other candidates r − 1 stand above an item of rank r, and of those that are drawn a hypergeometric number h: its
-    place is 1 + h. HR@10 = P(h < 10); NDCG@10 = Σ P(h)/log2(2 + h) over h < 10. A rank that ties make a half one counts as
-    the mean of its two neighbours.
+    Of the C − 1 other candidates r − 1 stand above an item of rank r, and h of those that are
+    drawn, a hypergeometric number: its place is 1 + h. HR@10 = P(h < 10); NDCG@10 = Σ P(h)/log2(2 +
+    h) over h < 10. A half rank, from ties, counts as the mean of its two neighbours.
 
-    ranks: (num_users,), 1-based, NaN where nothing is held out; candidates: (num_users,). Raises DatasetError where nobody has a
-    held-out item.
-    """
+    ranks: (num_users,), from 1, NaN where nothing is held out; candidates: (num_users,). Raises
+    DatasetError where nobody has a held-out item."""
     held = ~np.isnan(ranks)
     if not held.any():
         raise DatasetError(
@@ -80,10 +77,11 @@ def sampled_metrics(
 def place_chances(
     above: NDArray[np.int64], others: NDArray[np.int64], negatives: int
 ) -> NDArray[np.float64]:
-    """Chance that an item stands at place 1, 2, … 10 among itself and `negatives` of `others`, `above` of which stand above it.
+    """Return the probabilities of places 1 to 10 for n items, shape (n, 10).
 
-    above, others: int64 (n,), 0 ≤ above ≤ others; shape (n, 10). The hypergeometric distribution, by logarithms of factorials.
-    """
+    `negatives` of an item's `others` are drawn; `above` of the others stand above it. above,
+    others: int64 (n,), 0 ≤ above ≤ others. The hypergeometric distribution, by logarithms of
+    factorials."""
     log_factorial = np.concatenate(
         ([0.0], np.cumsum(np.log(np.arange(1, others.max(initial=0) + 1))))
     )
@@ -104,39 +102,3 @@ def place_chances(
         - log_choose(others, drawn)
     )
     return chances
-
-
-def sampled_object(sampled: Sampled) -> dict[str, Any]:
-    """The JSON object of it."""
-    return {
-        "negatives": sampled.negatives,
-        "hr@10": sampled.hr,
-        "ndcg@10": sampled.ndcg,
-        "hr@10_draw_sd": sampled.hr_sd,
-        "ndcg@10_draw_sd": sampled.ndcg_sd,
-        "even_rank": sampled.even_rank,
-        "even_candidates": sampled.even_candidates,
-        "note": WHY,
-    }
-
-
-def print_sampled(sampled: Mapping[str, Any], full: Mapping[str, float]) -> None:
-    """Sampled metrics beside the full ranking's, and why not to compare models by them."""
-    hr, ndcg = (
-        f"{sampled[key]:.4f} ± {sampled[f'{key}_draw_sd']:.4f}" for key in ("hr@10", "ndcg@10")
-    )
-    print_line(
-        f"sampled: HR@10 {hr}, NDCG@10 {ndcg}; full ranking: {full['hit@10']:.4f} and {full['ndcg@10']:.4f}"
-    )
-    print_line(
-        f"  each held-out item among {sampled['negatives']} of its other candidates, uniformly drawn (He et al. 2017)"
-    )
-    print_line(
-        "  mean over all possible draws ± standard deviation of a single one, users and model the same"
-    )
-    even = f"{sampled['even_rank']:,}"
-    print_line(
-        f"  misleading: a full rank of {even} of {sampled['even_candidates']:,} still is a hit in half of the draws, so"
-    )
-    print_line(f"  this HR@10 is nearer to Hit@{even} than to Hit@10")
-    print_line(f"  {WHY}")

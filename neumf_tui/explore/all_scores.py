@@ -1,40 +1,40 @@
-"""Passes over everybody's scores: which chunks of users are scored, and their scores with the history left out."""
+"""Scores of all users against all items, chunk by chunk, with the histories left out."""
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from neumf_tui.errors import RunError
+from neumf_tui.evaluation.ranks import check_scores
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.explore.ranker import Ranker
 
 
 def chunk_numbers(scorer: Scorer, most_pairs: int | None, seed: int) -> list[int]:
-    """Numbers of the scorer's chunks, ascending: all, or a random sample of `most_pairs` pairs at most, one at least."""
+    """Return numbers of the scorer's chunks, ascending.
+
+    All of them, or a random sample with at most `most_pairs` user-item pairs and at least one
+    chunk."""
     count = scorer.num_chunks()
-    allowed = (
-        count
-        if most_pairs is None
-        else max(1, most_pairs // (scorer.chunk_users * scorer.num_items))
-    )
+    if most_pairs is None:
+        return list(range(count))
+    allowed = max(1, most_pairs // (scorer.chunk_users * scorer.num_items))
     if count <= allowed:
         return list(range(count))
     return sorted(np.random.default_rng(seed).choice(count, allowed, replace=False).tolist())
 
 
-@torch.inference_mode()
-def candidate_scores(ranker: Ranker, number: int, absent: float) -> tuple[int, Tensor]:
-    """First user index of chunk `number`, and its users' scores (users, num_items), `absent` for items of the history.
+def candidate_scores(
+    ranker: Ranker, number: int, absent: float
+) -> tuple[slice, NDArray[np.float32]]:
+    """Return the users of chunk `number` and their scores (users, num_items).
 
-    Raises RunError where a score is not a number.
+    Items of the history have the score `absent`. Raises RunError where a score is not a number.
     """
-    data, scorer = ranker.dataset, ranker.scorer
-    gmf, mlp = scorer.chunk(number)
-    scores = gmf.add_(mlp)
-    if not bool(scores.isfinite().all()):
-        raise RunError(f"{ranker.folder}: a score is not a number; train the run again")
-    start = number * scorer.chunk_users
-    pairs = slice(int(data.offsets[start]), int(data.offsets[start + len(scores)]))
-    users = torch.from_numpy(np.array(data.split.users[pairs])) - start
-    scores[users, torch.from_numpy(np.array(data.split.items[pairs]))] = absent
-    return start, scores
+    data = ranker.dataset
+    gmf, mlp = (part.numpy() for part in ranker.scorer.chunk(number))
+    scores = np.add(gmf, mlp, out=gmf)
+    check_scores(scores, ranker.folder)
+    start = number * ranker.scorer.chunk_users
+    users = slice(start, start + len(scores))
+    pairs = slice(int(data.offsets[users.start]), int(data.offsets[users.stop]))
+    scores[data.split.users[pairs] - start, data.split.items[pairs]] = absent
+    return users, scores

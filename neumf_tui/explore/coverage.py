@@ -1,29 +1,37 @@
-"""The catalogue's side: which films anybody is recommended at all, by the model and by popularity alone."""
+"""Which items anybody is recommended at all, by the model and by popularity alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.statistics import gini
 from neumf_tui.explore.all_scores import candidate_scores, chunk_numbers
 from neumf_tui.explore.ranker import Ranker
-from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_of
-from neumf_tui.views.sheet import Sheet
+from neumf_tui.runs.events import CUTOFF, RunInfo
 
 MAX_PAIRS = 300_000_000
-"""User-item pairs scored at most; beyond, a random sample of users is."""
-COLUMNS = ("item_id", "title", "year", "genres", "seen_by")
+"""User-item pairs scored at most; above, a random sample of users is."""
+
+
+def gini(counts: ArrayLike) -> float:
+    """Return the inequality of non-negative counts: 0 if all are equal, (n − 1)/n if one has all.
+
+    G = Σ_i (2i − n − 1) x_i / (n Σ_i x_i) over ascending x_i, i = 1..n (Gini 1912, in the form of
+    Damgaard & Weiner 2000, Ecology 81:1139). 0.0 where all counts are 0.
+    """
+    ascending = np.sort(np.asarray(counts, dtype=np.float64))
+    n, total = len(ascending), ascending.sum()
+    if not total:
+        return 0.0
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * total))
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
-    """How often each item stands in the top 50 of those users whose lists were made."""
+class TopCounts:
+    """How often each item stands in the top 50 of the users whose lists were made."""
 
     counts: NDArray[np.int64]
     """Shape (num_items,)."""
@@ -37,92 +45,78 @@ class Lists:
 
     @property
     def gini(self) -> float:
-        """Gini index of the counts over all items: 0 each as often, near 1 a few films for everybody."""
+        """Gini index of the counts: 0 if all items stand in it equally often."""
         return gini(self.counts)
 
     @property
     def mean_seen_by(self) -> float:
-        """Mean popularity of the recommended, over all places of all lists."""
+        """Mean popularity of the recommended items, over all places of all lists."""
         return float(self.counts @ self.seen_by / max(1, self.counts.sum()))
 
     @property
     def never(self) -> NDArray[np.int64]:
-        """Item indices in nobody's top 50, those that most have seen first, equal ones in item order."""
+        """Item indices in nobody's top 50, the most seen first, equal ones in item order."""
         items = np.flatnonzero(self.counts == 0)
         return items[np.argsort(-self.seen_by[items], kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
-    """Both kinds of lists, over the same users."""
+class Coverage:
+    """The top lists of the model and of popularity alone, over the same users."""
 
-    label: str
-    """Run and epoch."""
-    about: dict[str, Any]
-    """run, dataset, epoch."""
+    info: RunInfo
+    epoch: int
     dataset: Dataset
     users: int
-    """Whose lists were made."""
+    """How many users' lists were made."""
     seed: int | None
-    """Of the sample of users; None where all were taken."""
-    model: Lists
-    popularity: Lists
-
-    @property
-    def whose(self) -> str:
-        """The users in words: a sample is always said."""
-        everyone = self.dataset.num_users
-        if self.seed is None:
-            return f"over all {everyone:,} users"
-        some = f"over {self.users:,} of {everyone:,} users, seed {self.seed}"
-        return f"{some}: all of them together would be recommended more films"
+    """Seed of the sample of users; None where the lists of all users were made."""
+    model: TopCounts
+    popularity: TopCounts
 
 
-@torch.inference_mode()
-def make_catalogue(
+def measure_coverage(
     ranker: Ranker,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, of: None,
     max_pairs: int = MAX_PAIRS,
     seed: int = 0,
-) -> Catalogue | None:
-    """Make every user's top 50 once, or those of a sample where that would take more than `max_pairs` scores.
+) -> Coverage | None:
+    """Make every user's top 50, or those of a sample if all take more than `max_pairs` scores.
 
-    A sample is of whole chunks of the scorer, which are of one user, or of a few who are neighbours in the dataset. `progress`
-    gets the chunks done and their number. None if `cancelled`. Raises RunError where a score is not a number.
+    A sample consists of whole chunks of the scorer: one user each, or a few who are neighbours in
+    the dataset. `progress` gets the chunks done and their number. None if `cancelled`. Raises
+    RunError where a score is not a number.
     """
     dataset = ranker.dataset
     numbers = chunk_numbers(ranker.scorer, max_pairs, seed)
     whole = len(numbers) == ranker.scorer.num_chunks()
-    counts = torch.zeros(dataset.num_items, dtype=torch.int64)
+    counts = np.zeros(dataset.num_items, dtype=np.int64)
     chosen = np.zeros(dataset.num_users, dtype=bool)
     for done, number in enumerate(numbers):
         if cancelled():
             return None
         progress(done, len(numbers))
-        start, scores = candidate_scores(ranker, number, -torch.inf)
-        counts += in_top(scores).sum(0)
-        chosen[start : start + len(scores)] = True
-    return Catalogue(
-        ranker.label,
-        {
-            "run": ranker.info.name,
-            "dataset": dataset.label,
-            "epoch": ranker.epoch,
-            "protocol": protocol_of(ranker.info),
-        },
-        dataset,
-        int(chosen.sum()),
-        None if whole else seed,
-        Lists(counts.numpy(), dataset.seen_by),
-        Lists(popularity_counts(dataset, chosen), dataset.seen_by),
+        users, scores = candidate_scores(ranker, number, -np.inf)
+        counts += in_top(torch.from_numpy(scores)).sum(0).numpy()
+        chosen[users] = True
+    return Coverage(
+        info=ranker.info,
+        epoch=ranker.epoch,
+        dataset=dataset,
+        users=int(chosen.sum()),
+        seed=None if whole else seed,
+        model=TopCounts(counts, dataset.seen_by),
+        popularity=TopCounts(popularity_counts(dataset, chosen), dataset.seen_by),
     )
 
 
+@torch.inference_mode()
 def in_top(scores: torch.Tensor, size: int = CUTOFF) -> torch.Tensor:
-    """Which items stand in each row's first `size`, shape as `scores` (users, num_items); −∞ is no candidate.
+    """Return which items stand in each row's first `size`; both (users, num_items).
 
-    Of items that are equal at the end of the list, the first in item order stand in it, as in `Ranker.rank`.
+    −∞ is not a candidate. Of items with equal scores at the end of the list, the first in item
+    order stand in it, as in `Ranker.rank`.
     """
     last = scores.topk(min(size, scores.shape[1])).values[:, -1:]
     inside = (scores >= last) & (scores > -torch.inf)
@@ -137,11 +131,14 @@ def in_top(scores: torch.Tensor, size: int = CUTOFF) -> torch.Tensor:
 def popularity_counts(
     dataset: Dataset, chosen: NDArray[np.bool_], size: int = CUTOFF
 ) -> NDArray[np.int64]:
-    """How often each item, shape (num_items,), stands in the first `size` of users' lists if their candidates are ordered by how
-    many users saw them, equal ones in item order. chosen: whose lists count, shape (num_users,).
+    """Return how often each item stands in users' first `size` by popularity, shape (num_items,).
 
-    All have one order of items, less their history: a user's list is the first `size` + n places of it less the n of them
-    in the history. With the history's places ascending p_0 < p_1 < …, p_j is one of them if p_j − j < `size`.
+    Candidates are ordered by how many users saw them, equal ones in item order. chosen: whose
+    lists count, shape (num_users,).
+
+    All users share one order of items, without their history: a user's list is the first
+    `size` + n places of it without the n of them in the history. With the history's places
+    ascending p_0 < p_1 < …, p_j is one of them if p_j − j < `size`.
     """
     num_items = dataset.num_items
     order = np.argsort(-dataset.seen_by, kind="stable")
@@ -158,42 +155,8 @@ def popularity_counts(
     lengths = np.minimum(
         size + np.bincount(users[skipped], minlength=dataset.num_users), num_items
     )[chosen]
-    # A place is reached by every user whose list is longer; less those who have seen what stands there.
+    # A list reaches a place if it is longer; users who have seen what stands there do not count.
     reached = chosen.sum() - np.cumsum(np.bincount(lengths, minlength=num_items + 1))[:num_items]
     counts = np.empty(num_items, dtype=np.int64)
     counts[order] = reached - np.bincount(places[skipped], minlength=num_items)
     return counts
-
-
-def figures(lists: Lists) -> dict[str, float | int]:
-    """The figures of one kind of lists, by name."""
-    return {
-        f"coverage@{CUTOFF}": lists.coverage,
-        "gini": lists.gini,
-        "mean_seen_by": lists.mean_seen_by,
-        "num_never": len(lists.never),
-    }
-
-
-def catalogue_sheet(catalogue: Catalogue, top: int | None = None) -> Sheet:
-    """The figures, and one row for each film that the model puts into nobody's top 50, or for the `top` most seen of them."""
-    names = catalogue.dataset.catalogue
-    rows = [
-        {
-            "item_id": names.item_ids[item],
-            "title": names.titles[item],
-            "year": names.years[item],
-            "genres": names.genres[item],
-            "seen_by": int(catalogue.dataset.seen_by[item]),
-        }
-        for item in catalogue.model.never[:top].tolist()
-    ]
-    about = catalogue.about | {
-        "num_users": catalogue.users,
-        "of_users": catalogue.dataset.num_users,
-        "sample_seed": catalogue.seed,
-        "num_items": catalogue.dataset.num_items,
-        "model": figures(catalogue.model),
-        "popularity": figures(catalogue.popularity),
-    }
-    return Sheet(f"{catalogue.about['run']}-never-recommended", about, "never", rows, COLUMNS)

@@ -1,18 +1,15 @@
-"""A whole run's numbers as columns, for other programs: ranks, everybody's top films, embeddings."""
+"""A whole run's numbers as columns for other programs: ranks, all users' top items, embeddings."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.evaluation.ranks import check_scores
 from neumf_tui.explore.users import Users
 from neumf_tui.runs.files import replace_with
-
-if TYPE_CHECKING:
-    from neumf_tui.explore.ranker import Ranker
 
 WHAT = ("ranks", "top-k", "embeddings")
 FORMATS = ("csv", "parquet", "npz")
@@ -21,7 +18,10 @@ TABLES = ("user_gmf", "user_mlp", "item_gmf", "item_mlp")
 
 
 def rank_columns(users: Users) -> Columns:
-    """One row a user and evaluated epoch: `user` (id), `epoch`, `rank` (float32, NaN where nothing is held out)."""
+    """Return one row for each user and evaluated epoch.
+
+    `user` (id), `epoch`, `rank` (float32, NaN where nothing is held out). Raises UsageError where
+    no epoch was evaluated."""
     if not users.epochs:
         raise UsageError(
             f"{users.info.name}: no epoch was evaluated yet; wait for the first evaluation"
@@ -35,9 +35,10 @@ def rank_columns(users: Users) -> Columns:
 
 
 def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Columns:
-    """The `count` best candidates of every user: `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32).
+    """Return the `count` best candidates of every user in the order of `Ranker.rank`.
 
-    In the order of Ranker.rank; a user with fewer candidates has fewer rows.
+    `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32); a user with fewer
+    candidates has fewer rows. Raises UsageError, RunError, DatasetError.
     """
     from neumf_tui.explore.ranker import Ranker
 
@@ -50,12 +51,14 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
     parts: dict[str, list[NDArray[Any]]] = {
         key: [] for key in ("user", "place", "item", "score", "gmf", "mlp")
     }
-    for start, gmf, mlp in _chunks(ranker):
+    for number in range(ranker.scorer.num_chunks()):
+        gmf, mlp = (part.numpy() for part in ranker.scorer.chunk(number))
         scores = gmf + mlp
+        check_scores(scores, ranker.folder)
         for row in range(len(scores)):
-            user = start + row
+            user = number * ranker.scorer.chunk_users + row
             scores[row, data.history(user)] = -np.inf
-            # A part of the items first: sorting whole catalogues costs more than scoring them.
+            # Partition first: sorting whole catalogues takes longer than scoring them.
             few = np.flatnonzero(scores[row] >= np.partition(scores[row], -count)[-count])
             best = few[np.argsort(-scores[row, few], kind="stable")][:count]
             best = best[np.isfinite(scores[row, best])]
@@ -75,18 +78,11 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
     }
 
 
-def _chunks(ranker: "Ranker") -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """First user index of each chunk with the GMF and MLP parts of its users."""
-    scorer = ranker.scorer
-    for number in range(scorer.num_chunks()):
-        gmf, mlp = scorer.chunk(number)
-        if not bool((gmf + mlp).isfinite().all()):
-            raise NeumfTuiError(f"{ranker.folder}: a score is not a number; train the run again")
-        yield number * scorer.chunk_users, gmf.numpy(), mlp.numpy()
-
-
 def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
-    """The four tables, `user_gmf` and so on, float32 (rows, embedding_size), with `user_ids`, `item_ids` and `head`."""
+    """Return the four embedding tables and the head, with `user_ids` and `item_ids`.
+
+    `user_gmf` and so on: float32 (rows, embedding_size). Raises RunError, DatasetError.
+    """
     from neumf_tui.explore.ranker import Ranker
 
     ranker = Ranker(folder, home, which)
@@ -98,7 +94,7 @@ def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
 
 
 def embedding_columns(arrays: Columns) -> Columns:
-    """The same as one table for CSV and Parquet: `table`, `id`, then a column a coordinate."""
+    """Return the embeddings as one table: `table`, `id`, then one column for each coordinate."""
     ids = {"user": arrays["user_ids"], "item": arrays["item_ids"]}
     values = np.concatenate([arrays[name] for name in TABLES])
     columns: Columns = {
@@ -109,18 +105,17 @@ def embedding_columns(arrays: Columns) -> Columns:
 
 
 def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all; `label` of the dataset stands in it as `dataset`.
+    """Write a new file in one of FORMATS, whole or not at all, with the dataset's `label` in it.
 
-    Raises UsageError where the file is there already.
+    Raises UsageError where the file exists or has no folder, NeumfTuiError where it cannot be
+    written.
     """
     size = 0 if form == "npz" else len(next(iter(columns.values())))
     columns = {"dataset": np.full(size, label) if size else np.array(label), **columns}
     if path.exists():
-        raise UsageError(f"{path}: is there already; name another file with --output")
+        raise UsageError(f"{path}: this file exists; name another one with --output")
     if not path.parent.is_dir():
-        raise UsageError(
-            f"{path.parent}: no such folder; make it, or name another file with --output"
-        )
+        raise UsageError(f"{path.parent}: no such folder; make it, or name another with --output")
     try:
         replace_with(path, lambda scratch: _write(columns, scratch, form))
     except OSError as error:
@@ -129,7 +124,7 @@ def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
 
 def _write(columns: Columns, path: Path, form: str) -> None:
     if form == "npz":
-        with path.open("wb") as file:  # given a name, numpy would add an ending of its own
+        with path.open("wb") as file:  # given a name, numpy would add an ending
             np.savez_compressed(file, **columns)  # type: ignore[arg-type]
         return
     import pyarrow as pa

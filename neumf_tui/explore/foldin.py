@@ -1,8 +1,10 @@
-"""Fold-in: user embeddings for a history that no user of the training has, with everything else of a model frozen."""
+"""Fold-in: user embeddings for a history that no trained user has; the rest of the model is
+frozen."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,30 +13,62 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import RunError, UsageError
+from neumf_tui.evaluation.ranks import DIVERGED
 from neumf_tui.model.neumf import INIT_STD, NeuMF
 
-# Chosen on ML-100K (preset d2l, seed 0, trained with and without the leak of held-out items) on the 743 users whom
-# `check(seed=0)` does not take. Geometric mean of the held-out film's rank, without the leak, for histories of all, 10, 3 and
-# 1 films (trained users: 77; everybody the mean user: about 137):
-#   PRIOR 0.03: 77 90 103 112   0.1: 76 87 98 111   0.3: 77 88 100 115   1: 80 93 109 124   3: 86 104 121 131
-# NEGATIVES 64: 80   128: 77   256: 76   512: 76 (means over three seeds, whole histories, PRIOR 0.2).
-# COLD_STEPS 6, 12, 20, 40: the loss is above the lowest found by 0.05, 0.01, 0.005, 0.004 on average. Ranks stand
-# still from 6 on; the rest serves the comparison with films left out, where a start that still sinks would be taken for effect.
+# Chosen on ML-100K (preset d2l, seed 0, trained with and without the leak of held-out items) on the
+# 743 users whom `check(seed=0)` does not take. Geometric mean of the held-out item's rank, without
+# the leak, for histories of all, 10, 3 and 1 items (trained users: 77; everybody the mean user:
+# 137):   PRIOR 0.03: 77 90 103 112   0.1: 76 87 98 111   0.3: 77 88 100 115   1: 80 93 109 124
+# NEGATIVES 64: 80   128: 77   256: 76   512: 76 (means over three seeds, whole histories, PRIOR
+# 0.2). COLD_STEPS 6, 12, 20, 40: the loss is above the lowest found by 0.05, 0.01, 0.005, 0.004 on
+# average. Ranks no longer change from 6 on; more steps make comparable starts for leaving items
+# out.
 PRIOR = 0.1
 NEGATIVES = 256
 COLD_STEPS = 20
 WARM_STEPS = 4
-_CONVERGED = 1e-5  # a film of the history adds about 0.15 to the loss
+_CONVERGED = 1e-5  # an item of the history adds about 0.15 to the loss
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """User embeddings, one row a history."""
+    """User embeddings, one row for each history; both arrays (n, embedding_size)."""
 
     gmf: NDArray[np.float32]
-    """Shape (n, embedding_size)."""
     mlp: NDArray[np.float32]
-    """Shape (n, embedding_size)."""
+
+
+class VectorsOfHistories(Protocol):
+    """Gives user embeddings to histories (item indices, oldest first, each at most once)."""
+
+    def fit(self, histories: Sequence[NDArray[np.int64]], seed: int = 0) -> Vectors:
+        """Return embeddings of n histories; raises UsageError for an empty one."""
+
+    def without_each(self, history: NDArray[np.int64], size: int) -> Iterator[Vectors]:
+        """Yield embeddings of the whole history, then of it without each item, `size` at a time."""
+
+
+def leave_one_out(history: NDArray[np.int64], size: int) -> Iterator[list[NDArray[np.int64]]]:
+    """Yield copies of the history that each lack one item, in its order, `size` at a time."""
+    for first in range(0, len(history), size):
+        rows = range(first, min(first + size, len(history)))
+        yield [np.delete(history, row) for row in rows]
+
+
+def check_not_empty(histories: Sequence[NDArray[np.int64]]) -> None:
+    """Raise UsageError where a history is empty."""
+    if not all(map(len, histories)):
+        raise UsageError("The history is empty. Give at least one film.")
+
+
+def mean_vectors(model: NeuMF) -> Vectors:
+    """Return the mean of all users' embeddings, one row."""
+    gmf, mlp = (
+        table.weight.detach().double().mean(0, keepdim=True).float().numpy()
+        for table in (model.user_gmf, model.user_mlp)
+    )
+    return Vectors(gmf, mlp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +83,24 @@ class _Point:
 
 
 class FoldIn:
-    """Fits user embeddings to histories.
+    """Fits user embeddings to histories; see `VectorsOfHistories`.
 
-    Minimised is the loss of training as it is on average over the draw of negatives, and a Gaussian prior:
+    Minimises the loss of training, averaged over the draw of negatives, and a Gaussian prior:
 
-        Σ_positives mean_negatives softplus(s_neg − s_pos) + weight_decay/2·|u|² + PRIOR/2·(u − m)ᵀ C⁻¹ (u − m)
+        Σ_positives mean_negatives softplus(s_neg − s_pos) + weight_decay/2·|u|²
+          + PRIOR/2·(u − m)ᵀ C⁻¹ (u − m)
 
-    where u = [GMF vector, MLP vector], and m and C are mean and covariance of the trained users' u. Training holds users back
-    by its few epochs, which a fit cannot repeat for one person alone; the prior takes that place, knows which factors go
-    together, and leaves a person with one film near the average.
+    where u = [GMF vector, MLP vector], and m and C are mean and covariance of the trained users' u.
+    Training restrains users by its few epochs, which a fit cannot repeat for one person alone; the
+    prior replaces that, knows which factors go together, and keeps a person with one item near the
+    average.
 
-    Along u a NeuMF with ReLU is linear in pieces, so the second derivatives are exact and cheap: Newton's method, damped
-    after Levenberg and Marquardt, is near the minimum in about six steps.
+    Along u a NeuMF with ReLU is piecewise linear, so the second derivatives are exact and cheap:
+    Newton's method, damped as by Levenberg and Marquardt, is near the minimum in about six steps.
 
-    Every history is fitted by itself, in one thread: on one machine its embeddings are the same bits for the same seed,
-    whatever else is in the call. Memory: 16 bytes × NEGATIVES × films of the longest history (3 MB for 700 films).
+    Every history is fitted by itself, in one thread: on one machine its embeddings are the same
+    bits for the same seed, whatever else is in the call. Memory: 16 bytes × NEGATIVES × items of
+    the longest history (3 MB for 700 items).
     """
 
     def __init__(self, model: NeuMF, *, weight_decay: float) -> None:
@@ -81,7 +118,7 @@ class FoldIn:
             )
             self.layers = [(layer.weight.cpu(), layer.bias.cpu()) for layer in rest]
             users = torch.cat([model.user_gmf.weight, model.user_mlp.weight], 1).cpu().double()
-            # The spread of the initial weights is a floor: where no user has moved, neither does a newcomer.
+            # At least the spread of the initial weights: C is singular if no user has moved.
             spread = torch.cov(users.T, correction=0) + INIT_STD**2 * torch.eye(2 * d)
             prior = PRIOR * torch.linalg.inv(spread)
             # Both quadratic terms are one, around a centre a little nearer to zero.
@@ -98,41 +135,44 @@ class FoldIn:
         steps: int | None = None,
         spared: NDArray[np.int64] | None = None,
     ) -> Vectors:
-        """Embeddings of n histories (item indices, each at most once).
+        """Return embeddings of n histories.
 
-        `start` has n rows or one for all; then fewer steps are needed. `spared` items are never drawn as negatives:
-        when films are left out of a history in turn, pass the whole history, else some of them are not only left out but
-        counted as unwanted. Raises UsageError for a history that is empty or holds every item, RunError where the loss is
-        not a number.
+        `start` has n rows or one for all; then fewer steps are needed. `spared` items are never
+        drawn as negatives. Raises UsageError for a history that is empty or holds every item,
+        RunError where the loss is not a number.
         """
+        check_not_empty(histories)
         if steps is None:
             steps = COLD_STEPS if start is None else WARM_STEPS
-        # One order for all: histories that differ in one film meet the same negatives.
+        # One order for all: histories that differ in one item meet the same negatives.
         order = np.random.default_rng(seed).permutation(self.num_items)
         fitted = [self.centre.new_empty(0, 2 * self.embedding_size)]
         with _one_thread():
             for number, history in enumerate(histories):
                 begin = self.centre if start is None else _row(start, number)
-                items = torch.from_numpy(
-                    np.concatenate([history, self._negatives(history, order, spared)])
-                )
-                fitted.append(self._newton(items, len(history), begin, steps)[None])
+                items = np.concatenate([history, self._negatives(history, order, spared)])
+                users = self._newton(torch.from_numpy(items), len(history), begin, steps)
+                fitted.append(users[None])
         both = torch.cat(fitted).numpy()
         return Vectors(both[:, : self.embedding_size].copy(), both[:, self.embedding_size :].copy())
+
+    def without_each(self, history: NDArray[np.int64], size: int) -> Iterator[Vectors]:
+        """Yield embeddings as `VectorsOfHistories` says; an item left out is never a negative."""
+        whole = self.fit([history])
+        yield whole
+        for histories in leave_one_out(history, size):
+            yield self.fit(histories, start=whole, spared=history)
 
     def _negatives(
         self, history: NDArray[np.int64], order: NDArray[np.int64], spared: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
-        if not len(history):
-            raise UsageError(
-                "fold-in of an empty history: there is nothing to learn from; give at least one film"
-            )
         never = history if spared is None else np.concatenate([history, spared])
         few = order[: NEGATIVES + len(never)]
         negatives: NDArray[np.int64] = few[~np.isin(few, never)][:NEGATIVES]
         if not len(negatives):
             raise UsageError(
-                f"fold-in of a history of all {self.num_items:,} films: none is left to compare with; give fewer"
+                f"The history holds all {self.num_items:,} films: none is left to compare with. "
+                "Give fewer films."
             )
         return negatives
 
@@ -140,9 +180,7 @@ class FoldIn:
         users, damping = begin, 0.0
         now = self._point(users, items, positives)
         if not bool(now.loss.isfinite()):
-            raise RunError(
-                "fold-in: the loss is not a number: the model has diverged; train it with a smaller --learning-rate"
-            )
+            raise RunError(f"fold-in: the loss {DIVERGED}")
         for _ in range(steps):
             # Semidefinite plus definite; in double precision rounding cannot change that.
             stiff = (now.curvature + (1 + damping) * self.precision).double()
@@ -152,12 +190,13 @@ class FoldIn:
             new = self._point(users - step, items, positives)
             if new.loss < now.loss:
                 users, now, damping = users - step, new, damping / 4
-            else:  # the step has crossed into pieces with other slopes: a shorter one
+            else:  # the step has crossed into pieces with other slopes: take a shorter one
                 damping = max(4.0, 4 * damping)
         return users
 
     def _point(self, users: Tensor, items: Tensor, positives: int) -> _Point:
-        """Loss of BPR and prior at `users` (p,); the first `positives` of `items` are positives, the others negatives."""
+        """Return loss and slopes at `users` (p,); the first `positives` of `items` are
+        positives."""
         scores, slopes = self._scores(users, items)
         ahead = scores[positives:] - scores[:positives, None]
         count = ahead.shape[1]
@@ -170,12 +209,11 @@ class FoldIn:
         own = torch.cat([bend.sum(1), bend.sum(0)])[:, None]
         up, down = slopes[:positives], slopes[positives:]
         across = up.T @ (bend @ down)
-        return _Point(
-            loss, slopes.T @ weights + pull, (slopes.T @ (own * slopes) - across - across.T) / count
-        )
+        curvature = (slopes.T @ (own * slopes) - across - across.T) / count
+        return _Point(loss, slopes.T @ weights + pull, curvature)
 
     def _scores(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of `items` (m,) and their derivatives along `users`, shape (m, p)."""
+        """Return scores of `items` (m,) and their derivatives along `users`, shape (m, p)."""
         gmf, mlp = users[: self.embedding_size], users[self.embedding_size :]
         items_gmf = self.items_gmf[items]
         hidden = (self.items_first[items] + self.first_user @ mlp).relu_()
@@ -186,14 +224,14 @@ class FoldIn:
         back = active[-1] * self.head_mlp
         for (weight, _), on in zip(self.layers[::-1], active[-2::-1], strict=True):
             back = (back @ weight) * on
-        return items_gmf @ gmf + hidden @ self.head_mlp, torch.cat(
-            [items_gmf, back @ self.first_user], 1
-        )
+        slopes = torch.cat([items_gmf, back @ self.first_user], 1)
+        return items_gmf @ gmf + hidden @ self.head_mlp, slopes
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    # Steps of a millisecond: a second thread gains a quarter on an idle machine and costs tenfold on a busy one.
+    # Steps of a millisecond: a second thread gains 25 % on an idle machine and costs tenfold on a
+    # busy one.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,7 @@
-"""Guests: people who are in no dataset, known by the films they picked; kept as small JSON files in `<home>/guests`."""
+"""Guests: people who are in no dataset, known by the items they picked.
+
+They are kept as small JSON files in `<home>/guests`.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guest:
-    """Equal guests are folded in to equal embeddings by the same model."""
+    """A person who is in no dataset. The same model gives equal guests equal embeddings."""
 
     name: str
     item_ids: tuple[str, ...]
     """In the order of picking."""
     seed: int = 0
-    """Of the negatives drawn for them."""
+    """Seed of the negatives drawn for them."""
 
     def history(self, dataset: "Dataset") -> NDArray[np.int64]:
-        """Item indices; raises RunError naming the films that `dataset` does not have."""
+        """Return item indices; raises RunError naming the items that `dataset` does not have."""
         rows = dataset.item_rows
         missing = [item_id for item_id in self.item_ids if item_id not in rows]
         if missing:
@@ -38,8 +41,12 @@ class Guest:
         return np.array([rows[item_id] for item_id in self.item_ids], dtype=np.int64)
 
 
+Who = int | Guest
+"""A user index, or a guest."""
+
+
 class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a guest."""
+    """The content of a guest's file."""
 
     dataset: str
     """Name of the dataset whose item ids these are."""
@@ -50,12 +57,12 @@ class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
-    """Write the guest under its name, in place of an older one; its file. Raises UsageError for a name no file can have,
-    NeumfTuiError where it cannot be written.
+    """Write the guest under its name, replacing an older one, and return its file.
+
+    Raises UsageError for a name no file can have, NeumfTuiError where it cannot be written.
     """
     check_name(guest.name, "guest")
-    catalogue = dataset.catalogue
-    titles = [catalogue.titles[item] for item in guest.history(dataset)]
+    titles = [dataset.catalogue.titles[item] for item in guest.history(dataset)]
     path = home / "guests" / f"{guest.name}.json"
     content = msgspec.json.encode(GuestFile(dataset.name, list(guest.item_ids), titles, guest.seed))
     try:
@@ -63,24 +70,24 @@ def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
         replace_bytes(path, msgspec.json.format(content, indent=2) + b"\n")
     except OSError as error:
         raise NeumfTuiError(
-            f"{path}: cannot be written ({error.strerror or error}); mend that, and save again"
+            f"{path}: cannot be written ({error.strerror or error}); fix that, and save again"
         ) from error
     return path
 
 
 def guest_names(home: Path) -> list[str]:
-    """Names of all guests, in alphabetical order."""
+    """Return the names of all guests in alphabetical order."""
     return sorted(path.stem for path in (home / "guests").glob("[!.]*.json"))
 
 
 def load_guest(home: Path, name: str) -> tuple[Guest, str]:
-    """The guest and the name of its dataset; raises RunError where there is none or its file is damaged."""
+    """Return the guest and the name of its dataset; raises RunError as `read_guest`."""
     kept = read_guest(home, name)
     return Guest(name, tuple(kept.item_ids), kept.seed), kept.dataset
 
 
 def read_guest(home: Path, name: str) -> GuestFile:
-    """The guest's file as it is; raises RunError where there is none or it is damaged."""
+    """Return the content of a guest's file; raises RunError where it is missing or damaged."""
     path = _file_of(home, name)
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=GuestFile)
@@ -90,26 +97,24 @@ def read_guest(home: Path, name: str) -> GuestFile:
         ) from error
     if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
         raise RunError(
-            f"{path}: expected at least one item id, none of them twice; mend it, or save the guest again"
+            f"{path}: expected one or more different item ids; fix it, or save the guest again"
         )
     return kept
 
 
 def _file_of(home: Path, name: str) -> Path:
-    """Raises RunError where there is none, and so for any name that would lead out of the folder."""
-    if name not in guest_names(home):
-        some = ", ".join(guest_names(home)[:5])
-        there = (
-            f"there are {some}"
-            if some
-            else "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
-        )
-        raise RunError(f"no guest {name!r} in {home / 'guests'}: {there}")
+    """Raise RunError for an unknown name, and so for any that would lead out of the folder."""
+    names = guest_names(home)
+    if name not in names:
+        known = ", ".join(names[:5])
+        remedy = "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
+        found = f"there are {known}" if known else remedy
+        raise RunError(f"no guest {name!r} in {home / 'guests'}: {found}")
     return home / "guests" / f"{name}.json"
 
 
 def guests_of(home: Path, dataset: "Dataset") -> tuple[list[Guest], list[str]]:
-    """The guests who were made with this dataset, and what is wrong with the files of those who cannot be used."""
+    """Return the guests made with this dataset, and one message for each that cannot be used."""
     found, problems = [], []
     for name in guest_names(home):
         try:
@@ -123,11 +128,11 @@ def guests_of(home: Path, dataset: "Dataset") -> tuple[list[Guest], list[str]]:
 
 
 def delete_guest(home: Path, name: str) -> None:
-    """Also one whose file is damaged. Raises RunError where there is none, or its file cannot be deleted."""
+    """Delete a guest's file, damaged or not; raises RunError where that fails."""
     path = _file_of(home, name)
     try:
         path.unlink()
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be deleted ({error.strerror or error}); mend that, or delete it by hand"
+            f"{path}: cannot be deleted ({error.strerror or error}); fix that, or delete it by hand"
         ) from error

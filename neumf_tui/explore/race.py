@@ -1,4 +1,7 @@
-"""The rank race: where the held-out films of pinned users stand, what moved since the evaluation before, and who moved most."""
+"""The rank race: ranks of the pinned users' held-out items after the newest evaluation.
+
+Beside them the ranks after the evaluation before, and the users whose ranks changed most.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,7 @@ Ranks = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Runner:
-    """One user's held-out film."""
+    """One user's held-out item."""
 
     user: str
     """The user's id."""
@@ -28,100 +31,88 @@ class Runner:
     rank: float
     """NaN where nothing is held out or nothing is evaluated yet."""
     before: float
-    """Rank at the evaluation before, NaN where there was none."""
+    """Rank after the evaluation before, NaN where there was none."""
     candidates: int
-
-    @property
-    def change(self) -> str:
-        """▲ and places won, ▼ and places lost since the evaluation before."""
-        won = self.before - self.rank
-        if won != won:
-            return ""
-        return f"▲{won:,.0f}" if won > 0 else f"▼{-won:,.0f}" if won < 0 else "="
 
 
 @dataclass(frozen=True)
 class Race:
-    """What the panels show; from the rank tape, so every viewer of a run sees the same."""
+    """What the panels show; read from the rank tape, so every viewer of a run shows the same."""
 
     epoch: int = 0
     runners: tuple[Runner, ...] = ()
     chosen: bool = False
-    """Whether a person pinned these users; else they are a spread of five."""
+    """Whether the runners are users that a person pinned; else they are a default choice."""
     entered: int = 0
+    """Users whose held-out item came into the top 50 since the evaluation before."""
     left: int = 0
     risers: tuple[Runner, ...] = ()
     fallers: tuple[Runner, ...] = ()
 
 
-def spread(ranks: Ranks, count: int = DEFAULT_PINS) -> list[int]:
-    """User indices whose ranks are spread evenly from best to worst, on a log scale so that the top is seen well."""
+def default_pins(ranks: Ranks, count: int = DEFAULT_PINS) -> list[int]:
+    """Return user indices whose ranks lie evenly between best and worst, on a log scale."""
     held = np.flatnonzero(~np.isnan(ranks))
     if not len(held):
         return []
     order = held[np.argsort(ranks[held], kind="stable")]
-    wanted = np.geomspace(
-        max(float(ranks[order[0]]), 1.0), max(float(ranks[order[-1]]), 1.0), count
-    )
+    best, worst = (max(float(ranks[user]), 1.0) for user in order[[0, -1]])
+    wanted = np.geomspace(best, worst, count)
     places = np.clip(np.searchsorted(ranks[order], wanted), 0, len(order) - 1)
     return list(dict.fromkeys(int(order[place]) for place in places))
 
 
 class RaceReader:
-    """Reads the tape of one run; keeps the dataset's names and the newest ranks."""
+    """Reads the rank tape of one run; keeps the dataset and the default pins between reads."""
 
     def __init__(self, folder: Path, info: RunInfo, home: Path) -> None:
         self._folder, self._info, self._home = folder, info, home
         self._dataset: Dataset | None = None
-        self._spread: list[int] | None = None
+        self._default: list[int] | None = None
 
     def read(self, pinned: tuple[str, ...]) -> Race:
-        """The race after the newest evaluation; `pinned` are users' ids. Raises RunError, DatasetError."""
-        from neumf_tui.data.registry import load_dataset
+        """Return the race after the newest evaluation; `pinned` are users' ids.
+
+        Raises RunError, DatasetError.
+        """
+        from neumf_tui.explore.users import dataset_of
 
         if self._dataset is None:
-            self._dataset = load_dataset(
-                self._info.dataset.fingerprint,
-                self._info.dataset.name,
-                self._home,
-                self._info.dataset.source,
-            )
+            self._dataset = dataset_of(self._info, self._home)
         data = self._dataset
         epochs = rank_epochs(self._folder)
-        nothing: Ranks = np.full(data.num_users, np.nan, dtype=np.float32)
-        now = read_ranks(self._folder, epochs[-1]) if epochs else nothing
-        before = read_ranks(self._folder, epochs[-2]) if len(epochs) > 1 else nothing
-        if self._spread is None and epochs:
-            # By the first evaluation, so that the five stay the same while they move.
-            self._spread = spread(read_ranks(self._folder, epochs[0]))
-        users = (
-            [data.user_ids.index(user) for user in pinned if user in data.user_ids]
-            or self._spread
-            or []
-        )
-        into, out = (now <= CUTOFF) & (before > CUTOFF), (before <= CUTOFF) & (now > CUTOFF)
-        with np.errstate(invalid="ignore"):
-            won = np.log(before) - np.log(now)  # 300 → 30 moves as far as 30 → 3
+        if not epochs:
+            now = before = np.full(data.num_users, np.nan, dtype=np.float32)
+            return self._race(data, 0, now, before, pinned)
+        if self._default is None:
+            # By the first evaluation, so that the users stay the same while their ranks change.
+            self._default = default_pins(read_ranks(self._folder, epochs[0]))
+        now = read_ranks(self._folder, epochs[-1])
+        before = np.full_like(now, np.nan)
+        if len(epochs) > 1:
+            before = read_ranks(self._folder, epochs[-2])
+        return self._race(data, epochs[-1], now, before, pinned)
+
+    def _race(
+        self, data: "Dataset", epoch: int, now: Ranks, before: Ranks, pinned: tuple[str, ...]
+    ) -> Race:
+        users = [data.user_ids.index(user) for user in pinned if user in data.user_ids]
+        won = np.log(before) - np.log(now)  # 300 → 30 counts as much as 30 → 3
         order = np.argsort(np.nan_to_num(won), kind="stable")
-        risers = [int(u) for u in order[::-1][:MOVERS] if won[u] > 0]
-        fallers = [int(u) for u in order[:MOVERS] if won[u] < 0]
 
         def runner(user: int) -> Runner:
             item = int(data.split.heldout[user])
-            year = data.catalogue.years[item] if item >= 0 else 0
-            title = data.catalogue.titles[item] if item >= 0 else "nothing held out"
-            candidates = data.num_items - int(data.offsets[user + 1] - data.offsets[user])
-            name = f"{title} ({year})" if year else title
-            return Runner(
-                data.user_ids[user], name, float(now[user]), float(before[user]), candidates
-            )
+            title = data.catalogue.item_title(item) if item >= 0 else "nothing held out"
+            candidates = data.num_items - len(data.history(user))
+            ranks = float(now[user]), float(before[user])
+            return Runner(data.user_ids[user], title, *ranks, candidates)
 
         return Race(
-            epoch=epochs[-1] if epochs else 0,
-            runners=tuple(runner(user) for user in users),
+            epoch=epoch,
+            runners=tuple(runner(user) for user in users or self._default or []),
             chosen=bool(pinned),
-            entered=int(into.sum()),
-            left=int(out.sum()),
-            risers=tuple(runner(user) for user in risers),
-            fallers=tuple(runner(user) for user in fallers),
+            entered=int(((now <= CUTOFF) & (before > CUTOFF)).sum()),
+            left=int(((before <= CUTOFF) & (now > CUTOFF)).sum()),
+            risers=tuple(runner(int(user)) for user in order[::-1][:MOVERS] if won[user] > 0),
+            fallers=tuple(runner(int(user)) for user in order[:MOVERS] if won[user] < 0),
         )

@@ -19,24 +19,19 @@ def places_gained(
     Ranks are counted among the items of both lists, so that picking an item, which takes it out of
     the list, raises no other. Shape (candidates,); NaN for an item that `before` does not have.
     """
+    from neumf_tui.evaluation.ranks import ranks_without
+
     in_before = np.zeros(num_items, dtype=bool)
     in_before[before.items] = True
     is_shared = in_before[ranking.items]
     shared = np.zeros(num_items, dtype=bool)
     shared[ranking.items[is_shared]] = True
     ranks_before = np.full(num_items, np.nan, dtype=np.float32)
-    ranks_before[before.items] = _ranks_among(before, shared[before.items])
-    gained: NDArray[np.float32] = ranks_before[ranking.items] - _ranks_among(ranking, is_shared)
+    ranks_before[before.items] = ranks_without(before.ranks, ~shared[before.items])
+    ranks_now = ranks_without(ranking.ranks, ~is_shared)
+    gained: NDArray[np.float32] = ranks_before[ranking.items] - ranks_now
     gained[~is_shared] = np.nan
     return gained
-
-
-def _ranks_among(ranking: "UserRanking", kept: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the ranks that the items have if only those `kept` are candidates."""
-    ranks, gone = ranking.ranks, ranking.ranks[~kept]
-    # A candidate with the same rank is a tie, which counts half.
-    above = np.searchsorted(gone, ranks, side="left") + np.searchsorted(gone, ranks, side="right")
-    return ranks - (above / 2).astype(np.float32)
 
 
 def count_entered(ranking: "UserRanking", before: "UserRanking") -> int:

@@ -168,8 +168,10 @@ def find_checkpoint(folder: Path, which: str | None) -> Path:
 def find_rank_epoch(folder: Path, which: str | None) -> int:
     """Return the epoch with ranks that `which` names, as in `find_checkpoint`; raise RunError."""
     epochs = rank_epochs(folder)
+    if not epochs:
+        raise RunError(f"{folder}: no evaluation yet; wait for the first one")
     which = usual_checkpoint(folder) if which is None else which
-    if which == "last" and epochs:
+    if which == "last":
         return epochs[-1]
     named = find_checkpoint(folder, which).stem if which == "best" else which
     return _named_epoch(folder, named, epochs, "ranks")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest
-    from neumf_tui.explore.ranker import Ranker, Who
+    from neumf_tui.explore.guests import Guest, Who
+    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
 
 

@@ -1,19 +1,90 @@
-"""Tables of kept baselines, on stdout."""
+"""Kept baselines, as a sheet and as printed tables."""
 
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neumf_tui.views.output import print_table
+from neumf_tui.baselines.kept import KeptBaseline
+from neumf_tui.runs.protocol import PROTOCOL
+from neumf_tui.views.output import print_line, print_table
+from neumf_tui.views.sheet import Row, Sheet
 
+if TYPE_CHECKING:
+    from neumf_tui.baselines.compute import BaselineOutcome
+    from neumf_tui.data.dataset import Dataset
+
+COLUMNS = (
+    "baseline", "title", "settings", "hit@10", "hit@50", "hit@50_low", "hit@50_high", "ndcg@10",
+    "mrr", "auc", "validation_hit@10", "validation_hit@50", "validation_hit@50_low",
+    "validation_hit@50_high", "validation_ndcg@10", "validation_mrr", "validation_auc", "tried",
+    "seconds",
+)  # fmt: skip
 METRIC_HEADER = ("Hit@10", "Hit@50", "95 %", "NDCG@10", "MRR", "AUC")
 _WIDE = 125
-"""Columns of a terminal from which on a table stays in one piece."""
+"""Columns that a terminal needs to show a table in one piece."""
+
+
+def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> Sheet:
+    """Return one row for each baseline; one that is not available has only names and a `note`."""
+    rows = []
+    for outcome in outcomes:
+        names = {"baseline": outcome.baseline.name, "title": outcome.baseline.title}
+        row = dict.fromkeys(COLUMNS) | names
+        if outcome.result:
+            row = baseline_row(outcome.result)
+        rows.append(row | {"note": outcome.note})
+    about = {
+        "dataset": data.label,
+        "fingerprint": data.fingerprint,
+        "num_users": next((o.result.heldout.num_users for o in outcomes if o.result), None),
+        "protocol": PROTOCOL,
+    }
+    return Sheet("baselines", about, "baselines", rows, (*COLUMNS, "note"))
+
+
+def baseline_row(result: KeptBaseline) -> Row:
+    """Return a kept result as a row with the keys COLUMNS."""
+    row: Row = {
+        "baseline": result.name,
+        "title": result.title,
+        "settings": " ".join(f"{key}={value}" for key, value in result.settings.items()),
+        "tried": result.tried,
+        "seconds": result.seconds,
+    }
+    for prefix, fold in (("", result.heldout), ("validation_", result.validation)):
+        row |= {prefix + key: value for key, value in fold.metrics.items()}
+        row[f"{prefix}hit@50_low"], row[f"{prefix}hit@50_high"] = fold.interval
+    return {key: row.get(key) for key in COLUMNS}
+
+
+def print_baselines(sheet: Sheet) -> None:
+    """Print the sheet of `baselines_sheet` for people."""
+    print_line(
+        f"{sheet.about['dataset']}  {sheet.about['num_users'] or 0:,} users with a held-out item"
+    )
+    numbers = ("val. Hit@50", "val. AUC", "s")
+    table = []
+    for row in sheet.rows:
+        name = row["baseline"]
+        if row["hit@50"] is None:
+            dashes = ["–"] * len(METRIC_HEADER + numbers)
+            table.append((name, *dashes, row["note"].removeprefix(f"{name}: ")))
+            continue
+        validation = (f"{row[f'validation_{key}']:.4f}" for key in ("hit@50", "auc"))
+        table.append(
+            (name, *metric_cells(row), *validation, f"{row['seconds']:.1f}", row["settings"])
+        )
+    print_in_parts((*numbers, "settings"), table, numbers)
+    print_line("metrics: of the held-out items, after fitting to all training pairs")
+    print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")
+    print_line("settings: the best by Hit@50 of the validation items (val.), fitted without these")
+    for key, value in sheet.about["protocol"].items():
+        print_line(f"{key}: {value}")
 
 
 def metric_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Cells under METRIC_HEADER, of the held-out figures of a sheet's row."""
+    """Return the cells under METRIC_HEADER from the held-out metrics of a row."""
     interval = f"{row['hit@50_low']:.3f} to {row['hit@50_high']:.3f}"
     digits = [f"{row[key]:.4f}" for key in ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")]
     return *digits[:2], interval, *digits[2:]
@@ -22,7 +93,10 @@ def metric_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 def print_in_parts(
     more: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]
 ) -> None:
-    """A table of baselines: name, METRIC_HEADER, and `more` columns; these below where the terminal is too narrow for all."""
+    """Print a table of name, METRIC_HEADER and `more` columns.
+
+    In a terminal that is too narrow, `more` form a second table.
+    """
     header = ("baseline", *METRIC_HEADER, *more)
     numbers = (*METRIC_HEADER, *numbers)
     if not sys.stdout.isatty() or shutil.get_terminal_size().columns >= _WIDE:

@@ -1,21 +1,24 @@
-"""The texts of the failures screen."""
+"""Users beside popularity alone and cohorts of users, as sheets, cells and text."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.views.ruler import journey, sparkline
+from neumf_tui.views.sheet import Sheet
+from neumf_tui.views.sheet_keys import item_keys, model_keys
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from neumf_tui.evaluation.spread import Bin
-    from neumf_tui.explore.coverage import Catalogue
-    from neumf_tui.explore.failures import Cohort, Failures
+    from neumf_tui.evaluation.rank_bins import RankBin
+    from neumf_tui.explore.cohorts import Cohort
+    from neumf_tui.explore.failures import Failures
 
 SORTS = {
     "rank": "worst rank first",
@@ -25,27 +28,131 @@ SORTS = {
     "age": "oldest film first",
     "dataset": "dataset order",
 }
-"""How ORDERS of ranking/failures.py are called on screen."""
+"""What each of `failures.ORDERS` is called on screen."""
 USER_LINES = 8
-"""Lines of `user_text`, a long title among them, and one before it."""
+"""Lines that `user_text` needs with a long title, and one before it."""
 WHISKER = 24
 """Cells of an interval drawn as a line."""
 NONE = "–"
+USER_COLUMNS = (
+    "user", "rank", "popularity_rank", "gain", "num_candidates", "history_size", "item_id", "title",
+    "year", "seen_by", "age",
+)  # fmt: skip
+COHORT_COLUMNS = (
+    "kind", "cohort", "num_users", "hit@50", "hit@50_low", "hit@50_high", "auc", "auc_low",
+    "auc_high", "popularity_hit@50", "note",
+)  # fmt: skip
+
+
+def summary(failures: "Failures") -> dict[str, Any]:
+    """Return the keys that hold for all users: the model, and its metrics beside popularity's."""
+    about = model_keys(failures.users.info, failures.epoch)
+    found = failures.summary()
+    if found is None:
+        return about | {"num_users": 0}
+    return about | {
+        "num_users": found.num_users,
+        "hit@50": found.hit,
+        "hit@50_ci": list(found.hit_interval),
+        "popularity_hit@50": found.popularity_hit,
+        "median_rank": found.median_rank,
+        "num_below_popularity": found.below_popularity,
+    }
+
+
+def summary_text(failures: "Failures") -> str:
+    """Return one line about all users."""
+    found = failures.summary()
+    if found is None:
+        return "no user has a held-out film, so there are no ranks"
+    low, high = found.hit_interval
+    return (
+        f"{found.num_users:,} users · Hit@{CUTOFF} {found.hit:.3f} ({low:.3f}–{high:.3f}), "
+        f"popularity {found.popularity_hit:.3f} · median rank {rank_text(found.median_rank)} · "
+        f"{found.below_popularity:,} better off with popularity"
+    )
+
+
+def failures_sheet(
+    failures: "Failures", order: "NDArray[np.int64]", by: str, cohort: "Cohort | None" = None
+) -> Sheet:
+    """Return one row for each user index of `order`; None for what is not known."""
+    dataset, rows = failures.dataset, []
+    heldout = dataset.split.heldout[order]
+    nothing = dict.fromkeys(("item_id", "title", "year"))
+    # Lists are fast to read one by one; arrays would take most of the time of a long sheet.
+    for user, item, rank, popular, gain, candidates, size, seen, age in zip(
+        order.tolist(),
+        heldout.tolist(),
+        _known(failures.ranks[order]),
+        _known(failures.popularity_ranks[order]),
+        _known(failures.gains[order]),
+        failures.candidates[order].tolist(),
+        failures.users.history_sizes[order].tolist(),
+        _known(failures.seen_by[order]),
+        _known(failures.ages[order]),
+        strict=True,
+    ):
+        rows.append(
+            {
+                "user": dataset.user_ids[user],
+                "rank": rank,
+                "popularity_rank": popular,
+                "gain": gain,
+                "num_candidates": candidates,
+                "history_size": size,
+                **(item_keys(dataset, item) if item >= 0 else nothing),
+                "seen_by": None if seen is None else int(seen),
+                "age": None if age is None else int(age),
+            }
+        )
+    whose = f"{cohort.kind}: {cohort.name}" if cohort else None
+    about = summary(failures) | {"by": by, "cohort": whose}
+    return Sheet(f"{failures.users.info.name}-failures", about, "users", rows, USER_COLUMNS)
+
+
+def _known(values: "NDArray[Any]") -> list[float | None]:
+    """Return None for NaN."""
+    return [None if value != value else value for value in values.tolist()]
+
+
+def cohorts_sheet(failures: "Failures", cohorts: "Sequence[Cohort]") -> Sheet:
+    """Return one row for each cohort."""
+    rows = []
+    for cohort in cohorts:
+        auc_low, auc_high = cohort.auc_interval or (None, None)
+        rows.append(
+            {
+                "kind": cohort.kind,
+                "cohort": cohort.name,
+                "num_users": len(cohort.members),
+                "hit@50": cohort.hit,
+                "hit@50_low": cohort.hit_interval[0],
+                "hit@50_high": cohort.hit_interval[1],
+                "auc": cohort.auc,
+                "auc_low": auc_low,
+                "auc_high": auc_high,
+                "popularity_hit@50": cohort.popularity_hit,
+                "note": "few users" if cohort.small else "",
+            }
+        )
+    name = f"{failures.users.info.name}-cohorts"
+    return Sheet(name, summary(failures), "cohorts", rows, COHORT_COLUMNS)
 
 
 def gain_text(gain: float) -> str:
-    """Places gained over popularity alone, with a sign."""
+    """Return the places gained over popularity alone, with a sign."""
     return NONE if gain != gain else f"{'−' if gain < 0 else '+'}{rank_text(abs(gain))}"
 
 
 def width_of(values: "NDArray[np.float32]") -> int:
-    """Cells that the longest of ranks or gains takes, without a sign; NaN is no number."""
+    """Return how many cells the longest rank or gain takes, without a sign or NaN."""
     known = abs(values[values == values])
     return len(f"{int(known.max(initial=0)):,}") + (2 if (known % 1).any() else 0)
 
 
 def user_cells(failures: "Failures", user: int) -> list[str]:
-    """Id, held-out film, rank, popularity's rank, gain, history size, how many saw the film, its age in years."""
+    """Return id, held-out item, rank, popularity's rank, gain, history size, seen by, and age."""
     rank, popular = float(failures.ranks[user]), float(failures.popularity_ranks[user])
     seen, age = float(failures.seen_by[user]), float(failures.ages[user])
     return [
@@ -61,17 +168,16 @@ def user_cells(failures: "Failures", user: int) -> list[str]:
 
 
 def user_text(failures: "Failures", user: int) -> Text:
-    """The same in sentences, and the ranks after all epochs."""
+    """Return the same in sentences, with the ranks after all epochs."""
     name, title, rank, popular, gain, history, seen, age = user_cells(failures, user)
     text = Text.assemble((f"user {clean(name)}", "bold"), f" · history {history}\n")
     if failures.seen_by[user] != failures.seen_by[user]:
-        return text.append("nothing is held out: a single interaction")
+        return text.append("nothing is held out: the user has one interaction")
     text.append(clean(title), "bold")
     text.append(f"\nseen by {seen}")
     text.append("" if age == NONE else f" · {age} years old" if age != "1" else " · 1 year old")
-    text.append(
-        f"\n{'hit ✓' if failures.ranks[user] <= CUTOFF else 'miss ✗'} rank {rank} of {failures.candidates[user]:,}"
-    )
+    hit = "hit ✓" if failures.ranks[user] <= CUTOFF else "miss ✗"
+    text.append(f"\n{hit} rank {rank} of {failures.candidates[user]:,}")
     text.append(f"\npopularity alone {popular}\ngain {gain}")
     tape = [float(known) for known in failures.users.tape[:, user] if known == known]
     if len(tape) > 1:
@@ -79,8 +185,8 @@ def user_text(failures: "Failures", user: int) -> Text:
     return text
 
 
-def fewer(bins: "list[Bin]") -> "list[Bin]":
-    """Bins beyond the top 50 taken together by twos."""
+def fewer(bins: "list[RankBin]") -> "list[RankBin]":
+    """Return bins beyond the top 50 joined in pairs."""
     inside, outside = [b for b in bins if b.last <= CUTOFF], [b for b in bins if b.last > CUTOFF]
     pairs = [outside[at : at + 2] for at in range(0, len(outside), 2)]
     return inside + [
@@ -89,13 +195,13 @@ def fewer(bins: "list[Bin]") -> "list[Bin]":
 
 
 def verdict(cohort: "Cohort", everybody: "Cohort") -> int:
-    """1 or −1 where the whole interval of Hit@50 lies above or below all users' Hit@50."""
+    """Return 1 or −1 if the whole interval of Hit@50 lies above or below all users' Hit@50."""
     low, high = cohort.hit_interval
     return int(low > everybody.hit) - int(high < everybody.hit)
 
 
 def whisker(low: float, high: float, value: float, beside: float, scale: float, width: int) -> str:
-    """An interval with its value `●` and another `○`, from 0 to `scale` in `width` cells."""
+    """Return an interval with its value `●` and another `○`, from 0 to `scale` in `width` cells."""
 
     def cell(share: float) -> int:
         return min(width - 1, round((width - 1) * share / scale)) if scale else 0
@@ -108,7 +214,7 @@ def whisker(low: float, high: float, value: float, beside: float, scale: float, 
 
 
 def cohort_cells(cohort: "Cohort", everybody: "Cohort", scale: float, first: bool) -> list[str]:
-    """Cells of a row; `scale` is where the interval's column ends, `first` whether its kind is said."""
+    """Return a row's cells; the interval's column ends at `scale`, `first` shows the kind."""
     c = cohort
     return [
         ("", "▲", "▼")[verdict(c, everybody)],
@@ -122,34 +228,3 @@ def cohort_cells(cohort: "Cohort", everybody: "Cohort", scale: float, first: boo
         f"{c.auc:.3f}",
         "{:.3f}–{:.3f}".format(*c.auc_interval) if c.auc_interval else "few users",
     ]
-
-
-def figures_text(catalogue: "Catalogue") -> str:
-    """The figures of the catalogue, the model's beside popularity's."""
-    model, popular = catalogue.model, catalogue.popularity
-    rows = (
-        ("", "model", "popularity", ""),
-        (
-            f"coverage@{CUTOFF}",
-            f"{100 * model.coverage:.1f} %",
-            f"{100 * popular.coverage:.1f} %",
-            f"of {catalogue.dataset.num_items:,} films, in any top {CUTOFF}",
-        ),
-        (
-            "Gini index",
-            f"{model.gini:.3f}",
-            f"{popular.gini:.3f}",
-            "0 all as often, 1 a few for all",
-        ),
-        (
-            "mean seen by",
-            f"{model.mean_seen_by:,.1f}",
-            f"{popular.mean_seen_by:,.1f}",
-            f"users, over the top {CUTOFF}",
-        ),
-        ("never recommended", f"{len(model.never):,}", f"{len(popular.never):,}", "films"),
-    )
-    lines = [
-        f"{name:<17} {left:>9} {right:>10}  {note}".rstrip() for name, left, right, note in rows
-    ]
-    return "\n".join([*lines, catalogue.whose])

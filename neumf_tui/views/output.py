@@ -24,7 +24,8 @@ def print_line(text: str) -> None:
 
 
 def print_sheet(sheet: Sheet, form: str) -> bool:
-    """Print for a program where `form` is `json` or `csv`; whether it is `table`, and so the caller's to print."""
+    """Print for a program where `form` is `json` or `csv`; whether it is `table`, and so the
+    caller's to print."""
     if form == "json":
         print_json(sheet.object)
     elif form == "csv":
@@ -35,7 +36,8 @@ def print_sheet(sheet: Sheet, form: str) -> bool:
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()
 ) -> None:
-    """A table; `numbers` are the columns set to the right. Cells are shown as they are, never as markup."""
+    """A table; `numbers` are the columns set to the right. Cells are shown as they are, never as
+    markup."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -52,7 +54,8 @@ def print_table(
 
 
 def print_metrics(result: Mapping[str, Any]) -> None:
-    """A model's `metrics` beside those of its `validation` items, where it has any, and of `popularity` alone."""
+    """A model's `metrics` beside those of its `validation` items, where it has any, and of
+    `popularity` alone."""
     columns = {
         "held out": result["metrics"],
         "validation": result["validation"],

@@ -1,4 +1,5 @@
-"""Where a rank lies between first and last, on a logarithmic scale with the top-50 line; and ranks over epochs."""
+"""Where a rank lies between first and last, on a logarithmic scale with the top-50 line; and ranks
+over epochs."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ def ruler(rank: float | None, last: int, width: int) -> str:
 
 
 def sparkline(ranks: Sequence[float], last: int, width: int) -> str:
-    """Ranks over epochs as blocks, the best rank the tallest, log scale, at most `width` of the newest."""
+    """Ranks over epochs as blocks, the best rank the tallest, log scale, at most `width` of the
+    newest."""
     scale = math.log(max(last, 2))
     heights = [1 - math.log(max(rank, 1)) / scale for rank in ranks[-width:]]
     return "".join(_BLOCKS[min(7, int(8 * height))] for height in heights)

@@ -1,4 +1,5 @@
-"""One table of a view, whole and unrounded: what commands print for programs and what the screens write into files."""
+"""One table of a view, whole and unrounded: what commands print for programs and what the screens
+write into files."""
 
 import csv
 import io
@@ -30,7 +31,8 @@ class Sheet:
     columns: tuple[str, ...]
     """Keys of each row; they say what a table without rows would have."""
     stamp: tuple[str, ...] = ("dataset",)
-    """Those keys of `about` that begin each row where there is no object around it, so that a file says what it is of."""
+    """Those keys of `about` that begin each row where there is no object around it, so that a file
+    says what it is of."""
 
     @property
     def stem(self) -> str:
@@ -54,7 +56,8 @@ class Sheet:
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
     def text(self, separator: str = ",", limit: int | None = None) -> str:
-        """Header and at most `limit` rows; texts made harmless for a terminal, lists joined by `|`."""
+        """Header and at most `limit` rows; texts made harmless for a terminal, lists joined by
+        `|`."""
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator, lineterminator="\n")
         writer.writerow(self.header)
@@ -82,7 +85,8 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
 
 
 def write_sheet(sheet: Sheet, path: Path) -> None:
-    """Write a new file, whole or not at all, in the form that its ending says. Raises UsageError, NeumfTuiError."""
+    """Write a new file, whole or not at all, in the form that its ending says. Raises UsageError,
+    NeumfTuiError."""
     from neumf_tui.runs.files import replace_with
 
     if problem := check_target(path):

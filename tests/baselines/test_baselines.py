@@ -13,15 +13,15 @@ import psutil
 import pytest
 
 from neumf_tui.baselines import factor_models, item_models, kept, registry
-from neumf_tui.baselines.compute import Baselines, Fold, Outcome
-from neumf_tui.baselines.histories import Histories
-from neumf_tui.baselines.kept import Figures, KeptBaseline, KeptReader
+from neumf_tui.baselines.compute import BaselineOutcome, Baselines, Fold
+from neumf_tui.baselines.histories import UserHistories
+from neumf_tui.baselines.kept import FoldMetrics, KeptBaseline, KeptReader
 from neumf_tui.baselines.registry import Baseline, Choice
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
-from neumf_tui.evaluation.statistics import hit_difference_interval
+from neumf_tui.evaluation.intervals import hit_difference_interval
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
@@ -163,7 +163,7 @@ def same_as_plain(
     ranks = fold.ranks(scores)
     expected, metrics = plain_metrics(plain, *plain_fold(data, validation))
     np.testing.assert_allclose(ranks[~np.isnan(ranks)], expected)
-    figures = fold.figures(ranks)
+    figures = fold.metrics(ranks)
     assert figures.num_users == len(expected)
     for key in KEYS:
         assert figures.metrics[key] == pytest.approx(metrics[key], abs=1e-9)
@@ -263,7 +263,7 @@ def published(ml100k: Path, home: Path) -> Dataset:
 
 
 def test_ml100k_as_measured_elsewhere(ml100k: Path, own_home: Path) -> None:
-    """Figures of another implementation on the same split, to their last digit."""
+    """FoldMetrics of another implementation on the same split, to their last digit."""
     data = published(ml100k, own_home)
     results = Baselines(data, own_home, lambda *_: None).outcomes(
         registry.named("popularity,item-knn,ease")
@@ -287,7 +287,7 @@ def test_ml100k_as_measured_elsewhere(ml100k: Path, own_home: Path) -> None:
         (300, 5, 0.05): (0.207, 0.484, 0.116, 0.874),
         (300, 5, 0.2): (0.178, 0.455, 0.102, 0.888),
     }.items():
-        metrics = fold.figures(
+        metrics = fold.metrics(
             fold.ranks(item_models.ease_recent(fold.histories, *settings))
         ).metrics
         assert [metrics[key] for key in ("hit@10", "hit@50", "ndcg@10", "auc")] == pytest.approx(
@@ -309,7 +309,7 @@ def wide() -> Dataset:
     return dataset_of(triples, 5, 120)
 
 
-def favourite(histories: Histories, item: int, seed: int = 0) -> item_models.Scores:
+def favourite(histories: UserHistories, item: int, seed: int = 0) -> item_models.Scores:
     """One item above all others, by index."""
     scores = np.arange(histories.num_items, dtype=float)
     scores[item] = 1e6
@@ -321,7 +321,9 @@ def planted(*items: int) -> Baseline:
     return Baseline("planted", "planted", favourite, choices)
 
 
-def outcome_of(data: Dataset, home: Path, baseline: Baseline, again: bool = False) -> Outcome:
+def outcome_of(
+    data: Dataset, home: Path, baseline: Baseline, again: bool = False
+) -> BaselineOutcome:
     (outcome,) = Baselines(data, home, lambda *_: None).outcomes([baseline], again=again)
     return outcome
 
@@ -536,7 +538,7 @@ def test_evaluate_shows_them_beside_the_run(inside: Cli, trained: Path) -> None:
 
 
 def result_of(name: str, hit: float, auc: float) -> KeptBaseline:
-    figures = Figures(
+    figures = FoldMetrics(
         metrics=dict.fromkeys(KEYS, 0.1) | {"hit@50": hit, "auc": auc},
         interval=(0.1, 0.2),
         num_users=4,

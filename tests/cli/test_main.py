@@ -29,7 +29,8 @@ METRIC_KEYS = {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}
 def independent_metrics(home: Path, run: str) -> tuple[dict[str, float], dict[str, float]]:
     """Metrics from nothing but what `rank --json --top all` prints of each user, beside those of `evaluate --json`."""
     from neumf_tui.explore.ranker import Ranker
-    from neumf_tui.views.person import evaluation, ranking_sheet
+    from neumf_tui.views.evaluation import evaluation_object
+    from neumf_tui.views.person import ranking_sheet
 
     ranker = Ranker(home / "runs" / run, home)
     hits, aucs, mrr, ndcg, hits10 = [], [], [], [], []
@@ -46,9 +47,8 @@ def independent_metrics(home: Path, run: str) -> tuple[dict[str, float], dict[st
         mrr.append(1 / rank)
         ndcg.append(1 / math.log2(1 + rank) if rank <= 10 else 0)
     columns = {"hit@10": hits10, "hit@50": hits, "ndcg@10": ndcg, "mrr": mrr, "auc": aucs}
-    return {key: float(np.mean(column)) for key, column in columns.items()}, evaluation(
-        home / "runs" / run, home
-    )["metrics"]
+    means = {key: float(np.mean(column)) for key, column in columns.items()}
+    return means, evaluation_object(ranker)["metrics"]
 
 
 def test_metrics_agree_with_an_independent_computation(trained: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.guests import guests_of, load_guest, save_guest
-from neumf_tui.explore.newcomer import guest_sheet
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
+from neumf_tui.views.person import guest_sheet
 from tests.support.commands import Cli
 from tests.support.guests import guest_command, guest_of
 

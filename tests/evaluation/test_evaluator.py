@@ -10,10 +10,11 @@ import torch
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.evaluation import popularity, scoring
+from neumf_tui.evaluation import scoring
 from neumf_tui.evaluation.evaluator import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.parallel import each_stretch
+from neumf_tui.evaluation.popularity import popularity_ranks
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model import neumf
 from neumf_tui.model.neumf import NeuMF
@@ -220,14 +221,23 @@ def test_a_gpu_s_chunks_are_what_half_its_free_memory_holds(
 
 @pytest.mark.parametrize("validation", [False, True])
 def test_popularity_ranks_are_those_of_a_model_that_scores_by_it(
-    data: Dataset, validation: bool, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, validation: bool
 ) -> None:
     evaluator = Evaluator(data, CPU, validation=validation)
     scores = torch.from_numpy(evaluator.seen_by).float()
     counted = evaluator.ranks_by(lambda number: scores.repeat(min(10, 61 - 10 * number), 1), 7, 10)
-    for pairs in (1, 90, 1 << 20):
-        monkeypatch.setattr(popularity, "_PAIRS", pairs)
-        np.testing.assert_array_equal(evaluator.popularity_ranks(), counted)
+    np.testing.assert_array_equal(evaluator.popularity_ranks(), counted)
+    targets = data.validation if validation else np.asarray(data.split.heldout)
+    for pairs in (1, 90):
+        ranks = popularity_ranks(
+            evaluator.seen_by,
+            targets,
+            evaluator.candidates,
+            data.split.items,
+            data.offsets,
+            most_pairs=pairs,
+        )
+        np.testing.assert_array_equal(ranks, counted)
     history = {(user, item) for user in range(61) for item in data.history(user).tolist()}
     if validation:
         history -= set(enumerate(data.validation.tolist()))

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.evaluation.evaluator import Evaluator, num_candidates
-from neumf_tui.evaluation.metrics import hit_interval, metrics_from_ranks, wilson_interval
+from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.intervals import hit_interval, wilson_interval
+from neumf_tui.evaluation.metrics import metrics_from_ranks
+from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.settings import make_settings

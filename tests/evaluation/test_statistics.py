@@ -8,13 +8,10 @@ import pytest
 import scipy.stats
 
 from neumf_tui.errors import RunError
-from neumf_tui.evaluation.statistics import (
-    gini,
-    hit_difference_interval,
-    mcnemar,
-    mean_difference_interval,
-    quartile_groups,
-)
+from neumf_tui.evaluation.intervals import hit_difference_interval, mean_difference_interval
+from neumf_tui.evaluation.significance import mcnemar
+from neumf_tui.explore.cohorts import quartile_groups
+from neumf_tui.explore.coverage import gini
 
 
 def test_mcnemar_by_hand() -> None:
@@ -113,11 +110,10 @@ def test_the_interval_of_means_by_hand() -> None:
     )
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_change_an_interval() -> None:
     values = np.random.default_rng(1).normal(size=50)
     whole = mean_difference_interval(values, resamples=777)
-    monkeypatch.setattr("neumf_tui.evaluation.statistics._CHUNK", 10 * 50)
-    assert mean_difference_interval(values, resamples=777) == whole
+    assert mean_difference_interval(values, resamples=777, chunk=10 * 50) == whole
 
 
 def test_gini_by_hand() -> None:

@@ -18,27 +18,14 @@ from typer.testing import CliRunner
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.explore.compare import (
-    HeldoutChange,
-    PartChange,
-    compare_person,
-    compare_person_sheet,
-    load_other,
-    move_text,
-    person_words,
-    signed,
-)
+from neumf_tui.explore.compare import HeldoutChange, PartChange, compare_person, load_other
 from neumf_tui.explore.compare_users import (
     SORTS,
     AllComparison,
-    Taped,
-    all_words,
-    chance_text,
+    TapeRanks,
     compare_all,
-    compare_all_sheet,
     ordered,
-    read_taped,
-    verdict,
+    read_tape_ranks,
 )
 from neumf_tui.explore.guests import Guest, save_guest
 from neumf_tui.explore.ranker import Ranker, UserRanking
@@ -50,6 +37,9 @@ from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
 from neumf_tui.tui.widgets.scatter import RankScatter, RankTicks
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.compare import cause_text, compare_person_sheet, person_words
+from neumf_tui.views.compare_users import all_words, chance_text, compare_all_sheet, verdict
+from neumf_tui.views.moves import move_text, signed
 from tests.support.screens import settle, text_of
 
 Floats = NDArray[np.float32]
@@ -92,9 +82,18 @@ def fixed(label: str, info: Any, gmf: list[float], mlp: list[float], heldout: in
     order = np.argsort(-(g + m), kind="stable")
     person = SimpleNamespace(who=0, label="user 0", history=np.empty(0, dtype=np.int64))
     ranking = UserRanking(
-        cast("Any", person), "score", order, np.arange(1, len(order) + 1, dtype=np.float32), (g + m)[order], g[order], m[order],
-        float(g.mean()), float(m.mean()), int(np.flatnonzero(order == heldout)[0]), ranks,
-    )  # fmt: skip
+        person=cast("Any", person),
+        by="score",
+        items=order,
+        ranks=np.arange(1, len(order) + 1, dtype=np.float32),
+        scores=(g + m)[order],
+        gmf=g[order],
+        mlp=m[order],
+        gmf_mean=float(g.mean()),
+        mlp_mean=float(m.mean()),
+        heldout=int(np.flatnonzero(order == heldout)[0]),
+        heldout_ranks=ranks,
+    )
     return cast(
         "Ranker",
         SimpleNamespace(
@@ -121,7 +120,9 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
     assert held.score.standardised_a == pytest.approx(-1 / 2**0.5)
     assert held.gmf.change == pytest.approx(-1 / 14**0.5 + 1 / 2**0.5)
     assert held.mlp.change == pytest.approx(8 / 14**0.5)
-    assert held.words == "MLP moved it: +2.1 standard deviations of this user's scores, GMF +0.4"
+    assert (
+        cause_text(held) == "MLP moved it: +2.1 standard deviations of this user's scores, GMF +0.4"
+    )
     assert person_words(found)[0] == "rank 4 → 1 ▲3 · hit · GMF alone 4 → 4 · MLP alone 3 → 1"
     assert person_words(found)[2] == "first 2: 1 in both, 1 new in B; overlap@2 0.50"
 
@@ -129,7 +130,7 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
 @pytest.mark.parametrize(
     ("ranks", "gmf", "mlp", "words"),
     [
-        ((9, 3), 0.5, 0.6, "both moved it: GMF +0.5, MLP +0.6"),
+        ((9, 3), 0.5, 0.6, "both parts moved it: GMF +0.5, MLP +0.6"),
         (
             (9, 3),
             1.0,
@@ -142,8 +143,25 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
             -1.3,
             "MLP moved it: −1.3 standard deviations of this user's scores, GMF +0.1",
         ),
-        ((9, 3), -0.5, 0.1, "the films around it moved more than it did: GMF −0.5, MLP +0.1"),
-        ((9, 3), 0.02, 0.02, "the films around it moved more than it did: GMF +0.0, MLP +0.0"),
+        (
+            (9, 3),
+            -0.5,
+            0.1,
+            "its score dropped, but competing films dropped more: GMF −0.5, MLP +0.1",
+        ),
+        (
+            (9, 3),
+            0.02,
+            0.02,
+            "its score barely changed; competing films dropped: GMF +0.0, MLP +0.0",
+        ),
+        (
+            (3, 9),
+            0.02,
+            0.02,
+            "its score barely changed; competing films rose: GMF +0.0, MLP +0.0",
+        ),
+        ((9, 3), 0.03, 0.03, "neither part changed noticeably: GMF +0.0, MLP +0.0"),
         ((3, 3), 0.5, -0.04, "its rank is the same: GMF +0.5, MLP +0.0"),
     ],
 )
@@ -153,12 +171,12 @@ def test_the_part_that_moved_it_is_named(
     def part(change: float) -> PartChange:
         return PartChange(*ranks, 0.25, 0.25 + change)
 
-    assert HeldoutChange(0, part(gmf + mlp), part(gmf), part(mlp)).words.startswith(words)
+    assert cause_text(HeldoutChange(0, part(gmf + mlp), part(gmf), part(mlp))).startswith(words)
 
 
 def test_no_part_is_named_where_all_scores_are_the_same() -> None:
     none, some = PartChange(5, 1, None, 1.0), PartChange(5, 1, None, 0.5)
-    assert "no part can be named" in HeldoutChange(0, none, some, some).words
+    assert "no part can be named" in cause_text(HeldoutChange(0, none, some, some))
 
 
 def by_numpy(checkpoint: Path, dataset: Dataset, user: int) -> tuple[Floats, Floats]:
@@ -236,10 +254,10 @@ def test_one_person_equals_an_independent_computation(
 # All users.
 
 
-def taped(info: Any, epoch: int, dataset: Dataset, ranks: dict[int, float]) -> Taped:
+def taped(info: Any, epoch: int, dataset: Dataset, ranks: dict[int, float]) -> TapeRanks:
     tape = np.full(dataset.num_users, np.nan, dtype=np.float32)
     tape[list(ranks)] = list(ranks.values())
-    return Taped(info, epoch, tape)
+    return TapeRanks(info, epoch, tape)
 
 
 def test_all_users_worked_by_hand(trained: Path, demo: Dataset) -> None:
@@ -258,7 +276,7 @@ def test_all_users_worked_by_hand(trained: Path, demo: Dataset) -> None:
     assert words[0] == "B puts 3 users' films into the top 50 that A does not, and loses 1."
     assert words[1].startswith("Hit@50 0.4000 → 0.8000, by +0.400 (95 % ")
     assert words[1].endswith("; chance alone would do this in 62 of 100 cases (McNemar).")
-    assert words[-1] == f"{demo.num_users - 5} users are left out: without a rank in A or in B."
+    assert words[-1] == f"{demo.num_users - 5} users are left out: no rank in A or in B."
     assert "no difference beyond chance can be told from these 5 users" in verdict(found).casefold()
     assert [found.users[ordered(found, sort)].tolist() for sort in SORTS] == [
         [2, 1, 4, 3, 0], [0, 3, 4, 1, 2], [2, 1, 4, 0, 3], [0, 1, 2, 3, 4],
@@ -266,7 +284,7 @@ def test_all_users_worked_by_hand(trained: Path, demo: Dataset) -> None:
 
 
 def test_all_users_equal_an_independent_computation(trained: Path, demo: Dataset) -> None:
-    found = compare_all(demo, read_taped(trained, "2"), read_taped(trained, "last"))
+    found = compare_all(demo, read_tape_ranks(trained, "2"), read_tape_ranks(trained, "last"))
     sheet = compare_all_sheet(demo, found)
     rank_a, rank_b = read_ranks(trained, 2), read_ranks(trained, 10)
     won, lost = (
@@ -301,10 +319,12 @@ def test_a_model_with_itself(trained: Path, own_home: Path, demo: Dataset) -> No
     a = Ranker(trained, own_home, "best")
     person = compare_person(a, a, 3)
     assert person.overlap == 1 and not person.entered() and not person.left()
-    assert person.heldout is not None and person.heldout.words.startswith(
+    assert person.heldout is not None and cause_text(person.heldout).startswith(
         "its rank is the same: GMF +0.0, MLP +0.0"
     )
-    found = compare_all(demo, read_taped(trained, "best"), read_taped(trained, str(a.epoch)))
+    found = compare_all(
+        demo, read_tape_ranks(trained, "best"), read_tape_ranks(trained, str(a.epoch))
+    )
     assert (found.won, found.lost, found.p, found.hit_interval, found.auc_interval) == (
         0,
         0,
@@ -312,11 +332,11 @@ def test_a_model_with_itself(trained: Path, own_home: Path, demo: Dataset) -> No
         (0, 0),
         (0, 0),
     )
-    assert verdict(found) == "The two rank every held-out film the same."
+    assert verdict(found) == "Both models rank every held-out film the same."
 
 
 def test_verdicts(trained: Path, demo: Dataset) -> None:
-    some = compare_all(demo, read_taped(trained, "2"), read_taped(trained, "10"))
+    some = compare_all(demo, read_tape_ranks(trained, "2"), read_tape_ranks(trained, "10"))
 
     def said(p: float, hits: tuple[float, float], auc: tuple[float, float]) -> str:
         return verdict(replace(some, p=p, hit_interval=hits, auc_interval=auc))
@@ -366,17 +386,19 @@ def test_models_of_different_datasets_are_refused(
     with pytest.raises(UsageError, match=wanted):
         load_other(Ranker(trained, own_home), other, None)
     with pytest.raises(UsageError, match=wanted):
-        compare_all(demo, read_taped(trained, None), read_taped(other, None))
+        compare_all(demo, read_tape_ranks(trained, None), read_tape_ranks(other, None))
 
 
 def test_ranks_that_are_not_there_are_said(trained: Path, demo: Dataset) -> None:
-    with pytest.raises(RunError, match="epoch 11 was not evaluated; there are ranks of 1 to 10"):
-        read_taped(trained, "11")
+    with pytest.raises(RunError, match="no ranks after epoch 11; there are 1 to 10"):
+        read_tape_ranks(trained, "11")
     info = read_info(trained)
     with pytest.raises(RunError, match="no user is ranked in both"):
         compare_all(demo, taped(info, 1, demo, {0: 1}), taped(info, 2, demo, {1: 1}))
     with pytest.raises(RunError, match=r"trained@1: \(3,\) ranks"):
-        compare_all(demo, Taped(info, 1, np.ones(3, dtype=np.float32)), read_taped(trained, "2"))
+        compare_all(
+            demo, TapeRanks(info, 1, np.ones(3, dtype=np.float32)), read_tape_ranks(trained, "2")
+        )
 
 
 # The command.
@@ -397,7 +419,7 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path, demo: Data
     user = demo.user_ids[5]
     result = command("trained@2", "trained@last", "--user", user, "--top", "all", "--json")
     assert json.loads(result.stdout) == compare_person_sheet(a, b, compare_person(a, b, 5)).object
-    found = compare_all(demo, read_taped(trained, "2"), read_taped(trained, "10"))
+    found = compare_all(demo, read_tape_ranks(trained, "2"), read_tape_ranks(trained, "10"))
     assert (
         json.loads(command("trained@2", "trained", "--json").stdout)
         == compare_all_sheet(demo, found).object
@@ -513,7 +535,7 @@ async def test_the_screen_shows_the_sheets(
         make = screen.sheet_maker()
         assert make is not None
         sheet = make()
-        found = compare_all(demo, read_taped(trained, "2"), read_taped(trained, "10"))
+        found = compare_all(demo, read_tape_ranks(trained, "2"), read_tape_ranks(trained, "10"))
         assert sheet.object == compare_all_sheet(demo, found, ordered(found, "biggest loss")).object
         for number, row in enumerate(sheet.rows):
             side = "" if row["hit_a"] == row["hit_b"] else "won" if row["hit_b"] else "lost"
@@ -551,7 +573,7 @@ async def test_users_and_models_are_changed_by_keys(
             assert (
                 screen.who == wanted
                 and screen.person is not None
-                and screen.person.a.user == wanted
+                and screen.person.a.person.who == wanted
             )
             assert text_of(screen, "#compare-who").startswith(f"user {demo.user_ids[wanted]} · ")
 

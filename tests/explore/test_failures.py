@@ -1,6 +1,7 @@
 """Who is being failed and what nobody is recommended: figures against plain computations, then the screen and the command."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,31 +20,27 @@ from neumf_tui.data.catalogue import Catalogue as Films
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.evaluation import popularity
 from neumf_tui.evaluation.evaluator import Evaluator
-from neumf_tui.evaluation.statistics import gini, mean_difference_interval
-from neumf_tui.explore import failures as ranking
-from neumf_tui.explore.coverage import (
-    Lists,
-    catalogue_sheet,
-    in_top,
-    make_catalogue,
-    popularity_counts,
-)
-from neumf_tui.explore.failures import (
-    cohorts_sheet,
-    failures_at,
-    failures_sheet,
-    make_cohorts,
-    tape_epoch,
-)
+from neumf_tui.evaluation.intervals import mean_difference_interval, mean_interval
+from neumf_tui.explore.cohorts import make_cohorts
+from neumf_tui.explore.coverage import TopCounts, gini, in_top, measure_coverage, popularity_counts
+from neumf_tui.explore.failures import ORDERS, failures_at
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
+from neumf_tui.runs.checkpoint import find_rank_epoch
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.failures.screen import FailuresScreen
 from neumf_tui.tui.navigation import Navigation, OpenItem, OpenUser
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.views.failures import SORTS, cohort_cells, user_cells, whisker
+from neumf_tui.views.coverage import coverage_sheet, users_text
+from neumf_tui.views.failures import (
+    SORTS,
+    cohort_cells,
+    cohorts_sheet,
+    failures_sheet,
+    user_cells,
+    whisker,
+)
 from tests.support.golden_runs import make_info
 from tests.support.screens import settle, text_of
 
@@ -109,17 +106,17 @@ def tiny(random_set: Dataset, own_home: Path) -> Users:
 
 
 def test_popularity_ranks_are_those_of_one_user_at_a_time(
-    tiny: Users, demo: Dataset, monkeypatch: pytest.MonkeyPatch
+    tiny: Users, demo: Dataset, own_home: Path
 ) -> None:
-    monkeypatch.setattr(popularity, "_PAIRS", 50)  # several slices
-    for dataset in (tiny.dataset, demo):
-        ranks = ranking.popularity_ranks(dataset)
+    everyone = users_of(demo, np.ones(demo.num_users, dtype=np.float32), own_home)
+    for users in (tiny, everyone):
         np.testing.assert_array_equal(
-            ranks, Evaluator(dataset, torch.device("cpu")).popularity_ranks()
+            failures_at(users, 3).popularity_ranks,
+            Evaluator(users.dataset, torch.device("cpu")).popularity_ranks(),
         )
     held = np.flatnonzero(np.asarray(tiny.dataset.split.heldout) >= 0)
     assert 0 < len(held) < 40
-    ranks = ranking.popularity_ranks(tiny.dataset)
+    ranks = failures_at(tiny, 3).popularity_ranks
     assert [float(ranks[user]) for user in held] == [
         tiny.popularity_rank(int(user)) for user in held
     ]
@@ -149,7 +146,7 @@ def test_every_figure_of_a_user(tiny: Users) -> None:
 
 def test_orders_put_the_worst_first_and_those_without_a_rank_last(tiny: Users) -> None:
     found = failures_at(tiny, 3)
-    assert tuple(SORTS) == ranking.ORDERS
+    assert tuple(SORTS) == ORDERS
     signs = {
         "rank": ("rank", -1),
         "gain": ("gain", 1),
@@ -223,30 +220,25 @@ def test_cohorts_against_plain_counting(tiny: Users) -> None:
 
 
 def test_many_users_have_the_interval_that_the_bootstrap_would_give() -> None:
-    values = np.random.default_rng(2).beta(5, 1, ranking.BOOTSTRAP + 1)
+    values = np.random.default_rng(2).beta(5, 1, 10_001)
     drawn = np.array(mean_difference_interval(values, resamples=4_000))
-    normal = np.array(ranking.mean_interval(values))
+    normal = np.array(mean_interval(values))
     np.testing.assert_allclose(normal, drawn, atol=0.05 * (drawn[1] - drawn[0]))
-    assert ranking.mean_interval(values[:100]) == mean_difference_interval(
-        values[:100], resamples=2_000
-    )
+    assert mean_interval(values[:100]) == mean_difference_interval(values[:100], resamples=2_000)
 
 
 def test_which_epoch(trained: Path, own_home: Path) -> None:
     users = load_users(trained, own_home)
     best = int((trained / "checkpoints" / "best").read_text()[:5])
-    assert [tape_epoch(users, trained, which) for which in (None, "last", "best", "2")] == [
-        10,
-        10,
-        best,
-        2,
-    ]
+    wanted = (None, "last", "best", "2")
+    assert [find_rank_epoch(trained, which) for which in wanted] == [10, 10, best, 2]
     np.testing.assert_array_equal(failures_at(users, 2).ranks, users.tape[1])
     for which in ("99", "", "-1", "first"):
         with pytest.raises(RunError, match="there are 1 to 10"):
-            tape_epoch(users, trained, which)
+            find_rank_epoch(trained, which)
+    shutil.rmtree(trained / "ranks")
     with pytest.raises(RunError, match="no evaluation yet"):
-        tape_epoch(replace(users, epochs=[]), trained, None)
+        find_rank_epoch(trained, None)
 
 
 # The catalogue.
@@ -283,14 +275,14 @@ def plain_lists(ranker: Ranker) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def test_the_catalogue_against_plain_numpy(trained: Path, own_home: Path) -> None:
     ranker = Ranker(trained, own_home)
-    found = make_catalogue(ranker)
+    found = measure_coverage(ranker)
     assert found is not None
     model, popular = plain_lists(ranker)
     assert model.sum() == found.model.counts.sum() == 50 * 700
     # float64 here, float32 there: a film or two may change places at the end of a list.
     assert np.abs(model - found.model.counts).sum() <= 4
     np.testing.assert_array_equal(popular, found.popularity.counts)
-    sheet = catalogue_sheet(found)
+    sheet = coverage_sheet(found)
     seen = ranker.dataset.seen_by
     for name, counts in (("model", found.model.counts), ("popularity", popular)):
         figures = sheet.about[name]
@@ -310,25 +302,26 @@ def test_the_catalogue_against_plain_numpy(trained: Path, own_home: Path) -> Non
         700,
         None,
     )
-    assert found.whose == "over all 700 users"
+    assert users_text(found) == "over all 700 users"
 
 
 def test_too_many_pairs_are_sampled_and_it_is_said(trained: Path, own_home: Path) -> None:
     ranker = Ranker(trained, own_home)
-    some = make_catalogue(ranker, max_pairs=120_000)
+    some = measure_coverage(ranker, max_pairs=120_000)
     assert some is not None and some.seed == 0 and 50 < some.users < 120
     assert some.model.counts.sum() == some.popularity.counts.sum() == 50 * some.users
-    assert some.whose.startswith(f"over {some.users} of 700 users, seed 0")
+    assert users_text(some).startswith(f"over a sample of {some.users} of 700 users (seed 0)")
     again, other = (
-        make_catalogue(ranker, max_pairs=120_000),
-        make_catalogue(ranker, max_pairs=120_000, seed=1),
+        measure_coverage(ranker, max_pairs=120_000),
+        measure_coverage(ranker, max_pairs=120_000, seed=1),
     )
     assert again is not None and other is not None
     np.testing.assert_array_equal(some.model.counts, again.model.counts)
     assert (some.model.counts != other.model.counts).any()
     asked: list[int] = []
     assert (
-        make_catalogue(ranker, lambda: len(asked) == 3, lambda done, of: asked.append(done)) is None
+        measure_coverage(ranker, lambda: len(asked) == 3, lambda done, of: asked.append(done))
+        is None
     )
     assert asked == [0, 1, 2]
 
@@ -337,7 +330,7 @@ def test_a_score_that_is_no_number_is_an_error(trained: Path, own_home: Path) ->
     ranker = Ranker(trained, own_home)
     ranker.scorer.users_gmf = ranker.scorer.users_gmf.index_fill(0, torch.tensor([3]), torch.nan)
     with pytest.raises(RunError, match="not a number"):
-        make_catalogue(ranker)
+        measure_coverage(ranker)
 
 
 def test_the_first_fifty_of_equals() -> None:
@@ -366,7 +359,7 @@ def test_lists_by_popularity_against_a_list_a_user(random_set: Dataset, size: in
 
 
 def test_nobody_recommended_anything() -> None:
-    nothing = Lists(np.zeros(4, dtype=np.int64), np.array([2, 9, 2, 0]))
+    nothing = TopCounts(np.zeros(4, dtype=np.int64), np.array([2, 9, 2, 0]))
     assert (nothing.coverage, nothing.gini, nothing.mean_seen_by) == (0, 0, 0)
     assert nothing.never.tolist() == [1, 0, 2, 3] and gini([0, 0, 0, 7]) == 0.75
 
@@ -480,7 +473,7 @@ async def test_from_a_cohort_to_its_users_to_one_of_them(trained: Path, own_home
         )
         screen.take_ranker(Ranker(trained, own_home, "4"))
         await settle(pilot)
-        assert screen.catalogue is not None and screen.catalogue.label == "trained@10"
+        assert screen.catalogue is not None and screen.catalogue.epoch == 10
         await pilot.press("2")
         await settle(pilot)
         await pilot.press("down", "down", "enter")
@@ -628,9 +621,9 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
     assert whole["dataset"] == "demo (simulated)" and whole["epoch"] == 10
     assert whole["users"] == failures_sheet(found, found.order("gain"), "gain").rows
     assert whole["cohorts"] == cohorts_sheet(found, make_cohorts(found)).rows
-    lists = make_catalogue(Ranker(trained, own_home))
+    lists = measure_coverage(Ranker(trained, own_home))
     assert lists is not None
-    sheet = catalogue_sheet(lists).object
+    sheet = coverage_sheet(lists).object
     assert whole["catalogue"] == {
         key: value
         for key, value in sheet.items()

@@ -188,7 +188,7 @@ def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> N
 
 
 def test_histories_that_cannot_be_folded_in(ranker: Ranker, fold_in: FoldIn) -> None:
-    with pytest.raises(UsageError, match="empty history"):
+    with pytest.raises(UsageError, match="history is empty"):
         fold_in.fit([np.array([], dtype=np.int64)])
     with pytest.raises(UsageError, match=f"all {fold_in.num_items:,} films"):
         fold_in.fit([np.arange(fold_in.num_items)])

@@ -15,7 +15,7 @@ from benchmarks.datasets.synthetic_run import HOSTILE, make_dataset, write_run
 from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, guests_of, load_guest, save_guest
-from neumf_tui.explore.newcomer import average, guest_sheet
+from neumf_tui.explore.newcomer import average_ranking
 from neumf_tui.explore.rank_changes import places_gained
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.explore.users import Users, load_users
@@ -27,6 +27,7 @@ from neumf_tui.tui.guest.picks import Picks, UndoStack
 from neumf_tui.tui.guest.screen import GuestScreen
 from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.person import guest_sheet
 from tests.support.commands import Cli
 from tests.support.guests import guest_command, guest_of
 from tests.support.screens import SIZES, settle, text_of
@@ -71,7 +72,7 @@ def test_undo_and_redo() -> None:
 
 
 def test_the_average_list_is_that_of_the_mean_vectors(ranker: Ranker) -> None:
-    shown, weights = average(ranker), ranker.model.state_dict()
+    shown, weights = average_ranking(ranker), ranker.model.state_dict()
     gmf, mlp = (
         weights[f"user_{part}.weight"].numpy().astype(np.float64).mean(0) for part in ("gmf", "mlp")
     )
@@ -93,7 +94,7 @@ def test_ties_of_the_average_list_share_a_rank(
     gmf = np.zeros(ranker.dataset.num_items, dtype=np.float32)
     gmf[:2] = 1
     monkeypatch.setattr(Ranker, "parts", lambda *_: (gmf, np.zeros_like(gmf)))
-    assert average(ranker).ranks[:3].tolist() == [1.5, 1.5, 3 + (len(gmf) - 3) / 2]
+    assert average_ranking(ranker).ranks[:3].tolist() == [1.5, 1.5, 3 + (len(gmf) - 3) / 2]
 
 
 # Moves.
@@ -107,16 +108,17 @@ def ranking_of(ranker: Ranker, items: list[int], scores: list[float]) -> UserRan
     )
     nothing = np.zeros_like(values)
     return UserRanking(
-        average(ranker).person,
-        "score",
-        np.array(items),
-        ranks,
-        values,
-        values,
-        nothing,
-        0.0,
-        0.0,
-        -1,
+        person=average_ranking(ranker).person,
+        by="score",
+        items=np.array(items),
+        ranks=ranks,
+        scores=values,
+        gmf=values,
+        mlp=nothing,
+        gmf_mean=0.0,
+        mlp_mean=0.0,
+        heldout=-1,
+        heldout_ranks={},
     )
 
 
@@ -226,7 +228,9 @@ async def test_the_list_is_the_one_of_recommend_and_rank(
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, ranker, users)
         assert isinstance(screen.focused, Input), "typing is searching from the start"
-        assert shown_titles(screen) == [titles[item] for item in average(ranker).items.tolist()]
+        assert shown_titles(screen) == [
+            titles[item] for item in average_ranking(ranker).items.tolist()
+        ]
         assert "pick 3 or more" in text_of(app, "#guest-state")
         for count, item in enumerate(wanted, start=1):
             screen.query_one(ItemPicker).line.value = titles[item]
@@ -531,7 +535,9 @@ async def test_a_guest_from_explore_and_back(trained: Path, own_home: Path, rank
         assert len(screen.picks.items) == 4, "the picks are still there, to be saved after all"
         await pilot.press("q", "y")
         await settle(pilot)
-        assert app.screen is explore and [guest.name for guest in explore.user_list.guests] == ["anna"]
+        assert app.screen is explore and [guest.name for guest in explore.user_list.guests] == [
+            "anna"
+        ]
 
 
 async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import torch
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import UsageError
 from neumf_tui.explore.guests import Guest
-from neumf_tui.explore.history_vectors import ByHistory, film_shares
+from neumf_tui.explore.history_vectors import HistorySums, item_shares
 from neumf_tui.explore.near_miss import leave_out
 from neumf_tui.explore.ranker import Ranker
-from neumf_tui.explore.why import why
+from neumf_tui.explore.why import explain
 from tests.support.commands import Cli, run_cli
 from tests.support.shared_folders import fill_once
 
@@ -86,20 +86,20 @@ def test_a_guest_is_their_films_and_the_mean_user(ranker: Ranker) -> None:
         "ben", tuple(ranker.dataset.catalogue.item_ids[i] for i in [60, 61, *items[-WINDOW:]])
     )
     np.testing.assert_array_equal(ranker.person(other).gmf, person.gmf)
-    with pytest.raises(UsageError, match="empty history"):
-        ByHistory(ranker.trained).fit([items, items[:0]])
+    with pytest.raises(UsageError, match="history is empty"):
+        HistorySums(ranker.trained).fit([items, items[:0]])
 
 
 def test_shares_of_films_sum_to_the_gmf_part(ranker: Ranker) -> None:
     for user in (0, 7, 300):
         ranking = ranker.rank(user)
         for row in (0, 10, len(ranking.items) - 1):
-            found = why(ranker, ranking, row)
-            assert len(found.films) == min(WINDOW, len(ranking.person.history))
-            total = found.own + sum(effect for _, effect in found.films)
+            found = explain(ranker, ranking, row)
+            assert len(found.items) == min(WINDOW, len(ranking.person.history))
+            total = found.own + sum(effect for _, effect in found.items)
             assert total == pytest.approx(ranking.centred(row)[1], rel=1e-4, abs=1e-5)
     history = ranker.person(0).history
-    shares = film_shares(ranker.trained, history, np.ones(ranker.trained.config.embedding_size))
+    shares = item_shares(ranker.trained, history, np.ones(ranker.trained.config.embedding_size))
     assert (shares[:-WINDOW] == 0).all() and (shares[-WINDOW:] != 0).all()
 
 

@@ -15,15 +15,8 @@ from typer.testing import CliRunner
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.explore.guests import Guest, save_guest
-from neumf_tui.explore.item import film_sheet, reach
-from neumf_tui.explore.neighbours import (
-    KINDS,
-    nearest,
-    seen_with,
-    similar_items,
-    similar_items_sheet,
-    similar_users_sheet,
-)
+from neumf_tui.explore.item import rank_item
+from neumf_tui.explore.neighbours import KINDS, nearest, seen_with, similar_items
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
 from neumf_tui.text import clean
@@ -33,6 +26,8 @@ from neumf_tui.tui.item.screen import NEAR, TABLES, ItemScreen
 from neumf_tui.tui.navigation import OpenItem
 from neumf_tui.tui.widgets.item_picker import ItemDialog, ItemPicker
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.item import item_sheet
+from neumf_tui.views.neighbours import similar_items_sheet, similar_users_sheet
 from tests.support.rating_files import HOSTILE
 from tests.support.screens import settle, text_of
 
@@ -158,7 +153,7 @@ def test_a_kind_without_neighbours_leaves_its_cells_empty(ranker: Ranker) -> Non
 def test_reach_against_each_users_ranking_and_numpy(ranker: Ranker) -> None:
     data, model = ranker.dataset, ranker.model
     item = int(data.split.heldout[0])
-    found = reach(ranker, item)
+    found = rank_item(ranker, item)
     # Every score anew, in double precision, from the weights alone.
     gmf_u, gmf_i, mlp_u, mlp_i = (
         table.weight.numpy().astype(np.float64)
@@ -188,7 +183,7 @@ def test_reach_against_each_users_ranking_and_numpy(ranker: Ranker) -> None:
     )
     known = found.ranks[~np.isnan(found.ranks)]
     assert found.median == np.median(known) and found.within(50) == (known <= 50).sum() > 0
-    assert sum(b.count for b in found.spread()) == len(known) == len(found.best)
+    assert sum(b.count for b in found.bins()) == len(known) == len(found.best)
     assert (np.diff(found.ranks[found.best]) >= 0).all() and not found.sampled
 
 
@@ -196,7 +191,7 @@ def test_ties_count_half_and_equal_ranks_stand_by_user(ranker: Ranker) -> None:
     ranker.model.head.weight.zero_()
     ranker.scorer = Scorer(ranker.model)
     data = ranker.dataset
-    found = reach(ranker, 3)
+    found = rank_item(ranker, 3)
     sizes = np.diff(data.offsets)
     expected = (data.num_items - sizes + 1) / 2
     there = ~np.isnan(found.ranks)
@@ -208,33 +203,36 @@ def test_ties_count_half_and_equal_ranks_stand_by_user(ranker: Ranker) -> None:
 
 def test_a_sample_says_so_is_drawn_by_the_seed_and_has_the_same_ranks(ranker: Ranker) -> None:
     ranker.scorer.chunk_users = 16
-    whole, some = reach(ranker, 9), reach(ranker, 9, most_pairs=100 * ranker.dataset.num_items)
+    whole, some = (
+        rank_item(ranker, 9),
+        rank_item(ranker, 9, most_pairs=100 * ranker.dataset.num_items),
+    )
     assert some.sampled and some.asked.sum() == 6 * 16
     assert np.array_equal(some.ranks[some.asked], whole.ranks[some.asked], equal_nan=True)
     assert np.isnan(some.ranks[~some.asked]).all()
     assert np.array_equal(
-        some.asked, reach(ranker, 9, most_pairs=100 * ranker.dataset.num_items).asked
+        some.asked, rank_item(ranker, 9, most_pairs=100 * ranker.dataset.num_items).asked
     )
     assert not np.array_equal(
-        some.asked, reach(ranker, 9, most_pairs=100 * ranker.dataset.num_items, seed=1).asked
+        some.asked, rank_item(ranker, 9, most_pairs=100 * ranker.dataset.num_items, seed=1).asked
     )
-    about = film_sheet(ranker, some).about
+    about = item_sheet(ranker, some).about
     assert about["sampled"] and about["num_asked"] == 96 and about["num_users"] == 700
-    assert reach(ranker, 9, most_pairs=1).asked.sum() == 16, "at least one chunk"
-    assert not reach(ranker, 9, most_pairs=None).sampled
+    assert rank_item(ranker, 9, most_pairs=1).asked.sum() == 16, "at least one chunk"
+    assert not rank_item(ranker, 9, most_pairs=None).sampled
 
 
 def test_cancelling_ends_between_chunks(ranker: Ranker) -> None:
     ranker.scorer.chunk_users = 16
     answers = iter([False, False, True])
-    found = reach(ranker, 9, lambda: next(answers))
+    found = rank_item(ranker, 9, lambda: next(answers))
     assert found.asked.sum() == 32 and found.sampled
 
 
 def test_film_sheet_and_a_film_that_everybody_has_seen(ranker: Ranker) -> None:
     data = ranker.dataset
     item = int(data.split.heldout[0])
-    sheet = film_sheet(ranker, reach(ranker, item), 5)
+    sheet = item_sheet(ranker, rank_item(ranker, item), 5)
     ids = {user_id: user for user, user_id in enumerate(data.user_ids)}
     assert (
         len(sheet.rows) == 5
@@ -249,15 +247,15 @@ def test_film_sheet_and_a_film_that_everybody_has_seen(ranker: Ranker) -> None:
         assert row["heldout"] == (ranking.person.heldout == item) and row["history_size"] == len(
             ranking.person.history
         )
-    everyone = film_sheet(ranker, reach(ranker, item))
+    everyone = item_sheet(ranker, rank_item(ranker, item))
     assert sum(row["heldout"] for row in everyone.rows) == sheet.about["heldout_for"]
     assert (
         len(everyone.rows) == sheet.about["num_ranked"] == data.num_users - sheet.about["seen_by"]
     )
-    found = reach(ranker, item, lambda: True)
+    found = rank_item(ranker, item, lambda: True)
     assert (
-        film_sheet(ranker, found).about["median_rank"] is None
-        and not film_sheet(ranker, found).rows
+        item_sheet(ranker, found).about["median_rank"] is None
+        and not item_sheet(ranker, found).rows
     )
 
 
@@ -265,7 +263,7 @@ def test_scores_that_are_no_numbers_are_an_error(ranker: Ranker) -> None:
     ranker.scorer.users_gmf = ranker.scorer.users_gmf.clone()
     ranker.scorer.users_gmf[5, 0] = torch.nan
     with pytest.raises(RunError, match="not a number"):
-        reach(ranker, 9)
+        rank_item(ranker, 9)
 
 
 # Commands.
@@ -320,7 +318,7 @@ def test_similar_takes_one_subject(commands: CliRunner, ranker: Ranker, own_home
 
 def test_film_prints_its_sheet(commands: CliRunner, ranker: Ranker) -> None:
     item_id = ranker.dataset.catalogue.item_ids[9]
-    sheet = film_sheet(ranker, reach(ranker, 9), 3)
+    sheet = item_sheet(ranker, rank_item(ranker, 9), 3)
     out, _ = run_command(commands, "film", item_id, "--json", "--top", "3")
     assert json.loads(out) == sheet.object
     out, _ = run_command(commands, "film", item_id, "--csv", "--top", "3", "--everyone")
@@ -380,7 +378,7 @@ async def test_the_screen_shows_what_the_sheets_say(
             screen.query_one("#film-spread", Static),
         )
         assert users_table.has_focus and users_table.region.height > 5 and spread.region.height > 5
-        whole = film_sheet(ranker, reach(ranker, item))
+        whole = item_sheet(ranker, rank_item(ranker, item))
         assert users_table.row_count == len(whole.rows)
         for row in (0, 10, len(whole.rows) - 1):
             said = whole.rows[row]
@@ -487,7 +485,7 @@ async def test_a_user_is_gone_to_by_key_and_by_mouse(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, item)
         monkeypatch.setattr(app, "open_screen", lambda wanted: gone.append(wanted.user))
-        best = reach(ranker, item).best.tolist()
+        best = rank_item(ranker, item).best.tolist()
         await pilot.press("2", "down", "enter")
         await pilot.click("#film-users", offset=(5, 4), times=2)
         await settle(pilot)
@@ -536,7 +534,9 @@ async def test_a_film_is_searched_and_chosen(
         await settle(pilot)
         await pilot.click(Table, offset=(3, 4), times=2)
         await settle(pilot)
-        assert app.screen is screen and screen.item == ranker.dataset.title_search.search("the", 9)[3]
+        assert (
+            app.screen is screen and screen.item == ranker.dataset.title_search.search("the", 9)[3]
+        )
         await pilot.press("slash", *"zqxzqxzqx")
         await settle(pilot)
         assert "none match" in str(app.screen.query_one(ItemPicker).border_title)
@@ -580,7 +580,7 @@ async def test_a_sample_is_named_on_the_screen(
 
     ranker.scorer.chunk_users = 16
     monkeypatch.setattr(
-        film, "reach", partial(film.reach, most_pairs=100 * ranker.dataset.num_items)
+        film, "rank_item", partial(film.rank_item, most_pairs=100 * ranker.dataset.num_items)
     )
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -613,5 +613,5 @@ async def test_a_user_leads_back_to_the_explore_screen(
         await pilot.press("2", "down", "enter")
         await settle(pilot)
         assert isinstance(app.screen, ExploreScreen)
-        user = int(reach(ranker, 7).best[1])
+        user = int(rank_item(ranker, 7).best[1])
         assert ranker.dataset.user_ids[user] in str(app.screen.query_one("#user-pane").border_title)

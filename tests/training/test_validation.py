@@ -433,7 +433,11 @@ def test_an_ended_run_is_looked_at_where_validation_was_best(own_home: Path) -> 
     )
     deck = with_checkpoints("finished")
     assert find_checkpoint(deck, None).stem == "00003", "its best goes by the held-out items"
-    assert [describe_epoch(running, epoch) for epoch in (1, 2, 3)] == ["", "best by validation", "last"]
+    assert [describe_epoch(running, epoch) for epoch in (1, 2, 3)] == [
+        "",
+        "best by validation",
+        "last",
+    ]
     assert [describe_epoch(deck, epoch) for epoch in (2, 3)] == ["highest held-out Hit@50", "last"]
     (deck / "checkpoints" / "best").unlink()
     assert best_epoch(deck) is None and describe_epoch(deck, 2) == ""

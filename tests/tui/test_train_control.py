@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from benchmarks.waiting import wait_for
-from neumf_tui.explore.race import RaceReader, spread
+from neumf_tui.explore.race import RaceReader, default_pins
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.config import Config
@@ -189,7 +189,7 @@ def test_the_race_is_that_of_the_tape(trained: Path, own_home: Path) -> None:
     gains = before / last
     assert race.risers[0].before / race.risers[0].rank == pytest.approx(np.nanmax(gains))
     assert race.fallers[0].before / race.fallers[0].rank == pytest.approx(np.nanmin(gains))
-    chosen = spread(last)
+    chosen = default_pins(last)
     assert len(chosen) == 5 and sorted(last[chosen].tolist()) == last[chosen].tolist()
     assert last[chosen[0]] == np.nanmin(last) and last[chosen[-1]] == np.nanmax(last)
 
@@ -402,7 +402,12 @@ async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> N
     async with watching(None, own_home, "runs") as pilot:
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
-        assert {row.folder.name for row in screen.query_one(RunTable).runs} == {"alpha", "beta", "gamma", "broken"}
+        assert {row.folder.name for row in screen.query_one(RunTable).runs} == {
+            "alpha",
+            "beta",
+            "gamma",
+            "broken",
+        }
         await pilot.press("slash", *"best>0.4")
         assert [row.folder.name for row in screen.query_one(RunTable).runs] == ["beta"]
         await pilot.press("enter")
@@ -414,7 +419,9 @@ async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> N
         await pilot.press("enter")
         await until(lambda: (own_home / "runs" / "omega").exists(), pilot)
         await pilot.press("escape")
-        await until(lambda: "omega" in {row.folder.name for row in screen.query_one(RunTable).runs}, pilot)
+        await until(
+            lambda: "omega" in {row.folder.name for row in screen.query_one(RunTable).runs}, pilot
+        )
         await pilot.press("slash", *"omega", "enter", "D")
         assert isinstance(pilot.app.screen, ConfirmDialog)
         await pilot.press("escape")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neumf_tui.errors import RunError
+from neumf_tui.evaluation.ranks import ranks_in_order
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.reader import read_ranks
 from tests.support.commands import Cli
@@ -74,9 +75,7 @@ def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, NumpyN
 
 
 def test_equal_scores_share_a_rank() -> None:
-    from neumf_tui.explore.ranker import _ranks
-
-    assert _ranks(np.array([9, 7, 7, 5, 5, 5, 1], dtype=np.float32)).tolist() == [
+    assert ranks_in_order(np.array([9, 7, 7, 5, 5, 5, 1], dtype=np.float32)).tolist() == [
         1,
         2.5,
         2.5,
@@ -85,16 +84,16 @@ def test_equal_scores_share_a_rank() -> None:
         5,
         7,
     ]
-    assert _ranks(np.array([2], dtype=np.float32)).tolist() == [1]
+    assert ranks_in_order(np.array([2], dtype=np.float32)).tolist() == [1]
 
 
 def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, NumpyNeuMF]) -> None:
-    from neumf_tui.explore.why import why
+    from neumf_tui.explore.why import explain
 
     ranker, plain = shared
     for user, row in ((5, 0), (196, 40), (600, 1000)):
         ranking = ranker.rank(user)
-        found = why(ranker, ranking, row)
+        found = explain(ranker, ranking, row)
         weights = plain.head[: plain.d] * plain.w["user_gmf.weight"][user]
         table = plain.w["item_gmf.weight"]
         mean = table[candidates(ranker.dataset, user)].mean(0)
@@ -115,7 +114,8 @@ def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, NumpyNeuMF])
 
 
 def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, NumpyNeuMF]) -> None:
-    from neumf_tui.explore.near_miss import leave_out, margin, near_miss_sheet
+    from neumf_tui.explore.near_miss import leave_out, margin
+    from neumf_tui.views.near_miss import near_miss_sheet
 
     ranker, plain = shared
     ranks = read_ranks(ranker.folder, FULL)
@@ -310,4 +310,4 @@ def test_export_is_what_the_run_holds(
     )
     assert flat["id"][flat["table"] == "item_gmf"].tolist() == data.catalogue.item_ids
     again = inside("export", "--what", "ranks")
-    assert again.returncode == 2 and "is there already" in again.stderr
+    assert again.returncode == 2 and "this file exists" in again.stderr

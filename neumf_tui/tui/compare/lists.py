@@ -21,7 +21,7 @@ MOST_NAMED = 6
 
 def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", side: str) -> None:
     """Show a person's list in the model of `side`, `a` or `b`, with each rank in the other."""
-    from neumf_tui.explore.compare import move_text
+    from neumf_tui.views.moves import move_text
 
     is_a = side == "a"
     if is_a:
@@ -89,7 +89,7 @@ def show_users(
     table: Table, users: "Users", found: "AllComparison", order: NDArray[np.int64], sort: str
 ) -> None:
     """Show users with their ranks in both models; `order` has rows of the comparison."""
-    from neumf_tui.explore.compare import move_text
+    from neumf_tui.views.moves import move_text
 
     def ranks(row: int) -> tuple[float, float]:
         at = int(order[row])

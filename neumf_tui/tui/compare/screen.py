@@ -29,7 +29,8 @@ from neumf_tui.views.sheet import Sheet
 if TYPE_CHECKING:
     from neumf_tui.explore.compare import PersonComparison
     from neumf_tui.explore.compare_users import AllComparison
-    from neumf_tui.explore.ranker import Ranker, Who
+    from neumf_tui.explore.guests import Who
+    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
 
 
@@ -191,10 +192,12 @@ class CompareScreen(SheetScreen):
         self.query_one("#users-table", Table).show_rows(0, lambda _row: ())
 
         def work(_: object) -> "AllComparison":
-            from neumf_tui.explore.compare_users import compare_all, read_taped
+            from neumf_tui.explore.compare_users import compare_all, read_tape_ranks
 
             return compare_all(
-                a.dataset, read_taped(a.folder, str(a.epoch)), read_taped(b.folder, str(b.epoch))
+                a.dataset,
+                read_tape_ranks(a.folder, str(a.epoch)),
+                read_tape_ranks(b.folder, str(b.epoch)),
             )
 
         self.ask("all", work, self._show_all)
@@ -229,7 +232,7 @@ class CompareScreen(SheetScreen):
     # One person.
 
     def _show_person(self, found: "PersonComparison") -> None:
-        from neumf_tui.explore.compare import person_words
+        from neumf_tui.views.compare import person_words
 
         self.person = found
         data = self.a.dataset
@@ -266,7 +269,7 @@ class CompareScreen(SheetScreen):
     # All users.
 
     def _show_all(self, found: "AllComparison") -> None:
-        from neumf_tui.explore.compare_users import CAVEAT, all_words, verdict
+        from neumf_tui.views.compare_users import CAVEAT, all_words, verdict
 
         self.all = found
         words = Text("\n").join([Text(verdict(found), "bold"), *map(Text, all_words(found))])
@@ -409,8 +412,8 @@ class CompareScreen(SheetScreen):
         in_front = self.in_front
 
         def make() -> Sheet:
-            from neumf_tui.explore.compare import compare_person_sheet
-            from neumf_tui.explore.compare_users import compare_all_sheet
+            from neumf_tui.views.compare import compare_person_sheet
+            from neumf_tui.views.compare_users import compare_all_sheet
 
             if in_front == "person" and b is not None and person is not None:
                 return compare_person_sheet(a, b, person)

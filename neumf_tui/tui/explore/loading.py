@@ -9,10 +9,10 @@ from neumf_tui.runs.checkpoint import find_checkpoint
 from neumf_tui.runs.reader import rank_epochs
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest
-    from neumf_tui.explore.ranker import Ranker, Who
+    from neumf_tui.explore.guests import Guest, Who
+    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
-    from neumf_tui.explore.why import Why
+    from neumf_tui.explore.why import Explanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class OpenedModel:
 
     ranker: "Ranker"
     users: "Users"
-    why: "Why | None"
+    why: "Explanation | None"
     """See `rank_and_explain`; None where nobody was chosen."""
 
 
@@ -61,8 +61,8 @@ def open_model(
     return OpenedModel(ranker, users, None if who is None else rank_and_explain(ranker, who, by))
 
 
-def rank_and_explain(ranker: "Ranker", who: "Who", by: str) -> "Why":
+def rank_and_explain(ranker: "Ranker", who: "Who", by: str) -> "Explanation":
     """Rank for a person, and explain the first item, so that both are drawn together."""
-    from neumf_tui.explore.why import why
+    from neumf_tui.explore.why import explain
 
-    return why(ranker, ranker.rank(who, by), 0)
+    return explain(ranker, ranker.rank(who, by), 0)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
@@ -12,15 +13,15 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from neumf_tui.explore.user_list import SORTS, UserList
+from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine
+from neumf_tui.views.people import person_cells
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from neumf_tui.explore.guests import Guest
-    from neumf_tui.explore.ranker import Who
+    from neumf_tui.explore.guests import Guest, Who
     from neumf_tui.explore.users import Users
 
 COLUMNS = (
@@ -58,14 +59,14 @@ class PeoplePane(Vertical):
         self, users: "Users", guests: "Sequence[Guest]", ranks: "NDArray[np.float32]"
     ) -> None:
         """List these people, with their ranks at the epoch shown; `show` draws them."""
-        self.user_list.take(users, guests, ranks)
+        self.user_list.set_people(users, guests, ranks)
         names = (*users.dataset.user_ids, *(f"+{guest.name}" for guest in guests))
         self.table.columns[0] = Column("id", min(16, max(2, *map(len, names))))
 
     def show(self, who: "Who | None") -> None:
         """Draw the people, with the cursor on `who` if they are still listed."""
         count, row = len(self.user_list.order), self.user_list.row_of(who)
-        self.table.show_rows(count, self.user_list.cells, cursor=row or 0)
+        self.table.show_rows(count, partial(person_cells, self.user_list), cursor=row or 0)
         if row:
             self.call_after_refresh(self.table.centre)  # when its height is known
         users = "" if self.screen.has_class("-narrow") else "users · "

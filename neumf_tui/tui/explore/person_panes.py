@@ -17,9 +17,10 @@ from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 
 if TYPE_CHECKING:
+    from neumf_tui.explore.guests import Who
     from neumf_tui.explore.journey import Journey
     from neumf_tui.explore.near_miss import LeftOut
-    from neumf_tui.explore.ranker import Ranker, UserRanking, Who
+    from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
     from neumf_tui.views.sheet import Sheet
 
@@ -125,7 +126,7 @@ class NearestPane(PersonPane):
                     yield Table(columns, id=f"nearest-{kind}")
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
-        from neumf_tui.explore.neighbours import similar_users_sheet
+        from neumf_tui.views.neighbours import similar_users_sheet
 
         who = ranking.person.who
 
@@ -202,8 +203,9 @@ class JourneyPane(PersonPane):
         self.loss_chart.display = not self.loss_chart.display
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
-        from neumf_tui.explore.journey import journey, journey_sheet
+        from neumf_tui.explore.journey import journey
         from neumf_tui.runs.reader import read_snapshot
+        from neumf_tui.views.journey import journey_sheet
 
         who = ranking.person.who
         if not isinstance(who, int) or ranking.heldout < 0:
@@ -311,7 +313,7 @@ class NearMissPane(PersonPane):
     def _draw(
         self, ranker: "Ranker", users: "Users", ranking: "UserRanking", left: "LeftOut | None"
     ) -> None:
-        from neumf_tui.explore.near_miss import near_miss_sheet
+        from neumf_tui.views.near_miss import near_miss_sheet
 
         self.sheet = lambda: near_miss_sheet(ranker, ranking, left)
         self.head.update(_near_miss_text(users, ranking, left))
@@ -319,9 +321,7 @@ class NearMissPane(PersonPane):
             self._show_without(users, left)
 
     def _show_without(self, users: "Users", left: "LeftOut") -> None:
-        from neumf_tui.explore.near_miss import order_of
-
-        catalogue, order = users.dataset.catalogue, order_of(left)
+        catalogue, order = users.dataset.catalogue, left.best_first
 
         def cells(row: int) -> list[str]:
             item, rank = int(left.items[order[row]]), float(left.ranks[order[row]])

@@ -24,9 +24,10 @@ from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.ranker import Ranker, UserRanking, Who
+    from neumf_tui.explore.guests import Who
+    from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
-    from neumf_tui.explore.why import Why
+    from neumf_tui.explore.why import Explanation
     from neumf_tui.runs.events import RunInfo
     from neumf_tui.views.sheet import Sheet
 
@@ -90,7 +91,9 @@ class PersonView(Vertical):
         self._stale = {"history"}
         self._fill_tab()
 
-    def show_ranking(self, ranker: "Ranker", users: "Users", first: "Why", rank: float) -> None:
+    def show_ranking(
+        self, ranker: "Ranker", users: "Users", first: "Explanation", rank: float
+    ) -> None:
         """Show a person's ranking and why its `first` item is there; the other tabs follow."""
         self.ranker, self.ranking = ranker, first.ranking
         self._users, self._who, self._rank = users, first.ranking.person.who, rank

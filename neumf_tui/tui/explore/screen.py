@@ -41,11 +41,11 @@ from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest
-    from neumf_tui.explore.ranker import Ranker, UserRanking, Who
-    from neumf_tui.explore.user_list import UserList
+    from neumf_tui.explore.guests import Guest, Who
+    from neumf_tui.explore.ranker import Ranker, UserRanking
+    from neumf_tui.explore.user_search import UserList
     from neumf_tui.explore.users import Users
-    from neumf_tui.explore.why import Why
+    from neumf_tui.explore.why import Explanation
     from neumf_tui.views.sheet import Sheet
 
 NEAREST_TABLES = ("nearest-gmf", "nearest-mlp")
@@ -270,7 +270,7 @@ class ExploreScreen(SheetScreen):
         if ranker is not None and who is not None:
             self.ask("rank", lambda _: rank_and_explain(ranker, who, by), self._take_ranking)
 
-    def _take_ranking(self, first: "Why") -> None:
+    def _take_ranking(self, first: "Explanation") -> None:
         ranking = first.ranking
         if self.ranker is None or self.users is None or ranking.person.who != self.who:
             return  # another person was chosen meanwhile, whose answer follows

@@ -9,8 +9,8 @@ from neumf_tui.text import clean, rank_text
 from neumf_tui.views.ruler import journey, ruler, sparkline
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest
-    from neumf_tui.explore.ranker import UserRanking, Who
+    from neumf_tui.explore.guests import Guest, Who
+    from neumf_tui.explore.ranker import UserRanking
     from neumf_tui.explore.users import Users
 
 

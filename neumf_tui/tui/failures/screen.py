@@ -22,13 +22,13 @@ from neumf_tui.tui.navigation import OpenItem, OpenUser
 from neumf_tui.tui.widgets.head_text import with_protocol
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Cancelled
+from neumf_tui.views.coverage import coverage_text
 from neumf_tui.views.failures import (
     SORTS,
     USER_LINES,
     WHISKER,
     cohort_cells,
     fewer,
-    figures_text,
     user_cells,
     user_text,
     verdict,
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from neumf_tui.explore.coverage import Catalogue
-    from neumf_tui.explore.failures import Cohort, Failures
+    from neumf_tui.explore.cohorts import Cohort
+    from neumf_tui.explore.coverage import Coverage
+    from neumf_tui.explore.failures import Failures
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
     from neumf_tui.views.sheet import Sheet
@@ -117,7 +118,7 @@ class FailuresScreen(SheetScreen):
         """The same by kind."""
         self.lowest_first = False
         """Cohorts by Hit@50 instead of by kind."""
-        self.catalogue: Catalogue | None = None
+        self.catalogue: Coverage | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="failures-head")
@@ -152,7 +153,8 @@ class FailuresScreen(SheetScreen):
         users, epoch = self.users, self.epoch
 
         def count(_: Cancelled) -> "tuple[Failures, str]":
-            from neumf_tui.explore.failures import failures_at, summary_text
+            from neumf_tui.explore.failures import failures_at
+            from neumf_tui.views.failures import summary_text
 
             failures = failures_at(users, epoch)
             return failures, summary_text(failures)
@@ -200,7 +202,7 @@ class FailuresScreen(SheetScreen):
             self.query_one("#failures-cohorts").border_title = "counting"
 
             def group(cancelled: Cancelled) -> "list[Cohort]":
-                from neumf_tui.explore.failures import make_cohorts
+                from neumf_tui.explore.cohorts import make_cohorts
 
                 return make_cohorts(failures, cancelled)
 
@@ -260,22 +262,22 @@ class FailuresScreen(SheetScreen):
         cohorts, catalogue = self.cohorts, self.catalogue
 
         def make_users() -> "Sheet":
-            from neumf_tui.explore.failures import failures_sheet
+            from neumf_tui.views.failures import failures_sheet
 
             assert failures is not None and order is not None
             return failures_sheet(failures, order, by, cohort)
 
         def make_cohorts() -> "Sheet":
-            from neumf_tui.explore.failures import cohorts_sheet
+            from neumf_tui.views.failures import cohorts_sheet
 
             assert failures is not None
             return cohorts_sheet(failures, cohorts)
 
         def make_catalogue() -> "Sheet":
-            from neumf_tui.explore.coverage import catalogue_sheet
+            from neumf_tui.views.coverage import coverage_sheet
 
             assert catalogue is not None
-            return catalogue_sheet(catalogue)
+            return coverage_sheet(catalogue)
 
         return {
             "users": make_users if order is not None else None,
@@ -312,7 +314,7 @@ class FailuresScreen(SheetScreen):
         def arrange(_: Cancelled) -> "NDArray[np.int64]":
             import numpy as np
 
-            wanted = failures.matching(query)
+            wanted = failures.search.matching(query)
             if cohort is not None:
                 wanted &= np.isin(np.arange(len(wanted)), cohort.members)
             order = failures.order(by)
@@ -356,7 +358,7 @@ class FailuresScreen(SheetScreen):
         side.border_title = f"ranks of {len(failures.evaluated):,} users"
         table = self.query_one("#users-table", Table)
         room = side.scrollable_content_region
-        bins = failures.spread() if len(failures.evaluated) else []
+        bins = failures.bins() if len(failures.evaluated) else []
         if room.height < len(bins) + USER_LINES:
             bins = fewer(bins)
         text = histogram(bins, max(20, room.width), table.sign_style(1), table.sign_style(-1))
@@ -405,8 +407,8 @@ class FailuresScreen(SheetScreen):
             self._say("waits until the model is loaded")
             return
 
-        def score(cancelled: Cancelled) -> "tuple[Ranker, Catalogue | None]":
-            from neumf_tui.explore.coverage import make_catalogue
+        def score(cancelled: Cancelled) -> "tuple[Ranker, Coverage | None]":
+            from neumf_tui.explore.coverage import measure_coverage
 
             model = ranker if ranker.epoch == epoch else ranker.at(epoch)
             said = 0
@@ -417,7 +419,7 @@ class FailuresScreen(SheetScreen):
                     said = 100 * done // of
                     self.post_message(Scored(said))
 
-            return model, make_catalogue(model, cancelled, progress)
+            return model, measure_coverage(model, cancelled, progress)
 
         self._say("making everybody's top 50")
         self.ask("catalogue", score, self._show_catalogue)
@@ -437,12 +439,12 @@ class FailuresScreen(SheetScreen):
         if self.front == "catalogue" and self.catalogue is None and not self.waiting("catalogue"):
             self._say(text)
 
-    def _show_catalogue(self, answer: "tuple[Ranker, Catalogue | None]") -> None:
+    def _show_catalogue(self, answer: "tuple[Ranker, Coverage | None]") -> None:
         self.ranker, catalogue = answer
         if catalogue is None:
             return
         self.catalogue = catalogue
-        self.query_one("#failures-figures", Static).update(figures_text(catalogue))
+        self.query_one("#failures-figures", Static).update(coverage_text(catalogue))
         never, names = catalogue.model.never, catalogue.dataset.catalogue
 
         def cells(row: int) -> list[str]:

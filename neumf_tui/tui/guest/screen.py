@@ -129,10 +129,10 @@ class GuestScreen(SheetScreen):
 
         def fold_in() -> "UserRanking":
             from neumf_tui.explore.guests import Guest
-            from neumf_tui.explore.newcomer import UNSAVED, average
+            from neumf_tui.explore.newcomer import UNSAVED, average_ranking
 
             if not picks.items:
-                return average(ranker)
+                return average_ranking(ranker)
             ids = ranker.dataset.catalogue.item_ids
             return ranker.rank(
                 Guest(name or UNSAVED, tuple(ids[item] for item in picks.items), picks.seed)
@@ -301,7 +301,7 @@ class GuestScreen(SheetScreen):
         if shown is None or not shown.picks.items:
             self.notify("Pick a film first: nobody's list is no list to keep.")
             return None
-        from neumf_tui.explore.newcomer import guest_sheet
+        from neumf_tui.views.person import guest_sheet
 
         return lambda: guest_sheet(ranker, shown.ranking)
 

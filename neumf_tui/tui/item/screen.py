@@ -21,7 +21,7 @@ from neumf_tui.views.histogram import histogram
 from neumf_tui.views.sheet import Sheet
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.item import Reach
+    from neumf_tui.explore.item import ItemRanks
     from neumf_tui.explore.neighbours import Neighbours
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
@@ -101,8 +101,8 @@ class ItemScreen(SheetScreen):
         """Films visited before this one, the latest last."""
         self.neighbours: dict[str, Neighbours] = {}
         """Of this film; empty until they are known."""
-        self.reach: Reach | None = None
-        self._reaches: dict[int, Reach] = {}
+        self.reach: ItemRanks | None = None
+        self._reaches: dict[int, ItemRanks] = {}
         self._left = -1
         """The film one has just come back from: the cursor stands on it."""
 
@@ -163,10 +163,10 @@ class ItemScreen(SheetScreen):
 
             return similar_items(ranker, item, NEAR)
 
-        def ranks(cancelled: Callable[[], bool]) -> "Reach":
-            from neumf_tui.explore.item import reach
+        def ranks(cancelled: Callable[[], bool]) -> "ItemRanks":
+            from neumf_tui.explore.item import rank_item
 
-            return reach(ranker, item, cancelled)
+            return rank_item(ranker, item, cancelled)
 
         self.ask("near", lambda _: near(), self._show_near)
         self.drop("reach")
@@ -199,7 +199,7 @@ class ItemScreen(SheetScreen):
             how = "zero, so nothing is near" if found.zero else f"{found.close:,} at ≥ {CLOSE}"
             self.query_one(f"{name}-pane").border_title = f"{_near_title(kind)} · {how}"
 
-    def _show_reach(self, found: "Reach") -> None:
+    def _show_reach(self, found: "ItemRanks") -> None:
         self.reach = self._reaches[self.item] = found
         while len(self._reaches) > REMEMBERED:
             del self._reaches[next(iter(self._reaches))]
@@ -254,7 +254,7 @@ class ItemScreen(SheetScreen):
             self.get_component_rich_style(f"film--{side}", partial=True)
             for side in ("inside", "outside")
         )
-        pane.update(histogram(found.spread(), max(20, pane.content_size.width), inside, outside))
+        pane.update(histogram(found.bins(), max(20, pane.content_size.width), inside, outside))
 
     def _fate(self) -> str:
         """How it fares, in one line."""
@@ -328,7 +328,7 @@ class ItemScreen(SheetScreen):
         if not self.has_class("-show-users"):
 
             def near() -> Sheet:
-                from neumf_tui.explore.neighbours import similar_items_sheet
+                from neumf_tui.views.neighbours import similar_items_sheet
 
                 return similar_items_sheet(ranker, item, NEAR)
 
@@ -337,9 +337,9 @@ class ItemScreen(SheetScreen):
             return None
 
         def users() -> Sheet:
-            from neumf_tui.explore.item import film_sheet
+            from neumf_tui.views.item import item_sheet
 
-            return film_sheet(ranker, found)
+            return item_sheet(ranker, found)
 
         return users
 

@@ -11,11 +11,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
-from neumf_tui.explore.user_list import SORTS, UserList
+from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker, Cancelled
+from neumf_tui.views.people import person_cells
 
 if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
@@ -69,7 +70,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
 
     def show_users(self, users: "Users") -> None:
         self.users = users
-        self.list.take(users)
+        self.list.set_people(users)
         width = min(16, max(4, *map(len, users.dataset.user_ids)))
         self.query_one(Table).columns[1] = Column("user", width)
         self._draw()
@@ -82,7 +83,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         self.query_one(Table).show_rows(len(self.list.order), self._cells, cursor=cursor)
 
     def _cells(self, row: int) -> list[str]:
-        user, seen, title, rank, _ = self.list.cells(row)
+        user, seen, title, rank, _ = person_cells(self.list, row)
         return ["●" if user in self.pinned else "", user, seen, title, rank]
 
     @on(Table.Chosen)

@@ -5,6 +5,7 @@ from rich.style import Style
 from neumf_tui.explore.race import Race
 from neumf_tui.text import rank_text
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.moves import move_text
 from neumf_tui.views.ruler import ruler
 
 COLUMNS = (
@@ -52,10 +53,10 @@ class RaceTable(Table):
             runner.title,
             ruler(runner.rank if known else None, runner.candidates, width),
             f"#{rank_text(runner.rank)}" if known else "–",
-            runner.change,
+            move_text(runner.before, runner.rank),
         ]
 
     def cell_style(self, row: int, column: int) -> Style | None:
-        if column == 4 and (change := self._race.runners[row].change)[:1] in ("▲", "▼"):
-            return Style(color="green" if change[0] == "▲" else "red")
+        if column == 4 and (move := self._texts(row)[4])[:1] in ("▲", "▼"):
+            return Style(color="green" if move[0] == "▲" else "red")
         return None

@@ -13,7 +13,7 @@ from neumf_tui.tui.work import Asker
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
-    from neumf_tui.explore.why import Why
+    from neumf_tui.explore.why import Explanation
 
 
 class RankingPane(Container):
@@ -34,7 +34,7 @@ class RankingPane(Container):
     def _show_problem(self, text: str) -> None:
         self.notify(text, severity="error", markup=False, timeout=10)
 
-    def show_first(self, ranker: "Ranker", why: "Why") -> None:
+    def show_first(self, ranker: "Ranker", why: "Explanation") -> None:
         """Show the ranking of `why` and, at once, why its first item has its place."""
         self.ranker = ranker
         self._asker.drop("why")
@@ -61,10 +61,10 @@ class RankingPane(Container):
             self._asker.drop("why")
             return
 
-        def explained() -> "Why":
-            from neumf_tui.explore.why import why
+        def explained() -> "Explanation":
+            from neumf_tui.explore.why import explain
 
-            return why(ranker, ranking, row)
+            return explain(ranker, ranking, row)
 
         data = ranker.dataset
         self._asker.ask("why", lambda _: explained(), lambda why: self.why_pane.show(why, data))

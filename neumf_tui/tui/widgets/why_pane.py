@@ -11,7 +11,7 @@ from neumf_tui.tui.widgets.ranked_items import side
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
-    from neumf_tui.explore.why import Why
+    from neumf_tui.explore.why import Explanation
 
 BAR = 8
 """Width of a bar in cells."""
@@ -30,10 +30,10 @@ class WhyPane(Static):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.why: Why | None = None
+        self.why: Explanation | None = None
         self._dataset: Dataset | None = None
 
-    def show(self, why: "Why", dataset: "Dataset") -> None:
+    def show(self, why: "Explanation", dataset: "Dataset") -> None:
         self.why, self._dataset = why, dataset
         self._draw()
 
@@ -75,13 +75,13 @@ class WhyPane(Static):
         self.update(text, layout=False)
 
 
-def _effects(why: "Why", titles: Sequence[str]) -> tuple[list[tuple[str, float, str]], str]:
+def _effects(why: "Explanation", titles: Sequence[str]) -> tuple[list[tuple[str, float, str]], str]:
     """Return label, effect and description of what adds up to the GMF part, and a note on them.
 
     By items of the history where the model makes users' vectors of them, otherwise by factors.
     """
-    if why.films:
-        shares = [(clean(titles[item]), effect) for item, effect in why.films]
+    if why.items:
+        shares = [(clean(titles[item]), effect) for item, effect in why.items]
         shares.append(("(this person's own vector)", why.own))
         shares.sort(key=lambda share: -abs(share[1]))
         lines = [("GMF", effect, title) for title, effect in shares]

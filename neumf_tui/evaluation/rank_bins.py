@@ -9,7 +9,7 @@ _STEPS = (10, 50, 100, 200, 500, 1000)
 
 
 @dataclass(frozen=True)
-class Bin:
+class RankBin:
     """Ranks from `first` to `last`, both included."""
 
     first: int
@@ -17,20 +17,21 @@ class Bin:
     count: int
 
 
-def spread(ranks: NDArray[np.float32], last: int) -> list[Bin]:
-    """How many of `ranks` (any shape, NaN is left out) lie in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000
-    and so on up to `last`, the greatest rank there can be."""
+def bin_ranks(ranks: NDArray[np.float32], last: int) -> list[RankBin]:
+    """Count the ranks in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000 and so on up
+    to `last`.
+
+    ranks: any shape, NaN is left out. last: the greatest rank possible.
+    """
     ends: list[int] = []
     scale = 1
     while not ends or ends[-1] < last:
         ends += [step * scale for step in _STEPS if not ends or step * scale > ends[-1]]
         scale *= 10
     ends = [*[end for end in ends if end < last], last]
-    # A rank between two whole ones, from ties, belongs to the greater: 50.5 is no hit.
+    # A rank between two whole ones, from ties, belongs to the greater: 50.5 is not a hit.
     counts, _ = np.histogram(
         np.ceil(ranks[~np.isnan(ranks)]), bins=[0.5, *(end + 0.5 for end in ends)]
     )
-    return [
-        Bin(first, end, int(count))
-        for first, end, count in zip([1, *(e + 1 for e in ends)], ends, counts, strict=False)
-    ]
+    firsts = [1, *(end + 1 for end in ends)]
+    return [RankBin(*found) for found in zip(firsts, ends, counts.tolist(), strict=False)]

@@ -1,0 +1,65 @@
+"""The rank rule: rank = 1 + scored higher + ties / 2, at float32 scores. NaN is an error."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.errors import RunError
+
+DIVERGED = "is not a number: the model has diverged; train it again with a smaller --learning-rate"
+"""How every message about a NaN or an infinity ends."""
+
+
+def check_scores(scores: NDArray[np.float32], where: object) -> None:
+    """Raise RunError, which begins with `where`, if a score is NaN or infinite."""
+    if not np.isfinite(scores).all():
+        raise RunError(f"{where}: a score {DIVERGED}")
+
+
+def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
+    """Return the number of items outside each user's history, shape (num_users,)."""
+    return dataset.num_items - np.diff(dataset.offsets)
+
+
+def rank_among(scores: NDArray[np.float32], target: ArrayLike) -> NDArray[np.float32]:
+    """Return the rank of each `target` among its scores.
+
+    scores: (..., num_items), NaN for what is not a candidate. target: (...), the score of one
+    candidate; the rank of a NaN is NaN."""
+    beside = np.asarray(target)[..., None]
+    higher, equal = (scores > beside).sum(-1), (scores == beside).sum(-1)
+    ranks = ranks_from_counts(higher, equal - 1)
+    return np.where(np.isnan(target), np.nan, ranks).astype(np.float32)
+
+
+def ranks_from_counts(higher: ArrayLike, ties: ArrayLike) -> NDArray[np.float32]:
+    """Return ranks from how many other candidates score higher and how many score the same."""
+    return (1 + np.asarray(higher) + np.asarray(ties) / 2).astype(np.float32)
+
+
+def ranks_from_lead(
+    lead: NDArray[np.float64], candidates: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return ranks from how many other candidates score higher less how many score lower.
+
+    With higher + ties + lower = candidates − 1 that is the same rule.
+    """
+    return ((candidates + 1 + lead) / 2).astype(np.float32)
+
+
+def ranks_in_order(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the ranks of all candidates; scores: (candidates,), descending."""
+    starts = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))
+    sizes = np.diff(np.append(starts, len(scores)))
+    return np.repeat(ranks_from_counts(starts, sizes - 1), sizes)
+
+
+def ranks_without(ranks: NDArray[np.float32], gone: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return what the ranks would be if the candidates `gone` were none; ranks: (candidates,),
+    ascending.
+
+    One that scores higher counts 1, one that scores the same 1/2.
+    """
+    lost = ranks[gone]
+    above = np.searchsorted(lost, ranks, "left") + np.searchsorted(lost, ranks, "right")
+    return ranks - (above / 2).astype(np.float32)

@@ -1,0 +1,136 @@
+"""Search for users by id or held-out title, and the list of people that screens show."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.runs.events import CUTOFF
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+    from neumf_tui.explore.guests import Guest, Who
+    from neumf_tui.explore.users import Users
+
+SORTS = ("rank ▲", "rank ▼", "dataset order", "most seen", "held-out title")
+
+
+class UserSearch:
+    """Finds users of one dataset; fast enough to search 330,000 users while a person types."""
+
+    def __init__(self, dataset: "Dataset") -> None:
+        self.dataset = dataset
+        self._heldout = np.asarray(dataset.split.heldout)
+        self._ids = [user_id.casefold() for user_id in dataset.user_ids]
+        titles = map(dataset.catalogue.item_title, range(dataset.num_items))
+        self._titles = [title.casefold() for title in titles]
+
+    def matching(self, query: str) -> NDArray[np.bool_]:
+        """Return which users match, shape (num_users,); everyone if the query is blank.
+
+        A user matches if the id starts with `query` or the held-out title has it, in any case.
+        """
+        query = query.strip().casefold()
+        if not query:
+            return np.ones(len(self._ids), dtype=bool)
+        # The False at the end is for −1, nothing held out.
+        titles = np.array([*(query in title for title in self._titles), False])
+        ids = np.array([user_id.startswith(query) for user_id in self._ids], dtype=bool)
+        found: NDArray[np.bool_] = ids | titles[self._heldout]
+        return found
+
+    def by_title(self) -> NDArray[np.int64]:
+        """Return keys that sort users by held-out title, those without one last; (num_users,)."""
+        places = np.full(len(self._titles) + 1, len(self._titles), dtype=np.int64)
+        titled = [item for item, title in enumerate(self._titles) if title]
+        places[sorted(titled, key=self._titles.__getitem__)] = np.arange(len(titled))
+        return places[self._heldout]  # −1, nothing held out, takes the last place
+
+
+class UserList:
+    """People after search and sort, guests first. Users without a rank come last."""
+
+    def __init__(self) -> None:
+        self.order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        """User indices; guest number g stands as −1 − g."""
+        self.sort = 0
+        self.guests: Sequence[Guest] = ()
+        self.users: Users | None = None
+        self.ranks: NDArray[np.float32] = np.empty(0, dtype=np.float32)
+        """Held-out ranks at the epoch shown, one for each user index."""
+        self._query = ""
+        self._search: UserSearch | None = None
+
+    def set_people(
+        self,
+        users: "Users",
+        guests: Sequence["Guest"] = (),
+        ranks: NDArray[np.float32] | None = None,
+    ) -> None:
+        """List these people; `ranks` are those of the newest evaluation if left out."""
+        if self._search is None or self._search.dataset is not users.dataset:
+            self._search = UserSearch(users.dataset)
+            self._by_title = self._search.by_title()
+        self.users, self.guests = users, guests
+        self.ranks = users.ranks if ranks is None else ranks
+        self._arrange()
+
+    def search(self, query: str) -> None:
+        """List only people who match as in `UserSearch`; guests by the start of their name."""
+        self._query = query
+        self._arrange()
+
+    def next_sort(self) -> None:
+        self.sort = (self.sort + 1) % len(SORTS)
+        self._arrange()
+
+    def who(self, row: int) -> "Who":
+        """Return the person at a row."""
+        entry = int(self.order[row])
+        return entry if entry >= 0 else self.guests[-1 - entry]
+
+    def row_of(self, who: "Who | None") -> int | None:
+        """Return the row of a person, None where they are not listed."""
+        if who is not None and not isinstance(who, int):
+            who = -1 - self.guests.index(who) if who in self.guests else None
+        if who is None:
+            return None
+        rows = np.flatnonzero(self.order == who)
+        return int(rows[0]) if len(rows) else None
+
+    def next_miss(self, row: int, step: int) -> int | None:
+        """Return the next (step 1) or previous (−1) row, cyclic, with a rank beyond the top 50."""
+        users = self.order >= 0
+        missed = np.flatnonzero(
+            users & (np.where(users, self.ranks[np.maximum(self.order, 0)], 0) > CUTOFF)
+        )
+        if not len(missed):
+            return None
+        if step > 0:
+            return int(missed[np.searchsorted(missed, row, side="right") % len(missed)])
+        return int(missed[np.searchsorted(missed, row, side="left") - 1])
+
+    def _arrange(self) -> None:
+        if self.users is None or self._search is None:
+            return
+        order = np.flatnonzero(self._search.matching(self._query))
+        keys: NDArray[Any]
+        match SORTS[self.sort]:
+            case "rank ▲":
+                keys = self.ranks[order]
+            case "rank ▼":
+                keys = -self.ranks[order]
+            case "most seen":
+                keys = -self.users.history_sizes[order]
+            case "held-out title":
+                keys = self._by_title[order]
+            case _:
+                keys = order
+        query = self._query.strip().casefold()
+        guests = [
+            -1 - g for g, guest in enumerate(self.guests) if guest.name.casefold().startswith(query)
+        ]
+        # NaN, an unknown rank, sorts last.
+        order = order[np.argsort(keys, kind="stable")]
+        self.order = np.concatenate([np.array(guests, dtype=np.int64), order])

@@ -1,0 +1,142 @@
+"""Two models side by side for one person, as a sheet and as text."""
+
+from typing import Any
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.explore.compare import HeldoutChange, PartChange, PersonComparison
+from neumf_tui.explore.ranker import Ranker
+from neumf_tui.runs.events import CUTOFF
+from neumf_tui.text import rank_text
+from neumf_tui.views.compare_users import about_models
+from neumf_tui.views.moves import move_text, signed
+from neumf_tui.views.sheet import Row, Sheet
+from neumf_tui.views.sheet_keys import item_keys, who_keys, who_stamp
+
+COLUMNS = (
+    "place",
+    "a_item_id", "a_title", "a_year", "a_rank", "a_rank_in_b", "a_move", "a_left",
+    "b_item_id", "b_title", "b_year", "b_rank", "b_rank_in_a", "b_move", "b_new",
+)  # fmt: skip
+SMALL = 0.05
+"""A change of a part, in standard deviations, that is shown as 0.0."""
+
+
+def compare_person_sheet(
+    a: Ranker, b: Ranker, comparison: PersonComparison, top: int | None = None
+) -> Sheet:
+    """Return both lists, one row for each of the first `top` places, or of all. Moves are places
+    won in B."""
+    dataset, c = a.dataset, comparison
+    person = c.a.person
+    about = about_models(c.label_a, c.label_b, a.info, b.info) | {
+        **who_keys(dataset, person.who),
+        "history_size": len(person.history),
+        "num_candidates": len(c.a.items),
+        "cutoff": c.count,
+        "in_both": c.in_both,
+        "overlap": c.overlap,
+        "heldout": _heldout_object(dataset, c.heldout),
+        "entered": [
+            _mover(dataset, int(c.b.items[row]), *c.ranks_of_b(row)) for row in c.entered()
+        ],
+        "left": [_mover(dataset, int(c.a.items[row]), *c.ranks_of_a(row)) for row in c.left()],
+    }
+    rows = [_row(dataset, c, row) for row in range(len(c.a.items))[:top]]
+    name = f"compare-{c.label_a}-{c.label_b}-{person.file_stem}"
+    stamp = ("dataset", "a", "b", who_stamp(person.who))
+    return Sheet(name, about, "places", rows, COLUMNS, stamp)
+
+
+def _row(dataset: Dataset, c: PersonComparison, row: int) -> Row:
+    item_a, item_b = (item_keys(dataset, int(ranking.items[row])) for ranking in (c.a, c.b))
+    a_rank, a_rank_in_b = c.ranks_of_a(row)
+    b_rank_in_a, b_rank = c.ranks_of_b(row)
+    return {
+        "place": row + 1,
+        **{f"a_{key}": value for key, value in item_a.items()},
+        "a_rank": a_rank,
+        "a_rank_in_b": a_rank_in_b,
+        "a_move": a_rank - a_rank_in_b,
+        "a_left": row < c.count <= int(c.row_in_b[row]),
+        **{f"b_{key}": value for key, value in item_b.items()},
+        "b_rank": b_rank,
+        "b_rank_in_a": b_rank_in_a,
+        "b_move": b_rank_in_a - b_rank,
+        "b_new": row < c.count <= int(c.row_in_a[row]),
+    }
+
+
+def _mover(dataset: Dataset, item: int, rank_a: float, rank_b: float) -> Row:
+    catalogue = dataset.catalogue
+    return {
+        "item_id": catalogue.item_ids[item],
+        "title": catalogue.titles[item],
+        "rank_a": rank_a,
+        "rank_b": rank_b,
+    }
+
+
+def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, Any] | None:
+    if held is None:
+        return None
+    parts = {
+        name: {
+            "rank_a": part.rank_a,
+            "rank_b": part.rank_b,
+            "standardised_a": part.standardised_a,
+            "standardised_b": part.standardised_b,
+            "change": part.change,
+        }
+        for name, part in (("score", held.score), ("gmf", held.gmf), ("mlp", held.mlp))
+    }
+    mover = _mover(dataset, held.item, held.score.rank_a, held.score.rank_b)
+    return mover | {"parts": parts, "words": cause_text(held)}
+
+
+def cause_text(held: HeldoutChange) -> str:
+    """Return which part moved the held-out item, as far as that can be said: its rank depends on
+    the other items, too."""
+    whole, gmf, mlp = held.score.change, held.gmf.change, held.mlp.change
+    if whole is None or gmf is None or mlp is None:
+        return "no part can be named: one of the models gives all films the same score"
+    unit = "standard deviations of this user's scores"
+    climb = held.score.rank_a - held.score.rank_b
+    figures = f"GMF {signed(gmf)}, MLP {signed(mlp)} {unit}"
+    if climb == 0:
+        return f"its rank is the same: {figures}"
+    if abs(whole) < SMALL:
+        others = "dropped" if climb > 0 else "rose"
+        return f"its score barely changed; competing films {others}: {figures}"
+    if (whole > 0) != (climb > 0):
+        way = "rose" if whole > 0 else "dropped"
+        return f"its score {way}, but competing films {way} more: {figures}"
+    if max(abs(gmf), abs(mlp)) < SMALL:
+        return f"neither part changed noticeably: {figures}"
+    if min(gmf / whole, mlp / whole) >= 1 / 3:
+        return f"both parts moved it: {figures}"
+    if mlp / whole > gmf / whole:
+        return f"MLP moved it: {signed(mlp)} {unit}, GMF {signed(gmf)}"
+    return f"GMF moved it: {signed(gmf)} {unit}, MLP {signed(mlp)}"
+
+
+def person_words(comparison: PersonComparison) -> list[str]:
+    """Return what changed between the two lists, one line for each fact; titles are not in it."""
+    c = comparison
+    lines = []
+    if held := c.heldout:
+        before, after = (
+            "hit" if rank <= CUTOFF else "miss" for rank in (held.score.rank_a, held.score.rank_b)
+        )
+        lines = [
+            f"rank {_arrow(held.score)} {move_text(held.score.rank_a, held.score.rank_b)} · "
+            f"{before if before == after else f'{before} → {after}'} · "
+            f"GMF alone {_arrow(held.gmf)} · MLP alone {_arrow(held.mlp)}",
+            cause_text(held),
+        ]
+    new = c.count - c.in_both
+    shared = f"{c.in_both} in both, {new} new in B; overlap@{c.count} {c.overlap:.2f}"
+    return [*lines, f"first {c.count}: {shared}"]
+
+
+def _arrow(part: PartChange) -> str:
+    return f"{rank_text(part.rank_a)} → {rank_text(part.rank_b)}"

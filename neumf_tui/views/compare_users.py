@@ -1,0 +1,150 @@
+"""Two models side by side for all users, as a sheet and as text."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.evaluation.intervals import Interval
+from neumf_tui.explore.compare_users import AllComparison
+from neumf_tui.runs.events import CUTOFF, RunInfo
+from neumf_tui.runs.protocol import is_optimistic, protocol_of
+from neumf_tui.views.moves import signed
+from neumf_tui.views.sheet import Sheet
+from neumf_tui.views.sheet_keys import model_keys
+
+COLUMNS = ("user", "heldout", "rank_a", "rank_b", "hit_a", "hit_b", "auc_difference")
+LEVEL = 0.05
+"""Below this p, and outside 95 % intervals, a difference is called one."""
+CAVEAT = (
+    "This holds for these two models and for users like these: another seed trains another model, "
+    "and nothing here corrects for looking at many pairs."
+)
+
+
+def about_models(label_a: str, label_b: str, info_a: RunInfo, info_b: RunInfo) -> dict[str, Any]:
+    """Return the keys that say which models were compared; a label is `run@epoch`."""
+    about = model_keys(info_a, int(label_a.rpartition("@")[2]))
+    return about | {
+        "other_run": info_b.name,
+        "other_epoch": int(label_b.rpartition("@")[2]),
+        "a": label_a,
+        "b": label_b,
+        "other_protocol": protocol_of(info_b),
+    }
+
+
+def compare_all_sheet(
+    dataset: Dataset, comparison: AllComparison, rows: NDArray[np.int64] | None = None
+) -> Sheet:
+    """Return one row for each user who is ranked in both; `rows` of the comparison in their order,
+    or all of them."""
+    c = comparison
+    about = about_models(c.a.label, c.b.label, c.a.info, c.b.info) | {
+        "num_users": len(c.users),
+        "left_out": c.left_out,
+        "won": c.won,
+        "lost": c.lost,
+        "hit@50_a": float(c.hit_a.mean()),
+        "hit@50_b": float(c.hit_b.mean()),
+        "hit@50_difference": c.hit_difference,
+        "hit@50_difference_ci": list(c.hit_interval),
+        "mcnemar_p": c.p,
+        "auc_a": float(c.auc_a.mean()),
+        "auc_b": float(c.auc_b.mean()),
+        "auc_difference": c.auc_difference,
+        "auc_difference_ci": list(c.auc_interval),
+        "verdict": verdict(c),
+        "words": all_words(c),
+    }
+    table = [
+        {
+            "user": dataset.user_ids[int(c.users[row])],
+            "heldout": dataset.catalogue.item_title(int(dataset.split.heldout[c.users[row]])),
+            "rank_a": float(c.rank_a[row]),
+            "rank_b": float(c.rank_b[row]),
+            "hit_a": bool(c.hit_a[row]),
+            "hit_b": bool(c.hit_b[row]),
+            "auc_difference": float(c.auc_b[row] - c.auc_a[row]),
+        }
+        for row in (range(len(c.users)) if rows is None else rows.tolist())
+    ]
+    name = f"compare-{c.a.label}-{c.b.label}"
+    return Sheet(name, about, "users", table, COLUMNS, ("dataset", "a", "b"))
+
+
+def verdict(comparison: AllComparison) -> str:
+    """Return which model is better for these users: in hits where test and interval agree, in AUC
+    by the interval."""
+    c = comparison
+    if (c.rank_a == c.rank_b).all():
+        return "Both models rank every held-out film the same."
+    better = {1: "B is better", -1: "A is better"}
+    chance = f"no difference beyond chance can be told from these {len(c.users):,} users"
+    hits, auc = _sign(c.hit_interval), _sign(c.auc_interval)
+    if (c.p < LEVEL) != (hits != 0):
+        in_hits = "it is too close to call: test and interval disagree"
+    elif hits == auc:
+        if hits:
+            return f"{better[hits]}, in Hit@{CUTOFF} and in AUC."
+        return f"{chance[0].upper()}{chance[1:]}."
+    else:
+        in_hits = better.get(hits, chance)
+    return f"In Hit@{CUTOFF} {in_hits}; in AUC {better.get(auc, chance)}."
+
+
+def _sign(interval: Interval) -> int:
+    """1 if the interval is above zero, −1 if below, 0 if zero lies in it."""
+    low, high = interval
+    return int(low > 0) - int(high < 0)
+
+
+def all_words(comparison: AllComparison) -> list[str]:
+    """Return the comparison in sentences, without the verdict."""
+    c = comparison
+    if c.won or c.lost:
+        hits = (
+            f"B puts {_films(c.won)} into the top {CUTOFF} that A does not, and loses {c.lost:,}."
+        )
+    else:
+        hits = f"Both put the same {_films(int(c.hit_a.sum()))} into the top {CUTOFF}."
+    lines = [
+        hits,
+        f"Hit@{CUTOFF} {c.hit_a.mean():.4f} → {c.hit_b.mean():.4f}, "
+        f"by {signed(c.hit_difference, 3)} ({_interval(c.hit_interval, 3)}); "
+        f"{chance_text(c.p)} (McNemar).",
+        f"AUC {c.auc_a.mean():.4f} → {c.auc_b.mean():.4f}, by {signed(c.auc_difference, 4)} "
+        f"({_interval(c.auc_interval, 4)}).",
+    ]
+    optimistic = [
+        name for name, model in (("A", c.a), ("B", c.b)) if is_optimistic(protocol_of(model.info))
+    ]
+    if len(optimistic) == 1:
+        lines.append(
+            f"{optimistic[0]}'s Hit@{CUTOFF} is optimistic: held-out items were never drawn as its "
+            "negatives; for the other model they could be."
+        )
+    if c.left_out:
+        users = "user is" if c.left_out == 1 else "users are"
+        lines.append(f"{c.left_out:,} {users} left out: no rank in A or in B.")
+    return lines
+
+
+def _interval(interval: Interval, digits: int) -> str:
+    return f"95 % {signed(interval[0], digits)} to {signed(interval[1], digits)}"
+
+
+def _films(count: int) -> str:
+    return "1 user's film" if count == 1 else f"{count:,} users' films"
+
+
+def chance_text(p: float) -> str:
+    """Return in how many cases chance alone would give at least this difference."""
+    if p >= 1:
+        return "chance alone would do at least this in every case"
+    if p >= 0.1:
+        return f"chance alone would do this in {100 * p:.0f} of 100 cases"
+    if p < 1e-9:
+        return "chance alone would do this in fewer than 1 of 1,000,000,000 cases"
+    return f"chance alone would do this in 1 of {float(f'{1 / p:.2g}'):,.0f} cases"

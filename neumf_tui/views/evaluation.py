@@ -1,0 +1,131 @@
+"""The evaluation of a run's checkpoint, as a JSON object and as printed text."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.baselines.differences import differences_from_kept
+from neumf_tui.evaluation.sampled import Sampled, sampled_metrics
+from neumf_tui.explore.evaluate import evaluate_run
+from neumf_tui.explore.ranker import Ranker
+from neumf_tui.runs.checkpoint import describe_epoch
+from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.views.baselines import baseline_row, metric_cells, print_in_parts
+from neumf_tui.views.output import print_line, print_metrics, say
+from neumf_tui.views.person import model_line
+
+WARNING = (
+    "sampled metrics can put models in another order than the full ranking does, even on average "
+    "(Krichene and Rendle 2020, doi:10.1145/3394486.3403226): "
+    "only for comparison with papers that sampled"
+)
+DIFFERENCE = "difference (run − baseline)"
+
+
+def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
+    """Return what `evaluate --json` prints; `negatives` of each user in the sampled evaluation."""
+    found = evaluate_run(ranker)
+    sampled = negatives and sampled_metrics(found.ranks, found.candidates, negatives)
+    return {
+        "run": ranker.info.name,
+        "dataset": ranker.dataset.label,
+        "epoch": ranker.epoch,
+        "standing": describe_epoch(ranker.folder, ranker.epoch),
+        "metrics": found.metrics,
+        "hit@50_ci": list(found.hit_interval),
+        "validation": found.validation,
+        "popularity": found.popularity,
+        "popularity_validation": found.popularity_validation,
+        "num_users": int((~np.isnan(found.ranks)).sum()),
+        "protocol": protocol_of(ranker.info),
+        "sampled": _sampled_object(sampled) if sampled else None,
+        "baselines": _baseline_rows(ranker, found.ranks),
+    }
+
+
+def _sampled_object(sampled: Sampled) -> dict[str, Any]:
+    return {
+        "negatives": sampled.negatives,
+        "hr@10": sampled.hr,
+        "ndcg@10": sampled.ndcg,
+        "hr@10_draw_sd": sampled.hr_sd,
+        "ndcg@10_draw_sd": sampled.ndcg_sd,
+        "even_rank": sampled.even_rank,
+        "even_candidates": sampled.even_candidates,
+        "note": WARNING,
+    }
+
+
+def _baseline_rows(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Return kept baselines, best first, with the run's Hit@50 less theirs and its interval."""
+    found, problems = differences_from_kept(ranker.home, ranker.dataset.fingerprint, ranks)
+    for problem in problems:
+        say(f"warning: {problem}")
+    rows = []
+    for result, difference in found:
+        value, (low, high) = difference or (None, (None, None))
+        rows.append(
+            baseline_row(result)
+            | {"difference": value, "difference_low": low, "difference_high": high}
+        )
+    return rows
+
+
+def print_evaluation(result: Mapping[str, Any]) -> None:
+    """Print an evaluation object for people."""
+    low, high = result["hit@50_ci"]
+    print_line(f"{model_line(result)}  {result['num_users']:,} users")
+    print_metrics(result)
+    print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
+    _print_baselines(result)
+    if result["sampled"]:
+        _print_sampled(result["sampled"], result["metrics"])
+    for key, value in result["protocol"].items():
+        print(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+def _print_baselines(result: Mapping[str, Any]) -> None:
+    rows = result["baselines"]
+    if not rows:
+        name = shlex.quote(result["dataset"].removesuffix(" (simulated)"))
+        print_line(
+            f"baselines: none kept; `neumf-tui baselines --dataset {name}` computes them "
+            "(--data-dir as for train)"
+        )
+        return
+    low, high = result["hit@50_ci"]
+    run = {"baseline": result["run"], "hit@50_low": low, "hit@50_high": high} | result["metrics"]
+    table = [(row["baseline"], *metric_cells(row), _difference(row)) for row in (run, *rows)]
+    print_in_parts((DIFFERENCE,), table, (DIFFERENCE,))
+    print(
+        f"{DIFFERENCE}: 95 % interval of the difference in Hit@50 over the same users "
+        "(paired bootstrap)"
+    )
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    if row.get("difference") is None:
+        return "–"
+    return f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}".replace("-", "−")
+
+
+def _print_sampled(sampled: Mapping[str, Any], full: Mapping[str, float]) -> None:
+    hr, ndcg = (
+        f"{sampled[key]:.4f} ± {sampled[f'{key}_draw_sd']:.4f}" for key in ("hr@10", "ndcg@10")
+    )
+    even, candidates = f"{sampled['even_rank']:,}", f"{sampled['even_candidates']:,}"
+    for line in (
+        f"sampled: HR@10 {hr}, NDCG@10 {ndcg}; "
+        f"full ranking: {full['hit@10']:.4f} and {full['ndcg@10']:.4f}",
+        f"  each held-out item ranked among {sampled['negatives']} of its other candidates, "
+        "drawn uniformly (He et al. 2017)",
+        "  mean over all possible draws ± standard deviation of a single draw, "
+        "with the same users and model",
+        f"  misleading: a full rank of {even} of {candidates} is still a hit in half of the draws, "
+        f"so this HR@10 is nearer to Hit@{even} than to Hit@10",
+        f"  {WARNING}",
+    ):
+        print_line(line)

@@ -1,0 +1,21 @@
+"""A list of people as table cells."""
+
+from neumf_tui.explore.user_search import UserList
+from neumf_tui.runs.events import CUTOFF
+from neumf_tui.text import rank_text
+
+
+def person_cells(people: UserList, row: int) -> list[str]:
+    """Return id, history size, held-out title, rank, and a mark for a hit."""
+    assert people.users is not None
+    who = people.who(row)
+    if not isinstance(who, int):
+        return [f"+{who.name}", str(len(who.item_ids)), "a guest", "", ""]
+    rank = float(people.ranks[who])
+    return [
+        people.users.dataset.user_ids[who],
+        str(people.users.history_sizes[who]),
+        people.users.heldout_title(who),
+        "–" if rank != rank else rank_text(rank),
+        "✓" if rank <= CUTOFF else "",
+    ]
