@@ -437,7 +437,7 @@ def test_the_command_refuses_what_cannot_be(trained: Path) -> None:
         (("trained@2", "foreign"), "elsewhere"),
         (("trained@2", "foreign", "--user", "1"), "elsewhere"),
         (("trained@2", "trained", "--user", "1", "--guest", "anna"), "choose one"),
-        (("trained@2", "trained", "--top", "0"), "whole number"),
+        (("trained@2", "trained", "--top", "0"), "number of rows"),
         (("trained@2", "trained", "--json", "--csv"), "choose one"),
     ):
         error = command(*args).exception
