@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -60,7 +61,7 @@ def start_worker(
 def _start(
     command: list[str], environment: Mapping[str, str], log: IO[bytes] | None, *kept_open: int
 ) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -70,3 +71,6 @@ def _start(
         env=environment,
         pass_fds=kept_open,
     )
+    # A viewer lives on after its trainer; without a wait the trainer would stay a zombie.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return process

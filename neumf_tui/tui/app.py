@@ -81,7 +81,7 @@ class NeumfApp(TerminalApp):
         return code
 
     def _print_card(self, folder: Path) -> int:
-        """Print a short card for the scrollback; return 1 if the run failed while it was watched."""
+        """Print a short card of the run; return 1 if the run failed while it was watched."""
         try:
             facts = status_object(folder)
         except RunError as error:

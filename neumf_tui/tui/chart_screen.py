@@ -1,5 +1,8 @@
 """The base of the screens with charts: axis, smoothing and scale."""
 
+from rich.text import Text
+from textual.widgets import Static
+
 from neumf_tui.tui.base_screen import BaseScreen, Poll
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import AXES
@@ -17,6 +20,12 @@ class ChartScreen(BaseScreen):
     def draw_charts(self) -> None:
         """Draw every chart again."""
         raise NotImplementedError
+
+    def show_text(self, selector: str, text: Text, layout: bool = True) -> None:
+        """Show `text` in a Static. An equal text is not drawn again: that would cost 10 ms."""
+        panel = self.query_one(selector, Static)
+        if panel.content != text:
+            panel.update(text, layout=layout)
 
     def changed(self, text: str) -> None:
         super().changed(text)

@@ -161,18 +161,18 @@ def test_the_clock_counts_training_alone(own_home: Path) -> None:
 
 def test_a_long_evaluation_stands_in_the_place_of_the_steps(own_home: Path) -> None:
     from neumf_tui.runs.summary import status_object
-    from neumf_tui.tui.train.text import progress
+    from neumf_tui.tui.train.text import progress_line
     from neumf_tui.views.runs import card_lines
 
     folder = make_run(own_home, "running")
     info, snapshot = read_info(folder), read_snapshot(folder)
     status = msgspec.structs.replace(read_status(folder), state="running", epoch=3, evaluated=0.374)
     assert (
-        "epoch 3/" in (line := progress(info, status, snapshot, 100).plain)
+        "epoch 3/" in (line := progress_line(info, status, snapshot, 100).plain)
         and "evaluating 37%" in line
         and "step" not in line
     )
-    line = progress(info, msgspec.structs.replace(status, evaluated=0.0), snapshot, 100).plain
+    line = progress_line(info, msgspec.structs.replace(status, evaluated=0.0), snapshot, 100).plain
     assert "evaluating" not in line and "step" in line
     (folder / "status.json").write_bytes(msgspec.json.encode(status))
     assert status_object(folder)["evaluated"] == 0.374

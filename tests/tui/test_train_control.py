@@ -115,6 +115,15 @@ async def test_save_stop_and_resume_from_the_screen(live: Path, own_home: Path) 
         )
 
 
+async def test_a_trainer_that_has_ended_is_no_zombie(live: Path, own_home: Path) -> None:
+    """This process started the trainer, as a viewer does, and lives on."""
+    pid = read_status(live).pid
+    async with watching(live, own_home) as pilot:
+        await pilot.press("s")
+        await until(lambda: screen_of(pilot).status.state == "stopped", pilot)
+        await until(lambda: not Path(f"/proc/{pid}").exists(), pilot)
+
+
 async def test_stop_now_asks_first(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as pilot:
         await pilot.press("S")
@@ -371,10 +380,10 @@ async def test_a_run_that_is_gone_is_damaged_and_can_be_left(own_home: Path) -> 
 
 @pytest.mark.parametrize("width", [50, 80, 120])
 async def test_no_label_of_the_x_axis_is_cut(own_home: Path, width: int) -> None:
-    from neumf_tui.tui.widgets.chart import _XTicks
+    from neumf_tui.tui.widgets.chart import XTicks
 
     for end in (10, 99, 1000, 2060, 30_000):
-        ticks, labels = _XTicks("{:.0f}".format, lambda: width).get_ticks_and_labels(0, end)
+        ticks, labels = XTicks("{:.0f}".format, lambda: width).get_ticks_and_labels(0, end)
         last = -1.0
         for tick, label in zip(ticks, labels, strict=True):
             middle = tick / end * (width - 2)

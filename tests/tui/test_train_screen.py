@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from neumf_tui.runs.events import Status
 from neumf_tui.runs.reader import read_status
+from neumf_tui.runs.writer import RunWriter
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
+from neumf_tui.tui.train import follow
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
 from neumf_tui.tui.train.screen import TrainScreen
-from neumf_tui.tui.widgets.chart import Smoother, thinned
+from neumf_tui.tui.widgets.chart import thinned
+from neumf_tui.tui.widgets.curves import Smoother
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.ruler import place, ruler, sparkline
 from tests.support.golden_runs import make_run
@@ -47,8 +52,6 @@ async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
 async def test_a_fault_nobody_foresaw_is_said_too(
     own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from neumf_tui.tui.train import follow
-
     app = NeumfApp(make_run(own_home, "finished"), own_home, "train")
     async with app.run_test() as pilot:
         await settle(pilot)
@@ -67,14 +70,62 @@ async def test_a_fault_nobody_foresaw_is_said_too(
         assert app.screen.status.state == "finished", "it goes on reading"
 
 
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of all runs that train screens have read, in order."""
+    read: list[Path] = []
+
+    def count(folder: Path) -> Status:
+        read.append(folder)
+        return read_status(folder)
+
+    monkeypatch.setattr(follow, "read_status", count)
+    return read
+
+
+async def test_nothing_polls_for_a_screen_that_is_covered(
+    trained: Path, own_home: Path, reads: list[Path]
+) -> None:
+    """The copy of the run lives, so that the train screen reads it twice a second while it is seen."""
+    app = NeumfApp(trained, own_home, "train")
+    (trained / "status.json").write_bytes(
+        msgspec.json.encode(msgspec.structs.replace(read_status(trained), state="running"))
+    )
+    with RunWriter(trained):
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settle(pilot)
+            await pilot.press("e")
+            await settle(pilot)
+            assert isinstance(app.screen, ExploreScreen)
+            reads.clear()
+            await pilot.pause(1.2)
+            assert not reads
+            await pilot.press("q")
+            await pilot.pause(1.2)
+            assert len(reads) >= 2, "it reads at once, and goes on"
+            await pilot.press("ctrl+p")
+            reads.clear()
+            await pilot.pause(0.8)
+            assert reads, "a dialog leaves the screen visible"
+
+
+async def test_a_run_that_has_ended_is_looked_at_every_few_seconds(
+    own_home: Path, reads: list[Path]
+) -> None:
+    app = NeumfApp(make_run(own_home, "finished"), own_home, "train")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        reads.clear()
+        await pilot.pause(1.5)
+        assert len(reads) <= 1
+
+
 @pytest.mark.parametrize(
     ("key", "left", "asked"), [("enter", True, False), ("escape", False, False), ("s", False, True)]
 )
 async def test_leaving_a_training_run_asks(
     own_home: Path, key: str, left: bool, asked: bool
 ) -> None:
-    from neumf_tui.runs.writer import RunWriter
-
     folder = make_run(own_home, "running")
     app = NeumfApp(folder, own_home, "train")
     with RunWriter(folder):

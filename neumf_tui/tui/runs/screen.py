@@ -149,12 +149,11 @@ class RunsScreen(ChartScreen):
         text = Text.assemble(("neumf-tui", "bold"), " ▸ runs  ", counts)
         if link := self.app.link_text:
             text.append(f"  {link}", "dim")
-        self.query_one("#runs-head", Static).update(text, layout=False)
+        self.show_text("#runs-head", text, layout=False)
 
     def _show_notice(self, text: str, quiet: bool = False) -> None:
-        notice = self.query_one("#runs-notice", Static)
-        notice.set_class(quiet, "-quiet")
-        notice.update(Text(clean(text)))
+        self.query_one("#runs-notice").set_class(quiet, "-quiet")
+        self.show_text("#runs-notice", Text(clean(text)))
 
     @property
     def compared(self) -> list[RunSeries]:

@@ -183,12 +183,12 @@ class TerminalApp(App[None]):
     # Notices and the clipboard.
 
     def tell(self, title: str, body: str) -> None:
-        """Notify the person on the screen, and by bell and desktop notice: they may look elsewhere."""
+        """Notify the person on the screen, by bell and by desktop notice."""
         self._write(notice_sequences(title, body, self._notices, os.environ))
         self.notify(body, title=title, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Offer `text` to the terminal's clipboard, and write it into a file: OSC 52 has no answer."""
+        """Offer `text` to the terminal, and write it into a file, because OSC 52 has no answer."""
         self.copy_part(text, text)
 
     def copy_part(self, part: str, whole: str, rows: str = "") -> None:

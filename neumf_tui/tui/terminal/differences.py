@@ -1,7 +1,8 @@
 """Send the terminal only the cells that differ from what it shows already.
 
-Textual repaints whole widgets: a chart that grew by one dot costs 31 KiB, over SSH too. This layer stands between its compositor
-and its driver, remembers every cell that was sent, and turns each repaint into the few runs of cells that changed.
+Textual repaints whole widgets: a chart that grew by one dot costs 31 KiB, over SSH too. This layer
+between its compositor and its driver remembers every cell that was sent, and reduces each repaint
+to the runs of cells that changed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +18,13 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 GAP = 4
-"""Unchanged cells between two changed ones that are sent again: a cursor movement costs more than that."""
+"""Up to so many unchanged cells are sent again: moving the cursor would cost more bytes."""
 _FOREGROUNDS = {str(n) for n in (*range(30, 38), 39, *range(90, 98))}
 _BACKGROUNDS = {str(n) for n in (*range(40, 48), 49, *range(100, 108))}
 
 
 class Code(NamedTuple):
-    """SGR parameters, by what they set."""
+    """The SGR parameters of a style."""
 
     attributes: str
     fg: str
@@ -35,7 +36,7 @@ UNKNOWN = Code("?", "?", "?")
 
 
 class Cells:
-    """What the terminal shows: for each row the text and the colours of every cell."""
+    """The text and the style of every cell that the terminal shows."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[list[str], list[Code]]] = {}
@@ -44,11 +45,11 @@ class Cells:
         self._codes: dict[Code, Code] = {PLAIN: PLAIN}
 
     def forget(self) -> None:
-        """Take nothing for granted: after a resize or a suspension the terminal may show anything."""
+        """Send every cell again: after a resize or a suspension the terminal may show anything."""
         self._rows.clear()
 
     def update(self, update: LayoutUpdate | ChopsUpdate, size: Size, console: Console) -> str:
-        """The characters and codes that bring the terminal from what it shows to `update`; empty if that is the same."""
+        """Return what changes the terminal to show `update`; empty if it does already."""
         if size != self._size:
             self._size = size
             self.forget()
@@ -77,7 +78,7 @@ class Cells:
     def _split(
         self, segments: Iterable[Segment], system: ColorSystem
     ) -> tuple[list[str], list[Code]]:
-        """Texts and codes of single cells; the second cell of a wide character is empty."""
+        """Return text and style of each cell; the second cell of a wide character is empty."""
         texts: list[str] = []
         codes: list[Code] = []
         for text, style, control in segments:
@@ -90,7 +91,7 @@ class Cells:
                 continue
             for start, end, width in split_graphemes(text)[0]:
                 if width == 0:
-                    if texts:  # a mark at the very start has nothing to stand on, and the layout gives it no room
+                    if texts:  # a combining mark at the very start has no cell
                         texts[-1 if texts[-1] else -2] += text[start:end]
                     continue
                 texts += [text[start:end], *[""] * (width - 1)]
@@ -98,7 +99,7 @@ class Cells:
         return texts, codes
 
     def _code(self, style: Style | None, system: ColorSystem) -> Code:
-        """The SGR parameters of `style`, one object for equal ones."""
+        """Return the SGR parameters of `style`; equal ones are the same object."""
         if style is None:
             return PLAIN
         if (known := self._styles.get(style)) is None:
@@ -108,7 +109,7 @@ class Cells:
 
 
 def _parse(ansi: str) -> Code:
-    """Parameters of an SGR sequence by what they set; `38` and `48` are followed by `5;n` or `2;r;g;b`."""
+    """Sort the parameters of an SGR sequence; `5;n` or `2;r;g;b` follows `38` and `48`."""
     attributes: list[str] = []
     colours = {"fg": "", "bg": ""}
     parameters = ansi.split(";") if ansi else []
@@ -119,7 +120,7 @@ def _parse(ansi: str) -> Code:
             colours["fg" if first == "38" else "bg"] = ";".join([first, *parameters[:length]])
             del parameters[:length]
         elif first in ("39", "49"):
-            pass  # the terminal's own, which is what is left where none is set
+            pass  # the terminal's own colour, which needs no parameter
         elif first in _FOREGROUNDS:
             colours["fg"] = first
         elif first in _BACKGROUNDS:
@@ -130,7 +131,7 @@ def _parse(ansi: str) -> Code:
 
 
 def _switch(before: Code, after: Code) -> str:
-    """The shortest sequence from one style to another."""
+    """Return the shortest sequence from one style to another."""
     if (
         before.attributes == after.attributes
         and (after.fg or not before.fg)
@@ -143,7 +144,7 @@ def _switch(before: Code, after: Code) -> str:
 
 
 def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, list[Segment]]]:
-    """(row, first column, segments) of all that an update repaints."""
+    """Yield (row, first column, segments) of what an update repaints."""
     if isinstance(update, LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
             yield y, update.region.x, [segment for strip in strips for segment in strip]
@@ -163,7 +164,7 @@ def _changed(
     first: int,
     last: int,
 ) -> Iterator[tuple[int, int]]:
-    """Runs of columns, start to end, that differ; runs with a small gap between them are one."""
+    """Yield runs of columns that differ, from start to end; a small gap does not end a run."""
     start = end = -1
     for x in range(first, last):
         if texts[x] == new_texts[x - first] and codes[x] is new_codes[x - first]:
@@ -181,7 +182,7 @@ def _changed(
 
 
 class Difference(CompositorUpdate):
-    """A compositor's update, reduced when it is sent, so that one which is dropped changes nothing."""
+    """An update that is reduced when it is sent, so that a dropped one leaves Cells alone."""
 
     def __init__(self, update: LayoutUpdate | ChopsUpdate, cells: Cells, size: Size) -> None:
         self._update, self._cells, self._size = update, cells, size

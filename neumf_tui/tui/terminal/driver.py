@@ -1,4 +1,4 @@
-"""The terminal driver, with a count of the bytes it sends and a look at whether they arrive."""
+"""A terminal driver that counts the bytes it sends and notices when they are not taken."""
 
 import re
 import time
@@ -11,48 +11,49 @@ MOVE = re.compile(r"\x1b\[\d+;\d+H\Z")
 
 
 class Outlet:
-    """The terminal's file as the writing thread sees it; knows what has been handed over and what was taken."""
+    """The file that the writing thread writes to; it counts what the terminal has taken."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self.broken = False
-        """Whether nobody is there any more."""
+        """Whether the terminal is gone."""
         self.taken = 0
-        """Bytes the terminal, or what stands for it, has accepted."""
+        """Number of bytes that the terminal or the link has accepted."""
 
     def write(self, text: str) -> int:
         try:
             self._file.write(text)
             self._file.flush()
         except OSError:
-            self.broken = True  # the thread lives on and empties its queue, or the event loop would wait for it for ever
+            # The thread goes on and empties its queue; else the event loop would wait for ever.
+            self.broken = True
         self.taken += len(text.encode())
         return len(text)
 
     def flush(self) -> None:
-        """Nothing: every write is flushed."""
+        """Do nothing: `write` flushes."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
 
 class MeteredDriver(LinuxDriver):
-    """Counts bytes, keeps back what changes nothing, and tells when the link no longer takes what it is given."""
+    """Counts bytes, drops frames that change nothing, and measures how long output waits."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.outlet = Outlet(cast("IO[str]", self._file))
         self._file = self.outlet  # type: ignore[assignment]
         self.sent = 0
-        """Bytes given to the writing thread so far."""
+        """Number of bytes given to the writing thread so far."""
         self.restored = False
-        """Whether the terminal has been told to be as the shell wants it."""
+        """Whether the terminal has its shell settings again."""
         self._behind_since = 0.0
         self._cursor = ""
         self._held = ""
 
     def write(self, data: str) -> None:
-        # A frame without a changed cell is a synchronisation pair around a cursor movement to where the cursor is.
+        # A frame without changes is a synchronisation pair around a move to where the cursor is.
         if data == SYNC_START:
             self._held = data
             return
@@ -80,5 +81,5 @@ class MeteredDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def behind(self) -> float:
-        """Seconds for which the terminal has not taken all that was sent; 0 where it has."""
+        """Return for how many seconds output has been waiting; 0 if all was taken."""
         return time.monotonic() - self._behind_since if self.sent > self.outlet.taken else 0.0

@@ -1,6 +1,6 @@
-"""Colours that are the same with 256 colours, all that a terminal over SSH announces, as with 16 million.
+"""Colours that look the same with 256 colours, which terminals over SSH announce, as with millions.
 
-Every colour is one of the 256; blends, which Textual would compute and a terminal would round, are replaced by such colours too.
+Every colour is one of the 256, also those that Textual would blend and the terminal would round.
 """
 
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ LIGHT = Theme(
 
 
 def _ansi(name: str, base: Theme, faint: str) -> Theme:
-    """The terminal's own 16 colours, with a faint one that differs from the bold ones."""
+    """Return a theme of the terminal's own 16 colours, with a faint one for borders."""
     return Theme(
         name=name,
         ansi=True,
@@ -135,7 +135,7 @@ def theme_names() -> list[str]:
 
 
 def choose_theme(wanted: str, env: Mapping[str, str], light: bool, few_colours: bool) -> str:
-    """The theme to start with: the one wanted, or one that suits the background and the number of colours."""
+    """Return the theme: the one wanted, or one that suits background and number of colours."""
     if wanted != "auto":
         return wanted
     if "NO_COLOR" in env or few_colours:

@@ -10,7 +10,7 @@ from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.views.log import last_output, log_line
 
 LOG_SECONDS = 2.0
-"""Time between two additions: each scrolls the log, and nobody can read one that moves more often."""
+"""Time between two additions: each scrolls the log, which is hard to read when it moves."""
 OUTPUT_LINES = 12
 """Lines of the trainer's own output that are shown when it has failed or crashed."""
 
@@ -48,7 +48,7 @@ class RunLog(RichLog):
         self.set_class(broken, "-broken")
 
     def wrap_again(self, snapshot: Snapshot) -> None:
-        """Write all lines again if the width has changed: they are wrapped when they are written."""
+        """Write all lines again if the width has changed: writing wraps them."""
         if self.size.width != self._wrapped_at:
             self._wrapped_at = self.size.width
             self.clear()

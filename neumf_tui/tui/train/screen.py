@@ -28,7 +28,7 @@ from neumf_tui.tui.train.layout import toggle_pane, toggle_settings, toggle_side
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
 from neumf_tui.tui.train.log import RunLog
 from neumf_tui.tui.train.pin_dialog import PinDialog
-from neumf_tui.tui.train.race_table import RaceTable
+from neumf_tui.tui.train.pinned_users import PinnedUserTable
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
@@ -125,7 +125,7 @@ class TrainScreen(ChartScreen):
                 yield Static(id="progress")
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
-                        yield RaceTable(id="race")
+                        yield PinnedUserTable(id="race")
                         yield RunLog(self.folder)
                     with VerticalScroll(id="side", can_focus=False):
                         yield Static(id="epoch")
@@ -187,7 +187,7 @@ class TrainScreen(ChartScreen):
             self.refresh_bindings()
 
     def pinned_in(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the ids of the pinned users: this window's, the trainer's, or those of the start."""
+        """Return the pinned users' ids: this window's, the trainer's, or those of the start."""
         if self.pins is not None:
             return self.pins
         return self.info.pins if snapshot.pinned is None else snapshot.pinned
@@ -207,7 +207,7 @@ class TrainScreen(ChartScreen):
 
     def show_race(self, race: Race, problem: str = "") -> None:
         self.race = race
-        self.query_one(RaceTable).show_race(race, problem)
+        self.query_one(PinnedUserTable).show_race(race, problem)
         self._draw_epoch()
 
     def _ask_host(self) -> None:
@@ -241,12 +241,12 @@ class TrainScreen(ChartScreen):
         info, status, snapshot = self.info, self.status, self.snapshot
         link, width = self.app.link_text, self.app.size.width
         head = train_text.head(info, self.folder.name, status, snapshot, link, width)
-        self.query_one("#head", Static).update(head, layout=False)
+        self.show_text("#head", head, layout=False)
         line = self.query_one("#progress", Static)
         line.set_class(status.state in ("failed", "crashed"), "-failed")
         line.set_class(status.state == "finished" and bool(status.reason), "-early")
         width = self.query_one("#main").size.width
-        line.update(train_text.progress(info, status, snapshot, width))
+        self.show_text("#progress", train_text.progress_line(info, status, snapshot, width))
 
     def draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
@@ -266,25 +266,23 @@ class TrainScreen(ChartScreen):
             chart.show(plot, chart_text.lower(snapshot, key, width))
 
     def _draw_epoch(self) -> None:
-        panel = self.query_one("#epoch", Static)
-        width = max(20, panel.content_size.width)
-        panel.update(train_text.epoch_panel(self.race, self.snapshot, width))
+        width = max(20, self.query_one("#epoch").content_size.width)
+        self.show_text("#epoch", train_text.epoch_panel(self.race, self.snapshot, width))
 
     def _draw_host(self) -> None:
         if self._host_reading is not None:
-            panel = self.query_one("#host", Static)
-            lines = host_lines(self._host_reading, max(20, panel.content_size.width))
-            panel.update(Text("\n".join(lines)))
+            width = max(20, self.query_one("#host").content_size.width)
+            lines = host_lines(self._host_reading, width)
+            self.show_text("#host", Text("\n".join(lines)))
 
     def _draw_overview(self) -> None:
         if self.query_one("#overview").display:
-            self.query_one("#overview-text", Static).update(overview(self.info, self.snapshot))
+            self.show_text("#overview-text", overview(self.info, self.snapshot))
 
     def _show_notice(self, text: str, quiet: bool = False) -> None:
         self._has_problem = True
-        notice = self.query_one("#notice", Static)
-        notice.set_class(quiet, "-quiet")
-        notice.update(Text(clean(text)))
+        self.query_one("#notice").set_class(quiet, "-quiet")
+        self.show_text("#notice", Text(clean(text)))
 
     def _show_standing_notice(self) -> None:
         text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)

@@ -23,7 +23,7 @@ WARNING = "yellow"
 
 
 def overview(info: RunInfo, snapshot: Snapshot) -> Text:
-    """Metrics beside popularity's, settings, data, protocol, versions."""
+    """Return metrics beside popularity's, settings, data, protocol, host and versions."""
     text = Text()
     _metrics(text, snapshot)
     _settings(text, info.settings)
@@ -31,14 +31,12 @@ def overview(info: RunInfo, snapshot: Snapshot) -> Text:
         text.append(f"{'extended to':<17}{snapshot.planned} epochs\n")
     data = info.dataset
     text.append("\ndata\n", "bold")
-    text.append(
-        f"{data.num_users:,} users  {data.num_items:,} items\n{data.num_train:,} training pairs\n"
-    )
+    text.append(f"{data.num_users:,} users  {data.num_items:,} items\n")
+    text.append(f"{data.num_train:,} training pairs\n")
     _protocol(text, protocol_of(info))
     text.append("\nhost\n", "bold")
-    text.append(
-        f"{clean(info.host)}\nbegun {time.strftime('%Y-%m-%d %H:%M', time.localtime(info.created))}\n"
-    )
+    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created))
+    text.append(f"{clean(info.host)}\nstarted {created}\n")
     versions = info.versions | (snapshot.started.versions if snapshot.started else {})
     text.append("  ".join(f"{clean(name)} {clean(version)}" for name, version in versions.items()))
     return text
@@ -48,26 +46,18 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
     found, started = snapshot.reported, snapshot.started
     if found is None or started is None:
         return
-    text.append(
-        f"epoch {found.epoch}, {'best by validation' if found.validation else 'the last'}\n", "bold"
-    )
     valid = found.validation
-    text.append(
-        f"{'':<9}{'held out':>8}{'valid.':>8}{'popular':>8}\n"
-        if valid
-        else f"{'':<9}{'held out':>8}{'popular':>9}\n",
-        "dim",
-    )
+    text.append(f"epoch {found.epoch}, {'best by validation' if valid else 'the last'}\n", "bold")
+    others = f"{'valid.':>8}{'popular':>8}" if valid else f"{'popular':>9}"
+    text.append(f"{'':<9}{'held out':>8}{others}\n", "dim")
     for key, title in METRICS:
         text.append(f"{title:<9}")
         text.append(f"{found.metrics[key]:>8.4f}", "bold")
         text.append(f"{valid[key]:>8.4f}" if valid else " ")
         text.append(f"{started.popularity[key]:>8.4f}\n", "dim")
     text.append(f"Hit@50 95 % {found.interval[0]:.3f} to {found.interval[1]:.3f}\n", "dim")
-    if started.popularity_validation:
-        text.append(
-            f"popularity on validation {started.popularity_validation['hit@50']:.4f}\n", "dim"
-        )
+    if popular := started.popularity_validation:
+        text.append(f"popularity on validation {popular['hit@50']:.4f}\n", "dim")
     text.append("\n")
 
 
@@ -84,10 +74,8 @@ def _settings(text: Text, settings: Mapping[str, Any]) -> None:
         off += [name for name in given if name not in used]
         text.append(f"{title}\n" if used else "", "dim")
         for name in used:
-            leaks = name == "exclude_heldout" and settings[name]
-            text.append(
-                f"  {clean(name):<17}{clean(_value(settings[name]))}\n", WARNING if leaks else ""
-            )
+            style = WARNING if name == "exclude_heldout" and settings[name] else ""
+            text.append(f"  {clean(name):<17}{clean(_value(settings[name]))}\n", style)
     text.append(f"off: {', '.join(map(clean, off))}\n" if off else "", "dim")
 
 

@@ -1,4 +1,4 @@
-"""The train screen's lines and panels as text; pure, from what has been read of a run."""
+"""The train screen's lines and panels as text, from what was read of a run."""
 
 from rich.text import Text
 
@@ -13,28 +13,21 @@ from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 def head(
     info: RunInfo, name: str, status: Status, snapshot: Snapshot, link: str, width: int
 ) -> Text:
-    """Program, run and data on the left; state, time and bytes a second on the right."""
-    left = Text.assemble(
-        ("neumf-tui", "bold"),
-        " ▸ train  ",
-        (clean(name), "bold"),
-        f"  {info.dataset.label}  {info.preset}  {status.device}",
-    )
-    state = Text(
-        f"● {status.state} {clock(snapshot.seconds(status))}",
-        STATE_STYLES.get(status.state, "bold red"),
-    )
+    """Return the first line: program, run and data, then state, time and link at the right."""
+    names = ("neumf-tui", "bold"), " ▸ train  ", (clean(name), "bold")
+    left = Text.assemble(*names, f"  {info.dataset.label}  {info.preset}  {status.device}")
+    state = f"● {status.state} {clock(snapshot.seconds(status))}"
+    right = Text(state, STATE_STYLES.get(status.state, "bold red"))
     if link and width >= 76:
-        state.append(f"  {link:>9}", "default")
-    room = width - 2 - state.cell_len
+        right.append(f"  {link:>9}", "default")
+    room = width - 2 - right.cell_len
     left.truncate(room - 1, overflow="ellipsis")
     left.pad_right(max(1, room - left.cell_len))
-    return left + state
+    return left + right
 
 
 def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
-    """What stands on the screen for as long as it is open, in about `width` cells: of the data, and the protocol; and whether
-    the figures are to be read with care."""
+    """Return the notice about data and protocol, and whether the figures need caution."""
     simulated, protocol = "", protocol_of(info)
     if info.dataset.simulated:
         fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
@@ -42,60 +35,64 @@ def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
     return protocol_line(protocol, width, simulated), bool(simulated) or is_optimistic(protocol)
 
 
-def progress(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
-    """Epoch, bar, step, speed, time left, newest checkpoint; or why the run ended."""
+def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
+    """Return epoch, bar, step, speed, time left and newest checkpoint, or why the run ended."""
     if status.state in ("failed", "crashed"):
         return Text(clean(status.reason), "bold red")
     if status.state == "damaged":
         return Text("this run cannot be read", "bold red")
     if snapshot.started is None:
-        begun = status.state not in FINAL_STATES
-        return Text(
-            "starting the trainer (loading PyTorch takes a moment)"
-            if begun
-            else "events.jsonl tells of no training"
-        )
+        if status.state in FINAL_STATES:
+            return Text("events.jsonl has no training in it")
+        return Text("starting the trainer (loading PyTorch takes a moment)")
     epochs, per_epoch = snapshot.planned or info.epochs, snapshot.started.steps
-    done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
-    total = per_epoch * epochs
-    share = min(1.0, done / total) if total else 1.0
-    epoch = status.epoch if status.evaluated else min(epochs, done // per_epoch + 1)
     if status.state == "finished" and status.reason:
         return Text(f"epoch {status.epoch}/{epochs}  {clean(status.reason)}")
+    done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
+    epoch = status.epoch if status.evaluated else min(epochs, done // per_epoch + 1)
+    total = per_epoch * epochs
+    share = min(1.0, done / total) if total else 1.0
     size = max(6, min(24, width - 76))
     filled = round(share * size)
     bar = Text.assemble(("━" * filled, "bold"), ("━" * (size - filled), "dim"))
     step = f"step {done - (epoch - 1) * per_epoch:>{len(str(per_epoch))}}/{per_epoch}"
     rest = [f"{share:4.0%}", f"evaluating {status.evaluated:.0%}" if status.evaluated else step]
-    if snapshot.epochs:
-        rest.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
-    first = snapshot.started.epoch * per_epoch + snapshot.started.step
-    if status.state == "running" and done > first:
-        spent = max(snapshot.seconds(status) - float(snapshot.elapsed(snapshot.started.t)), 1e-3)
-        rest.append(f"eta {clock((total - done) * spent / (done - first))}")
-    if snapshot.checkpoint:
-        rest.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
+    rest += _speed(status, snapshot, done, total)
     room = width - 2 - len(f"epoch {epoch}/{epochs}  ") - size
     while len("  ".join(rest)) > room and len(rest) > 1:
-        rest.pop()  # whole figures go, for half a number is another one
+        rest.pop()  # part of a number would be another number
     return Text.assemble(f"epoch {epoch}/{epochs} ", bar, " " + "  ".join(rest))
 
 
+def _speed(status: Status, snapshot: Snapshot, done: int, total: int) -> list[str]:
+    """Return speed, time left and newest checkpoint, as far as they are known."""
+    started, parts = snapshot.started, []
+    if snapshot.epochs:
+        parts.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
+    if started and status.state == "running":
+        steps = done - started.epoch * started.steps - started.step
+        if steps > 0:
+            spent = max(snapshot.seconds(status) - float(snapshot.elapsed(started.t)), 1e-3)
+            parts.append(f"eta {clock((total - done) * spent / steps)}")
+    if snapshot.checkpoint:
+        parts.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
+    return parts
+
+
 def epoch_panel(race: Race, snapshot: Snapshot, width: int) -> Text:
-    """Held-out films that entered and left the top 50, and the biggest movers by name."""
+    """Return how many held-out films entered and left the top 50, and the biggest moves."""
     if not snapshot.evaluations:
         return Text("after the first evaluation", "dim")
     last = snapshot.evaluations[-1]
-    text = Text()
-    text.append(f"+{last.entered} into the top 50  −{last.left} out\n")
-    movers = [(r, "▲", "green") for r in race.risers] + [(r, "▼", "red") for r in race.fallers[:2]]
-    for runner, mark, style in movers:
+    text = Text(f"+{last.entered} into the top 50  −{last.left} out\n")
+    moves = [(r, "▲", "green") for r in race.risers] + [(r, "▼", "red") for r in race.fallers[:2]]
+    for runner, mark, style in moves:
         text.append(f"{mark} ", style)
-        text.append(_moved(runner, width - 2) + "\n")
+        text.append(_move(runner, width - 2) + "\n")
     return text
 
 
-def _moved(runner: Runner, width: int) -> str:
+def _move(runner: Runner, width: int) -> str:
     change = f" {rank_text(runner.before)}→{rank_text(runner.rank)}"
     title = Text(clean(runner.title))
     title.truncate(max(4, width - len(change)), overflow="ellipsis", pad=True)

@@ -1,4 +1,4 @@
-"""Curves over steps, epochs or time: reference lines, best points, logarithmic y, zoom, pan, and values read off."""
+"""Curves with reference lines, marked points, a logarithmic y axis, zoom, and values to read."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,55 +8,76 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from textual import events, on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
 
+from neumf_tui.tui.keys import bindings, hidden
 from neumf_tui.tui.widgets.level_names import Area, place_names
 
 Floats = NDArray[np.float64]
 COLOURS = 6
-"""Series with a colour of their own; the next one begins again."""
-
+"""Number of colours of curves; further curves use them again."""
 DASH, GAP = 3, 1
-"""Cells from one dash to the next, and those between them."""
+"""Cells from one dash to the next, and how many of them are empty."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line of a chart. x and y have equal length, x ascends, NaN in y is left out of the line."""
+    """One line of a chart. x ascends; points where y is NaN are left out."""
 
     x: Floats
     y: Floats
     name: str = ""
     colour: int = 0
     faint: bool = False
-    """Drawn behind, and not read from: the raw loss behind the smoothed one."""
+    """Whether it is drawn in the background and has no values to read, as the raw loss."""
     dashed: bool = False
-    """Drawn in dashes, and below the others: the same figure of other items."""
+    """Whether it is drawn in dashes below the others."""
     best: int = -1
     """Index of the point marked ●, or -1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """All that a chart shows."""
+    """What a chart shows."""
 
     curves: Sequence[Curve] = ()
     lines: Sequence[tuple[str, float]] = ()
-    """Horizontal lines: name and height."""
+    """Names and heights of horizontal lines."""
     x_max: float = 1.0
     y_range: tuple[float, float] | None = None
-    """Limits of a linear axis; None fits them to what is shown."""
+    """Limits of a linear y axis; None fits them to the curves."""
     x_name: str = "x"
     x_text: Callable[[float], str] = "{:.10g}".format
-    """A value of x in words."""
+    """Writes a value of x."""
     y_digits: int = 4
     levels: Sequence[tuple[str, float]] = ()
-    """Dotted horizontal lines. Where there are any, names stand on these and on `lines`."""
+    """Names and heights of dotted lines. If there are any, all lines carry their names."""
 
 
-class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
-    """Draws a Plot. The screen sets the border's title; the subtitle is the chart's own while a value is read."""
+class StyledPlot(PlotWidget, inherit_bindings=False):
+    """A plot with narrow margins whose colours follow the theme."""
+
+    def on_mount(self) -> None:
+        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 6
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw everything; cells that do not change are not sent to the terminal."""
+        raise NotImplementedError
+
+    def style_text(self, name: str) -> str:
+        """Return the style of a component class, as plots take it."""
+        return str(self.get_component_rich_style(name, partial=True))
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_mounted:
+            self.draw()
+
+
+class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
+    """Draws a Plot. The screen sets the border's title; values that are read are the subtitle."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"chart--series-{number}" for number in range(COLOURS)),
@@ -78,80 +99,29 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         & > .plot--tick { color: $text-muted; text-style: none; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "left",
-            "read(-1)",
-            "Read",
-            show=False,
-            tooltip="Value at the point before",
-            id="chart.read-back",
-        ),
-        Binding(
-            "right",
-            "read(1)",
-            "Read",
-            show=False,
-            key_display="←→",
-            tooltip="Value at the next point",
-            id="chart.read",
-        ),
-        Binding(
-            "shift+left,h",
-            "pan(-1)",
-            "Pan",
-            show=False,
-            tooltip="Move the chart back",
-            id="chart.pan-back",
-        ),
-        Binding(
-            "shift+right,l",
-            "pan(1)",
-            "Pan",
-            show=False,
-            tooltip="Move the chart on",
-            id="chart.pan",
-        ),
-        Binding(
-            "plus,equals_sign",
-            "zoom(1)",
-            "Zoom",
-            show=False,
-            key_display="+-",
-            tooltip="Zoom in",
-            id="chart.zoom-in",
-        ),
-        Binding(
-            "minus", "zoom(-1)", "Zoom out", show=False, tooltip="Zoom out", id="chart.zoom-out"
-        ),
-        Binding(
-            "0", "reset", "Whole", show=False, tooltip="Show all of it again", id="chart.reset"
-        ),
-        Binding(
-            "enter",
-            "maximize",
-            "Full screen",
-            show=False,
-            tooltip="This chart alone; Esc ends it",
-            id="chart.maximize",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "chart",
+        hidden("left", "read(-1)", "Read", "Value at the previous point", key_id="read-back"),
+        hidden("right", "read(1)", "Read", "Value at the next point", key_id="read", display="←→"),
+        hidden("shift+left,h", "pan(-1)", "Pan", "Move the chart back", key_id="pan-back"),
+        hidden("shift+right,l", "pan(1)", "Pan", "Move the chart on", key_id="pan"),
+        hidden("plus,equals_sign", "zoom(1)", "Zoom", "Zoom in", key_id="zoom-in", display="+-"),
+        hidden("minus", "zoom(-1)", "Zoom out", key_id="zoom-out"),
+        hidden("0", "reset", "Whole", "Show the whole curve again"),
+        hidden("enter", "maximize", "Full screen", "Show this chart alone; Esc goes back"),
+    )
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._plot = Plot()
         self.log_y = False
         self._moved = False
-        """Whether the person chose the limits."""
+        """Whether the person zoomed or panned."""
         self._read_x: float | None = None
         self._subtitle = ""
 
-    def on_mount(self) -> None:
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 6
-        self.draw()
-
     def show(self, plot: Plot, subtitle: str = "") -> None:
-        """Draw `plot`; `subtitle` stands in the border while no value is read."""
+        """Draw `plot`; the border shows `subtitle` while no value is read."""
         self._plot, self._subtitle = plot, subtitle
         self.draw()
 
@@ -163,16 +133,15 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
     # Drawing.
 
     def draw(self) -> None:
-        """Draw all of it anew; what the terminal shows already is not sent again."""
         plot = self._plot
         self.clear()
-        # A little past the end: the frame is drawn over whatever stands on it.
+        # A little past the end, because the frame hides the points on it.
         right = 1.03 * plot.x_max
         if not self._moved:
             self.set_xlimits(0, right)
             self.set_ylimits(*self._y_limits(0, right))
-        self.set_x_formatter(_XTicks(plot.x_text, lambda: self.query_one("#plot").size.width))
-        self.set_y_formatter(_LogTicks() if self.log_y else _Few())
+        self.set_x_formatter(XTicks(plot.x_text, lambda: self.query_one("#plot").size.width))
+        self.set_y_formatter(_LogTicks() if self.log_y else _FewTicks())
         left, right = self._x_min, self._x_max
         for _, height in plot.lines:
             if height > 0 or not self.log_y:
@@ -190,24 +159,19 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
                 self._line(x, y, style)
         for curve in plot.curves:
             if 0 <= curve.best < len(curve.x) and left <= curve.x[curve.best] <= right:
-                self._mark(
-                    curve.x[curve.best],
-                    curve.y[curve.best],
-                    "●",
-                    f"chart--series-{curve.colour % COLOURS}",
-                )
+                style = f"chart--series-{curve.colour % COLOURS}"
+                self._mark(curve.x[curve.best], curve.y[curve.best], "●", style)
         self._draw_reading()
 
     def _draw_levels(self) -> None:
-        """Dotted lines, and the names of all lines where no curve is."""
+        """Draw dotted lines, and the names of all lines where no curve is."""
         plot, canvas = self._plot, self.query_one("#plot").size
         # Without the frame around it.
-        area = Area(
-            self._x_min, self._x_max, self._y_min, self._y_max, canvas.width - 2, canvas.height - 2
-        )
+        limits = self._x_min, self._x_max, self._y_min, self._y_max
+        area = Area(*limits, canvas.width - 2, canvas.height - 2)
         if not plot.levels or area.width < 1 or area.height < 1:
             return
-        style = self._style("chart--line")
+        style = self.style_text("chart--line")
         dots = np.array([area.x(column) for column in range(0, area.width, 2)])
         named = [
             (name, float(self._heights(np.array([y]))[0]))
@@ -215,21 +179,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         ]
         for _, height in named[: len(plot.levels)]:
             if math.isfinite(height):
-                self.scatter(
-                    dots,
-                    np.full(len(dots), height),
-                    hires_mode=HiResMode.BRAILLE,
-                    marker_style=style,
-                )
+                y = np.full(len(dots), height)
+                self.scatter(dots, y, hires_mode=HiResMode.BRAILLE, marker_style=style)
         curves = [(curve.x, self._heights(curve.y)) for curve in plot.curves]
-        for column, height, name in place_names(
-            [one for one in named if math.isfinite(one[1])], curves, area
-        ):
+        finite = [one for one in named if math.isfinite(one[1])]
+        for column, height, name in place_names(finite, curves, area):
             for place, letter in enumerate(name, column):
                 self.scatter([area.x(place)], [height], marker=letter, marker_style=style)
 
     def _y_limits(self, left: float, right: float) -> tuple[float, float]:
-        """Limits with a little room around all that is drawn between `left` and `right`."""
+        """Return limits with a little room around what is drawn between `left` and `right`."""
         plot = self._plot
         if plot.y_range and not self.log_y:
             return plot.y_range
@@ -240,17 +199,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         if not len(values):
             return 0.0, 1.0
         low, high = float(values.min()), float(values.max())
-        # Limits move in steps of a tenth of the range, so that a curve that creeps up does not move all the others.
-        step = (
-            10.0 ** math.floor(math.log10(high - low)) / 2
-            if high > low
-            else max(abs(high), 0.1) / 20
-        )
+        # In steps of up to half the range: a curve that grows slowly then moves no other one.
+        if high > low:
+            step = 10.0 ** math.floor(math.log10(high - low)) / 2
+        else:
+            step = max(abs(high), 0.1) / 20
         low = math.floor((low - 0.04 * (high - low)) / step) * step
         high = math.ceil((high + 0.04 * (high - low)) / step) * step
-        return (
-            max(0.0, low) if values.min() >= 0 and not self.log_y else low
-        ), high if high > low else low + step
+        if values.min() >= 0 and not self.log_y:
+            low = max(0.0, low)
+        return low, high if high > low else low + step
 
     def _heights(self, y: Floats) -> Floats:
         if not self.log_y:
@@ -262,12 +220,14 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         y = self._heights(y)
         good = np.isfinite(y)
         if good.sum() > 1:
-            self.plot(x[good], y[good], line_style=self._style(style), hires_mode=HiResMode.BRAILLE)
+            self.plot(
+                x[good], y[good], line_style=self.style_text(style), hires_mode=HiResMode.BRAILLE
+            )
         elif good.any():
             self._mark(float(x[good][0]), float(y[good][0]), "·", style, plain=True)
 
     def _dashes(self, x: Floats, y: Floats) -> None:
-        """Dashes that stay where they are when the curve grows; a curve too short for one is a dot."""
+        """Draw dashes that keep their places when the curve grows; a single point becomes a dot."""
         cell = (self._x_max - self._x_min) / max(1, self.query_one("#plot").size.width - 2)
         if len(x) < 2:
             self._line(x, y, "chart--dashed")
@@ -283,15 +243,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
     def _mark(self, x: float, y: float, marker: str, style: str, plain: bool = False) -> None:
         height = y if plain else float(self._heights(np.array([y]))[0])
         if math.isfinite(height):
-            self.scatter([x], [height], marker=marker, marker_style=self._style(style))
-
-    def _style(self, name: str) -> str:
-        return str(self.get_component_rich_style(name, partial=True))
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        if self.is_mounted:
-            self.draw()
+            self.scatter([x], [height], marker=marker, marker_style=self.style_text(style))
 
     # Reading values.
 
@@ -305,22 +257,20 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             alone = self.is_mounted and self.screen.maximized is self
             self.border_subtitle = f"Esc back  {self._subtitle}" if alone else self._subtitle
             return
-        self.add_v_line(self._read_x, self._style("chart--cursor"))
+        self.add_v_line(self._read_x, self.style_text("chart--cursor"))
         texts = []
         for curve in curves:
             point = _nearest(curve.x, self._read_x)
             name = f"{curve.name} " if len(curves) > 1 else ""
             texts.append(f"{name}{curve.y[point]:.{self._plot.y_digits}f}")
-        self.border_subtitle = (
-            f"{self._plot.x_name} {self._plot.x_text(self._read_x)}: {'  '.join(texts)}"
-        )
+        place = f"{self._plot.x_name} {self._plot.x_text(self._read_x)}"
+        self.border_subtitle = f"{place}: {'  '.join(texts)}"
 
     def read_at(self, x: float) -> None:
         """Read the values at the point nearest to `x`."""
         if curves := self._readable:
-            self._read_x = float(
-                min((c.x[_nearest(c.x, x)] for c in curves), key=lambda found: abs(found - x))
-            )
+            near = (curve.x[_nearest(curve.x, x)] for curve in curves)
+            self._read_x = float(min(near, key=lambda found: abs(found - x)))
             self.draw()
 
     def action_read(self, by: int) -> None:
@@ -329,19 +279,16 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
             return
         all_x = np.unique(np.concatenate([curve.x for curve in curves]))
         seen = all_x[(all_x >= self._x_min) & (all_x <= self._x_max)]
-        # No finer than the cells: a key moves to the next place that looks different.
+        # No finer than cells, so that each key moves the line.
         seen, _ = thinned(seen, seen, max(10, self.size.width - 8))
         if not len(seen):
             return
-        if self._read_x is None:
-            self.read_at(float(seen[-1]))
-        else:
-            self.read_at(
-                float(seen[int(np.clip(_nearest(seen, self._read_x) + by, 0, len(seen) - 1))])
-            )
+        last = len(seen) - 1
+        at = last if self._read_x is None else _nearest(seen, self._read_x) + by
+        self.read_at(float(seen[max(0, min(at, last))]))
 
     def stop_reading(self) -> bool:
-        """Whether a value was being read."""
+        """Return whether a value was being read."""
         reading, self._read_x = self._read_x is not None, None
         if reading:
             self.draw()
@@ -353,7 +300,7 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         if canvas.region.contains_point(event.screen_offset):
             self.read_at(self.get_coordinate_from_pixel(offset.x, offset.y)[0])
 
-    # Moving about.
+    # Zoom and pan.
 
     @on(PlotWidget.ScaleChanged)
     def keep_limits(self) -> None:
@@ -361,12 +308,11 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         self.draw()
 
     def action_zoom(self, way: int) -> None:
-        """Zoom in x about the value being read, or the middle; y follows what is in sight."""
+        """Zoom x around the value being read, or the middle; y fits what is visible."""
         centre = self._read_x if self._read_x is not None else (self._x_min + self._x_max) / 2
         factor = 0.7 if way > 0 else 1 / 0.7
-        self._look(
-            centre - factor * (centre - self._x_min), centre + factor * (self._x_max - centre)
-        )
+        left, right = centre - self._x_min, self._x_max - centre
+        self._look(centre - factor * left, centre + factor * right)
 
     def action_pan(self, way: int) -> None:
         shift = way * 0.2 * (self._x_max - self._x_min)
@@ -394,8 +340,8 @@ class CurveChart(PlotWidget, can_focus=True, inherit_bindings=False):
         self.call_after_refresh(self.draw)
 
 
-class _Few(NumericAxisFormatter):
-    """At most five ticks: a small chart has no room for more."""
+class _FewTicks(NumericAxisFormatter):
+    """At most five ticks, because a small chart has no room for more."""
 
     def __init__(self, text: Callable[[float], str] | None = None) -> None:
         self._text = text
@@ -404,15 +350,13 @@ class _Few(NumericAxisFormatter):
         return super().get_ticks(min_, max_, min(max_ticks, 5))
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        return (
-            [self._text(tick) for tick in ticks]
-            if self._text
-            else super().get_labels_for_ticks(ticks)
-        )
+        if self._text:
+            return [self._text(tick) for tick in ticks]
+        return super().get_labels_for_ticks(ticks)
 
 
-class _XTicks(_Few):
-    """Ticks whose labels fit: the rest would be cut into other numbers or run into one another."""
+class XTicks(_FewTicks):
+    """Ticks whose labels fit, neither cut nor touching one another."""
 
     def __init__(self, text: Callable[[float], str], width: Callable[[], int]) -> None:
         super().__init__(text)
@@ -434,7 +378,7 @@ class _XTicks(_Few):
 
 
 class _LogTicks(NumericAxisFormatter):
-    """Ticks of an axis that has log10 of the values."""
+    """Ticks of an axis of log10 values."""
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         for digits in ((1,), (1, 2, 5), tuple(range(1, 10))):
@@ -450,48 +394,20 @@ class _LogTicks(NumericAxisFormatter):
 
 
 def _nearest(x: Floats, value: float) -> int:
-    """Index of the element of ascending `x` that is nearest to `value`."""
+    """Return the index of the element of ascending `x` that is nearest to `value`."""
     right = int(np.clip(np.searchsorted(x, value), 1, max(1, len(x) - 1)))
     return right - 1 if len(x) < 2 or value - x[right - 1] <= x[right] - value else right
 
 
 def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:
-    """At most about `count` points that look the same: lowest and highest of each stretch, in their order."""
+    """Return about `count` points that look the same: the extremes of each stretch of x."""
     if len(x) <= count:
         return x, y
-    # Stretches of x, not of points, so that new points at the end leave the old stretches as they were.
+    # Stretches of x, not of points: new points at the end then leave the old stretches alone.
     width = 2.0 ** math.ceil(math.log2((x[-1] - x[0]) / (count / 2)))
     starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
     ends = np.append(starts[1:], len(x))
-    keep = np.unique(
-        [
-            i
-            for a, b in zip(starts, ends, strict=True)
-            for i in (a + y[a:b].argmin(), a + y[a:b].argmax())
-        ]
-    )
+    lowest = [a + y[a:b].argmin() for a, b in zip(starts, ends, strict=True)]
+    highest = [a + y[a:b].argmax() for a, b in zip(starts, ends, strict=True)]
+    keep = np.unique(lowest + highest)
     return x[keep], y[keep]
-
-
-class Smoother:
-    """Exponential moving average without the pull towards zero at the start (Kingma and Ba 2015, section 3).
-
-    Takes a curve that grows and smooths only what is new. Values that are not finite are passed over.
-    """
-
-    def __init__(self, weight: float = 0.75) -> None:
-        self._weight = weight
-        self._total = self._norm = 0.0
-        self._done: list[float] = []
-
-    def smooth(self, values: Floats, restarted: bool = False) -> Floats:
-        """The smoothed curve, shape (n,); `restarted` where `values` do not begin with those of the last call."""
-        if restarted or len(values) < len(self._done):
-            self._total = self._norm = 0.0
-            self._done = []
-        for value in values[len(self._done) :].tolist():
-            if math.isfinite(value):
-                self._total = self._weight * self._total + (1 - self._weight) * value
-                self._norm = self._weight * self._norm + (1 - self._weight)
-            self._done.append(self._total / self._norm if self._norm else math.nan)
-        return np.array(self._done)

@@ -1,4 +1,4 @@
-"""What stands in the borders of the charts of Hit@50 and AUC: the newest figure, the one that counts, and what chose it."""
+"""Texts beside the charts of Hit@50 and AUC: the newest figure, the reported one, what chose it."""
 
 from collections.abc import Sequence
 
@@ -17,110 +17,84 @@ DASHED = "╌"
 
 
 def fitting(forms: Sequence[str], width: int) -> str:
-    """The first of `forms`, longest first, that has at most `width` cells; else the last."""
+    """Return the first of `forms`, longest first, that fits in `width` cells; else the last."""
     return next((form for form in forms if len(form) <= width), forms[-1])
 
 
 def marked(snapshot: Snapshot, key: str) -> Evaluated | None:
-    """The evaluation marked ● in the chart of `key`: the one that validation chose, or, without any, the highest."""
+    """Return the evaluation marked ●: the best by validation, else the highest in `key`."""
     if snapshot.best is None or snapshot.best.validation:
         return snapshot.best
     return max(snapshot.evaluations, key=lambda e: (e.metrics[key], -e.epoch))
 
 
 def upper(snapshot: Snapshot, key: str, title: str, width: int) -> str:
-    """The upper border where there is a lower one: the newest figures."""
+    """Return the text of an upper border above a lower one: the newest figures."""
     if not snapshot.evaluations:
         return title
     last = snapshot.evaluations[-1]
     now = f"{title} {last.metrics[key]:.3f}"
     if last.validation is None:
         return now
-    return fitting(
-        (
-            f"{now}  {DASHED} validation {last.validation[key]:.3f}",
-            f"{now}  {DASHED} validation",
-            now,
-        ),
-        width,
-    )
+    named = f"{now}  {DASHED} validation"
+    return fitting((f"{named} {last.validation[key]:.3f}", named, now), width)
 
 
 def lower(snapshot: Snapshot, key: str, width: int) -> str:
-    """The lower border: the figure that counts."""
+    """Return the text of the lower border: the reported figure."""
     found = marked(snapshot, key)
     if found is None:
         return ""
-    figure, whole = (
-        f"● {found.metrics[key]:.3f}",
-        f"● {found.metrics[key]:.3f}{_margin(found, key)}",
-    )
+    figure = f"● {found.metrics[key]:.3f}"
+    whole, at = f"{figure}{_margin(found, key)} @ {found.epoch}", f"{figure} @ {found.epoch}"
     if found.validation:
-        return fitting(
-            (
-                f"{whole} @ {found.epoch}, best by validation {found.validation['hit@50']:.3f}",
-                f"{whole} @ {found.epoch}, best by validation",
-                f"{whole} @ {found.epoch} by validation",
-                f"{figure} @ {found.epoch} by valid.",
-            ),
-            width,
-        )
-    return fitting(
-        (
-            f"{whole} @ {found.epoch}, highest, chosen on the held-out items: flatters",
-            f"{whole} @ {found.epoch}, highest: flatters",
-            f"{whole} @ {found.epoch}, flatters",
-            f"{figure} @ {found.epoch}, flatters",
-        ),
-        width,
-    )
+        best = f"{whole}, best by validation"
+        forms = f"{best} {found.validation['hit@50']:.3f}", best, f"{whole} by validation"
+        return fitting((*forms, f"{at} by valid."), width)
+    chosen = f"{whole}, highest, chosen on the held-out items: optimistic"
+    short = f"{whole}, highest: optimistic", f"{whole}, optimistic", f"{at}, optimistic"
+    return fitting((chosen, *short), width)
 
 
 def both(snapshot: Snapshot, key: str, title: str, width: int) -> str:
-    """The upper border where it is the only one."""
+    """Return the text of the only border: the newest and the reported figure."""
     found = marked(snapshot, key)
     if found is None:
         return title
-    now, figure = (
-        f"{title} {snapshot.evaluations[-1].metrics[key]:.3f}",
-        f"● {found.metrics[key]:.3f}",
-    )
-    whole = f"{figure}{_margin(found, key)}"
+    now = f"{title} {snapshot.evaluations[-1].metrics[key]:.3f}"
+    figure = f"● {found.metrics[key]:.3f}"
+    whole, at = f"{figure}{_margin(found, key)} @ {found.epoch}", f"{figure} @ {found.epoch}"
     if found.validation:
-        return fitting(
-            (
-                f"{now}  {whole} @ {found.epoch} (best by {DASHED} validation)",
-                f"{title} {whole} @ {found.epoch} by {DASHED} validation",
-                f"{title} {figure} @ {found.epoch} by {DASHED} validation",
-                f"{title} {figure} @ {found.epoch} by {DASHED} valid.",
-                f"{title} {figure} by {DASHED} valid.",
-            ),
-            width,
+        forms = (
+            f"{now}  {whole} (best by {DASHED} validation)",
+            f"{title} {whole} by {DASHED} validation",
+            f"{title} {at} by {DASHED} validation",
+            f"{title} {at} by {DASHED} valid.",
+            f"{title} {figure} by {DASHED} valid.",
         )
-    return fitting(
-        (
-            f"{now}  {whole} @ {found.epoch}, chosen on the held-out items: flatters",
-            f"{now}  {whole} @ {found.epoch}, highest: flatters",
-            f"{now}  {figure} @ {found.epoch}, flatters",
-            f"{title} {figure} @ {found.epoch}, flatters",
-            f"{title} {figure}, flatters",
-        ),
-        width,
-    )
+    else:
+        forms = (
+            f"{now}  {whole}, chosen on the held-out items: optimistic",
+            f"{now}  {whole}, highest: optimistic",
+            f"{now}  {at}, optimistic",
+            f"{title} {at}, optimistic",
+            f"{title} {figure}, optimistic",
+        )
+    return fitting(forms, width)
 
 
-def legend(snapshot: Snapshot, flattered: bool) -> str:
-    """A run among others: the figures that count, and what chose them; `flattered` where its negatives leak."""
+def legend(snapshot: Snapshot, is_optimistic: bool) -> str:
+    """Return a run's reported figures and what chose them; `is_optimistic`: by its negatives."""
     best = snapshot.best
     if best is None:
         return ""
     figures = f" Hit@50 {best.metrics['hit@50']:.4f}, AUC {best.metrics['auc']:.4f} @ {best.epoch}"
     if not best.validation:
-        return f"{figures}, highest: flatters"
-    leaks = ", but negatives flatter" if flattered else ""
-    return f"{figures}, best by validation {best.validation['hit@50']:.4f}{leaks}"
+        return f"{figures}, highest: optimistic"
+    chosen = f"{figures}, best by validation {best.validation['hit@50']:.4f}"
+    return f"{chosen}, but optimistic by its negatives" if is_optimistic else chosen
 
 
 def _margin(found: Evaluated, key: str) -> str:
-    """Half the interval of Hit@50."""
+    """Return half the interval of Hit@50."""
     return f" ±{(found.interval[1] - found.interval[0]) / 2:.3f}" if key == "hit@50" else ""

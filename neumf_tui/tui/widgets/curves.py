@@ -1,5 +1,6 @@
-"""Plots of one run or several, over epochs, steps or time, from what has been read of them."""
+"""Plots of the loss and the metrics of one run or several, over epochs, steps or time."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,18 +10,42 @@ from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, si
-from neumf_tui.tui.widgets.chart import Curve, Floats, Plot, Smoother
+from neumf_tui.tui.widgets.chart import Curve, Floats, Plot
 from neumf_tui.tui.widgets.chart_text import marked
 
 AXES = ("epoch", "step", "time")
 AUC_RANGE = (0.45, 1.0)
 SHORT_PLAN = 20
-"""Epochs that the axis shows from the beginning."""
+"""Number of epochs that the axis shows at least."""
+
+
+class Smoother:
+    """Exponential moving average, corrected for its start at zero (Kingma and Ba 2015, section 3).
+
+    It smooths only the new points of a growing curve, and skips values that are not finite.
+    """
+
+    def __init__(self, weight: float = 0.75) -> None:
+        self._weight = weight
+        self._total = self._norm = 0.0
+        self._done: list[float] = []
+
+    def smooth(self, values: Floats, restarted: bool = False) -> Floats:
+        """Return the smoothed curve, shape (n,); `restarted`: `values` are of another curve."""
+        if restarted or len(values) < len(self._done):
+            self._total = self._norm = 0.0
+            self._done = []
+        for value in values[len(self._done) :].tolist():
+            if math.isfinite(value):
+                self._total = self._weight * self._total + (1 - self._weight) * value
+                self._norm = self._weight * self._norm + (1 - self._weight)
+            self._done.append(self._total / self._norm if self._norm else math.nan)
+        return np.array(self._done)
 
 
 @dataclass(eq=False)
 class RunSeries:
-    """A run as the charts need it; `smoothed` is kept up with the snapshot as it grows."""
+    """What the charts need of a run; `smoothed` is its smoothed loss."""
 
     info: RunInfo
     snapshot: Snapshot = field(default_factory=Snapshot)
@@ -35,12 +60,12 @@ class RunSeries:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps in an epoch."""
         return self.snapshot.started.steps if self.snapshot.started else 1
 
     @property
     def planned(self) -> int:
-        """Epochs."""
+        """Number of epochs."""
         return self.snapshot.planned or self.info.epochs
 
     def x_of_points(self, axis: str) -> Floats:
@@ -53,30 +78,26 @@ class RunSeries:
         evaluations = self.snapshot.evaluations
         if axis == "time":
             return self.snapshot.elapsed(np.array([e.t for e in evaluations]))
-        return np.array([e.epoch for e in evaluations], dtype=np.float64) * (
-            self.steps if axis == "step" else 1.0
-        )
+        epochs = np.array([e.epoch for e in evaluations], dtype=np.float64)
+        return epochs * (self.steps if axis == "step" else 1.0)
 
     def x_max(self, axis: str) -> float:
         points = self.snapshot.points
         if axis != "time":
-            # Room for the plan, unless the plan is so long that what is there would be a stroke at its left end.
+            # All planned epochs, unless the curve would fill only the left end of the chart.
             done = float(points.steps[-1]) / self.steps if len(points) else 0.0
-            far = self.planned > max(4 * done, SHORT_PLAN)
-            epochs = (
-                max(2.0 ** np.ceil(np.log2(max(1.25 * done, 1.0))), SHORT_PLAN)
-                if far
-                else float(self.planned)
-            )
+            epochs = float(self.planned)
+            if epochs > max(4 * done, SHORT_PLAN):
+                epochs = max(2.0 ** np.ceil(np.log2(max(1.25 * done, 1.0))), SHORT_PLAN)
             return float(epochs * (self.steps if axis == "step" else 1))
         seconds = float(self.snapshot.elapsed(points.times[-1])) if len(points) else 1.0
-        # In steps of a quarter, so that a growing axis redraws the chart seldom.
+        # In steps of a quarter: a growing axis redraws the whole chart.
         size = 2.0 ** np.floor(np.log2(max(seconds, 1.0)))
         return float(np.ceil(seconds / size * 4) / 4 * size)
 
 
 def x_text(axis: str, value: float) -> str:
-    """A value on the axis, in few characters."""
+    """Return a value on the axis as a short text."""
     if axis == "time":
         return clock(value)
     if axis == "step":
@@ -85,7 +106,7 @@ def x_text(axis: str, value: float) -> str:
 
 
 def loss_plot(runs: Sequence[RunSeries], axis: str, smooth: bool) -> Plot:
-    """One run: its raw loss, behind it smoothed. Several: one line each."""
+    """Return the losses; a single smoothed run also shows its raw loss in the background."""
     curves = []
     for run in runs:
         x, losses = run.x_of_points(axis), run.snapshot.points.losses
@@ -98,8 +119,11 @@ def loss_plot(runs: Sequence[RunSeries], axis: str, smooth: bool) -> Plot:
 def metric_plot(
     runs: Sequence[RunSeries], axis: str, key: str, baselines: Sequence[KeptBaseline] = ()
 ) -> Plot:
-    """Hit@50 or AUC of the held-out items at each evaluation, with the one that counts marked, and of a single run's validation
-    items; popularity's where all runs have the same data, and what the held-out items get from `baselines`."""
+    """Return Hit@50 or AUC of the held-out items at each evaluation, with the reported one marked.
+
+    A single run also shows its validation items. Popularity is drawn if all runs have the same
+    data, `baselines` as dotted lines.
+    """
     curves = []
     for run in runs:
         evaluations, x = run.snapshot.evaluations, run.x_of_evaluations(axis)
@@ -107,9 +131,8 @@ def metric_plot(
         found = marked(run.snapshot, key)
         best = evaluations.index(found) if found else -1
         values = np.array([e.metrics[key] for e in evaluations])
-        curves.append(
-            Curve(x, values, "held out" if alone else run.info.name, run.colour, best=best)
-        )
+        name = "held out" if alone else run.info.name
+        curves.append(Curve(x, values, name, run.colour, best=best))
         if alone:
             valid = np.array([e.validation[key] if e.validation else np.nan for e in evaluations])
             curves.append(Curve(x, valid, "validation", dashed=True))

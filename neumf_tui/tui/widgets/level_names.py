@@ -1,4 +1,4 @@
-"""Where the names of a chart's horizontal lines have room beside its curves."""
+"""Places for the names of a chart's horizontal lines, beside its curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _SAMPLES = 4
-"""Places looked at in each cell's width: a curve is no steeper than that shows."""
+"""Number of points of a curve that are looked at in each cell's width."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """What a chart shows, and the cells it has for it: at least one each way."""
+    """Limits of what a chart shows, and its size in cells, both at least 1."""
 
     left: float
     right: float
@@ -23,21 +23,22 @@ class Area:
     height: int
 
     def row(self, y: float) -> int:
-        """Cell row of a height, 0 at the top; outside the area below 0 or from `height` on."""
+        """Return the row of a height, 0 at the top; below 0 or from `height` on it is outside."""
         return int(np.floor((self.high - y) / (self.high - self.low) * self.height))
 
     def x(self, column: int) -> float:
-        """The middle of a cell."""
+        """Return the x of the middle of a cell."""
         return self.left + (column + 0.5) / self.width * (self.right - self.left)
 
 
 def place_names(
     levels: Sequence[tuple[str, float]], curves: Sequence[tuple[Floats, Floats]], area: Area
 ) -> list[tuple[int, float, str]]:
-    """(column, height, name) for each name that hides no curve; the names of lines in one row stand together.
+    """Return (column, height, name) for each name that hides no curve.
 
-    curves: x and y of each, x ascending. At the left end if there is room, where a curve will not come any more, else at the
-    right, else in the middle; a name without room is left out.
+    Names of lines in the same row become one. A name stands at the left end, where curves no
+    longer grow, else at the right end, else in the middle; without room it is left out.
+    curves: x and y of each, x ascending.
     """
     taken = _cells(curves, area)
     rows: dict[int, list[tuple[str, float]]] = {}
@@ -57,7 +58,7 @@ def place_names(
 
 
 def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bool_]:
-    """Cells that a curve goes through, shape (height, width)."""
+    """Return the cells that a curve crosses, shape (height, width)."""
     taken = np.zeros((area.height, area.width), dtype=bool)
     for x, y in curves:
         good = np.isfinite(y)
@@ -66,22 +67,15 @@ def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bo
         x, y = x[good], y[good]
         seen = np.linspace(area.left, area.right, _SAMPLES * area.width + 1)
         inside = (seen >= x[0]) & (seen <= x[-1])
-        # The points themselves as well: a curve of one point, or one that has only begun, lies between the samples.
+        # And its points, because a short curve may lie between the samples.
         seen = np.concatenate([seen[inside], x[(x >= area.left) & (x <= area.right)]])
         seen.sort()
-        columns = (
-            ((seen - area.left) / (area.right - area.left) * area.width)
-            .astype(int)
-            .clip(0, area.width - 1)
-        )
-        heights = np.interp(seen, x, y)
-        rows = np.clip(
-            (area.high - heights) / (area.high - area.low) * area.height, 0, area.height - 1
-        ).astype(int)
+        across = (seen - area.left) / (area.right - area.left) * area.width
+        down = (area.high - np.interp(seen, x, y)) / (area.high - area.low) * area.height
+        columns = across.astype(int).clip(0, area.width - 1)
+        rows = np.clip(down, 0, area.height - 1).astype(int)
         for column in np.unique(columns).tolist():
             here = np.flatnonzero(columns == column)
-            span = rows[
-                here[0] : here[-1] + 2
-            ]  # with the next one, so that a steep piece has no gap
+            span = rows[here[0] : here[-1] + 2]  # with the next point: a steep piece has no gap
             taken[span.min() : span.max() + 1, column] = True
     return taken

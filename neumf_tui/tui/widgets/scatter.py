@@ -11,22 +11,23 @@ from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
-from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
+from textual_plot import HiResMode, NumericAxisFormatter
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.tui.widgets.chart import StyledPlot
 
 Ranks = NDArray[np.float64]
 DOTS = (2, 4)
-"""Dots of a braille cell, across and down."""
+"""Number of dots in a braille cell, horizontally and vertically."""
 SIDES = ((0, "scatter--same"), (1, "scatter--won"), (-1, "scatter--lost"))
-"""Which users are drawn in which style, the later over the earlier."""
+"""Change of the hit and its style, in the order of drawing."""
 REST_SECONDS = 0.1
 ROOM = 0.04
-"""Share of an axis left free at either end: the frame is drawn over whatever stands on it."""
+"""Share of an axis left free at each end, because the frame hides the points on it."""
 
 
-class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
-    """Dots below the diagonal are users whom B serves better; the lines at rank 50 part hits from misses."""
+class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
+    """A dot is a user. Below the diagonal model B is better; lines at rank 50 separate hits."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "scatter--same", "scatter--won", "scatter--lost", "scatter--line", "scatter--cursor",
@@ -61,24 +62,22 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
         """Dots of SIDES, for one size of the widget."""
 
     def on_mount(self) -> None:
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 6
         self.set_x_formatter(RankTicks(lambda: self.size.width - 8, 6))
         self.set_y_formatter(RankTicks(lambda: self.size.height - 3, 1))
-        self.draw()
 
     def show(self, rank_a: Ranks, rank_b: Ranks, sides: NDArray[np.int8], last: int) -> None:
-        """Draw users' ranks, shape (n,) each; `sides` 1 where B won the hit, −1 where it lost it; `last`: the last rank."""
-        self._x, self._y, self._sides, self._last = (
-            np.log10(rank_a),
-            np.log10(rank_b),
-            sides,
-            max(last, 2),
-        )
+        """Draw users' ranks, shape (n,) each.
+
+        sides: 1 where B won the hit, −1 where it lost it, else 0.
+        last: the last rank there is.
+        """
+        self._x, self._y = np.log10(rank_a), np.log10(rank_b)
+        self._sides, self._last = sides, max(last, 2)
         self._marked, self._thinned = -1, (None, [])
         self.draw()
 
     def mark(self, row: int) -> None:
-        """Mark one of the dots; −1 for none. Drawn when the cursor rests: a redraw takes 65 ms for 330,000 users."""
+        """Mark a dot, none if −1, when the cursor rests: drawing 330,000 users takes 65 ms."""
         if row != self._marked:
             self._marked = row
             if self._rest is not None:
@@ -86,16 +85,15 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
             self._rest = self.set_timer(REST_SECONDS, self.draw)
 
     def draw(self) -> None:
-        """Draw all of it anew; what the terminal shows already is not sent again."""
         self.clear()
         end = float(np.log10(self._last))
         limits = (-ROOM * end, (1 + ROOM) * end)
         self.set_xlimits(*limits)
         self.set_ylimits(*limits)
-        line = self._style("scatter--line")
+        line = self.style_text("scatter--line")
         self.plot(limits, limits, line_style=line, hires_mode=HiResMode.BRAILLE)
         if self._last > CUTOFF:
-            # Between 50, still a hit, and what comes after it.
+            # Between rank 50, the last hit, and 51.
             edge = float(np.log10(CUTOFF + 0.5))
             self.plot((edge, edge), limits, line_style=line, hires_mode=HiResMode.BRAILLE)
             self.plot(limits, (edge, edge), line_style=line, hires_mode=HiResMode.BRAILLE)
@@ -106,13 +104,15 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
             )
         for (_, style), (x, y) in zip(SIDES, self._thinned[1], strict=True):
             if len(x):
-                self.scatter(x, y, marker_style=self._style(style), hires_mode=HiResMode.BRAILLE)
+                self.scatter(
+                    x, y, marker_style=self.style_text(style), hires_mode=HiResMode.BRAILLE
+                )
         if 0 <= self._marked < len(self._x):
             x, y = self._x[[self._marked]], self._y[[self._marked]]
-            self.scatter(x, y, marker="●", marker_style=self._style("scatter--cursor"))
+            self.scatter(x, y, marker="●", marker_style=self.style_text("scatter--cursor"))
 
     def _dots(self, kept: NDArray[np.bool_], limits: tuple[float, float]) -> tuple[Ranks, Ranks]:
-        """One point of those that fall on the same dot: a third of a million users cost what fills the screen."""
+        """Return one point for each dot, so that many users cost no more than a full screen."""
         x, y = self._x[kept], self._y[kept]
         size, span = self.size, limits[1] - limits[0]
         across, down = DOTS[0] * max(10, size.width), DOTS[1] * max(5, size.height)
@@ -122,14 +122,6 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
         _, first = np.unique(place, return_index=True)
         return x[first], y[first]
 
-    def _style(self, name: str) -> str:
-        return str(self.get_component_rich_style(name, partial=True))
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        if self.is_mounted:
-            self.draw()
-
     def on_resize(self, _event: events.Resize) -> None:
         self.draw()
 
@@ -138,16 +130,16 @@ class RankScatter(PlotWidget, can_focus=False, inherit_bindings=False):
         offset = event.screen_offset - canvas.region.offset
         if len(self._x) and canvas.region.contains_point(event.screen_offset):
             x, y = self.get_coordinate_from_pixel(offset.x, offset.y)
-            # A cell is about twice as high as it is wide.
+            # A cell is about twice as high as wide.
             across, down = (self._x - x) * canvas.size.width, 2 * (self._y - y) * canvas.size.height
             self.post_message(self.Chosen(int((across**2 + down**2).argmin())))
 
 
 class RankTicks(NumericAxisFormatter):
-    """Ranks 50, 1, 10, 100 and so on, those first, as far as they fit on an axis of their logarithms."""
+    """Ticks at ranks 50, 1, 10, 100 and so on, as many as fit, on an axis of log10 ranks."""
 
     def __init__(self, cells: Callable[[], int], apart: int) -> None:
-        """`cells`: length of the axis now; labels stand at least `apart` of them from one another."""
+        """`cells` returns the axis's length; labels are at least `apart` cells from each other."""
         self._cells, self._apart = cells, apart
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:

@@ -1,4 +1,4 @@
-"""Pinned users, one line each: their held-out film on a logarithmic ruler, its rank, and what it won or lost."""
+"""The rank race: how the ranks of some users' held-out films change from epoch to epoch."""
 
 from rich.style import Style
 
@@ -17,32 +17,28 @@ COLUMNS = (
 )
 
 
-class RaceTable(Table):
-    """The rank race."""
+class PinnedUserTable(Table):
+    """A row is a user, with the rank of the held-out film on a logarithmic ruler."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(COLUMNS, id=id)
         self._race = Race()
 
     def show_race(self, race: Race, problem: str = "") -> None:
-        """Show the runners of `race`, or the `problem` that keeps them from being known."""
+        """Show the runners of `race`, or why they are not known."""
         self._race = race
         runners = race.runners
-        self.columns[0] = Column(
-            "user", min(16, max(4, *(len(r.user) for r in runners))) if runners else 7
-        )
+        width = min(16, max(4, *(len(r.user) for r in runners))) if runners else 7
+        self.columns[0] = Column("user", width)
         if problem or not runners:
-            text = (
-                problem or "after the first evaluation: a spread of users, or those you pin (space)"
-            )
-            self.columns[2] = Column(text, 20, flex=True)
+            hint = "after the first evaluation: some users of all ranks, or those you pin (space)"
+            self.columns[2] = Column(problem or hint, 20, flex=True)
             self.show_rows(0, lambda _row: [])
         else:
             self.columns[2] = Column("rank, log scale, ┊ top 50", 20, flex=True)
             self.show_rows(len(runners), self._texts, cursor=min(self.cursor, len(runners) - 1))
-        self.border_title = (
-            "rank race" if race.chosen or not runners else "rank race · a spread of users"
-        )
+        title = "rank race" if race.chosen or not runners else "rank race · users of all ranks"
+        self.border_title = title
 
     def _texts(self, row: int) -> list[str]:
         runner = self._race.runners[row]
