@@ -72,6 +72,27 @@ def test_a_signal_ends_the_viewer_at_once_and_the_terminal_is_as_before(
     assert is_locked(running)
 
 
+def wakings(pid: int) -> int:
+    """How often the threads of a process have gone to sleep so far."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/status")
+    found = (
+        re.search(r"^voluntary_ctxt_switches:\s+(\d+)", task.read_text(), re.M) for task in tasks
+    )
+    return sum(int(number[1]) for number in found if number)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_an_idle_viewer_sleeps(own_home: Path) -> None:
+    """It wakes for the meter of the link each second, and for a look at the run each third one."""
+    make_run(own_home, "finished")
+    with viewer("attach", own_session=True) as terminal:
+        terminal.wait_text("golden", "● finished", "q Quit")
+        terminal.settle(1.0)
+        before = wakings(terminal.pid)
+        time.sleep(3.5)
+        assert wakings(terminal.pid) - before < 25, "Textual's input thread alone wakes 35 times"
+
+
 def fill(terminal: Terminal) -> None:
     """Stop reading, and have so much sent that nothing more can be."""
     terminal.stall()

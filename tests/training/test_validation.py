@@ -255,7 +255,7 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
             )
             title, below = str(chart.border_title), str(chart.border_subtitle)
             where = title if size[0] < 100 else below
-            assert f"● {figure}" in where and "valid" in where and "flatters" not in where
+            assert f"● {figure}" in where and "valid" in where and "optimistic" not in where
             assert len(title) <= chart.outer_size.width - 2 and (
                 size[0] < 100 or len(below) <= chart.outer_size.width - 4
             )
@@ -273,7 +273,7 @@ async def test_an_old_leaky_run_still_opens_and_is_labelled(
         await settle(pilot)
         chart = app.screen.query_one("#hit", CurveChart)
         (held,) = chart._plot.curves
-        assert held.best == 2 and "flatters" in (
+        assert held.best == 2 and "optimistic" in (
             str(chart.border_title) if size[0] < 100 else str(chart.border_subtitle)
         )
         notice = app.screen.query_one("#notice")
@@ -370,14 +370,14 @@ def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
     old = read_snapshot(make_run(own_home, "finished", name="old"))
     assert (
         lower(old, "hit@50", 80)
-        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: flatters"
+        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: optimistic"
     )
-    assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, flatters"
+    assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, optimistic"
     assert fitting(("long", "s"), 0) == "s"
-    assert "best by validation 0.3600" in legend(snapshot, False) and "negatives flatter" in legend(
+    assert "best by validation 0.3600" in legend(snapshot, False) and "optimistic by its negatives" in legend(
         snapshot, True
     )
-    assert legend(old, True).endswith("highest: flatters")
+    assert legend(old, True).endswith("highest: optimistic")
 
 
 async def test_dashes_stay_where_they_are_when_the_curve_grows() -> None:

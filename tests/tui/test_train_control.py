@@ -399,7 +399,7 @@ async def test_copying_writes_a_file(own_home: Path) -> None:
     copied = (own_home / "clipboard.txt").read_text()
     assert (
         "golden" in copied
-        and "highest 0.3500 at epoch 3, chosen on the held-out items: flatters" in copied
+        and "highest 0.3500 at epoch 3, chosen on the held-out items, so it is optimistic" in copied
     )
 
 

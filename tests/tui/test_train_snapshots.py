@@ -132,7 +132,7 @@ def test_picture_of_two_runs_compared(
         assert [run.state for run in screen.query_one(RunTable).runs] == ["running", "finished"]
         legend = text_of(pilot.app, "#legend")
         assert (
-            "newer Hit@50 0.3000, AUC 0.8500 @ 2, highest: flatters" in legend
+            "newer Hit@50 0.3000, AUC 0.8500 @ 2, highest: optimistic" in legend
             and "older Hit@50 0.4000" in legend
         )
 

@@ -31,7 +31,7 @@ class PinnedUserTable(Table):
         width = min(16, max(4, *(len(r.user) for r in runners))) if runners else 7
         self.columns[0] = Column("user", width)
         if problem or not runners:
-            hint = "after the first evaluation: some users of all ranks, or those you pin (space)"
+            hint = "after the first evaluation: users of all ranks, or pinned ones (space)"
             self.columns[2] = Column(problem or hint, 20, flex=True)
             self.show_rows(0, lambda _row: [])
         else:

@@ -52,7 +52,7 @@ class TrainScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "train",
         shown("p", "pause", "Pause", "Pause training after the current step"),
-        shown("p", "go_on", "Resume", "End the pause"),
+        shown("p", "go_on", "Go on", "End the pause"),
         shown("s", "stop", "Stop", "Stop after the current step, with a checkpoint"),
         hidden("S", "stop_now", "Stop now", "Stop without a checkpoint"),
         shown("r", "resume", "Resume", "Continue training from the last checkpoint"),

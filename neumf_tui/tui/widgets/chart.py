@@ -106,7 +106,7 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
         hidden("shift+left,h", "pan(-1)", "Pan", "Move the chart back", key_id="pan-back"),
         hidden("shift+right,l", "pan(1)", "Pan", "Move the chart on", key_id="pan"),
         hidden("plus,equals_sign", "zoom(1)", "Zoom", "Zoom in", key_id="zoom-in", display="+-"),
-        hidden("minus", "zoom(-1)", "Zoom out", key_id="zoom-out"),
+        hidden("minus", "zoom(-1)", "Zoom out", "Zoom out", key_id="zoom-out"),
         hidden("0", "reset", "Whole", "Show the whole curve again"),
         hidden("enter", "maximize", "Full screen", "Show this chart alone; Esc goes back"),
     )
