@@ -1,14 +1,14 @@
-"""The one error family. The text names the file or value, what was expected, and the remedy."""
+"""The errors that a user can act on: what is wrong, where, and what to do."""
 
 
 class NeumfTuiError(Exception):
-    """A failure the user can act on; shown as one message, without a traceback."""
+    """A failure that is shown as one message, without a traceback."""
 
     exit_code = 1
 
 
 class UsageError(NeumfTuiError):
-    """A setting or argument that cannot work."""
+    """An invalid setting or argument."""
 
     exit_code = 2
 

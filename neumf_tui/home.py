@@ -1,4 +1,4 @@
-"""Where the program keeps its files: `--home`, else NEUMF_TUI_HOME, else the platform's user data folder."""
+"""The folders where the program keeps its files."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,10 @@ import platformdirs
 
 
 def home_dir(option: Path | None = None) -> Path:
-    """The `<home>` folder; it is not created here."""
+    """Return the folder of runs and datasets; it need not exist.
+
+    It is `option` (`--home`), or NEUMF_TUI_HOME, or in the platform's user data folder.
+    """
     if option is not None:
         return option.expanduser().absolute()
     if from_env := os.environ.get("NEUMF_TUI_HOME"):
@@ -16,7 +19,10 @@ def home_dir(option: Path | None = None) -> Path:
 
 
 def cache_dir() -> Path:
-    """What can be made anew at any time: NEUMF_TUI_CACHE, else the platform's user cache folder; it is not created here."""
+    """Return the folder of files that can be made again at any time; it need not exist.
+
+    It is NEUMF_TUI_CACHE, or the platform's user cache folder.
+    """
     if from_env := os.environ.get("NEUMF_TUI_CACHE"):
         return Path(from_env).expanduser().absolute()
     return Path(platformdirs.user_cache_dir("neumf-tui", appauthor=False))
@@ -31,7 +37,10 @@ def runs_dir(home: Path) -> Path:
 
 
 def config_path() -> Path:
-    """The person's config file, which need not exist: NEUMF_TUI_CONFIG, else in the platform's user config folder."""
+    """Return the path of the config file, which need not exist.
+
+    It is NEUMF_TUI_CONFIG, or config.toml in the platform's user config folder.
+    """
     if from_env := os.environ.get("NEUMF_TUI_CONFIG"):
         return Path(from_env).expanduser().absolute()
     return Path(platformdirs.user_config_dir("neumf-tui", appauthor=False)) / "config.toml"

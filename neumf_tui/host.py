@@ -1,9 +1,9 @@
-"""How busy this machine is: GPU, CPU and memory of the trainer, disk. For a panel; nothing here raises."""
+"""The load of this machine for the host panel: GPU, CPU, memory and disk. Nothing here raises."""
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,18 @@ from typing import Any
 from neumf_tui.cores import usable_cores
 
 _RESCAN = 10
-"""Reads between looks for the trainer's children and its GPU: on a crowded host such a look takes tens of milliseconds."""
-_GIB = 1 << 30
+"""Reads between searches for the trainer's children and GPU, which take tens of milliseconds."""
 
 
 @dataclass(frozen=True)
 class GpuReading:
-    """One GPU now; None for each figure that its driver does not give."""
+    """The state of one GPU; None for each value that its driver does not give."""
 
     name: str
     utilisation: float | None
-    """Percent of the driver's last sampling period (up to a second) in which some kernel ran."""
+    """Percent of the driver's last sampling period (up to 1 s) in which a kernel ran."""
     memory_used: int | None
-    """Bytes, of all processes."""
+    """Bytes used by all processes."""
     memory_total: int | None
     temperature: float | None
     """°C."""
@@ -34,31 +33,32 @@ class GpuReading:
 
 @dataclass(frozen=True)
 class HostReading:
-    """The machine now; None for what cannot be told. Sizes are in bytes."""
+    """The state of the machine; None for what is unknown. Sizes are in bytes."""
 
     gpu: GpuReading | None
     gpu_note: str
-    """Why there is no `gpu`; else empty."""
+    """Why `gpu` is None; otherwise empty."""
     cpu_percent: float | None
-    """Of the trainer and its children since the read before, in percent of one core: four busy ones give 400.
+    """Use by the trainer and its children since the last read; four busy cores give 400.
 
-    Counted in ticks of 10 ms, hence coarse for reads less than a second apart; None on the first."""
+    It is counted in ticks of 10 ms, so it is coarse for reads less than a second apart. None on the
+    first read."""
     cpu_cores: int
     """Cores that this process may use."""
     trainer_memory: int | None
-    """Resident memory of the trainer without its children; None once it is gone."""
+    """Resident memory of the trainer and its children; None after it has ended."""
     memory_used: int | None
-    """Of the whole host: what is not available."""
+    """Memory of the whole host that is not available."""
     memory_total: int | None
     load: float | None
-    """Mean number of processes that ran or waited over the last minute."""
+    """Mean number of running or waiting processes over the last minute."""
     disk_free: int | None
-    """What this user may still write."""
+    """Space that this user may still fill."""
     disk_total: int | None
 
 
 def open_nvml() -> tuple[Any, str]:
-    """The module pynvml, initialised and to be shut down after use, and ""; else None and why, in one line."""
+    """Return pynvml after `nvmlInit` and "", or None and the reason."""
     try:
         import pynvml
     except ImportError:
@@ -71,9 +71,9 @@ def open_nvml() -> tuple[Any, str]:
 
 
 def nvml_note(nvml: Any, error: Exception) -> str:
-    """An NVMLError in a few plain words."""
+    """Return a short text for an NVMLError."""
     if isinstance(error, nvml.NVMLError_LibraryNotFound):
-        # A container may have been given the device without the driver's libraries.
+        # A container may have the device, but not the driver's libraries.
         return "NVML not found" if Path("/dev/nvidiactl").exists() else "no NVIDIA GPU here"
     if isinstance(error, nvml.NVMLError_DriverNotLoaded):
         return "the NVIDIA driver is not loaded"
@@ -83,15 +83,15 @@ def nvml_note(nvml: Any, error: Exception) -> str:
 
 
 def nvml_text(value: str | bytes) -> str:
-    """A name from NVML, which older bindings give as bytes."""
+    """Decode a text from NVML, which older bindings return as bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 class HostReader:
-    """Reads the machine of the trainer `pid`; use it from one thread.
+    """Reads the state of the machine on which the trainer `pid` runs; use it from one thread.
 
-    The GPU is the one of `gpu_uuid` (with or without its `GPU-`), else the one on which `pid` computes, else the
-    first. Disk figures are those of `folder`. `clock` gives seconds.
+    The GPU is the one of `gpu_uuid` (with or without `GPU-`), or the one that `pid` uses, or the
+    first. The disk is that of `folder`. `clock` returns seconds.
     """
 
     def __init__(
@@ -106,9 +106,8 @@ class HostReader:
         self._pid, self._folder, self._gpu_uuid, self._clock = pid, folder, gpu_uuid, clock
         self._process: psutil.Process | None = None
         with suppress(psutil.Error, ValueError):
-            self._process = psutil.Process(
-                pid
-            )  # remembers when it began, so that a reused pid is not taken for it
+            # A Process knows its start time, so a reused pid is not mistaken for the trainer.
+            self._process = psutil.Process(pid)
         self._tree: list[psutil.Process] = []
         self._seconds: dict[int, float] = {}
         self._read_at = 0.0
@@ -118,10 +117,10 @@ class HostReader:
         self._no_nvml = ""
         self._handle: Any = None
         self._name = ""
-        self._settled = False
+        self._gpu_is_known = False
 
     def read(self) -> HostReading:
-        """The machine now. The first call also starts NVML, which can take a second; later ones a few milliseconds."""
+        """Return the state now, within milliseconds; the first call starts NVML (up to 1 s)."""
         cpu_percent, trainer_memory = self._trainer()
         gpu, gpu_note = self._gpu()
         used, total = _memory()
@@ -141,7 +140,7 @@ class HostReader:
         )
 
     def close(self) -> None:
-        """Let go of NVML; may be called twice."""
+        """Shut NVML down; may be called twice."""
         nvml, self._nvml, self._handle = self._nvml, None, None
         self._nvml_asked, self._no_nvml = True, self._no_nvml or "closed"
         if nvml is not None:
@@ -149,7 +148,7 @@ class HostReader:
                 nvml.nvmlShutdown()
 
     def _trainer(self) -> tuple[float | None, int | None]:
-        """CPU percent and resident bytes of the trainer and its children: those of a group are torchrun's."""
+        """Return CPU percent and resident bytes of the trainer and its children."""
         import psutil
 
         now, before = self._clock(), self._seconds
@@ -173,7 +172,7 @@ class HostReader:
         self._seconds, self._read_at = seconds, now
         if not before or elapsed <= 0:
             return None, memory
-        # A child counts from when it was first seen: what it used before belongs to no known time.
+        # A child counts from when it was first seen: its earlier use belongs to no known interval.
         spent = sum(max(0.0, s - before[pid]) for pid, s in seconds.items() if pid in before)
         return 100 * spent / elapsed, memory
 
@@ -185,17 +184,15 @@ class HostReader:
         if nvml is None:
             return None, self._no_nvml
         try:
-            if self._handle is None or (not self._settled and self._reads % _RESCAN == 0):
+            if self._handle is None or (not self._gpu_is_known and self._reads % _RESCAN == 0):
                 note = self._pick_gpu(nvml)
                 if note:
                     return None, note
             handle = self._handle
-            rates = _figure(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
-            memory = _figure(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-            milliwatts = _figure(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
-            celsius = _figure(
-                nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU
-            )
+            rates = _ask(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+            memory = _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+            milliwatts = _ask(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
+            celsius = _ask(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
         except nvml.NVMLError as error:
             self._handle = None
             return None, nvml_note(nvml, error)
@@ -209,26 +206,24 @@ class HostReader:
         ), ""
 
     def _pick_gpu(self, nvml: Any) -> str:
-        """Set the GPU to be read; why there is none to read, or nothing. Raises NVMLError."""
+        """Choose the GPU to read; return why there is none, or nothing. Raises NVMLError."""
         handle = self._by_uuid(nvml)
         if handle is None:
             handle = self._by_pid(nvml)
-        self._settled = handle is not None
+        self._gpu_is_known = handle is not None
         if handle is None:
             if self._gpu_uuid:
-                return "the trainer's GPU is not seen here"
+                return "the trainer's GPU is not visible here"
             if nvml.nvmlDeviceGetCount() == 0:
                 return "no NVIDIA GPU here"
             handle = nvml.nvmlDeviceGetHandleByIndex(0)  # until the trainer shows up on one
-        self._handle, self._name = (
-            handle,
-            nvml_text(_figure(nvml, nvml.nvmlDeviceGetName, handle) or "GPU"),
-        )
+        self._handle = handle
+        self._name = nvml_text(_ask(nvml, nvml.nvmlDeviceGetName, handle) or "GPU")
         return ""
 
     def _by_uuid(self, nvml: Any) -> Any:
         if self._gpu_uuid:
-            # torch leaves the prefix out; a slice of a GPU has one of its own.
+            # torch omits the prefix; a MIG instance has its own.
             for prefix in ("", "GPU-", "MIG-"):
                 with suppress(nvml.NVMLError):
                     return nvml.nvmlDeviceGetHandleByUUID(prefix + self._gpu_uuid)
@@ -246,11 +241,11 @@ class HostReader:
         return None
 
 
-def _figure(nvml: Any, ask: Callable[..., Any], *args: Any) -> Any:
-    """What `ask` gives; None where this GPU, driver or user has no such figure. Raises other NVMLErrors."""
+def _ask(nvml: Any, ask: Callable[..., Any], *args: Any) -> Any:
+    """Return `ask(*args)`, or None if this GPU, driver or user has no such value."""
     missing = (
         nvml.NVMLError_NotSupported,
-        nvml.NVMLError_InvalidArgument,  # some figures of a slice of a GPU
+        nvml.NVMLError_InvalidArgument,  # some values of a MIG instance
         nvml.NVMLError_FunctionNotFound,
         nvml.NVMLError_NoPermission,
     )
@@ -288,76 +283,3 @@ def _disk(folder: Path) -> tuple[int | None, int | None]:
     except OSError:
         return None, None
     return usage.free, usage.total
-
-
-def host_lines(reading: HostReading, width: int) -> list[str]:
-    """Four lines of at most `width` cells: GPU, CPU, memory, disk. What does not fit is left out from the right."""
-    return [
-        _gpu_line(reading, width),
-        _cpu_line(reading, width),
-        _memory_line(reading, width),
-        _disk_line(reading, width),
-    ]
-
-
-def _gpu_line(reading: HostReading, width: int) -> str:
-    gpu = reading.gpu
-    if gpu is None:
-        note = reading.gpu_note
-        return note if len(note) <= width else (note[: max(0, width - 1)] + "…")[:width]
-    parts = [
-        f"{gpu.utilisation:.0f} %" if gpu.utilisation is not None else "",
-        _of(gpu.memory_used, gpu.memory_total),
-        f"{gpu.temperature:.0f} °C" if gpu.temperature is not None else "",
-        f"{gpu.power:.0f} W" if gpu.power is not None else "",
-        gpu.name,
-    ]
-    return _fit(width, ["GPU", *parts])
-
-
-def _cpu_line(reading: HostReading, width: int) -> str:
-    load = f"load {reading.load:.1f}" if reading.load is not None else ""
-    if reading.cpu_percent is None:
-        return _fit(width, ["CPU", f"{reading.cpu_cores} cores", load])
-    # Cores, for a percentage beside their number would leave open which of the two it is of.
-    return _fit(
-        width, ["CPU", f"{reading.cpu_percent / 100:.1f} of {reading.cpu_cores} cores", load]
-    )
-
-
-def _memory_line(reading: HostReading, width: int) -> str:
-    trainer = f"{_gib(reading.trainer_memory)} GiB" if reading.trainer_memory is not None else ""
-    host = _of(reading.memory_used, reading.memory_total)
-    rest = f"host {host}" if host else "" if trainer else "unknown"
-    return _fit(
-        width, ["memory", trainer and f"trainer {trainer}", rest], ["memory", trainer, rest]
-    )
-
-
-def _disk_line(reading: HostReading, width: int) -> str:
-    if reading.disk_free is None:
-        return _fit(width, ["disk", "unknown"])
-    total = f"of {_gib(reading.disk_total)} GiB" if reading.disk_total is not None else ""
-    return _fit(width, ["disk", f"{_gib(reading.disk_free)} GiB free", total])
-
-
-def _gib(size: int) -> str:
-    """Bytes as a number of GiB in two digits or more."""
-    gib = size / _GIB
-    return f"{gib:.1f}" if gib < 9.95 else f"{gib:.0f}"
-
-
-def _of(used: int | None, total: int | None) -> str:
-    """`1.2/80 GiB`, or nothing where either is unknown."""
-    return "" if used is None or total is None else f"{_gib(used)}/{_gib(total)} GiB"
-
-
-def _fit(width: int, *variants: Sequence[str]) -> str:
-    """As many parts as fit, of the first variant that holds as many; each variant is a label and parts, empty ones left out."""
-    shown = [[part for part in variant if part] for variant in variants]
-    for count in range(max(map(len, shown)), 0, -1):
-        for gap in ("  ", " "):
-            for parts in shown:
-                if len(parts) >= count and len(line := gap.join(parts[:count])) <= width:
-                    return line
-    return ""

@@ -1,4 +1,4 @@
-"""What this terminal can do: screen, colours, background, clipboard, notices, and how far it is behind."""
+"""The abilities of this terminal: screen, colours, background, clipboard, notices."""
 
 import base64
 import os
@@ -16,28 +16,31 @@ Rgb = tuple[int, int, int]
 """Red, green and blue, each from 0 to 255."""
 
 NOTICES = ("auto", "osc9", "osc777", "both", "bell", "off")
-"""The ways of `notice_sequences`."""
+"""Values of `how` in `notice_sequences`."""
 
 _MUTE = ("", "dumb", "unknown", "linux")
-"""Values of TERM whose terminal has no answer to OSC 11, and may print the question."""
+"""Values of TERM whose terminals do not answer OSC 11 and may print the question."""
 _DEPTHS = {"truecolor": 1 << 24, "256": 256, "standard": 16}
 _ASK = b"\x1b]11;?\x1b\\"
 _ASK_KIND = b"\x1b[c"
-"""Primary device attributes (DA1): all terminals answer it, and in order, so that its answer ends the wait."""
+"""Primary device attributes (DA1): every terminal answers it, in order, which ends the wait."""
 _KIND = re.compile(rb"\x1b\[\?[\d;]*c")
 _COLOUR = re.compile(
-    # With its end: of a cut answer nothing is believed. xterm's `rgba:` has a fourth part.
-    rb"\x1b\]11;(?:rgba?:([\da-f]{1,4})/([\da-f]{1,4})/([\da-f]{1,4})|#([\da-f]{2})([\da-f]{2})([\da-f]{2}))(?=[\x07\x1b\x9c/])",
+    # With its end, so that a cut answer does not match. xterm's `rgba:` has a fourth part.
+    rb"\x1b\]11;(?:rgba?:([\da-f]{1,4})/([\da-f]{1,4})/([\da-f]{1,4})"
+    rb"|#([\da-f]{2})([\da-f]{2})([\da-f]{2}))(?=[\x07\x1b\x9c/])",
     re.IGNORECASE,
 )
 _XTERM_16: tuple[Rgb, ...] = (
-    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
-    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255), (255, 255, 255),
+    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0),
+    (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
+    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0),
+    (92, 92, 255), (255, 0, 255), (0, 255, 255), (255, 255, 255),
 )  # fmt: skip
 
 
 def why_no_screen() -> str:
-    """Why there can be no screen, or nothing. Textual draws on stderr and reads stdin."""
+    """Return why no screen can be opened, or nothing. Textual draws on stderr and reads stdin."""
     if os.environ.get("TERM", "dumb") == "dumb":
         return "TERM is unset or dumb"
     for stream, name in (
@@ -51,10 +54,10 @@ def why_no_screen() -> str:
 
 
 def colour_depth(env: Mapping[str, str]) -> int:
-    """How many colours the screen will use: 16777216, 256, 16, or 0 for none.
+    """Return how many colours the screen will use: 16777216, 256, 16, or 0 for none.
 
-    As Rich decides for a terminal (`Console._detect_color_system`); NO_COLOR as Textual reads it, which is
-    by being there, even if empty.
+    The rule is Rich's (`Console._detect_color_system`). As in Textual, NO_COLOR counts even if it
+    is empty.
     """
     if "NO_COLOR" in env:
         return 0
@@ -70,11 +73,11 @@ def colour_depth(env: Mapping[str, str]) -> int:
 
 
 def ask_background(limit: float = 0.3, env: Mapping[str, str] | None = None) -> Rgb | None:
-    """The background colour, asked of the terminal on stdin and stderr (OSC 11), else from COLORFGBG, else None.
+    """Ask the terminal on stdin and stderr for its background colour (OSC 11).
 
-    `limit` is in seconds and is only waited for in full where nothing answers. Must not run beside something
-    else that reads stdin. What arrives up to the answer or the limit is read and dropped, keys pressed
-    meanwhile too; an answer that comes later than `limit` is left to the next reader, who sees it as keys.
+    Without an answer within `limit` seconds the colour comes from COLORFGBG, or is None. Nothing
+    else may read stdin meanwhile. Keys pressed before the answer are lost; an answer after `limit`
+    reaches the next reader as keys.
     """
     env = os.environ if env is None else env
     answer = b"" if env.get("TERM", "").lower() in _MUTE else _ask(limit)
@@ -83,13 +86,13 @@ def ask_background(limit: float = 0.3, env: Mapping[str, str] | None = None) -> 
             round(int(part, 16) * 255 / (16 ** len(part) - 1)) for part in found.groups() if part
         )
         return red, green, blue
-    # `foreground;background`, or with something of rxvt's own between; `default` for a background says nothing.
+    # `foreground;background`; rxvt may add a part between them. `default` is not a colour.
     index = env.get("COLORFGBG", "").rpartition(";")[2]
     return _XTERM_16[int(index)] if index.isdecimal() and int(index) < 16 else None
 
 
 def _ask(limit: float) -> bytes:
-    """What the terminal sent within `limit` seconds, or until it said what kind it is; its modes are put back."""
+    """Return what the terminal sends within `limit` seconds, or until its DA1 answer."""
     stdin, stderr = sys.__stdin__, sys.__stderr__
     try:
         if stdin is None or stderr is None or not (stdin.isatty() and stderr.isatty()):
@@ -105,7 +108,7 @@ def _ask(limit: float) -> bytes:
         modes = termios.tcgetattr(source)
         modes[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal
         modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
-        # At once: waiting for the output to drain could last forever on a stalled connection.
+        # TCSANOW: waiting for the output to drain could take forever on a stalled connection.
         termios.tcsetattr(source, termios.TCSANOW, modes)
         end = time.monotonic() + limit
         if select.select([], [target], [], limit)[1]:
@@ -127,17 +130,17 @@ def _ask(limit: float) -> bytes:
 
 
 def _in_foreground(fd: int) -> bool:
-    """False for a job in the background, which changing the terminal's modes would stop (SIGTTOU)."""
+    """Return False for a background job, which is stopped if it changes the modes (SIGTTOU)."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
-        return True  # a terminal that does not control this session has no such rule
+        return True  # not the controlling terminal of this session, so the rule does not apply
 
 
 def is_light(rgb: Rgb) -> bool:
-    """Whether black is easier to read on `rgb` than white is.
+    """Return whether black is easier to read on `rgb` than white.
 
-    By relative luminance (WCAG 2), which crosses over at √(1.05 × 0.05) − 0.05 = 0.179.
+    The limit of the relative luminance (WCAG 2) is √(1.05 × 0.05) − 0.05 = 0.179.
     """
     red, green, blue = (
         (c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in rgb
@@ -146,12 +149,12 @@ def is_light(rgb: Rgb) -> bool:
 
 
 def through_tmux(sequence: str) -> str:
-    """`sequence` wrapped so that tmux hands it on to its own terminal; needs tmux's `allow-passthrough`."""
+    """Wrap `sequence` so that tmux passes it on; needs tmux's option `allow-passthrough`."""
     return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
 
 
 def _through_multiplexer(sequence: str, env: Mapping[str, str]) -> str:
-    """`sequence` wrapped for the tmux or GNU screen that it runs in; empty outside of both."""
+    """Wrap `sequence` for tmux or GNU screen; return an empty text outside both."""
     if "TMUX" in env:
         return through_tmux(sequence)
     if "STY" in env and env.get("TERM", "").startswith("screen"):
@@ -160,19 +163,19 @@ def _through_multiplexer(sequence: str, env: Mapping[str, str]) -> str:
 
 
 def clipboard_sequences(text: str, env: Mapping[str, str]) -> str:
-    """What to write to the terminal to put `text` into the clipboard of the person in front of it (OSC 52).
+    """Return what to write to the terminal to copy `text` to the clipboard (OSC 52).
 
-    Inside tmux also wrapped, since either `set-clipboard on` or `allow-passthrough on` may be what is set.
-    The terminal does not say whether it obeyed.
+    Inside tmux it is sent plain and wrapped, for `set-clipboard on` and for `allow-passthrough on`.
+    The terminal does not confirm it.
     """
     sequence = f"\x1b]52;c;{base64.b64encode(text.encode(errors='replace')).decode()}\a"
     return sequence + _through_multiplexer(sequence, env)
 
 
 def notice_kind(env: Mapping[str, str]) -> str:
-    """What `auto` comes to in `notice_sequences`: `osc9`, `osc777`, or `both` where the terminal is not known.
+    """Return what `auto` means in `notice_sequences`: `osc9`, `osc777`, or `both` if unknown.
 
-    Over SSH little more than TERM arrives; iTerm2 sends LC_TERMINAL for that very reason.
+    Over SSH little more than TERM is known; iTerm2 sends LC_TERMINAL for this reason.
     """
     term = env.get("TERM", "")
     if term.startswith(("rxvt", "foot")) or "VTE_VERSION" in env:
@@ -185,10 +188,11 @@ def notice_kind(env: Mapping[str, str]) -> str:
 
 
 def notice_sequences(title: str, body: str, how: str, env: Mapping[str, str]) -> str:
-    """What to write to the terminal for a desktop notice; `how` is one of NOTICES, else ValueError.
+    """Return what to write to the terminal for a desktop notice.
 
-    All but `off` ring the bell, which even a terminal without notices shows. tmux and GNU screen eat unknown
-    sequences, so inside them only the wrapped form is sent.
+    All ways but `off` also ring the bell, which every terminal supports. tmux and GNU screen drop
+    unknown sequences, so inside them only the wrapped form is sent. Raises ValueError unless `how`
+    is one of NOTICES.
     """
     if how not in NOTICES:
         raise ValueError(f"{how}: expected one of {', '.join(NOTICES)}")

@@ -1,4 +1,4 @@
-"""Text from files made harmless for a terminal, and small formats that screens and text output share."""
+"""Make text harmless for a terminal, and format numbers."""
 
 import unicodedata
 
@@ -6,10 +6,11 @@ _BIDI = {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
 
 
 def clean(text: str) -> str:
-    """`text` with nothing in it that a terminal would obey.
+    """Return `text` without anything that a terminal would execute.
 
-    Control characters (escape sequences, tabs, line ends) become a visible `·`; overrides of the writing
-    direction go, since an unclosed one turns the rest of the line around. Letters of any script stay.
+    Control characters (escape sequences, tabs, line ends) become a visible `·`. Overrides of the
+    writing direction are removed, since an unclosed one reverses the rest of the line. Letters of
+    any script stay.
     """
     return "".join(
         "·" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c
@@ -24,19 +25,19 @@ def dataset_label(name: str, simulated: bool) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as `mm:ss`, or `h:mm:ss` from an hour on."""
+    """Return seconds as `mm:ss`, or as `h:mm:ss` from an hour on."""
     whole = int(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
 
 
 def rank_text(rank: float) -> str:
-    """A rank with thousands separated; the half that ties can give is kept."""
+    """Return a rank with thousands separators; ties can add a half."""
     return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"
 
 
 def si(value: float) -> str:
-    """A rate in three digits: 812, 12.3 k, 1.24 M."""
+    """Return a rate with three digits: 812, 12.3 k, 1.24 M."""
     for limit, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= limit:
             return f"{value / limit:.3g}{suffix}"

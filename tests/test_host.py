@@ -11,7 +11,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from neumf_tui import host
-from neumf_tui.host import GpuReading, HostReader, HostReading, host_lines
+from neumf_tui.host import GpuReading, HostReader, HostReading
+from neumf_tui.views.host import host_lines
 
 GIB = 1 << 30
 
@@ -191,7 +192,7 @@ def test_the_gpu_by_its_uuid(driver: Driver, uuid: str, tmp_path: Path) -> None:
 def test_another_gpu_is_never_shown_as_the_trainers(driver: Driver, tmp_path: Path) -> None:
     driver(Gpu("GPU-a"))
     reading = HostReader(os.getpid(), tmp_path, "gone").read()
-    assert reading.gpu is None and reading.gpu_note == "the trainer's GPU is not seen here"
+    assert reading.gpu is None and reading.gpu_note == "the trainer's GPU is not visible here"
 
 
 def test_the_gpu_that_the_trainer_computes_on_even_if_it_comes_late(

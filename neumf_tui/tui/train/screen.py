@@ -12,7 +12,7 @@ from textual.widgets import Footer, Static
 
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.explore.race import Race, RaceReader
-from neumf_tui.host import HostReading, host_lines
+from neumf_tui.host import HostReading
 from neumf_tui.runs import requests
 from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.reader import read_info
