@@ -33,6 +33,7 @@ from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
+from neumf_tui.views.host import host_lines
 
 ENDED_SECONDS = 3.0
 """Time between two readings of a run that has ended; it may be resumed elsewhere."""
