@@ -13,7 +13,7 @@ from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
-    from neumf_tui.search.report import Outcome
+    from neumf_tui.search.report import StudyReport
 
 TRIALS = 30
 Study = Annotated[
@@ -76,9 +76,9 @@ def tune(
     `train --config`. Held-out items are never used.
     """
     _check_optuna()
-    from neumf_tui.search.begin import begun_study
-    from neumf_tui.search.plan import Wishes
-    from neumf_tui.search.report import Outcome
+    from neumf_tui.search.open_study import open_study
+    from neumf_tui.search.plan import PlanOptions
+    from neumf_tui.search.report import StudyReport
     from neumf_tui.search.search import Search
     from neumf_tui.search.study import check_study_name, new_study_name, read_target, write_target
     from neumf_tui.views.output import print_json, say
@@ -87,12 +87,12 @@ def tune(
     where = home_of(home)
     name = new_study_name(where) if study is None else study
     check_study_name(where, name)
-    wishes = Wishes(preset=preset, config=config, changes=changes, space=space, prune=prune)
+    options = PlanOptions(preset=preset, config=config, changes=changes, space=space, prune=prune)
 
     def open_named(dataset: str, data_dir: Path | None) -> "Dataset":
         return open_data(dataset, data_dir, where)
 
-    with begun_study(where, name, wishes, dataset, data_dir, open_named) as (opened, plan, data):
+    with open_study(where, name, options, dataset, data_dir, open_named) as (opened, plan, data):
         target = trials or (None if timeout_minutes is not None else read_target(opened) or TRIALS)
         write_target(opened, target)
         say(f"study {name} on {plan.label}, from {plan.preset}; searched: {', '.join(plan.space)}")
@@ -100,11 +100,11 @@ def tune(
         with live_watch(name, plan) if live else nullcontext(plain_watch()) as watch:
             search = Search(where, opened, plan, data, watch, say, keep=keep)
             search.run(target, timeout_minutes)
-        outcome = Outcome(name, plan, tuple(search.records), target, where, home is not None)
-        chosen = outcome.write_preset()
-    print_json(outcome.object) if json else _print_outcome(outcome)
+        report = StudyReport(name, plan, tuple(search.records), target, where, home is not None)
+        chosen = report.write_preset()
+    print_json(report.as_json()) if json else _print_report(report)
     if search.caught:
-        say(f"the study is kept; continue it with {outcome.go_on_line(trials, timeout_minutes)}")
+        say(f"the study is kept; continue it with {report.continue_line(trials, timeout_minutes)}")
         raise typer.Exit(128 + search.caught[0])
     raise typer.Exit(0 if chosen else 1)
 
@@ -120,35 +120,37 @@ def _check_optuna() -> None:
         ) from error
 
 
-def _print_outcome(outcome: "Outcome") -> None:
+def _print_report(report: "StudyReport") -> None:
     from neumf_tui.search.report import CAVEAT
-    from neumf_tui.search.space import shown, start
-    from neumf_tui.search.state import counts, unchanged
+    from neumf_tui.search.space import base_value, value_text
+    from neumf_tui.search.state import count_by_state, preset_trial
     from neumf_tui.views.output import print_line, print_table
 
-    plan, best = outcome.plan, outcome.best
-    ended = [f"{number} {state}" for state, number in counts(outcome.records).items() if number]
+    plan, best = report.plan, report.best
+    ended = [
+        f"{number} {state}" for state, number in count_by_state(report.records).items() if number
+    ]
     print_line(
-        f"study {outcome.study}  {plan.label}  from {plan.preset}  "
+        f"study {report.study}  {plan.label}  from {plan.preset}  "
         f"trials: {', '.join(ended) or 'none yet'}"
     )
     if best is None:
         print_line("no trial is done, so there are no best settings")
         return
-    settings = outcome.settings(best)
+    settings = report.settings(best)
     print_line(
         f"best: trial {best.trial}, validation Hit@50 {best.validation:.4f} "
         f"after epoch {best.epoch} of {settings.epochs}"
     )
-    if (base := unchanged(plan, outcome.records)) is not None:
+    if (base := preset_trial(plan, report.records)) is not None:
         print_line(f"{plan.preset} itself: {base.validation:.4f}, trial {base.trial}")
     print_line(f"({CAVEAT})")
     rows = []
-    for name, origin in outcome.origins(best).items():
+    for name, origin in report.origins(best).items():
         if origin in ("searched", "given"):
-            before = shown(start(name, plan.settings)) if origin == "searched" else origin
-            rows.append((name, shown(getattr(settings, name)), before))
+            before = value_text(base_value(name, plan.settings)) if origin == "searched" else origin
+            rows.append((name, value_text(getattr(settings, name)), before))
     print_table(("setting", "best", f"in {plan.preset}"), rows)
     print_line(f"its run: neumf-tui explore {best.run}")
-    print_line(f"settings: {outcome.preset_file}")
-    print_line(f"train with them: {outcome.train_line}")
+    print_line(f"settings: {report.preset_file}")
+    print_line(f"train with them: {report.train_line}")

@@ -1,4 +1,4 @@
-"""What a study searches and on which data: settled when it begins, kept with it, the same each time it goes on."""
+"""The plan of a study: what is searched, and on which data. It is fixed when the study starts."""
 
 from pathlib import Path
 from typing import Any
@@ -6,26 +6,26 @@ from typing import Any
 import msgspec
 
 from neumf_tui.errors import DatasetError, UsageError
-from neumf_tui.search.space import Space, narrowed, read_space
+from neumf_tui.search.space import Space, narrow_space, read_space
 from neumf_tui.settings import DEFAULT_PRESET, Settings, flag_of, make_settings
+from neumf_tui.text import dataset_label
 
 MACHINE = ("device", "threads")
-"""Settings that change no outcome, so that a study may go on with others."""
+"""Settings that do not change the result: a study can continue with others."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Kept in the study's file."""
+    """The plan, as it is kept in the study's file."""
 
     dataset: str
-    label: str
-    """Of the dataset; says what is simulated."""
+    simulated: bool = False
     source: str
-    """Folder that the dataset came from."""
+    """The folder that the dataset came from."""
     fingerprint: str
     preset: str
     """Name of the preset or file that `settings` came from."""
     settings: Settings
-    """Where the search begins, and what holds for every trial."""
+    """Where the search starts, and the values of settings that are not searched."""
     given: tuple[str, ...]
     """Settings fixed by flags."""
     space: Space
@@ -33,13 +33,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether trials that fall behind are stopped."""
 
     @property
+    def label(self) -> str:
+        """The dataset's name for people."""
+        return dataset_label(self.dataset, self.simulated)
+
+    @property
     def data_dir(self) -> Path | None:
-        """To find the dataset again by."""
+        """The dataset's folder; None if it is built in."""
         return Path(self.source) if Path(self.source).is_absolute() else None
 
 
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says of a plan; None or empty: nothing."""
+class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of the command line that make a plan; None or empty: not given."""
 
     preset: str | None = None
     config: Path | None = None
@@ -48,65 +53,57 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     prune: bool | None = None
 
 
-def plan_settings(wishes: Wishes) -> tuple[Settings, Space]:
-    """Base and space of a new study. Raises UsageError, also where the base keeps no validation item."""
-    base = make_settings(wishes.preset or DEFAULT_PRESET, wishes.changes, wishes.config)
+def plan_settings(options: PlanOptions) -> tuple[Settings, Space]:
+    """Return base settings and space of a new study; raise UsageError, also without validation."""
+    base = make_settings(options.preset or DEFAULT_PRESET, options.changes, options.config)
     if not base.validation:
+        source = f"--config {options.config}" if options.config else ""
         raise UsageError(
-            f"{_named(wishes)} keeps no validation item, and the search goes by nothing else: add --validation, or take another"
+            f"{source or f'--preset {preset_name(options)}'} keeps no validation items, which the "
+            "search needs to compare trials: add --validation, or use another preset"
         )
-    return base, narrowed(read_space(wishes.space, base), wishes.changes, base)
+    return base, narrow_space(read_space(options.space, base), options.changes, base)
 
 
-def preset_name(wishes: Wishes) -> str:
-    return wishes.config.stem if wishes.config else wishes.preset or DEFAULT_PRESET
+def preset_name(options: PlanOptions) -> str:
+    return options.config.stem if options.config else options.preset or DEFAULT_PRESET
 
 
-def _named(wishes: Wishes) -> str:
-    return f"--config {wishes.config}" if wishes.config else f"--preset {preset_name(wishes)}"
+def check_options(plan: Plan, options: PlanOptions, study: str) -> Plan:
+    """Return the plan of an existing study, with the device and threads of `options`.
 
-
-def check_same(plan: Plan, wishes: Wishes, study: str) -> Plan:
-    """The plan of a study that goes on, on the device that is wished now.
-
-    Raises UsageError naming what was given and differs from what the study began with.
+    Raises UsageError naming the options that differ from the plan.
     """
     base = plan.settings
-    given = {name: getattr(base, name) for name in plan.given}
-    other = [
+    different = [
         flag_of(name)
-        for name, value in wishes.changes.items()
+        for name, value in options.changes.items()
         if name not in MACHINE and (name not in plan.given or getattr(base, name) != value)
     ]
-    if wishes.preset or wishes.config:
-        begun = make_settings(
-            wishes.preset or DEFAULT_PRESET,
-            given | {name: getattr(base, name) for name in MACHINE},
-            wishes.config,
-        )
-        other += ["--config" if wishes.config else "--preset"] * (begun != base)
-    if wishes.space and not _equal(
-        narrowed(read_space(wishes.space, base), plan.given, base), plan.space
-    ):
-        other.append("--space")
-    if wishes.prune is not None and wishes.prune != plan.prune:
-        other.append("--prune" if wishes.prune else "--no-prune")
-    if other:
+    if options.preset or options.config:
+        same = {name: getattr(base, name) for name in (*plan.given, *MACHINE)}
+        if make_settings(options.preset or DEFAULT_PRESET, same, options.config) != base:
+            different.append("--config" if options.config else "--preset")
+    if options.space:
+        space = narrow_space(read_space(options.space, base), plan.given, base)
+        if msgspec.json.encode(space) != msgspec.json.encode(plan.space):
+            different.append("--space")
+    if options.prune is not None and options.prune != plan.prune:
+        different.append("--prune" if options.prune else "--no-prune")
+    if different:
         raise UsageError(
-            f"{', '.join(other)}: study {study} began otherwise, and keeps to it; leave that out, or begin another --study"
+            f"{', '.join(different)}: study {study} was started with other values and keeps them; "
+            "omit these options, or start another --study"
         )
-    machine = {name: wishes.changes[name] for name in MACHINE if name in wishes.changes}
+    machine = {name: options.changes[name] for name in MACHINE if name in options.changes}
     return msgspec.structs.replace(plan, settings=msgspec.structs.replace(base, **machine))
 
 
 def check_data(plan: Plan, study: str, fingerprint: str, label: str) -> None:
-    """Raises DatasetError where this is not the data that the study began on."""
+    """Raise DatasetError if this is not the data that the study was started on."""
     if fingerprint != plan.fingerprint:
         raise DatasetError(
-            f"study {study} began on other data: {plan.label} {plan.fingerprint[:12]}, this is {label} {fingerprint[:12]}; "
-            "name the folder it was in with --data-dir, or begin another with --study NAME"
+            f"study {study} was started on other data: {plan.label} {plan.fingerprint[:12]}, "
+            f"this is {label} {fingerprint[:12]}; "
+            "name the folder of that data with --data-dir, or start another --study"
         )
-
-
-def _equal(one: Space, other: Space) -> bool:
-    return msgspec.json.encode(one) == msgspec.json.encode(other)

@@ -1,4 +1,4 @@
-"""What came of a search: its JSON object, and the best settings as a file that `train --config` takes."""
+"""The result of a search: its JSON object, and the best settings as a file for `train --config`."""
 
 import json
 import shlex
@@ -10,31 +10,34 @@ import msgspec
 
 from neumf_tui.runs.files import replace_bytes
 from neumf_tui.search.plan import MACHINE, Plan
-from neumf_tui.search.space import plain, shown, start
-from neumf_tui.search.state import best_of, counts
-from neumf_tui.search.study import Record, preset_file, study_file
+from neumf_tui.search.space import base_value, plain, value_text
+from neumf_tui.search.state import best_of, count_by_state
+from neumf_tui.search.study import TrialRecord, preset_file, study_file
 from neumf_tui.settings import Settings, check
 from neumf_tui.text import clean
 
 OBJECTIVE = "validation Hit@50 of the run's best epoch"
-CAVEAT = "the highest of many on the same validation items flatters itself; held-out items were never looked at"
+CAVEAT = (
+    "the highest of many trials on the same validation items is optimistic; "
+    "held-out items were never used"
+)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A study as far as it has come."""
+class StudyReport:
+    """The result of a study so far."""
 
     study: str
     plan: Plan
-    records: tuple[Record, ...]
+    records: tuple[TrialRecord, ...]
     target: int | None
-    """Trials there are to be; None: as many as the time allows."""
+    """Planned number of trials; None: as many as the time allows."""
     home: Path
-    home_named: bool
-    """Whether a command line has to name it."""
+    name_home: bool
+    """Whether commands have to name the home folder."""
 
     @property
-    def best(self) -> Record | None:
+    def best(self) -> TrialRecord | None:
         return best_of(self.records)
 
     @property
@@ -44,58 +47,51 @@ class Outcome:
     @property
     def train_line(self) -> str:
         """The command that trains with the best settings."""
-        plan = self.plan
-        data = ["--dataset", plan.dataset, *(["--data-dir", plan.source] if plan.data_dir else [])]
-        return shlex.join(
-            ["neumf-tui", "train", "--config", str(self.preset_file), *data, *self._home_words]
-        )
+        data = ["--dataset", self.plan.dataset]
+        if self.plan.data_dir:
+            data += ["--data-dir", self.plan.source]
+        return self._command("train", "--config", str(self.preset_file), *data)
 
-    def go_on_line(self, trials: int | None, minutes: float | None) -> str:
-        """The command that goes on with the search."""
-        limits = {"--trials": trials, "--timeout-minutes": minutes}
-        words = [
-            word
-            for flag, value in limits.items()
-            if value is not None
-            for word in (flag, f"{value:g}")
-        ]
-        return shlex.join(["neumf-tui", "tune", "--study", self.study, *words, *self._home_words])
+    def continue_line(self, trials: int | None, minutes: float | None) -> str:
+        """Return the command that continues the search."""
+        words = ["--study", self.study]
+        for flag, value in {"--trials": trials, "--timeout-minutes": minutes}.items():
+            if value is not None:
+                words += [flag, f"{value:g}"]
+        return self._command("tune", *words)
 
-    @property
-    def _home_words(self) -> list[str]:
-        return ["--home", str(self.home)] if self.home_named else []
+    def _command(self, *words: str) -> str:
+        home = ["--home", str(self.home)] if self.name_home else []
+        return shlex.join(["neumf-tui", *words, *home])
 
-    def settings(self, record: Record) -> Settings:
-        """All settings of a trial."""
+    def settings(self, record: TrialRecord) -> Settings:
+        """Return all settings of a trial."""
         return check(msgspec.to_builtins(self.plan.settings) | record.searched)
 
-    def origins(self, record: Record) -> dict[str, str]:
-        """Where the value of each setting of a trial came from: `searched`, `given`, or the name of the preset."""
-        return {
-            name: "searched"
-            if name in record.searched
-            else "given"
-            if name in self.plan.given
-            else self.plan.preset
-            for name in Settings.__struct_fields__
-        }
+    def origins(self, record: TrialRecord) -> dict[str, str]:
+        """Return the origin of each setting: `searched`, `given` or the name of the preset."""
+        origins = dict.fromkeys(Settings.__struct_fields__, self.plan.preset)
+        origins |= dict.fromkeys(self.plan.given, "given")
+        return origins | dict.fromkeys(record.searched, "searched")
 
     def write_preset(self) -> bool:
-        """Write the best settings under `<home>/tune`, over those of before; whether any trial is done."""
+        """Write the best settings under `<home>/tune`; return whether any trial is done."""
         if (best := self.best) is not None:
-            replace_bytes(self.preset_file, self.preset_text(best).encode())
+            replace_bytes(self.preset_file, self._preset_text(best).encode())
         return best is not None
 
-    def preset_text(self, best: Record) -> str:
-        """A TOML file of all settings but the machine's own, and beside each where it came from."""
+    def _preset_text(self, best: TrialRecord) -> str:
+        """Return a TOML file of all settings but the machine's, each with its origin."""
         settings, origins = self.settings(best), self.origins(best)
-        done = counts(self.records)["done"]
+        done = count_by_state(self.records)["done"]
         lines = [
-            f"# Study {self.study}: trial {best.trial}, run {best.run}, the best of {done} on {self.plan.label}.",
-            f"# Validation Hit@50 {best.validation:.4f} after epoch {best.epoch} of {settings.epochs}: {CAVEAT}.",
+            f"# Study {self.study}: trial {best.trial}, run {best.run}, "
+            f"the best of {done} on {self.plan.label}.",
+            f"# Validation Hit@50 {best.validation:.4f} "
+            f"after epoch {best.epoch} of {settings.epochs}: {CAVEAT}.",
             f"# {self.train_line}",
         ]
-        values, begun = {}, self.plan.settings
+        values = {}
         for name, value in msgspec.to_builtins(settings).items():
             if name in MACHINE and name not in self.plan.given:
                 continue
@@ -103,41 +99,39 @@ class Outcome:
             if value is None:  # TOML has no such value
                 value, origin = settings.weight_decay, f"{origin}: as weight_decay"
             if origin == "searched":
-                before = start(name, begun)
-                origin += (
-                    f"; as in {self.plan.preset}"
-                    if plain(value) == plain(before)
-                    else f"; {shown(before)} in {self.plan.preset}"
-                )
+                before = base_value(name, self.plan.settings)
+                same = plain(value) == plain(before)
+                origin += f"; {'as' if same else value_text(before)} in {self.plan.preset}"
             values[f"{name} = {json.dumps(value)}"] = origin
         width = max(map(len, values))
         lines += [f"{text:<{width}}  # {origin}" for text, origin in values.items()]
         return "".join(f"{clean(line)}\n" for line in lines)
 
-    @property
-    def object(self) -> dict[str, Any]:
-        """What `tune --json` prints; figures that were never reached are None."""
+    def as_json(self) -> dict[str, Any]:
+        """Return what `tune --json` prints; missing metrics are None."""
         plan, best = self.plan, self.best
+        best_row = None
+        if best:
+            best_row = _row(best) | {"settings": msgspec.to_builtins(self.settings(best))}
         return {
             "study": self.study,
             "study_file": str(study_file(self.home, self.study)),
-            "dataset": plan.label,
+            "dataset": plan.dataset,
+            "simulated": plan.simulated,
             "preset": plan.preset,
             "objective": OBJECTIVE,
             "given": {name: getattr(plan.settings, name) for name in plan.given},
             "space": msgspec.to_builtins(plan.space),
             "target": self.target,
-            "counts": counts(self.records),
+            "counts": count_by_state(self.records),
             "trials": [_row(record) for record in self.records],
-            "best": _row(best) | {"settings": msgspec.to_builtins(self.settings(best))}
-            if best
-            else None,
+            "best": best_row,
             "preset_file": str(self.preset_file) if best else None,
             "train": self.train_line if best else None,
         }
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _row(record: TrialRecord) -> dict[str, Any]:
     return {
         "trial": record.trial,
         "run": record.run,

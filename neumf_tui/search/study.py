@@ -1,4 +1,4 @@
-"""The study's file: Optuna's SQLite storage under `<home>/tune`, open in one process at a time, and what it says of trials."""
+"""The study's file under `<home>/tune`: Optuna's SQLite storage with our plan and records."""
 
 import fcntl
 import warnings
@@ -16,29 +16,28 @@ from neumf_tui.runs.store import NAME_LENGTH, check_name, new_run_name
 from neumf_tui.search.plan import Plan
 
 _PLAN, _RECORD, _TARGET = "plan", "record", "target"
-"""Names of the attributes under which a study or a trial keeps them."""
-
+"""Names of the attributes of a study or trial in the file."""
 
 TrialEnd = Literal["done", "pruned", "failed", "stopped"]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A trial that has ended."""
+class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a trial that has ended."""
 
     trial: int
-    """From 0, as Optuna counts."""
+    """Optuna's number, from 0."""
     run: str
     state: TrialEnd
-    """`stopped`: by the end of the search, which begins it again as another trial."""
+    """`stopped`: the search ended during it; its settings are tried again in another trial."""
     validation: float | None
-    """Highest validation Hit@50 of the run; None where it was never evaluated."""
+    """Highest validation Hit@50 of the run; None if it was never evaluated."""
     epoch: int | None
-    """The epoch of that."""
+    """The epoch of that evaluation."""
     epochs: int
     """Whole epochs done."""
     seconds: float
     reason: str
-    """Why, where it is not done."""
+    """Why the trial is not done."""
     searched: dict[str, Any]
     """Values of the settings that were searched."""
 
@@ -56,28 +55,30 @@ def run_name(study: str, trial: int) -> str:
 
 
 def new_study_name(home: Path) -> str:
-    """One that no study and no run has."""
+    """Return a name that no study and no run has."""
     while study_file(home, name := new_run_name(home, None)).exists():
         pass
     return name
 
 
 def check_study_name(home: Path, name: str) -> None:
-    """Raises UsageError for a name that no file or run can have, RunError where runs of an earlier study are in the way."""
+    """Raise UsageError for an impossible name, RunError if runs of a deleted study have it."""
     check_name(name, "study")
     if len(run_name(name, 0)) > NAME_LENGTH:
         raise UsageError(
-            f"study name {name!r}: at most {NAME_LENGTH - 5} letters, since its runs are named {run_name(name, 0)!r}"
+            f"study name {name!r}: at most {NAME_LENGTH - 5} letters, because its runs are named "
+            f"{run_name(name, 0)!r}"
         )
     if not study_file(home, name).exists() and (runs_dir(home) / run_name(name, 0)).exists():
         raise RunError(
-            f"run {run_name(name, 0)} is of an earlier study of this name; choose another --study, or delete its runs"
+            f"run {run_name(name, 0)} belongs to an earlier study of this name; "
+            "choose another --study, or delete its runs"
         )
 
 
 @contextmanager
-def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
-    """The study of this name, new where there is none, held against a second search. Raises RunError."""
+def open_study_file(home: Path, name: str) -> Iterator[optuna.Study]:
+    """Open the study or create it, locked against a second search; raise RunError."""
     file = study_file(home, name)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_suffix(".lock").open("w") as lock:
@@ -85,7 +86,8 @@ def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(
-                f"study {name} is being searched by another process; wait for it, or choose another --study"
+                f"study {name} is being searched by another process; "
+                "wait for it, or choose another --study"
             ) from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
@@ -94,10 +96,10 @@ def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
             study = optuna.create_study(
                 storage=storage, study_name=name, direction="maximize", load_if_exists=True
             )
-        except Exception as error:  # SQLAlchemy, Alembic and Optuna each have their own
+        except Exception as error:  # SQLAlchemy, Alembic and Optuna have no common error
             problem = str(error).splitlines()[0]
             raise RunError(
-                f"{file}: not a study that this program can read ({problem}); choose another --study"
+                f"{file}: cannot be read as a study ({problem}); choose another --study"
             ) from error
         try:
             yield study
@@ -106,7 +108,7 @@ def opened_study(home: Path, name: str) -> Iterator[optuna.Study]:
 
 
 def read_plan(study: optuna.Study) -> Plan | None:
-    """None for a study that has just been made. Raises RunError."""
+    """Return the plan, None in a new study; raise RunError if it is of another version."""
     plain = study.user_attrs.get(_PLAN)
     if plain is None:
         return None
@@ -114,7 +116,8 @@ def read_plan(study: optuna.Study) -> Plan | None:
         return msgspec.convert(plain, Plan)
     except msgspec.ValidationError as error:
         raise RunError(
-            f"study {study.study_name} is of another version of the program ({error}); choose another --study"
+            f"study {study.study_name} is of another version of this program ({error}); "
+            "choose another --study"
         ) from error
 
 
@@ -123,7 +126,7 @@ def write_plan(study: optuna.Study, plan: Plan) -> None:
 
 
 def read_target(study: optuna.Study) -> int | None:
-    """Trials that the study is to have; None: as many as the time allows."""
+    """Return the planned number of trials; None: as many as the time allows."""
     target = study.user_attrs.get(_TARGET)
     return int(target) if target is not None else None
 
@@ -132,15 +135,14 @@ def write_target(study: optuna.Study, target: int | None) -> None:
     study.set_user_attr(_TARGET, target)
 
 
-def write_record(trial: optuna.Trial, record: Record) -> None:
+def write_record(trial: optuna.Trial, record: TrialRecord) -> None:
     trial.set_user_attr(_RECORD, msgspec.to_builtins(record))
 
 
-def read_records(study: optuna.Study) -> list[Record]:
-    """The trials that have ended, in order."""
-    trials = study.get_trials(deepcopy=False)
+def read_records(study: optuna.Study) -> list[TrialRecord]:
+    """Return the records of the trials that have ended, in order."""
     return [
-        msgspec.convert(t.user_attrs[_RECORD], Record)
-        for t in trials
-        if t.state.is_finished() and _RECORD in t.user_attrs
+        msgspec.convert(trial.user_attrs[_RECORD], TrialRecord)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and _RECORD in trial.user_attrs
     ]

@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from neumf_tui.search.plan import Plan
-from neumf_tui.search.space import shown
-from neumf_tui.search.state import Running, State, counts, unchanged
-from neumf_tui.search.study import Record
+from neumf_tui.search.space import value_text
+from neumf_tui.search.state import RunningTrial, SearchState, count_by_state, preset_trial
+from neumf_tui.search.study import TrialRecord
 from neumf_tui.text import clean, clock
 from neumf_tui.views.output import say
 
-Watch = Callable[[State], None]
+Watch = Callable[[SearchState], None]
 DRAW_SECONDS = 0.5
 """Shortest time between two drawings, where something happened."""
 CLOCK_SECONDS = 2.0
@@ -31,10 +31,10 @@ _BAR_STYLES = {"done": "green", "pruned": "yellow"}
 
 
 def settings_text(searched: Mapping[str, Any]) -> str:
-    return "  ".join(f"{name} {shown(value)}" for name, value in searched.items())
+    return "  ".join(f"{name} {value_text(value)}" for name, value in searched.items())
 
 
-def trial_line(record: Record, state: State) -> str:
+def trial_line(record: TrialRecord, state: SearchState) -> str:
     """How a trial ended, in one line."""
     best = state.best
     so_far = f"{state.counted}/{state.target}" if state.target else str(state.counted)
@@ -67,7 +67,7 @@ def plain_watch() -> Watch:
     """Tells of each trial as it ends."""
     told, stopping = -1, False
 
-    def watch(state: State) -> None:
+    def watch(state: SearchState) -> None:
         nonlocal told, stopping
         for number in range(told if told >= 0 else len(state.records), len(state.records)):
             say(
@@ -90,7 +90,7 @@ def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
     drawn, before = 0.0, None
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
-        def watch(state: State) -> None:
+        def watch(state: SearchState) -> None:
             nonlocal drawn, before
             news = (
                 len(state.records),
@@ -107,7 +107,7 @@ def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
         yield watch
 
 
-def picture(study: str, plan: Plan, state: State, width: int, height: int) -> RenderableType:
+def picture(study: str, plan: Plan, state: SearchState, width: int, height: int) -> RenderableType:
     """All of it within `width` × `height` cells."""
     above = [_head(study, plan, state), _counts_line(state, width), _bars(state, width), Text()]
     foot = Text(
@@ -121,15 +121,15 @@ def picture(study: str, plan: Plan, state: State, width: int, height: int) -> Re
     return Group(*above, _table(state, width, max(1, rows)), *below)
 
 
-def _head(study: str, plan: Plan, state: State) -> Text:
+def _head(study: str, plan: Plan, state: SearchState) -> Text:
     line = Text("neumf-tui ▸ tune", style="bold", no_wrap=True, overflow="ellipsis")
     line.append(clean(f"  {study}  {plan.label}  from {plan.preset}"), style="not bold")
-    if (begun := unchanged(plan, state.records)) is not None:
+    if (begun := preset_trial(plan, state.records)) is not None:
         line.append(f", which has {begun.validation:.4f}", style="not bold dim")
     return line
 
 
-def _counts_line(state: State, width: int) -> RenderableType:
+def _counts_line(state: SearchState, width: int) -> RenderableType:
     words = Text("  ").join(
         Text(f"{number} {name}", style=style) for name, number, style in _count_words(state)
     )
@@ -148,13 +148,13 @@ def _counts_line(state: State, width: int) -> RenderableType:
     return line
 
 
-def _count_words(state: State) -> list[tuple[str, int, str]]:
-    number = counts(state.records)
+def _count_words(state: SearchState) -> list[tuple[str, int, str]]:
+    number = count_by_state(state.records)
     shades = {"done": "green", "pruned": "yellow", "failed": "red", "stopped": "dim"}
     return [(name, number[name], shades[name]) for name in shades if number[name] or name == "done"]
 
 
-def _bars(state: State, width: int) -> Text:
+def _bars(state: SearchState, width: int) -> Text:
     """Every trial's figure in order, the latest if there is no room for all."""
     last = state.records[-(width - 20) :]
     figures = [record.validation for record in last if record.validation is not None]
@@ -173,7 +173,7 @@ def _bars(state: State, width: int) -> Text:
     return line
 
 
-def _table(state: State, width: int, rows: int) -> Table:
+def _table(state: SearchState, width: int, rows: int) -> Table:
     """The best trials, with as many settings as there is room for."""
     done = sorted(
         (r for r in state.records if r.state == "done"),
@@ -185,7 +185,7 @@ def _table(state: State, width: int, rows: int) -> Table:
     names = list(dict.fromkeys(name for record in done for name in record.searched))
     room, kept = width - len("trial  validation  epoch  "), []
     for name in names:
-        cells = [*name.split("_"), *(shown(record.searched.get(name, "–")) for record in done)]
+        cells = [*name.split("_"), *(value_text(record.searched.get(name, "–")) for record in done)]
         room -= max(map(len, cells)) + 2
         if room < -2:
             break
@@ -193,12 +193,12 @@ def _table(state: State, width: int, rows: int) -> Table:
         table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
     for place, record in enumerate(done):
         figures = (str(record.trial), f"{record.validation:.4f}", str(record.epoch))
-        values = (shown(record.searched.get(name, "–")) for name in kept)
+        values = (value_text(record.searched.get(name, "–")) for name in kept)
         table.add_row(*figures, *values, style="bold" if place == 0 else "")
     return table
 
 
-def _running_lines(running: Running | None, width: int) -> list[RenderableType]:
+def _running_lines(running: RunningTrial | None, width: int) -> list[RenderableType]:
     """Always three lines, so that nothing jumps."""
     if running is None:
         return [Text("next trial …", style="dim"), Text(), Text()]

@@ -23,19 +23,19 @@ from tests.support.commands import Cli
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
 from neumf_tui.cli.data import open_data  # noqa: E402
-from neumf_tui.search.begin import begun_study  # noqa: E402
-from neumf_tui.search.plan import Wishes  # noqa: E402
+from neumf_tui.search.open_study import open_study  # noqa: E402
+from neumf_tui.search.plan import PlanOptions  # noqa: E402
 from neumf_tui.search.space import (  # noqa: E402
     Range,
+    base_params,
     decoded,
     is_base,
-    narrowed,
+    narrow_space,
     read_space,
-    start_params,
     suggest,
 )
-from neumf_tui.search.state import Running, State  # noqa: E402
-from neumf_tui.search.study import Record, opened_study, read_plan  # noqa: E402
+from neumf_tui.search.state import RunningTrial, SearchState  # noqa: E402
+from neumf_tui.search.study import TrialRecord, open_study_file, read_plan  # noqa: E402
 from neumf_tui.views.search import picture, plain_watch  # noqa: E402
 
 SPACE = """
@@ -76,10 +76,10 @@ def tune(inside: Cli, space: Path) -> Cli:
 
 def plan(home: Path, space: Path, **changes: Any) -> "optuna.Study":
     """A study that has begun, before its first trial."""
-    wishes = Wishes(
+    options = PlanOptions(
         preset="d2l", changes={"validation": True, "threads": 1, **changes}, space=space
     )
-    with begun_study(home, "s", wishes, "demo", None, lambda name, _: open_data(name, None, home)):
+    with open_study(home, "s", options, "demo", None, lambda name, _: open_data(name, None, home)):
         pass
     return study_of(home)
 
@@ -94,9 +94,9 @@ def study_of(home: Path, name: str = "s") -> "optuna.Study":
 @pytest.mark.parametrize("preset", preset_names())
 def test_the_built_in_space_begins_with_any_preset_itself(preset: str) -> None:
     base = make_settings(preset, {})
-    space = narrowed(read_space(None, base), (), base)
+    space = narrow_space(read_space(None, base), (), base)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
-    study.enqueue_trial(start_params(space, base))
+    study.enqueue_trial(base_params(space, base))
     first = study.ask()
     settings = suggest(first, space, base)
     assert is_base(decoded(first.params, space, base), base)
@@ -127,7 +127,7 @@ def test_what_does_nothing_is_not_drawn() -> None:
     without = make_settings("tuned", {"history": 0})
     assert (
         not {"history", "history_decay", "history_floor"}
-        & narrowed(read_space(None, without), ["history"], without).keys()
+        & narrow_space(read_space(None, without), ["history"], without).keys()
     )
 
 
@@ -135,7 +135,7 @@ def test_what_does_nothing_is_not_drawn() -> None:
     ("line", "says"),
     [
         ("droput = [0.1]", "did you mean 'dropout'?"),
-        ("seed = [1, 2]", "seed cannot be searched: the luckiest seed"),
+        ("seed = [1, 2]", "seed cannot be searched: a lucky seed"),
         ("validation = [true, false]", "validation cannot be searched"),
         ("exclude_heldout = [true, false]", "it leaks"),
         ("dropout = 0.3", "expected a list of choices, or { low"),
@@ -143,7 +143,7 @@ def test_what_does_nothing_is_not_drawn() -> None:
         ("dropout = [0.3, 1.5]", "dropout = 1.5: expected `float` < 1.0"),
         ("dropout = { low = 0.0, high = 2.0 }", "dropout = 2.0"),
         ("dropout = { low = 0.5, high = 0.1 }", "low 0.5 is not below high 0.1"),
-        ("dropout = { low = 0.0, high = 0.1, log = true }", "cannot begin at 0.0"),
+        ("dropout = { low = 0.0, high = 0.1, log = true }", "cannot start at 0.0"),
         ("dropout = { low = 0.1, hihg = 0.2 }", "expected { low = …, high = …, log"),
         ("history = { low = 0.5, high = 9 }", "history = 0.5: expected `int`"),
         ("loss = { low = 0, high = 1 }", "expected a list of choices"),
@@ -171,7 +171,7 @@ def test_mistakes_in_a_space_are_told_and_nothing_is_left(
         (["--study", "x" * 60], 2, "at most 55 letters"),
         (["--trials", "0"], 2, "--trials"),
         (["--epochs", "0"], 2, "--epochs 0"),
-        (["--data-dir", "/nonexistent"], 3, "is not a folder"),
+        (["--data-dir", "/nonexistent"], 3, "not a folder"),
     ],
 )
 def test_wrong_usage_leaves_nothing(
@@ -204,7 +204,7 @@ def test_without_optuna(inside: Cli, own_home: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_room_loads_neither_torch_nor_a_screen() -> None:
-    rooms = "neumf_tui.search.search, neumf_tui.search.begin, neumf_tui.views.search, neumf_tui.search.report"
+    rooms = "neumf_tui.search.search, neumf_tui.search.open_study, neumf_tui.views.search, neumf_tui.search.report"
     never = "torch textual typer neumf_tui.evaluation neumf_tui.training"
     check = f"import {rooms}\nimport sys\nprint([name for name in {never.split()!r} if name in sys.modules])"
     assert (
@@ -305,7 +305,7 @@ def test_a_search_from_its_flags_to_a_run_with_what_it_found(
         f"trial {best['trial']}, run {best['run']}" in text
         and f"{best['validation_hit@50']:.4f}" in text
     )
-    assert "held-out items were never looked at" in text
+    assert "held-out items were never used" in text
     beside = {
         line.split(" = ")[0]: line.split("# ")[1]
         for line in text.splitlines()
@@ -360,23 +360,24 @@ def test_a_study_goes_on_only_as_it_began(
         (("--learning-rate", "0.01", "--batch-size", "64"), "--batch-size, --learning-rate"),
     ):
         result = tune("--study", "s", *args)
-        assert result.returncode == 2 and f"{named}: study s began otherwise" in result.stderr, (
-            result.stderr
-        )
+        assert (
+            result.returncode == 2
+            and f"{named}: study s was started with other values" in result.stderr
+        ), result.stderr
     (own_home / "tune" / "s.db").write_text("no database")
     result = tune("--study", "s")
-    assert result.returncode == 4 and "not a study that this program can read" in result.stderr
+    assert result.returncode == 4 and "cannot be read as a study" in result.stderr
 
 
 def test_runs_of_an_earlier_study_are_not_mixed_in(tune: Cli, own_home: Path) -> None:
     (own_home / "runs" / "s-0000").mkdir(parents=True)
     result = tune("--study", "s")
-    assert result.returncode == 4 and "run s-0000 is of an earlier study" in result.stderr
+    assert result.returncode == 4 and "run s-0000 belongs to an earlier study" in result.stderr
 
 
 def test_one_search_of_a_study_at_a_time(tune: Cli, own_home: Path, space: Path) -> None:
     plan(own_home, space)
-    with opened_study(own_home, "s"):
+    with open_study_file(own_home, "s"):
         result = tune("--study", "s")
     assert result.returncode == 4 and "being searched by another process" in result.stderr
 
@@ -535,7 +536,7 @@ def test_a_trainer_that_outlived_its_search_is_followed_to_its_end(
         make_run(own_home, open_data("demo", None, own_home), "s-0000", "d2l", settings)
     ):
         result = tune("--study", "s", "--trials", "1", "--json")
-    assert "trial 0 was under way when the search ended; its run s-0000 is" in result.stderr
+    assert "trial 0 was running when the search ended; its run s-0000 is" in result.stderr
     trials = json.loads(result.stdout)["trials"]
     assert [trial["state"] for trial in trials] == ["done", "stopped"] and trials[lost.number][
         "reason"
@@ -562,21 +563,24 @@ def test_the_picture_fits_and_shows_validation_alone(
     }
     states = ["done", "done", "pruned", "failed", "stopped"] * 8
     records = tuple(
-        Record(
+        TrialRecord(
             trial=n, run=f"s-{n:04}", state=state, validation=None if state == "failed" else 0.3 + n / 1000, epoch=7, epochs=9,
             seconds=60.0, reason="", searched=searched,
         )
         for n, state in enumerate(states)
     )  # fmt: skip
-    running = Running(
+    running = RunningTrial(
         trial=40, run="s-0040", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3, seconds=23.0, stopping="",
         searched=searched,
     )  # fmt: skip
-    state = State(records, running, 50, None)
+    state = SearchState(records, running, 50, None)
     assert state.counted == 32 and state.eta == 37 + 60 * 17, (
         "what is left of this trial, and 17 more"
     )
-    assert State(records, None, 50, 90.0).eta == 90.0 and State((), None, 50, None).eta is None
+    assert (
+        SearchState(records, None, 50, 90.0).eta == 90.0
+        and SearchState((), None, 50, None).eta is None
+    )
     console = Console(width=width, height=height, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     console.print(picture("s", made, state, width, height))
     lines = console.export_text().splitlines()
@@ -592,19 +596,19 @@ def test_the_picture_fits_and_shows_validation_alone(
 
 
 def test_lines_of_trials_are_harmless(capsys: pytest.CaptureFixture[str]) -> None:
-    record = Record(
+    record = TrialRecord(
         trial=0, run="s-0000", state="failed", validation=None, epoch=None, epochs=1, seconds=5.0,
         reason="\x1b[31mred\nline", searched={},
     )  # fmt: skip
-    running = Running(
+    running = RunningTrial(
         trial=1, run="s-0001", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3, seconds=23.0, stopping="stopped",
         searched={},
     )  # fmt: skip
     watch = plain_watch()
     for state in (
-        State((), None, 3, None),
-        *[State((record,), None, 3, None)] * 2,
-        *[State((record,), running, 3, None)] * 2,
+        SearchState((), None, 3, None),
+        *[SearchState((record,), None, 3, None)] * 2,
+        *[SearchState((record,), running, 3, None)] * 2,
     ):
         watch(state)
     ended, stopping = capsys.readouterr().err.splitlines()
