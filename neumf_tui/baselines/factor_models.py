@@ -38,16 +38,8 @@ def als(histories: UserHistories, factors: int, l2: float, seed: int = 0) -> Sco
 
     15 rounds, alpha 1.
     """
-    return _factors(
-        "als",
-        "AlternatingLeastSquares",
-        histories,
-        random_state=seed,
-        factors=factors,
-        regularization=l2,
-        iterations=15,
-        alpha=1.0,
-    )
+    settings = {"factors": factors, "regularization": l2, "iterations": 15, "alpha": 1.0}
+    return _fit("als", "AlternatingLeastSquares", histories, random_state=seed, **settings)
 
 
 def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) -> Scores:
@@ -55,20 +47,18 @@ def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) 
 
     Learning rate 0.006, regularisation 0.001.
     """
-    # More threads write into the same vectors in any order, so results would not be reproducible.
-    rates = {"regularization": 0.001, "learning_rate": 0.006, "num_threads": 1}
-    return _factors(
-        "bpr",
-        "BayesianPersonalizedRanking",
-        histories,
-        random_state=seed,
-        factors=factors,
-        iterations=iterations,
-        **rates,
-    )
+    settings = {
+        "factors": factors,
+        "iterations": iterations,
+        "regularization": 0.001,
+        "learning_rate": 0.006,
+        # More threads write into the same vectors in any order, which cannot be reproduced.
+        "num_threads": 1,
+    }
+    return _fit("bpr", "BayesianPersonalizedRanking", histories, random_state=seed, **settings)
 
 
-def _factors(module: str, kind: str, histories: UserHistories, **settings: Any) -> Scores:
+def _fit(module: str, kind: str, histories: UserHistories, **settings: Any) -> Scores:
     """Fit a model of `implicit` on the CPU; raises NeumfTuiError where that fails."""
     from implicit.recommender_base import ModelFitError
     from threadpoolctl import threadpool_limits

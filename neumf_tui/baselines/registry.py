@@ -39,46 +39,30 @@ BASELINES = (
     Baseline("popularity", "popularity", item_models.popularity),
     Baseline("item-knn", "item kNN, all neighbours", item_models.item_knn, pair_bytes=24),
     Baseline(
-        "item-knn-k",
-        "item kNN, k nearest neighbours",
-        item_models.item_knn,
-        tuple({"neighbours": k} for k in (20, 50, 100, 200)),
-        pair_bytes=24,
+        "item-knn-k", "item kNN, k nearest neighbours", item_models.item_knn,
+        tuple({"neighbours": k} for k in (20, 50, 100, 200)), pair_bytes=24,
     ),
     Baseline(
-        "ease",
-        "EASE",
-        item_models.ease,
-        tuple({"l2": l2} for l2 in (100, 300, 1000)),
-        pair_bytes=36,
+        "ease", "EASE", item_models.ease,
+        tuple({"l2": l2} for l2 in (100, 300, 1000)), pair_bytes=36,
     ),
     Baseline(
-        "ease-recent",
-        "EASE, recent history counts more",
-        item_models.ease_recent,
+        "ease-recent", "EASE, recent history counts more", item_models.ease_recent,
         tuple(
-            {"l2": l2, "decay": d, "floor": f}
-            for l2 in (300, 1000)
-            for d in (3, 5, 10)
-            for f in (0.02, 0.05)
-        ),
-        pair_bytes=36,
+            {"l2": l2, "decay": decay, "floor": floor}
+            for l2 in (300, 1000) for decay in (3, 5, 10) for floor in (0.02, 0.05)
+        ), pair_bytes=36,
     ),
     Baseline(
-        "als",
-        "ALS",
-        factor_models.als,
+        "als", "ALS", factor_models.als,
         tuple({"factors": factors, "l2": l2} for factors in (32, 64) for l2 in (3, 10, 30)),
         by_package=True,
     ),
     Baseline(
-        "bpr",
-        "BPR",
-        factor_models.bpr,
-        tuple({"factors": 32, "iterations": n} for n in (50, 100, 200)),
-        by_package=True,
+        "bpr", "BPR", factor_models.bpr,
+        tuple({"factors": 32, "iterations": n} for n in (50, 100, 200)), by_package=True,
     ),
-)
+)  # fmt: skip
 NAMES = tuple(baseline.name for baseline in BASELINES)
 
 

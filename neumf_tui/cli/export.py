@@ -25,11 +25,12 @@ def export(
     """Write held-out ranks, everybody's best films, or the embeddings for another program; its path goes to stdout."""
     from neumf_tui.explore import export as columns
     from neumf_tui.runs.reader import read_info
+    from neumf_tui.views.column_files import FORMATS, write_columns
 
     if what not in columns.WHAT:
         raise UsageError(f"--what {what}: expected one of {', '.join(columns.WHAT)}")
-    if form not in columns.FORMATS:
-        raise UsageError(f"--format {form}: expected one of {', '.join(columns.FORMATS)}")
+    if form not in FORMATS:
+        raise UsageError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     if what == "ranks" and epoch is not None:
         raise UsageError(
             "--epoch goes with top-k and embeddings: ranks are written for every evaluated epoch; leave it out"
@@ -46,5 +47,5 @@ def export(
         if form != "npz":
             found = columns.embedding_columns(found)
     path = (output or Path(f"{folder.name}-{what}.{form}")).expanduser().absolute()
-    columns.write_columns(found, read_info(folder).dataset.label, path, form)
+    write_columns(found, read_info(folder).dataset.label, path, form)
     print(path)

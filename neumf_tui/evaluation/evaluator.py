@@ -15,15 +15,11 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError
 from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.evaluation.popularity import popularity_ranks
+from neumf_tui.evaluation.ranks import DIVERGED, ranks_from_lead
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native import kernels
 from neumf_tui.native.library import NoKernels
-
-
-def num_candidates(dataset: Dataset) -> NDArray[np.int64]:
-    """Return how many items are outside each user's history, shape (num_users,)."""
-    return dataset.num_items - np.diff(dataset.offsets)
 
 
 class Evaluator:
@@ -187,15 +183,13 @@ class _RankCounts:
         torch.sum(ahead, 1, out=self.lead[start:stop])
 
     def ranks(self) -> NDArray[np.float32]:
-        """Return 1 + above + (equal − 1)/2, where above + equal + below = candidates."""
+        """Return ranks by the rule of `evaluation.ranks`; raises NeumfTuiError for a NaN."""
         lead, top = torch.stack([self.lead, self.top]).cpu().numpy()
         ranked = self.of._targets >= 0
         if np.isnan(lead[ranked]).any() or np.isnan(top[ranked]).any():
-            raise NeumfTuiError(
-                "a score is not a number: the model has diverged; try a smaller --learning-rate"
-            )
-        ranks = (self.of.candidates + 1 + lead.astype(np.float64)) / 2
-        return np.where(ranked, ranks, np.nan).astype(np.float32)
+            raise NeumfTuiError(f"a score {DIVERGED}")
+        ranks = ranks_from_lead(lead.astype(np.float64), self.of.candidates)
+        return np.where(ranked, ranks, np.float32(np.nan))
 
 
 def _check_targets(dataset: Dataset, targets: NDArray[np.int64], validation: bool) -> None:

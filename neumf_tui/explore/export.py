@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.errors import UsageError
 from neumf_tui.evaluation.ranks import check_scores
 from neumf_tui.explore.users import Users
-from neumf_tui.runs.files import replace_with
 
 WHAT = ("ranks", "top-k", "embeddings")
-FORMATS = ("csv", "parquet", "npz")
 Columns = dict[str, NDArray[Any]]
 TABLES = ("user_gmf", "user_mlp", "item_gmf", "item_mlp")
 
@@ -102,37 +100,3 @@ def embedding_columns(arrays: Columns) -> Columns:
         "id": np.concatenate([ids[name.partition("_")[0]] for name in TABLES]),
     }
     return columns | {f"v{k}": values[:, k] for k in range(values.shape[1])}
-
-
-def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all, with the dataset's `label` in it.
-
-    Raises UsageError where the file exists or has no folder, NeumfTuiError where it cannot be
-    written.
-    """
-    size = 0 if form == "npz" else len(next(iter(columns.values())))
-    columns = {"dataset": np.full(size, label) if size else np.array(label), **columns}
-    if path.exists():
-        raise UsageError(f"{path}: this file exists; name another one with --output")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent}: no such folder; make it, or name another with --output")
-    try:
-        replace_with(path, lambda scratch: _write(columns, scratch, form))
-    except OSError as error:
-        raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def _write(columns: Columns, path: Path, form: str) -> None:
-    if form == "npz":
-        with path.open("wb") as file:  # given a name, numpy would add an ending
-            np.savez_compressed(file, **columns)  # type: ignore[arg-type]
-        return
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    if form == "csv":
-        pyarrow.csv.write_csv(table, path)
-    else:
-        pyarrow.parquet.write_table(table, path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
-from neumf_tui.evaluation.intervals import Interval, wilson_interval
+from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import aucs_from_ranks
 from neumf_tui.evaluation.popularity import popularity_ranks
 from neumf_tui.evaluation.rank_bins import RankBin, bin_ranks
@@ -21,21 +21,6 @@ from neumf_tui.runs.events import CUTOFF
 ORDERS = ("rank", "gain", "history", "popularity", "age", "dataset")
 """Orders of users: worst rank first; least gain over popularity; shortest history; held-out item
 seen by fewest; oldest held-out item; as in the dataset."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How well all users with a held-out item are served."""
-
-    num_users: int
-    hit: float
-    """Hit@50."""
-    hit_interval: Interval
-    popularity_hit: float
-    """Hit@50 of the same users if items are ranked by how many users saw them."""
-    median_rank: float
-    below_popularity: int
-    """Users whom popularity alone would serve better."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,20 +84,20 @@ class Failures:
         """Count users by their ranks."""
         return bin_ranks(self.ranks, int(self.candidates.max()))
 
-    def summary(self) -> Summary | None:
-        """Return None where nobody has a held-out item."""
+    def metrics(self) -> dict[str, Any]:
+        """Return metrics over all users by name; only `num_users` where nobody has a rank."""
         users = self.evaluated
         if not len(users):
-            return None
-        hit = float(np.mean(self.ranks[users] <= CUTOFF))
-        return Summary(
-            num_users=len(users),
-            hit=hit,
-            hit_interval=wilson_interval(hit, len(users)),
-            popularity_hit=float(np.mean(self.popularity_ranks[users] <= CUTOFF)),
-            median_rank=float(np.median(self.ranks[users])),
-            below_popularity=int((self.gains[users] < 0).sum()),
-        )
+            return {"num_users": 0}
+        ranks = self.ranks[users]
+        return {
+            "num_users": len(users),
+            "hit@50": float(np.mean(ranks <= CUTOFF)),
+            "hit@50_ci": list(hit_interval(ranks)),
+            "popularity_hit@50": float(np.mean(self.popularity_ranks[users] <= CUTOFF)),
+            "median_rank": float(np.median(ranks)),
+            "num_below_popularity": int((self.gains[users] < 0).sum()),
+        }
 
 
 def failures_at(users: Users, epoch: int) -> Failures:

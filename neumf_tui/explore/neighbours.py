@@ -92,18 +92,15 @@ def similar_users(ranker: Ranker, who: Who, count: int) -> dict[str, Neighbours]
 
     Raises RunError for a guest with items that are not in this catalogue.
     """
-    data, person = ranker.dataset, ranker.person(who)
+    data, person, model = ranker.dataset, ranker.person(who), ranker.model
     own = np.zeros(data.num_items, dtype=bool)
     own[person.history] = True
-    leave_out = who if isinstance(who, int) else -1
     found = {}
-    vectors = (person.gmf, person.mlp)
     for kind, layer, vector in zip(
-        KINDS, (ranker.model.user_gmf, ranker.model.user_mlp), vectors, strict=True
+        KINDS, (model.user_gmf, model.user_mlp), (person.gmf, person.mlp), strict=True
     ):
+        leave_out = who if isinstance(who, int) else -1
         rows, cosines, close = nearest(layer.weight.numpy(), vector, count, leave_out)
-        both = [int(own[data.history(row)].sum()) for row in rows.tolist()]
-        found[kind] = Neighbours(
-            rows, cosines, np.array(both, dtype=np.int64), close, not vector.any()
-        )
+        both = np.array([own[data.history(row)].sum() for row in rows.tolist()], dtype=np.int64)
+        found[kind] = Neighbours(rows, cosines, both, close, not vector.any())
     return found

@@ -46,30 +46,20 @@ COHORT_COLUMNS = (
 
 def summary(failures: "Failures") -> dict[str, Any]:
     """Return the keys that hold for all users: the model, and its metrics beside popularity's."""
-    about = model_keys(failures.users.info, failures.epoch)
-    found = failures.summary()
-    if found is None:
-        return about | {"num_users": 0}
-    return about | {
-        "num_users": found.num_users,
-        "hit@50": found.hit,
-        "hit@50_ci": list(found.hit_interval),
-        "popularity_hit@50": found.popularity_hit,
-        "median_rank": found.median_rank,
-        "num_below_popularity": found.below_popularity,
-    }
+    return model_keys(failures.users.info, failures.epoch) | failures.metrics()
 
 
 def summary_text(failures: "Failures") -> str:
     """Return one line about all users."""
-    found = failures.summary()
-    if found is None:
+    found = failures.metrics()
+    if not found["num_users"]:
         return "no user has a held-out film, so there are no ranks"
-    low, high = found.hit_interval
+    low, high = found["hit@50_ci"]
     return (
-        f"{found.num_users:,} users · Hit@{CUTOFF} {found.hit:.3f} ({low:.3f}–{high:.3f}), "
-        f"popularity {found.popularity_hit:.3f} · median rank {rank_text(found.median_rank)} · "
-        f"{found.below_popularity:,} better off with popularity"
+        f"{found['num_users']:,} users · Hit@{CUTOFF} {found['hit@50']:.3f} ({low:.3f}–{high:.3f}), "
+        f"popularity {found['popularity_hit@50']:.3f} · "
+        f"median rank {rank_text(found['median_rank'])} · "
+        f"{found['num_below_popularity']:,} better off with popularity"
     )
 
 

@@ -1,11 +1,10 @@
-"""One table of a view, whole and unrounded: what commands print for programs and what the screens
-write into files."""
+"""Tables with whole, unrounded values: commands print them for programs, screens write files."""
 
 import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,31 +18,30 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows with the same keys in the same order, and what holds for all of them."""
+    """Rows with the same keys in the same order, and facts that hold for all of them."""
 
     name: str
-    """Stem of a file's name, such as `user-196-ranking`."""
+    """Used in file names, such as `user-196-ranking`."""
     about: dict[str, Any]
     """Run, dataset, user and the like: the keys of the JSON object beside the rows."""
     key: str
-    """Under which the rows stand in the JSON object."""
+    """The key of the rows in the JSON object."""
     rows: Sequence[Row]
     columns: tuple[str, ...]
-    """Keys of each row; they say what a table without rows would have."""
+    """Keys of each row; a table without rows has them, too."""
     stamp: tuple[str, ...] = ("dataset",)
-    """Those keys of `about` that begin each row where there is no object around it, so that a file
-    says what it is of."""
+    """Keys of `about` that each row starts with in a file that has no `about`."""
 
     @property
     def stem(self) -> str:
-        """Run, epoch and name as a file can have them, whatever an id in it holds."""
+        """Run, epoch and name with only characters that a file name can have."""
         model = [str(self.about[key]) for key in ("run", "epoch") if key in self.about]
         whole = "-".join([*model, self.name])
         return "".join(c if c.isalnum() or c in "-_." else "_" for c in whole)[:150]
 
     @property
     def object(self) -> dict[str, Any]:
-        """The whole as one JSON object."""
+        """The sheet as one JSON object."""
         return self.about | {self.key: list(self.rows)}
 
     @property
@@ -51,13 +49,12 @@ class Sheet:
         return (*self.stamp, *self.columns)
 
     def flat(self) -> list[list[Any]]:
-        """Rows with the stamp before them."""
+        """Return rows with the stamp before them."""
         stamp = [self.about[key] for key in self.stamp]
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
     def text(self, separator: str = ",", limit: int | None = None) -> str:
-        """Header and at most `limit` rows; texts made harmless for a terminal, lists joined by
-        `|`."""
+        """Return header and at most `limit` rows as CSV, safe for a terminal; lists joined by `|`."""
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator, lineterminator="\n")
         writer.writerow(self.header)
@@ -72,11 +69,11 @@ def _cell(value: Any) -> Any:
 
 
 def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
-    """What keeps `path` from being written as a new file; empty if nothing does."""
+    """Return why `path` cannot be written as a new file; empty if it can."""
     if path.suffix not in endings:
         return f"{path.name}: expected a name that ends in {', '.join(endings)}"
     if path.exists():
-        return f"{path}: is there already; give another name"
+        return f"{path}: this file exists; give another name"
     if not path.parent.is_dir():
         return f"{path.parent}: no such folder; make it, or name another"
     if not os.access(path.parent, os.W_OK):
@@ -84,17 +81,23 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
     return ""
 
 
-def write_sheet(sheet: Sheet, path: Path) -> None:
-    """Write a new file, whole or not at all, in the form that its ending says. Raises UsageError,
-    NeumfTuiError."""
+def write_new(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a new file, whole or not at all; raises UsageError, NeumfTuiError."""
     from neumf_tui.runs.files import replace_with
 
-    if problem := check_target(path):
+    if problem := check_target(path, (path.suffix,)):
         raise UsageError(problem)
     try:
-        replace_with(path, lambda scratch: _write(sheet, scratch, path.suffix))
+        replace_with(path, write)
     except OSError as error:
         raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_sheet(sheet: Sheet, path: Path) -> None:
+    """Write a new file in the format that its ending names; raises UsageError, NeumfTuiError."""
+    if problem := check_target(path):
+        raise UsageError(problem)
+    write_new(path, lambda scratch: _write(sheet, scratch, path.suffix))
 
 
 def _write(sheet: Sheet, path: Path, ending: str) -> None:

@@ -203,9 +203,9 @@ async def test_a_near_user_can_be_gone_to(trained: Path, own_home: Path) -> None
         await pilot.press("down", "enter")
         await settle(pilot)
         assert screen.users is not None and screen.users.dataset.user_ids[screen.user] == nearest
-        assert screen.query_one("#search", Input).value == "" and len(screen.user_list.order) == 700, (
-            "the search that hid them is over"
-        )
+        assert (
+            screen.query_one("#search", Input).value == "" and len(screen.user_list.order) == 700
+        ), "the search that hid them is over"
 
 
 async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Path) -> None:
@@ -337,7 +337,7 @@ async def test_copy_and_write(
         app.screen.query_one(Input).value = str(tmp_path / "a.csv")
         await pilot.press("enter")
         await settle(pilot)
-        assert "is there already" in text_of(app, "#problem")
+        assert "this file exists" in text_of(app, "#problem")
     said = inside("rank", "sim-107", "--top", "all", "--csv").stdout
     assert (tmp_path / "a.csv").read_text() == said
     whole = json.loads((tmp_path / "a.json").read_text())
