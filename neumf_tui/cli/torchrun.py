@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.cli.options import home_of, run_folder
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.training.distributed.torchrun import AGAIN, end_with_torchrun
+from neumf_tui.training.distributed.torchrun import RESTART, end_with_torchrun
 
 if TYPE_CHECKING:
     from neumf_tui.training.distributed.group import Group
-    from neumf_tui.training.distributed.torchrun import Member
+    from neumf_tui.training.distributed.torchrun import Worker
 
 
-def follow(part: "Member") -> int:
+def follow(worker: "Worker") -> int:
     """Train the run that rank 0 chooses, silently, and return the exit code."""
-    group = _join(part)
-    folder, ended = group.first((Path(), False))
+    group = _join(worker)
+    folder, ended = group.broadcast((Path(), False))
     from neumf_tui.runs.reader import read_status
     from neumf_tui.training.worker import train
 
-    return read_status(folder).exit_code if ended else train(folder, part, group)
+    return read_status(folder).exit_code if ended else train(folder, worker, group)
 
 
-def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
+def lead(worker: "Worker", folder: Path, ended: bool, json: bool) -> int:
     """Train the run with the other processes and report it, and return the exit code.
 
     If the run has ended already, nothing is trained.
@@ -37,8 +37,8 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
     from neumf_tui.views.output import print_json, say
     from neumf_tui.views.runs import print_summary
 
-    group = _join(part)
-    group.first((folder, ended))
+    group = _join(worker)
+    group.broadcast((folder, ended))
     if ended:
         status = read_status(folder)
         say(f"run {folder.name} of this job is already {status.state}")
@@ -47,24 +47,24 @@ def lead(part: "Member", folder: Path, ended: bool, json: bool) -> int:
 
     say(f"run {folder.name} in {folder}")
     with reporting(folder):
-        code = train(folder, part, group)
+        code = train(folder, worker, group)
     summary = train_summary(folder)
-    if code == 0 or (code != AGAIN and summary["metrics"] is not None):
+    if code == 0 or (code != RESTART and summary["metrics"] is not None):
         print_json(summary) if json else print_summary(summary)
     return code
 
 
-def _join(part: "Member") -> "Group":
+def _join(worker: "Worker") -> "Group":
     # As in runs/launch.py; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_torchrun()
-    from neumf_tui.training.distributed.group import join
+    from neumf_tui.training.distributed.group import join_group
 
-    return join(part)
+    return join_group(worker)
 
 
 def choose_run(
-    part: "Member",
+    worker: "Worker",
     home: Path | None,
     name: str | None,
     resume: str | None,
@@ -81,24 +81,24 @@ def choose_run(
     from neumf_tui.runs.reader import read_status
     from neumf_tui.runs.start import check_data
 
-    job = f"{part.job}: {shlex.join(sys.argv[1:])}" if part.job else ""
+    job = f"{worker.job}: {shlex.join(sys.argv[1:])}" if worker.job else ""
     folder = (
         run_folder(home, resume)
         if resume is not None
-        else find_run_of_job(part, home_of(home), name, job)
+        else find_run_of_job(worker, home_of(home), name, job)
     )
     if folder is None:
         return make(job), False
     state = read_status(folder).state
-    again = part.restarts > 0 or (resume is None and state == "finished")
+    again = worker.restarts > 0 or (resume is None and state == "finished")
     if again and state in ("finished", "stopped", "failed"):
         return folder, True
     check_data(folder, home_of(home))
-    make_ready(folder, epochs if resume is not None else None, {"processes": part.size})
+    make_ready(folder, epochs if resume is not None else None, {"processes": worker.size})
     return folder, False
 
 
-def find_run_of_job(part: "Member", home: Path, name: str | None, job: str) -> Path | None:
+def find_run_of_job(worker: "Worker", home: Path, name: str | None, job: str) -> Path | None:
     """Return the run that this command of this job has created before, if any.
 
     Raises UsageError if a restart could not find the run again.
@@ -115,10 +115,10 @@ def find_run_of_job(part: "Member", home: Path, name: str | None, job: str) -> P
             except RunError:
                 continue  # damaged, so it cannot be continued
         return None
-    if part.max_restarts and name is None:
+    if worker.max_restarts and name is None:
         raise UsageError(
-            f"torchrun --max-restarts {part.max_restarts}: a restart could not find its run; "
+            f"torchrun --max-restarts {worker.max_restarts}: a restart could not find its run; "
             "add --rdzv-id or --standalone to torchrun, or --name to train"
         )
     folder = runs_dir(home) / (name or "")
-    return folder if part.restarts and name and folder.exists() else None
+    return folder if worker.restarts and name and folder.exists() else None

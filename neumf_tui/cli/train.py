@@ -26,7 +26,7 @@ from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 
 if TYPE_CHECKING:
-    from neumf_tui.training.distributed.torchrun import Member
+    from neumf_tui.training.distributed.torchrun import Worker
 
 Columns = Annotated[
     str | None,
@@ -97,29 +97,29 @@ def train(
 ) -> None:
     """Train a model and watch it. Training continues when the screen or the connection closes."""
     from neumf_tui.cli.torchrun import follow
-    from neumf_tui.training.distributed.torchrun import member
+    from neumf_tui.training.distributed.torchrun import current_worker
 
-    part = member()
-    if part and part.rank:
-        raise typer.Exit(follow(part))
+    worker = current_worker()
+    if worker and worker.rank:
+        raise typer.Exit(follow(worker))
     if detach and plain:
         raise UsageError(
             "--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run"
         )
-    why_plain = "" if plain or json or detach or part else _why_plain()
+    why_plain = "" if plain or json or detach or worker else _why_plain()
     if gpus is not None:
         _set_gpus(gpus, changes)
     where, pins = home_of(home), tuple(pin or ())
     new = NewRun(dataset, data_dir, columns, accept_unverified, preset, config, name, pins)
     if resume is not None:
         _check_resume(new, changes, gpus)
-    if part:
+    if worker:
         if detach or on_finish or "processes" in changes:
             raise UsageError(
                 "--detach, --on-finish, --gpus, --processes: torchrun starts the processes; "
                 "leave these flags out"
             )
-        raise typer.Exit(_train_with_torchrun(part, new, changes, home, resume, json))
+        raise typer.Exit(_train_with_torchrun(worker, new, changes, home, resume, json))
     in_training = False
     if resume is None:
         folder = new.make(where, changes)
@@ -200,7 +200,7 @@ def _check_resume(new: NewRun, changes: dict[str, Any], gpus: int | None) -> Non
 
 
 def _train_with_torchrun(
-    part: "Member",
+    worker: "Worker",
     new: NewRun,
     changes: dict[str, Any],
     home: Path | None,
@@ -209,13 +209,13 @@ def _train_with_torchrun(
 ) -> int:
     from neumf_tui.cli.torchrun import choose_run, lead
 
-    changes["processes"] = part.size
+    changes["processes"] = worker.size
 
     def make(job: str) -> Path:
         return new.make(home_of(home), changes, job)
 
-    folder, ended = choose_run(part, home, new.name, resume, changes.get("epochs"), make)
-    return lead(part, folder, ended, json)
+    folder, ended = choose_run(worker, home, new.name, resume, changes.get("epochs"), make)
+    return lead(worker, folder, ended, json)
 
 
 def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -> bool:

@@ -197,7 +197,7 @@ def _check_targets(dataset: Dataset, targets: NDArray[np.int64], validation: boo
         return
     if validation:
         raise DatasetError(
-            f"{dataset.label}: no user has three interactions, which a validation item needs; "
+            f"{dataset.label}: no user has three interactions, so none has a validation item; "
             "add --no-validation"
         )
     raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")

@@ -1,4 +1,4 @@
-"""The evaluations of a run: ranks of all users, what they come to, and which epoch is best."""
+"""The evaluations of a run: ranks of all users, their metrics, and which epoch is best."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Evaluations:
-    """Each process ranks its own users; rank 0 has all ranks, and what they come to is known to everyone."""
+    """Ranks each process's own users; rank 0 gets all ranks, and every rank gets Hit@50."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Evaluations:
         group: Group,
         own: range,
     ) -> None:
-        """own: the users whom this process ranks. Raises DatasetError."""
+        """Prepare to rank `own`, this process's users; raises DatasetError."""
         self._writer = writer
         self._settings = settings
         self._group = group
@@ -53,12 +53,13 @@ class Evaluations:
             e: self._all_users(e.candidates) for e in (self.evaluator, self.validator) if e
         }
         self.hits: dict[int, float] = {}
-        """Hit@50 of every epoch evaluated, of the validation items where there are any: what `best` goes by."""
+        """Hit@50 of each evaluated epoch, by which `best` is chosen; of the validation items where
+        there are any."""
         self._ranks: NDArray[np.float32] | None = None
-        """Of the evaluation before."""
+        """Ranks of the previous evaluation."""
 
     def read_tape(self, until: int) -> None:
-        """Take in what earlier trainers of this run evaluated, up to epoch `until`, where this one begins."""
+        """Read what earlier trainers of this run evaluated, up to epoch `until`."""
         folder = self._writer.folder
         for epoch in rank_epochs(folder):
             if epoch <= until:
@@ -68,7 +69,10 @@ class Evaluations:
                 )
 
     def popularity(self) -> tuple[Metrics, Metrics | None]:
-        """Metrics of the model that scores by popularity: of the held-out items, and of the validation items if there are."""
+        """Return the metrics of ranking by popularity.
+
+        Those of the held-out items, and of the validation items; None where there are none.
+        """
         both = [
             metrics_from_ranks(self._all_users(evaluator.popularity_ranks()), candidates)
             for evaluator, candidates in self._candidates.items()
@@ -76,11 +80,11 @@ class Evaluations:
         return both[0], both[1] if self.validator else None
 
     def evaluate(self, model: NeuMF, epoch: int, report: Callable[[float], None]) -> float:
-        """Rank everyone by the `model` after `epoch` and tell of it; the seconds it took. Raises NeumfTuiError, OSError.
+        """Rank all users by the `model` after `epoch`, write the result, and return the seconds.
 
-        `report` is told the share of this process's users done, now and then.
+        `report` gets the share of this process's users done. Raises NeumfTuiError, OSError.
         """
-        begun = time.perf_counter()
+        began = time.perf_counter()
         passes = 2 if self.validator else 1
         ranks = self._ranks_of(self.evaluator, model, lambda share: report(share / passes))
         deciding = ranks
@@ -88,16 +92,16 @@ class Evaluations:
             deciding = self._ranks_of(
                 self.validator, model, lambda share: report((1 + share) / passes)
             )
-        self.hits[epoch] = self._group.first(_hit_rate(deciding))
+        self.hits[epoch] = self._group.broadcast(_hit_rate(deciding))
         if self._group.rank:
-            return time.perf_counter() - begun
+            return time.perf_counter() - began
         metrics = metrics_from_ranks(ranks, self._candidates[self.evaluator])
         validation = (
             metrics_from_ranks(deciding, self._candidates[self.validator])
             if self.validator
             else None
         )
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - began
         entered = left = 0
         if self._ranks is not None:
             before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
@@ -122,32 +126,36 @@ class Evaluations:
 
     @property
     def best(self) -> int | None:
-        """The epoch of the highest Hit@50, the earliest if equal."""
+        """The epoch with the highest Hit@50, the earliest if several have it."""
         return max(self.hits, key=lambda epoch: (self.hits[epoch], -epoch), default=None)
 
     def stale(self) -> str:
-        """Why training ends early: validation has not bettered for as long as `early_stop` allows; empty if it goes on."""
+        """Return why training must end early, empty if it must not.
+
+        It ends when validation has not improved for as many evaluations as `early_stop` allows.
+        """
         patience, best = self._settings.early_stop, self.best
         if not patience or best is None:
             return ""
-        # The fused model has all its patience before it: what GMF and MLP did apart does not count.
+        # Evaluations of pre-training do not count against the fused model.
         since = sum(epoch > max(best, self._settings.pretrain) for epoch in self.hits)
         if since < patience:
             return ""
-        return (
-            f"early stop: validation Hit@50 has been best at epoch {best}, {since} evaluations ago"
-        )
+        return f"early stop: validation Hit@50 was best at epoch {best}, {since} evaluations ago"
 
     def _ranks_of(
         self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]
     ) -> NDArray[np.float32]:
-        """Ranks of all users at rank 0, of this process's own elsewhere; raises NeumfTuiError on every rank if on any."""
+        """Return ranks of all users at rank 0, of this process's own elsewhere.
+
+        Raises NeumfTuiError on every rank if on any.
+        """
         own, problem = np.empty(0, np.float32), ""
         try:
             own = evaluator.ranks(model, report)
         except NeumfTuiError as error:
             problem = str(error)
-        # Nobody may wait for the ranks of a process that has none.
+        # No process may wait for the ranks of one that has none.
         problems = self._group.counts(bool(problem))
         if any(problems):
             raise NeumfTuiError(
@@ -156,7 +164,7 @@ class Evaluations:
         return self._all_users(own)
 
     def _all_users(self, own: NDArray[T]) -> NDArray[T]:
-        """At rank 0, those of all ranks; elsewhere `own`, as it is."""
+        """Return the values of all processes at rank 0; elsewhere `own` as it is."""
         if self._group.size == 1:
             return own
         whole = self._group.gather_rows(torch.from_numpy(own), self._counts)
@@ -164,5 +172,5 @@ class Evaluations:
 
 
 def _hit_rate(ranks: NDArray[np.float32]) -> float:
-    """Share of all users with a hit: enough to compare epochs of one run."""
+    """Return the share of all users with a hit: enough to compare epochs of one run."""
     return float(np.mean(ranks <= events.CUTOFF))

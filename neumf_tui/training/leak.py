@@ -1,4 +1,4 @@
-"""Whether training or ranking knows of held-out items what it must not: tried on data that have no structure."""
+"""The check for leaks: whether training or ranking knows held-out items it must not know."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,31 +19,30 @@ from neumf_tui.training.device import pick_device, set_threads
 from neumf_tui.training.trainer import Trainer
 
 FALSE_ALARMS = 0.01
-"""How often settings that do not leak are found to differ from chance, at most."""
+"""Highest probability that settings without a leak are reported to differ from chance."""
 TWIN_STEPS = 20
-"""Steps of each twin: negatives are drawn alike in all steps, so what they see of held-out items shows in the first."""
-
+"""Steps of each twin. All steps draw negatives in the same way, so a leak shows in the first."""
 
 
 @dataclass(frozen=True)
 class LeakCheck:
-    """What came of it."""
+    """The result of a check for leaks."""
 
     blind: bool
-    """Whether training gives the same weights, bit for bit, whatever is held out."""
+    """Whether training gives the same weights, bit for bit, whichever items are held out."""
     steps: int
-    """After so many steps."""
+    """Steps after which the weights were compared."""
     rounds: int
     num_ranks: int
-    """Held-out items ranked, of all rounds."""
+    """Held-out items ranked in all rounds."""
     num_candidates: tuple[int, int]
-    """Fewest and most that one of them was ranked among."""
+    """Fewest and most candidates that one of them was ranked among."""
     findings: list[Finding]
-    """Each metric beside chance, after the last epoch."""
+    """Each metric compared with chance, after the last epoch."""
 
     @property
     def verdict(self) -> str:
-        """`pass`; `leak`; or `fault`: held-out items stand lower than chance puts them."""
+        """`pass`, `leak`, or `fault`: held-out items rank lower than chance gives."""
         verdicts = {finding.verdict for finding in self.findings}
         if not self.blind or "above" in verdicts:
             return "leak"
@@ -51,17 +50,18 @@ class LeakCheck:
 
 
 def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report) -> LeakCheck:
-    """Train with `settings` on `rounds` copies of `dataset` without structure, and compare the figures with chance.
+    """Train on `rounds` copies of `dataset` without structure, and compare metrics with chance.
 
-    They are those after the last epoch, when a leak has had the longest time to grow. Validation is kept apart as
-    the settings say, but stops nothing and chooses nothing: of such data it knows no better epoch, and would mostly take
-    an early one, after which there is little to see yet.
+    The metrics are those after the last epoch, when a leak has had the longest time to grow.
+    Validation items are kept apart as the settings say, but neither stop training nor choose an
+    epoch: on such data no epoch is better, and an early one would show little.
 
-    A weak leak drowns in the noise of some hundred ranks. So twins are trained as well, from the same seed on the same pairs,
-    with different items held out: where training does not see those, both have the same weights.
+    A weak leak is lost in the noise of some hundred ranks. So two twins are trained as well, from
+    the same seed and on the same pairs, with different items held out: if training does not see
+    these, both have the same weights.
 
-    Raises UsageError for a device that is not there, DatasetError where nothing is held out or there is nothing to draw,
-    NeumfTuiError where a score is not a number.
+    Raises UsageError for a missing device, DatasetError where nothing is held out or there is
+    nothing to draw, NeumfTuiError where a score is not a number.
     """
     device = pick_device(settings.device)
     set_threads(settings)
@@ -73,7 +73,9 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
             evaluator = Evaluator(null, device)
             trainer = Trainer(null, replace(settings, seed=settings.seed + number), device)
             for epoch in range(1, settings.epochs + 1):
-                report(Progress(f"round {number + 1} of {rounds}: epochs", epoch - 1, settings.epochs))
+                report(
+                    Progress(f"round {number + 1} of {rounds}: epochs", epoch - 1, settings.epochs)
+                )
                 for batch in trainer.batches(epoch):
                     trainer.step(batch)
             ranks.append(evaluator.ranks(trainer.scored(settings.epochs)))
@@ -87,9 +89,10 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
 
 
 def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
-    """Steps taken from the same seed on the same pairs with other items held out, and whether the weights are the same bits.
+    """Train twins with different items held out, and compare their weights bit by bit.
 
-    On the CPU, where a step can be done again exactly.
+    Returns the number of steps, and whether the weights are the same. Both start from the same
+    seed, on the same pairs, and train on the CPU, where a step can be repeated exactly.
     """
     cpu = torch.device("cpu")
     with _deterministic():
@@ -113,7 +116,7 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    """Sums in an order that is always the same, as in a run."""
+    """Compute sums in a fixed order, as in a run."""
     before = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("error")
     try:

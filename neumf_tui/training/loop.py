@@ -1,4 +1,4 @@
-"""The training loop of a run: steps, evaluations, checkpoints, and what it writes of them."""
+"""The training loop of a run: steps, evaluations, checkpoints, and the events it writes."""
 
 import time
 
@@ -16,13 +16,13 @@ from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
-from neumf_tui.training.requests import Orders
+from neumf_tui.training.requests import PendingRequests
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25
 """Time between `steps` events: the only place inside an epoch that waits for the GPU."""
-LOOK_SECONDS = 0.05
-"""Time between looks for requests, and for whether a flush is due."""
+CHECK_SECONDS = 0.05
+"""Time between checks for requests, and for whether a flush is due."""
 HEARTBEAT_SECONDS = 1.0
 POINTS = 16
 """Points of a `steps` event; more steps than that are averaged."""
@@ -33,14 +33,15 @@ class Diverged(NeumfTuiError):
 
 
 class Stop(Exception):
-    """Leave the loop after the step under way."""
+    """Leave the loop after the current step."""
 
 
 class Loop:
     """Trains one run to its last epoch, or until it is asked to stop.
 
-    In a group every process runs the same loop, and rank 0 decides: when to look up from the steps, and what to do then.
-    So all of them make the same steps, and none waits for what the others do not do.
+    In a group every process runs the same loop, and rank 0 decides when to check for requests and
+    what to do then. So all processes take the same steps, and none waits for something that the
+    others do not do.
     """
 
     def __init__(
@@ -58,48 +59,53 @@ class Loop:
         self.evaluations = Evaluations(
             writer, dataset, settings, device, self.group, self.trainer.pairs.own
         )
-        self.orders = Orders(writer, dataset.user_ids, self.group)
+        self.requests = PendingRequests(writer, dataset.user_ids, self.group)
         self.progress = TrainingProgress()
         self.early_stop = ""
-        """Not empty: training ended before its last epoch, for this reason."""
+        """Why training ended before its last epoch; empty: it did not."""
         self._state = "running"
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
-        self._flushed = self._looked = self._beat = 0.0
+        self._flushed = self._checked = self._beat = 0.0
+        """When the last flush, check and heartbeat were; 0: do it after the next step."""
         self._stride = 1
-        """Steps from one look to the next, in a group."""
+        """Steps from one check to the next, in a group."""
         self._steps = 0
-        """Since the last look, in a group."""
+        """Steps since the last check, in a group."""
 
     def run(self, pid: int) -> None:
-        """Train from the last checkpoint on; raises Stop when asked to, Diverged, NeumfTuiError, or OSError."""
+        """Train from the last checkpoint on.
+
+        Raises Stop when asked to, Diverged, NeumfTuiError, or OSError.
+        """
         self._pid = pid
-        if checkpoint := self.group.first(last_checkpoint(self.writer.folder)):
+        if checkpoint := self.group.broadcast(last_checkpoint(self.writer.folder)):
             self.progress = self.trainer.load(checkpoint)
             self.evaluations.read_tape(self.progress.epoch)
-        self.orders.take(
-            self.progress.epoch
-        )  # an extension comes before the first look at how many epochs there are
+        self.requests.read(self.progress.epoch)  # may change the number of epochs
         self._start()
-        while self.progress.epoch < self.orders.epochs:
+        while self.progress.epoch < self.requests.epochs:
             self._train_epoch()
             epoch = self.progress.epoch
-            if epoch % self.settings.eval_every == 0 or epoch == self.orders.epochs:
-                seconds = self.evaluations.evaluate(
-                    self.trainer.scored(epoch), epoch, self._evaluating
-                )
-                self.progress = replace(
-                    self.progress, evaluate_seconds=self.progress.evaluate_seconds + seconds
-                )
+            if epoch % self.settings.eval_every == 0 or epoch == self.requests.epochs:
+                self._evaluate(epoch)
                 self.checkpoint()
-                self.orders.take(epoch + 1)
-                if epoch >= self.orders.epochs:
+                self.requests.read(epoch + 1)
+                if epoch >= self.requests.epochs:
                     return
-                if self.orders.stop_reason:
+                if self.requests.stop_reason:
                     raise Stop
                 if reason := self.evaluations.stale():
                     self.early_stop = reason
                     return
+
+    def _evaluate(self, epoch: int) -> None:
+        def report(share: float) -> None:
+            self._heartbeat(at_most_every=HEARTBEAT_SECONDS, evaluated=share)
+
+        seconds = self.evaluations.evaluate(self.trainer.scored(epoch), epoch, report)
+        seconds += self.progress.evaluate_seconds
+        self.progress = replace(self.progress, evaluate_seconds=seconds)
 
     def _start(self) -> None:
         popularity, of_validation = self.evaluations.popularity()
@@ -122,12 +128,14 @@ class Loop:
             )
         )
         if skipped := self.trainer.pairs.skipped:
-            text = (
+            self._warn(
                 f"{skipped:,} training pairs left out: their users have every item, so no negatives"
             )
-            self.writer.event(events.Warned(t=time.time(), text=text))
         self._started = time.perf_counter() - self.progress.total_seconds
         self._heartbeat()
+
+    def _warn(self, text: str) -> None:
+        self.writer.event(events.Warned(t=time.time(), text=text))
 
     def _device_name(self) -> str:
         device, many = self.trainer.device, self.group.size > 1
@@ -138,31 +146,28 @@ class Loop:
         return f"{self.group.size} × {name}" if many else name
 
     @property
-    def _place(self) -> str:
-        """The device in short."""
+    def _short_device_name(self) -> str:
         device = self.trainer.device
         return f"{self.group.size} × {device.type}" if self.group.size > 1 else str(device)
 
     def _gpu(self) -> str:
+        """Return the GPU's UUID, by which NVML finds it whatever CUDA_VISIBLE_DEVICES is."""
         device = self.trainer.device
-        # By its UUID a viewer finds the same device in NVML, whatever CUDA_VISIBLE_DEVICES made of the numbers.
         return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else ""
 
     def _train_epoch(self) -> None:
-        """The steps of one epoch, from wherever the last checkpoint left it."""
-        number, begun = self.progress.epoch + 1, time.perf_counter()
+        """Take the steps of one epoch, from where the last checkpoint left off."""
+        number, began = self.progress.epoch + 1, time.perf_counter()
         first, before = self.progress.step, self.progress.train_seconds
-        self.trainer.planned = self.orders.epochs
-        self._looked = self._steps = (
-            0  # what came in between two epochs is seen after the first step
-        )
+        self.trainer.planned = self.requests.epochs
+        self._checked, self._steps = 0.0, 0  # check for requests after the first step
         for batch in self.trainer.batches(number, first):
             self._losses.append(self.trainer.step(batch))
             self._sizes.append(batch.size * self.trainer.terms)
-            if self._is_time():
-                begun += self._look(before + time.perf_counter() - begun)
+            if self._is_check_due():
+                began += self._check(before + time.perf_counter() - began)
         self._flush()
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - began
         pairs = self.trainer.pairs.total
         done = pairs - min(pairs, first * self.settings.batch_size)
         self.writer.event(
@@ -179,45 +184,46 @@ class Loop:
         )
         self._heartbeat()
 
-    def _is_time(self) -> bool:
-        """Whether to look up from the steps: by the clock, and in a group after as many steps as rank 0 has said."""
+    def _is_check_due(self) -> bool:
+        """Return whether to check now: by the clock, in a group after a fixed number of steps."""
         if self.group.size == 1:
-            return time.perf_counter() - self._looked >= LOOK_SECONDS
+            return time.perf_counter() - self._checked >= CHECK_SECONDS
         self._steps += 1
-        return self._steps >= self._stride or not self._looked
+        return self._steps >= self._stride or not self._checked
 
-    def _look(self, train_seconds: float) -> float:
-        """Write what there is to write and do what is asked for; the seconds spent paused. Raises Stop, Diverged."""
+    def _check(self, train_seconds: float) -> float:
+        """Write what is due, do what is requested, and return the seconds spent paused.
+
+        Raises Stop, Diverged.
+        """
         now = time.perf_counter()
         flush = now - self._flushed >= FLUSH_SECONDS
         if self.group.size > 1:
-            fit = (
-                int(self._steps / max(now - self._looked, 1e-9) * LOOK_SECONDS)
-                if self._looked
-                else self._stride
-            )
-            flush, self._stride = self.group.first((flush, max(1, min(fit, 2 * self._stride))))
+            stride = self._stride
+            if self._checked:
+                stride = int(self._steps / max(now - self._checked, 1e-9) * CHECK_SECONDS)
+            stride = max(1, min(stride, 2 * self._stride))
+            flush, self._stride = self.group.broadcast((flush, stride))
         if flush:
             self._flush()
             self._flushed = now
-        self._looked, self._steps = now, 0
+        self._checked, self._steps = now, 0
         paused = self._obey(train_seconds)
-        if self._looked:
-            self._looked = time.perf_counter()
+        if self._checked:
+            self._checked = time.perf_counter()
         return paused
 
     def _flush(self) -> None:
-        """Fetch the losses since the last flush and write them; raises Diverged at the first that is not finite."""
+        """Fetch and write the losses since the last flush; raises Diverged if one is not finite."""
         if not self._losses:
             return
         summed = torch.stack(self._losses).cpu().double()
-        self.group.sum_(summed)
+        self.group.all_reduce(summed)
         losses, sizes = summed.numpy(), np.array(self._sizes)
         first = self.progress.epoch * self.trainer.steps + self.progress.step
         self._losses, self._sizes = [], []
         while self.trainer.notes:
-            self.writer.event(events.Warned(t=time.time(), text=self.trainer.notes.pop(0)))
-        bad = np.flatnonzero(~np.isfinite(losses))
+            self._warn(self.trainer.notes.pop(0))
         groups = np.array_split(np.arange(len(losses)), min(POINTS, len(losses)))
         means = [float(losses[g].sum() / sizes[g].sum()) for g in groups]
         self.writer.event(
@@ -227,69 +233,70 @@ class Loop:
                 losses=[mean if np.isfinite(mean) else None for mean in means],
             )
         )
+        bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
             step = self.progress.step + int(bad[0]) + 1
             raise Diverged(
-                f"the loss is {losses[bad[0]]} at epoch {self.progress.epoch + 1}, step {step} of {self.trainer.steps}: "
-                "training has diverged; try a smaller --learning-rate"
+                f"the loss is {losses[bad[0]]} at epoch {self.progress.epoch + 1}, step {step} of "
+                f"{self.trainer.steps}: training has diverged; try a smaller --learning-rate"
             )
-        # Added one by one, so that the sum does not depend on when flushes fell.
+        # Added one by one, so that the sum does not depend on when flushes happened.
         total = self.progress.loss_sum
         for loss in losses.tolist():
             total += loss
-        self.progress = replace(
-            self.progress, step=self.progress.step + len(losses), loss_sum=total
-        )
+        step = self.progress.step + len(losses)
+        self.progress = replace(self.progress, step=step, loss_sum=total)
         self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
 
     def _obey(self, train_seconds: float) -> float:
-        """Take requests and signals and do what they ask; the seconds spent paused. Raises Stop."""
-        orders = self.orders
-        orders.take(self.progress.epoch + 1)
-        if not (orders.stop_reason or orders.pause or orders.save):
+        """Do what requests and signals ask, and return the seconds spent paused; raises Stop."""
+        requests = self.requests
+        requests.read(self.progress.epoch + 1)
+        if not (requests.stop_reason or requests.pause or requests.save):
             return 0.0
         self._flush()
-        if self.progress.step == self.trainer.steps and not orders.discard:
-            self._looked = 0.0  # the epoch's own end comes first: it may evaluate and save
+        if self.progress.step == self.trainer.steps and not requests.discard:
+            self._checked = 0.0  # first finish the epoch: it may evaluate and save
             return 0.0
         self.progress = replace(self.progress, train_seconds=train_seconds)
-        begun = time.perf_counter()
-        if orders.pause:
+        began = time.perf_counter()
+        if requests.pause:
             self._pause()
-        if orders.stop_reason:
-            if not orders.discard:
+        if requests.stop_reason:
+            if not requests.discard:
                 self.checkpoint()
             raise Stop
         self._save_if_asked()
-        return time.perf_counter() - begun
+        return time.perf_counter() - began
 
     def _pause(self) -> None:
-        """Wait until told to go on or to stop; the time does not count as training."""
+        """Wait until asked to continue or to stop; this time does not count as training."""
         self.writer.event(events.Paused(t=time.time()))
         self._state = "paused"
         self._heartbeat()
-        while self.orders.pause and not self.orders.stop_reason:
+        while self.requests.pause and not self.requests.stop_reason:
             self._save_if_asked()
-            begun = time.perf_counter()
-            time.sleep(LOOK_SECONDS)
-            self._started += time.perf_counter() - begun
-            self.orders.take(self.progress.epoch + 1)
+            began = time.perf_counter()
+            time.sleep(CHECK_SECONDS)
+            self._started += time.perf_counter() - began
+            self.requests.read(self.progress.epoch + 1)
             self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
         self._state = "running"
-        if not self.orders.stop_reason:
+        if not self.requests.stop_reason:
             self.writer.event(events.Resumed(t=time.time()))
             self._heartbeat()
 
     def _save_if_asked(self) -> None:
-        if self.orders.save:
-            self.orders.save = False
+        if self.requests.save:
+            self.requests.save = False
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Save where the run stands; `best` follows the highest Hit@50 on validation."""
+        """Save the current state; `best` names the epoch with the highest Hit@50 on validation."""
         self.trainer.save(self.writer.folder, self.timed())
         if not self.group.rank and (best := self.evaluations.best) is not None:
-            # By the rank tape, so that a kill between a checkpoint and its pointer leaves nothing stale.
+            # From the rank tape, so that a kill between a checkpoint and its pointer leaves
+            # nothing out of date.
             set_pointer(self.writer.folder, "best", file_name(TrainingProgress(epoch=best)))
         name, progress = file_name(self.progress), self.progress
         self.writer.event(
@@ -298,25 +305,23 @@ class Loop:
         self._heartbeat()
 
     def timed(self) -> TrainingProgress:
-        """Progress with the time the run has taken until now, earlier stretches included."""
+        """Return the progress with the run's time until now, earlier trainers included."""
         return replace(self.progress, total_seconds=time.perf_counter() - self._started)
-
-    def _evaluating(self, share: float) -> None:
-        self._heartbeat(at_most_every=HEARTBEAT_SECONDS, evaluated=share)
 
     def _heartbeat(self, at_most_every: float = 0.0, evaluated: float = 0.0) -> None:
         now = time.monotonic()
-        if now - self._beat >= at_most_every:
-            self._beat = now
-            self.writer.status(
-                events.Status(
-                    state=self._state,
-                    pid=self._pid,
-                    epoch=self.progress.epoch,
-                    step=self.progress.step,
-                    steps=self.trainer.steps,
-                    evaluated=evaluated,
-                    epochs=self.orders.epochs,
-                    device=self._place,
-                )
+        if now - self._beat < at_most_every:
+            return
+        self._beat = now
+        self.writer.status(
+            events.Status(
+                state=self._state,
+                pid=self._pid,
+                epoch=self.progress.epoch,
+                step=self.progress.step,
+                steps=self.trainer.steps,
+                evaluated=evaluated,
+                epochs=self.requests.epochs,
+                device=self._short_device_name,
             )
+        )

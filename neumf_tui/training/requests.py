@@ -1,4 +1,4 @@
-"""What people have asked of a trainer, by request or by signal, and it has not done yet."""
+"""Requests and signals that a trainer has received but not carried out yet."""
 
 import signal
 import time
@@ -11,8 +11,8 @@ from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.distributed.group import Group
 
 
-class Orders:
-    """Takes requests, answers each with an event, and says what is to be done; the loop does it."""
+class PendingRequests:
+    """Reads requests, answers each with an event, and tells the loop what to do."""
 
     def __init__(self, writer: RunWriter, user_ids: Sequence[str], group: Group) -> None:
         self._writer = writer
@@ -21,53 +21,52 @@ class Orders:
         self._user_ids = user_ids
         info, before = read_info(writer.folder), read_snapshot(writer.folder)
         self.epochs = before.planned or info.epochs
-        """The run ends after this many."""
+        """Number of epochs after which the run ends."""
         self._pinned = list(info.pins if before.pinned is None else before.pinned)
         self.stop_reason = ""
-        """Not empty: stop, for this reason."""
+        """Why to stop; empty: do not stop."""
         self.discard = False
         """Stop without a checkpoint."""
         self.pause = False
         self.save = False
-        """Write a checkpoint of where the run stands."""
+        """Write a checkpoint of the current state."""
 
-    def take(self, epoch: int) -> None:
-        """Take the requests and signals that have come in; `epoch` is the one under way, from 1.
+    def read(self, epoch: int) -> None:
+        """Read new requests and signals; `epoch` is the current one, from 1.
 
-        Rank 0 takes them, and every rank then knows of the same: what they do together they do in the same order.
+        Rank 0 reads them, and then every rank knows them, so that all act on them in the same
+        order.
         """
         if self._group.rank == 0:
-            self._take_all(epoch)
+            self._read_all(epoch)
         if self._group.size > 1:
-            own = self.epochs, self.stop_reason, self.discard, self.pause, self.save
-            self.epochs, self.stop_reason, self.discard, self.pause, self.save = self._group.first(
-                own
+            state = self.epochs, self.stop_reason, self.discard, self.pause, self.save
+            self.epochs, self.stop_reason, self.discard, self.pause, self.save = (
+                self._group.broadcast(state)
             )
 
-    def _take_all(self, epoch: int) -> None:
+    def _read_all(self, epoch: int) -> None:
         self.stop_reason = self.stop_reason or self._signal
         for request in take_requests(self._writer.folder):
-            problem = self._take(request, epoch)
-            # The effect first: a crash in between leaves a request without its answer, never an answer without its effect.
+            problem = self._apply(request, epoch)
+            # The answer comes after the effect: a crash in between leaves a request without its
+            # answer, never an answer without its effect.
             if problem:
-                self._writer.event(
-                    events.Warned(t=time.time(), text=f"request {request.what}: {problem}")
-                )
+                text = f"request {request.what}: {problem}"
+                self._writer.event(events.Warned(t=time.time(), text=text))
             else:
                 self._writer.event(
                     events.Requested(t=time.time(), what=request.what, argument=request.argument)
                 )
 
-    def _take(self, request: Request, epoch: int) -> str:
-        """Note one request; what is wrong with it, if anything."""
+    def _apply(self, request: Request, epoch: int) -> str:
+        """Apply one request, and return what is wrong with it, if anything."""
         match request.what:
             case requests.STOP:
                 self.stop_reason = "stopped on request"
             case requests.STOP_NOW:
-                self.stop_reason, self.discard = (
-                    "stopped at once on request, without a checkpoint",
-                    True,
-                )
+                self.stop_reason = "stopped at once on request, without a checkpoint"
+                self.discard = True
             case requests.PAUSE:
                 self.pause = True
             case requests.RESUME:
@@ -79,12 +78,13 @@ class Orders:
             case requests.PIN | requests.UNPIN:
                 return self._pin(request)
             case _:
-                return "not known to this version"
+                return "this version does not know it"
         return ""
 
     def _extend(self, argument: str, epoch: int) -> str:
-        if not argument.isdecimal() or int(argument) < max(epoch, 1):
-            return f"{argument!r} is not a number of epochs from {max(epoch, 1)}, the one under way"
+        least = max(epoch, 1)
+        if not argument.isdecimal() or int(argument) < least:
+            return f"{argument!r} is not a number of epochs from {least} (the current one) on"
         self.epochs = int(argument)
         self._writer.event(events.Extended(t=time.time(), epochs=self.epochs))
         return ""
@@ -101,4 +101,5 @@ class Orders:
         return ""
 
     def on_signal(self, number: int, _frame: object) -> None:
+        """Remember to stop; a handler for `signal.signal`."""
         self._signal = f"stopped by {signal.Signals(number).name}"

@@ -86,7 +86,7 @@ class GradientStep(ABC):
 
     @torch.inference_mode()
     def _update(self, batch: Batch) -> None:
-        self.group.sum_(self.weights.gradient[self.weights.user_cells :])
+        self.group.all_reduce(self.weights.gradient[self.weights.user_cells :])
         if self.objective.settings.clip:
             self._clip(self._paths() if self.objective.separate_paths(batch) else [self._whole()])
         self.weights.update()
@@ -96,7 +96,7 @@ class GradientStep(ABC):
         for users, others in models:
             squares = _sum_of_squares(users)
             # Each process has the gradient of its own users, and all have that of the rest.
-            self.group.sum_(squares)
+            self.group.all_reduce(squares)
             norm = (squares + _sum_of_squares(others)).sqrt()
             for gradient in (*users, *others):
                 gradient.mul_((self.objective.settings.clip / (norm + 1e-6)).clamp(max=1))

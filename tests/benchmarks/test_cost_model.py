@@ -32,7 +32,7 @@ class Counted(Group):
         self.rank, self.size = rank, 4
         self.sent: list[int] = []
 
-    def sum_(self, tensor: Tensor) -> None:
+    def all_reduce(self, tensor: Tensor) -> None:
         self.sent.append(tensor.nbytes)
 
 

@@ -119,7 +119,7 @@ def test_a_run_with_everything_on_is_stopped_in_epochs_and_ends_in_the_same_bits
 
             def stop(done: int, at: int | None = stop_after, loop: Loop = loop) -> None:
                 if done == at:
-                    loop.orders.stop_reason, loop._looked = "test", 0.0
+                    loop.requests.stop_reason, loop._checked = "test", 0.0
 
             spy_steps(loop, stop)
             if stop_after:

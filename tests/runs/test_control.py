@@ -257,7 +257,7 @@ def test_a_request_nobody_knows_is_a_warning(live: Path) -> None:
     send_request(live, "dance")
     wait_for(
         lambda: (
-            "request dance: not known to this version"
+            "request dance: this version does not know it"
             in [text for _, text in read_snapshot(live).log]
         )
     )

@@ -1,4 +1,4 @@
-"""Several processes train as one: the same ranks, the same orders, and on again after any of them has died."""
+"""Several processes train as one: the same ranks, the same requests, and a restart after any of them has died."""
 
 import dataclasses
 import os
@@ -30,7 +30,7 @@ from neumf_tui.runs.reader import (
 from neumf_tui.runs.requests import CHECKPOINT, EXTEND, PAUSE, RESUME, STOP
 from neumf_tui.runs.writer import write_info, write_status
 from neumf_tui.training.device import pick_device
-from neumf_tui.training.distributed.torchrun import Member
+from neumf_tui.training.distributed.torchrun import Worker
 from tests.support.commands import Cli, run_cli
 
 # Of many ways to learn, one that forgives rounding: the sums of two processes differ in the last bit from those of one, and
@@ -131,7 +131,7 @@ def test_two_processes_give_the_ranks_of_one(cli: Cli, whole: Path, own_home: Pa
     assert not (two / "trainer.log").read_text()
 
 
-def test_orders_reach_every_process(live: Path) -> None:
+def test_requests_reach_every_process(live: Path) -> None:
     """Pause, save, go on, extend, stop: nothing hangs, and both processes are gone at the end."""
     assert len(ranks_of_run(live)) == 2
     assert ask(live, PAUSE).state == "paused"
@@ -258,8 +258,8 @@ def test_a_gpu_for_each_process_or_a_word_of_how_many_there_are(cli: Cli, own_ho
 
     have = torch.cuda.device_count()
     with pytest.raises(UsageError, match=f"{have} CUDA device|finds no CUDA"):
-        pick_device("cuda", Member(0, have + 2, 0, have + 2, 0, 3, ""))
-    assert pick_device("cpu", Member(1, 2, 1, 2, 0, 3, "")).type == "cpu"
+        pick_device("cuda", Worker(0, have + 2, 0, have + 2, 0, 3, ""))
+    assert pick_device("cpu", Worker(1, 2, 1, 2, 0, 3, "")).type == "cpu"
     for flags, problem in (
         (("--gpus", "2", "--device", "cpu"), "--gpus 2 means --device cuda"),
         (("--processes", "2", "--device", "cuda:1"), "expected auto, cpu or cuda"),
@@ -311,8 +311,8 @@ def test_torchrun_itself_goes_on_with_its_run_after_a_restart(pair: Path, own_ho
         np.testing.assert_array_equal(read_ranks(folder, epoch), read_ranks(pair, epoch))
 
 
-def part(**changes: object) -> Member:
-    return dataclasses.replace(Member(0, 2, 0, 2, 0, 3, "films"), **changes)  # type: ignore[arg-type]
+def part(**changes: object) -> Worker:
+    return dataclasses.replace(Worker(0, 2, 0, 2, 0, 3, "films"), **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def test_a_command_of_a_job_goes_on_with_its_own_run(
         return own_home / "runs" / "new"
 
     def choose(
-        member: Member, name: str | None = None, resume: str | None = None
+        member: Worker, name: str | None = None, resume: str | None = None
     ) -> tuple[str, bool]:
         folder, ended = choose_run(member, own_home, name, resume, None, make)
         return folder.name, ended

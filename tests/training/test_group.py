@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from neumf_tui.errors import UsageError
-from neumf_tui.training.distributed.group import Group, Together, agree_on_round, join
-from neumf_tui.training.distributed.torchrun import Member, Word, member
+from neumf_tui.training.distributed.group import DistributedGroup, Group, agree_on_round, join_group
+from neumf_tui.training.distributed.torchrun import Worker, WorkerMessage, current_worker
 
 
 def group_of(size: int) -> Group:
@@ -49,23 +49,26 @@ def test_torchruns_environment() -> None:
         "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "TORCHELASTIC_RESTART_COUNT": "2",
         "TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_RUN_ID": "films",
     }  # fmt: skip
-    assert member(environment) == Member(5, 8, 1, 4, 2, 3, "films")
-    assert not member(environment).is_last_try
-    assert member(environment | {"TORCHELASTIC_RESTART_COUNT": "3"}).is_last_try
-    assert member(environment | {"TORCHELASTIC_RUN_ID": "none"}).job == "", (
+    assert current_worker(environment) == Worker(5, 8, 1, 4, 2, 3, "films")
+    assert not current_worker(environment).is_last_try
+    assert current_worker(environment | {"TORCHELASTIC_RESTART_COUNT": "3"}).is_last_try
+    assert current_worker(environment | {"TORCHELASTIC_RUN_ID": "none"}).job == "", (
         "torchrun's word for no name"
     )
     for name in environment:
-        assert member({key: value for key, value in environment.items() if key != name}) is None
+        assert (
+            current_worker({key: value for key, value in environment.items() if key != name})
+            is None
+        )
 
 
 def test_alone_nothing_is_joined() -> None:
-    group, tensor = join(None), torch.ones(3)
-    assert type(join(Member(0, 1, 0, 1, 0, 0, ""))) is Group
-    group.sum_(tensor)
+    group, tensor = join_group(None), torch.ones(3)
+    assert type(join_group(Worker(0, 1, 0, 1, 0, 0, ""))) is Group
+    group.all_reduce(tensor)
     assert type(group) is Group
     assert tensor.tolist() == [1, 1, 1]
-    assert group.first("word") == "word"
+    assert group.broadcast("word") == "word"
     assert group.counts(7) == [7]
     assert torch.equal(group.gather_rows(tensor, [3]), tensor)
     assert group.users(np.array([0, 5, 6])) == range(2)
@@ -97,19 +100,19 @@ def _member(rank: int, folder: str) -> None:
 
     store = dist.FileStore(str(Path(folder) / "store"), 2)
     store.set_timeout(timedelta(seconds=60))
-    group = Together(rank, 2, 2, store)
+    group = DistributedGroup(rank, 2, 2, store)
     tensor = torch.full((2, 2), rank + 1.0)
-    group.sum_(tensor)
+    group.all_reduce(tensor)
     assert group.counts(rank + 5) == [5, 6]
-    words = [group.first({"rank": rank}), group.first(None if rank else "x" * 10_000)]
+    words = [group.broadcast({"rank": rank}), group.broadcast(None if rank else "x" * 10_000)]
     rows = torch.arange(3.0)[:, None].expand(3, 4) if rank else torch.full((2, 4), 9.0)
     gathered = group.gather_rows(rows, [2, 3])
     none = group.gather_rows(rows[:0], [0, 0])
-    assert group.failed() is None
-    group.sum_(tensor.clone())  # both have looked
-    word = group.fail(Word(f"process {rank}", rank, final=False))
-    assert word == group.failed() and word.exit_code in (0, 1)
-    assert group.first(word) == word, "the first word counts for both"
+    assert group.failure() is None
+    group.all_reduce(tensor.clone())  # both have looked
+    word = group.report_failure(WorkerMessage(f"process {rank}", rank, final=False))
+    assert word == group.failure() and word.exit_code in (0, 1)
+    assert group.broadcast(word) == word, "the first word counts for both"
     group.leave()
     torch.save((tensor, words, gathered, none), Path(folder) / f"{rank}.pt")
 

@@ -15,11 +15,11 @@ from neumf_tui.runs.reader import EventTail, read_status
 from neumf_tui.runs.writer import MuteWriter, RunWriter, write_status
 from neumf_tui.settings import make_settings
 from neumf_tui.training.distributed.group import Group
-from neumf_tui.training.distributed.torchrun import AGAIN, Member, Word
+from neumf_tui.training.distributed.torchrun import RESTART, Worker, WorkerMessage
 from neumf_tui.training.evaluations import Evaluations
-from neumf_tui.training.worker import _fail, _word, has_ended
+from neumf_tui.training.worker import describe_failure, fail, has_ended
 
-FIRST_TRY, LAST_TRY = Member(1, 2, 1, 2, 0, 3, "films"), Member(1, 2, 1, 2, 3, 3, "films")
+FIRST_TRY, LAST_TRY = Worker(1, 2, 1, 2, 0, 3, "films"), Worker(1, 2, 1, 2, 3, 3, "films")
 
 
 @pytest.mark.parametrize(
@@ -33,21 +33,21 @@ FIRST_TRY, LAST_TRY = Member(1, 2, 1, 2, 0, 3, "films"), Member(1, 2, 1, 2, 3, 3
     ],
 )
 def test_what_would_only_come_again_is_final(
-    error: Exception, part: Member | None, final: bool, code: int
+    error: Exception, part: Worker | None, final: bool, code: int
 ) -> None:
-    word = _word(error, Path("run"), part)
+    word = describe_failure(error, Path("run"), part)
     assert (word.final, word.exit_code) == (final, code)
     assert word.reason.startswith("process 1 of 2: ") == (part is not None)
 
 
-def test_a_run_that_starts_again_has_no_last_word(trained: Path) -> None:
+def test_a_run_that_starts_again_has_no_final_message(trained: Path) -> None:
     write_status(trained, Status(state="running", pid=1))
     with RunWriter(trained) as writer:
-        assert _fail(writer, Word("process 1 of 2: gone", 1, final=False)) == AGAIN
+        assert fail(writer, WorkerMessage("process 1 of 2: gone", 1, final=False)) == RESTART
         assert read_status(trained).state == "running" and not has_ended(trained, LAST_TRY)
-        assert _fail(MuteWriter(trained), Word("process 1 of 2: full", 3, final=True)) == 3
+        assert fail(MuteWriter(trained), WorkerMessage("process 1 of 2: full", 3, final=True)) == 3
         assert read_status(trained).state == "running", "rank 0 alone writes"
-        assert _fail(writer, Word("process 1 of 2: full", 3, final=True)) == 3
+        assert fail(writer, WorkerMessage("process 1 of 2: full", 3, final=True)) == 3
     status = read_status(trained)
     assert (status.state, status.reason, status.exit_code) == ("failed", "process 1 of 2: full", 3)
     assert has_ended(trained, LAST_TRY) and not has_ended(trained, FIRST_TRY)
@@ -60,7 +60,7 @@ class OtherFails(Group):
 
     size = 2
 
-    def sum_(self, tensor: Tensor) -> None:
+    def all_reduce(self, tensor: Tensor) -> None:
         tensor[1] = self.others
 
     others = 1

@@ -151,7 +151,7 @@ def stop_after(loop: "Loop", steps: int) -> None:
 
     def counted(batch: "Batch") -> "Tensor":
         if next(countdown) == 0:
-            loop.orders.stop_reason, loop._looked = "test", 0.0
+            loop.requests.stop_reason, loop._checked = "test", 0.0
         return step(batch)
 
     loop.trainer.step = counted  # type: ignore[method-assign]
@@ -247,7 +247,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole: Path) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 1
     status = read_status(folder)
-    assert status.state == "failed" and "earlier checkpoints stay usable" in status.reason
+    assert status.state == "failed" and "earlier checkpoints can still be used" in status.reason
     left = [
         path.name for path in (folder / "checkpoints").iterdir() if path.suffix == ".safetensors"
     ]

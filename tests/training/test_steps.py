@@ -73,8 +73,7 @@ def test_batches_of_a_large_epoch_go_by_users(
     assert torch.equal(found[0][0], found[1][0]) == (size == 1000)
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
     assert all(
-        torch.equal(one, other.rows)
-        for one, other in zip(found[0], pairs.batches(1), strict=True)
+        torch.equal(one, other.rows) for one, other in zip(found[0], pairs.batches(1), strict=True)
     )
 
 

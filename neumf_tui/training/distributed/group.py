@@ -1,4 +1,4 @@
-"""Processes that train one model together: who has which users, sums over all of them, and what rank 0 says to the rest."""
+"""Processes that train one model together: their users, sums over all, and messages of rank 0."""
 
 import secrets
 import time
@@ -15,104 +15,112 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import UsageError
-from neumf_tui.training.distributed.torchrun import Member, Word
+from neumf_tui.training.distributed.torchrun import Worker, WorkerMessage
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
     from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
-_WORD, _ROUND = "failed", "neumf-tui/round"
-HANG = timedelta(minutes=30)
-"""A process that waits so long for the others gives up: longer than any evaluation or checkpoint takes. One that died is
-noticed at once, by its closed connection."""
+_FAILURE, _ROUND = "failed", "neumf-tui/round"
+TIMEOUT = timedelta(minutes=30)
+"""How long a process waits for the others: longer than any evaluation or checkpoint takes. A
+process that died is noticed at once, by its closed connection."""
 
 
 class Group:
-    """One process alone: every method is free. `join` makes the group of many."""
+    """A single process, for which no method costs anything. `join_group` makes larger groups."""
 
     rank: int = 0
     size: int = 1
     local_size: int = 1
-    """Processes on this machine."""
+    """Number of processes on this machine."""
 
     def all_users(self, offsets: NDArray[np.int64]) -> list[range]:
-        """The users of every rank: contiguous, about equal in training pairs + users, at least one each.
+        """Return the users of every rank: contiguous ranges, at least one user each.
 
-        offsets: (num_users + 1,), where each user's pairs begin among all. Raises UsageError for more processes than users.
+        The ranges have about equal sums of training pairs and users. offsets: (num_users + 1,),
+        where each user's pairs begin. Raises UsageError for more processes than users.
         """
         count = len(offsets) - 1
         if self.size > count:
             raise UsageError(
-                f"--processes {self.size}: there are {count} users only, so at most {count} can share them"
+                f"--processes {self.size}: there are only {count} users, so use at most {count}"
             )
         work = offsets - offsets[0] + np.arange(count + 1)
         shares = [int(work[-1]) * rank // self.size for rank in range(self.size + 1)]
         cuts = np.searchsorted(work, shares)
-        # A user of very many pairs is never cut; their neighbours still get a user each.
+        # A user is never divided, however many pairs they have; their neighbours still get one
+        # user each.
         for rank in range(1, self.size):
             cuts[rank] = min(max(cuts[rank], cuts[rank - 1] + 1), count - (self.size - rank))
         return [range(int(start), int(stop)) for start, stop in pairwise(cuts)]
 
     def users(self, offsets: NDArray[np.int64]) -> range:
-        """This rank's users, as of `all_users`."""
+        """Return this rank's users, one of `all_users`."""
         return self.all_users(offsets)[self.rank]
 
-    def sum_(self, tensor: Tensor) -> None:
-        """Make `tensor`, of the same shape on every rank, the sum over all ranks, in place."""
+    def all_reduce(self, tensor: Tensor) -> None:
+        """Replace `tensor`, of the same shape on every rank, by the sum over all ranks."""
 
-    def first(self, value: T) -> T:
-        """Rank 0's `value`, on every rank."""
+    def broadcast(self, value: T) -> T:
+        """Return rank 0's `value` on every rank."""
         return value
 
     def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor | None:
-        """The rows of all ranks, one rank after another, on the CPU at rank 0; None elsewhere.
+        """Return the rows of all ranks in order, on the CPU at rank 0; None elsewhere.
 
         rows: (counts[rank], ...), of the same dtype and trailing shape on every rank.
         """
         return rows.detach().cpu()
 
     def counts(self, number: int) -> list[int]:
-        """The `number` of every rank."""
+        """Return the `number` of every rank."""
         numbers = torch.zeros(self.size, dtype=torch.int64)
         numbers[self.rank] = number
-        self.sum_(numbers)
+        self.all_reduce(numbers)
         return [int(number) for number in numbers]
 
-    def fail(self, word: Word) -> Word:
-        """Tell the others why this process ends; the word that counts, which is the first that any of them told."""
-        return word
+    def report_failure(self, message: WorkerMessage) -> WorkerMessage:
+        """Tell the others why this process ends; return the first message that any of them told.
 
-    def failed(self) -> Word | None:
-        """The word of a process that has failed; from any thread, and not collective."""
+        That one counts for all.
+        """
+        return message
+
+    def failure(self) -> WorkerMessage | None:
+        """Return the message of a process that has failed; from any thread, and not collective."""
         return None
 
     def leave(self) -> None:
-        """Part from the others, when all is done."""
+        """Leave the group, when everything is done."""
 
 
-class Together(Group):
-    """One of several processes of torch.distributed. All methods but `all_users` and `users` are collective: every rank calls
-    them, in the same order."""
+class DistributedGroup(Group):
+    """One of several processes of torch.distributed.
+
+    All methods except `all_users`, `users` and `failure` are collective: every rank calls them, in
+    the same order.
+    """
 
     def __init__(self, rank: int, size: int, local_size: int, store: "Store") -> None:
         import torch.distributed as dist
 
         self.rank, self.size, self.local_size = rank, size, local_size
-        # A connection of its own: that of the group may wait for others.
+        # A connection of its own: that of the group may be waiting for others.
         self._store: Store = store.clone()  # type: ignore[attr-defined]
-        # gloo for all that is said between processes on the host, so that it never waits for a GPU.
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=HANG)
+        # gloo for all messages between processes on the host, which so never wait for a GPU.
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
         self._gpus: ProcessGroup | None = None
 
-    def sum_(self, tensor: Tensor) -> None:
+    def all_reduce(self, tensor: Tensor) -> None:
         import torch.distributed as dist
 
         if tensor.is_cuda and self._gpus is None:
-            self._gpus = dist.new_group(backend="nccl", timeout=HANG)
+            self._gpus = dist.new_group(backend="nccl", timeout=TIMEOUT)
         dist.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
 
-    def first(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         import torch.distributed as dist
 
         box = [value]
@@ -127,7 +135,7 @@ class Together(Group):
             if len(own):
                 dist.send(own, dst=0)
             return None
-        # Received where it belongs: rank 0 holds the whole once, never twice.
+        # Received into the result, so that rank 0 never holds the whole twice.
         whole = own.new_empty((sum(counts), *own.shape[1:]))
         parts = torch.split(whole, list(counts))
         parts[0].copy_(own)
@@ -136,18 +144,17 @@ class Together(Group):
                 dist.recv(part, src=rank)
         return whole
 
-    def fail(self, word: Word) -> Word:
-        with suppress(
-            RuntimeError
-        ):  # the store is gone with the agent that kept it: nobody is there to hear
-            first = self._store.compare_set(_WORD, "", msgspec.json.encode(word).decode())
-            return msgspec.json.decode(first, type=Word)
-        return word
-
-    def failed(self) -> Word | None:
+    def report_failure(self, message: WorkerMessage) -> WorkerMessage:
+        # RuntimeError: the store has ended with the agent that kept it, so nobody reads it.
         with suppress(RuntimeError):
-            if self._store.check([_WORD]):
-                return msgspec.json.decode(self._store.get(_WORD), type=Word)
+            first = self._store.compare_set(_FAILURE, "", msgspec.json.encode(message).decode())
+            return msgspec.json.decode(first, type=WorkerMessage)
+        return message
+
+    def failure(self) -> WorkerMessage | None:
+        with suppress(RuntimeError):
+            if self._store.check([_FAILURE]):
+                return msgspec.json.decode(self._store.get(_FAILURE), type=WorkerMessage)
         return None
 
     def leave(self) -> None:
@@ -156,26 +163,28 @@ class Together(Group):
         dist.destroy_process_group()
 
 
-def join(part: Member | None) -> Group:
-    """The group that torchrun put this process into; waits for the others. Alone where there are none."""
-    if part is None or part.size == 1:
+def join_group(worker: Worker | None) -> Group:
+    """Join the group that torchrun put this process into, and wait for the others.
+
+    A process that is alone gets a group of its own.
+    """
+    if worker is None or worker.size == 1:
         return Group()
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    store, rank, size = next(rendezvous("env://", timeout=HANG))
-    return Together(
-        rank, size, part.local_size, PrefixStore(agree_on_round(store, rank, size), store)
-    )
+    store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+    store = PrefixStore(agree_on_round(store, rank, size), store)
+    return DistributedGroup(rank, size, worker.local_size, store)
 
 
 def agree_on_round(store: "Store", rank: int, size: int) -> str:
-    """A name for this start of the group, the same on every rank and never that of an earlier start.
+    """Return a name for this start of the group, the same on every rank and new at every start.
 
-    torchrun keeps one store for all of them, where the addresses of processes that have died still stand (torch 2.13); nor do the
-    nodes agree on how often they have been started, where one of them is new.
+    torchrun keeps one store for all starts, which still has the addresses of processes that died
+    (torch 2.13); and nodes count the starts differently where one of them is new.
     """
-    mine, until = secrets.token_hex(8), time.monotonic() + HANG.total_seconds()
+    mine, until = secrets.token_hex(8), time.monotonic() + TIMEOUT.total_seconds()
     if rank == 0:
         store.set(_ROUND, mine)
         tokens = [store.get(f"{mine}/{other}").decode() for other in range(1, size)]
@@ -184,8 +193,8 @@ def agree_on_round(store: "Store", rank: int, size: int) -> str:
     while time.monotonic() < until:
         name = store.get(_ROUND).decode()
         store.set(f"{name}/{rank}", mine)
-        # Of an earlier start its rank 0 has heard others than this process, or will never hear anyone.
+        # In an earlier start, rank 0 has tokens of other processes, or will never get any.
         if store.check([f"{name}/all"]) and mine in store.get(f"{name}/all").decode().split():
             return name
         time.sleep(0.02)
-    raise TimeoutError(f"process {rank} of {size}: no word of process 0 in {HANG}")
+    raise TimeoutError(f"process {rank} of {size}: no message of process 0 within {TIMEOUT}")

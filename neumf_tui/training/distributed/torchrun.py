@@ -1,4 +1,4 @@
-"""This process as one of those that torchrun started: what it was told, and when it must end; without torch."""
+"""What torchrun told this process, and when this process must end; without torch."""
 
 import os
 import threading
@@ -7,45 +7,46 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-AGAIN = 75
-"""Exit code of a process whose group torchrun shall start again (EX_TEMPFAIL of sysexits.h)."""
-WATCH_SECONDS = 1.0
+RESTART = 75
+"""Exit code of a process whose group torchrun must restart (EX_TEMPFAIL of sysexits.h)."""
+POLL_SECONDS = 1.0
 GRACE_SECONDS = 10.0
-"""Time for the loop to end by itself, after another process has failed."""
+"""Time for the loop to end by itself after another process has failed."""
 
 
 @dataclass(frozen=True)
-class Member:
-    """One process of those that torchrun started."""
+class Worker:
+    """One of the processes that torchrun started."""
 
     rank: int
-    """Among all processes of all nodes, from 0."""
+    """Number among all processes of all nodes, from 0."""
     size: int
+    """Number of processes on all nodes."""
     local_rank: int
-    """Among those of this node: the number of its GPU."""
+    """Number among the processes of this node, and the number of its GPU."""
     local_size: int
     restarts: int
-    """How often torchrun has started this group again."""
+    """How often torchrun has restarted this group."""
     max_restarts: int
     job: str
-    """What `--rdzv-id` names the job, or a name that `--standalone` drew; empty where it has none."""
+    """The job's name by `--rdzv-id`, or one that `--standalone` drew; empty where it has none."""
 
     @property
     def is_last_try(self) -> bool:
         return self.restarts >= self.max_restarts
 
 
-class Word(NamedTuple):
-    """What a process of a group says to the others before it ends because of an error."""
+class WorkerMessage(NamedTuple):
+    """What a process of a group tells the others before it ends because of an error."""
 
     reason: str
     exit_code: int
     final: bool
-    """Whether to end for good; else the group is started again."""
+    """Whether to end for good; else torchrun restarts the group."""
 
 
-def member(environment: Mapping[str, str] = os.environ) -> Member | None:
-    """None for a process that torchrun did not start."""
+def current_worker(environment: Mapping[str, str] = os.environ) -> Worker | None:
+    """Return this process's place among the others; None if torchrun did not start it."""
     names = (
         "RANK",
         "WORLD_SIZE",
@@ -60,34 +61,36 @@ def member(environment: Mapping[str, str] = os.environ) -> Member | None:
     rank, size, local_rank, local_size, restarts, max_restarts = (
         int(environment[name]) for name in names
     )
-    return Member(
-        rank, size, local_rank, local_size, restarts, max_restarts, "" if job == "none" else job
-    )
+    job = "" if job == "none" else job
+    return Worker(rank, size, local_rank, local_size, restarts, max_restarts, job)
 
 
 def end_with_torchrun() -> None:
-    """From now on, end this process soon after the torchrun that started it has gone, so that none lingers."""
+    """From now on, end this process soon after the torchrun that started it has ended."""
     torchrun = os.getppid()
 
-    def look() -> None:
+    def watch() -> None:
         while os.getppid() == torchrun:
-            time.sleep(WATCH_SECONDS)
-        os._exit(AGAIN)
+            time.sleep(POLL_SECONDS)
+        os._exit(RESTART)
 
-    threading.Thread(target=look, name="torchrun", daemon=True).start()
+    threading.Thread(target=watch, name="torchrun", daemon=True).start()
 
 
 def end_after_failure(
-    failed: Callable[[], Word | None], on_failure: Callable[[Word], object]
+    failure: Callable[[], WorkerMessage | None], on_failure: Callable[[WorkerMessage], object]
 ) -> None:
-    """From now on, end this process after another of the group has `failed`, should it then be waiting where no broken
-    connection wakes it, on a GPU; `on_failure` is called first."""
+    """From now on, end this process after another of the group has failed.
 
-    def look() -> None:
-        while (word := failed()) is None:
-            time.sleep(WATCH_SECONDS)
+    It may be waiting for a GPU, where no broken connection wakes it. `failure` returns the message
+    of the process that failed, if one did; `on_failure` is called before this process ends.
+    """
+
+    def watch() -> None:
+        while (message := failure()) is None:
+            time.sleep(POLL_SECONDS)
         time.sleep(GRACE_SECONDS)
-        on_failure(word)
-        os._exit(AGAIN)
+        on_failure(message)
+        os._exit(RESTART)
 
-    threading.Thread(target=look, name="failure", daemon=True).start()
+    threading.Thread(target=watch, name="failure", daemon=True).start()
