@@ -24,7 +24,7 @@ _MOVIELENS_NAMES = {
     "time": "timestamp",
 }
 _HINT = "name the columns with --columns user=NAME,item=NAME,time=NAME[,rating=NAME]"
-SEPARATOR_NAMES = {",": "commas", "\t": "tabs", "::": "'::'"}
+SEPARATOR_NAMES = {",": "commas", "\t": "tabs", "|": "'|'", "::": "'::'"}
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,3 @@ def _wrong_column(where: str, header: list[str], name: str, separator: str) -> D
         f"{SEPARATOR_NAMES[separator]}; found {found if len(found) < 120 else found[:119] + '…'}; "
         f"fix the header, or {_HINT}"
     )
-
-
-def has_known_columns(header: list[str]) -> bool:
-    """Return whether a table with these columns can be read as interactions."""
-    try:
-        choose_columns("", header, None)
-    except DatasetError:
-        return False
-    return True

@@ -5,11 +5,11 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from neumf_tui.data.columns import Columns, choose_columns, has_known_columns
+from neumf_tui.data.columns import Columns, choose_columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.text_layout import read_header
@@ -81,7 +81,7 @@ class Source:
         """Read the files; raise DatasetError naming file and line of the first fault."""
         reader = import_module(f"neumf_tui.data.readers.{self.format.reader}")
         dataset: Dataset = reader.read(self.place, self.name, self.columns, report)
-        return dataset
+        return replace(dataset, source=self.text)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.format.files[0] if self.format.files else self.place.name})"
@@ -177,8 +177,6 @@ def _is_table(file: Path, form: Format, columns: Columns | None) -> bool:
             header = parquet.read_header(file)
         else:
             header = read_header(file, "\t" if file.suffix.lower() == ".tsv" else ",")
-        if columns is None:
-            return has_known_columns(header)
         choose_columns("", header, columns)
     except DatasetError:
         return False

@@ -92,8 +92,5 @@ class Strings(Sequence[str]):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(list(self), dtype=dtype)
 
-    def __repr__(self) -> str:
-        return f"Strings({self[:3]}, … {len(self):,} in total)"
-
     def _decoded(self, start: int, stop: int) -> str:
         return self._text[start:stop].tobytes().decode("utf-8")

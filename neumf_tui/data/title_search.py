@@ -4,7 +4,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,23 +167,10 @@ class TitleSearch:
         if len(word) < 4 or word.isdigit():  # a different number is not a misspelling
             return score
         limit = 1 if len(word) < 8 else 2
-        for length in range(len(word) - limit, len(word) + limit + 1):
-            numbers, known = self._by_length.get(length, ([], []))
-            if known:
-                distance = cdist([word], known, scorer=OSA.distance, score_cutoff=limit)[0]
-                near = distance <= limit
-                score[np.array(numbers)[near]] = _MISSPELT * (1 - distance[near] / (2 * len(word)))
+        distance = cdist([word], self._vocabulary, scorer=OSA.distance, score_cutoff=limit)[0]
+        near = distance <= limit
+        score[near] = _MISSPELT * (1 - distance[near] / (2 * len(word)))
         return score
-
-    @cached_property
-    def _by_length(self) -> dict[int, tuple[list[int], list[str]]]:
-        """The vocabulary's words of each length, and their numbers."""
-        result: dict[int, tuple[list[int], list[str]]] = {}
-        for number, word in enumerate(self._vocabulary):
-            numbers, words = result.setdefault(len(word), ([], []))
-            numbers.append(number)
-            words.append(word)
-        return result
 
     def _most_similar(
         self, squeezed: str, count: int, cutoff: float = 0

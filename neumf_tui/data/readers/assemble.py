@@ -1,10 +1,8 @@
 """Build a dataset from the rows of a file and the catalogue of its items."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.progress import Report
 from neumf_tui.data.readers.rows import Rows, in_seconds, indices
@@ -14,23 +12,18 @@ from neumf_tui.data.split import Interactions
 from neumf_tui.errors import DatasetError
 
 
-def source_text(path: Path, columns: Columns | None) -> str:
-    """Return where the data came from, in the form that `formats.source_of` parses."""
-    return str(path) if columns is None else f"{path} [{columns}]"
-
-
 def assemble(
     name: str,
-    source: str,
+    place: Path,
     rows: Rows,
     catalogue: Catalogue | None,
     report: Report,
-    on_missing: Callable[[set[str]], DatasetError] | None = None,
+    files: tuple[Path, Layout, Path] | None = None,
 ) -> Dataset:
-    """Return the dataset of the interactions `rows`; the lists of `rows` are emptied.
+    """Return the dataset of the interactions `rows`, whose lists are emptied.
 
-    Items that are not in `catalogue` use their id as title; if `on_missing` is given, the error
-    that it returns for their ids is raised instead. Items without interactions are left out.
+    Items that are not in `catalogue` use their id as title. With `files` (ratings, their layout,
+    items) they raise DatasetError. Items without interactions are left out.
     """
     user_ids, users = indices(rows.users)
     item_ids, items = indices(rows.items)
@@ -40,8 +33,8 @@ def assemble(
     else:
         known = set(catalogue.item_ids)
         missing = [item_id for item_id in item_ids if item_id not in known]
-        if missing and on_missing is not None:
-            raise on_missing(set(missing))
+        if missing and files is not None:
+            raise _item_missing(*files, set(missing))
         if missing:
             notices.append(
                 f"{len(missing):,} items are not in the file of items; their ids are used as titles"
@@ -54,7 +47,7 @@ def assemble(
     if order is not None:
         interactions = Interactions(users[order], items[order], times[order])
     del users, items, times, order  # free the memory before the split
-    dataset = prepare(name, source, user_ids, catalogue, interactions, report=report)
+    dataset = prepare(name, str(place), user_ids, catalogue, interactions, report=report)
     if unit:
         notices.append(f"timestamps are too large for seconds, and are read as {unit}")
     for notice in notices:
@@ -75,7 +68,7 @@ def _joined(one: Catalogue, other: Catalogue) -> Catalogue:
     )
 
 
-def item_missing(path: Path, layout: Layout, items: Path, ids: set[str]) -> DatasetError:
+def _item_missing(path: Path, layout: Layout, items: Path, ids: set[str]) -> DatasetError:
     """Return the error that names the first line of `path` with one of these item `ids`."""
     for where, fields in interaction_records(path, layout):
         if fields[layout.item] in ids:

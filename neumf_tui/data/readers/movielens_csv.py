@@ -6,7 +6,7 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns, normalized
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.assemble import assemble, item_missing
+from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
     GENRE_COLUMNS,
     ITEM_COLUMNS,
@@ -38,14 +38,7 @@ def read(
             f"{movies}: not found; expected a folder with ratings.csv and movies.csv; check "
             f"--data-dir or NEUMF_TUI_DATA, or give --data-dir {path} to use ids as titles"
         )
-    return assemble(
-        name,
-        str(folder),
-        rows,
-        _read_movies(movies),
-        report,
-        on_missing=lambda ids: item_missing(path, layout, movies, ids),
-    )
+    return assemble(name, folder, rows, _read_movies(movies), report, (path, layout, movies))
 
 
 def _read_movies(path: Path) -> Catalogue:

@@ -6,7 +6,7 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.assemble import assemble, item_missing
+from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import CatalogueBuilder, split_genres, split_year
 from neumf_tui.data.readers.text_by_line import records
 from neumf_tui.data.readers.text_fast import read_text
@@ -18,22 +18,12 @@ LAYOUT = Layout(
 
 
 def read(
-    folder: Path,
-    name: str,
-    columns: Columns | None = None,  # not used: the files have no header
-    report: Report = silent,
+    folder: Path, name: str, _columns: Columns | None = None, report: Report = silent
 ) -> Dataset:
     """Read the folder; `users.dat` and `tags.dat` are ignored."""
     path, movies = folder / "ratings.dat", folder / "movies.dat"
-    first_line(path)  # raises for a file that is empty or cannot be opened
-    return assemble(
-        name,
-        str(folder),
-        read_text(path, LAYOUT, report),
-        _read_movies(movies),
-        report,
-        on_missing=lambda ids: item_missing(path, LAYOUT, movies, ids),
-    )
+    rows = read_text(path, LAYOUT, report)
+    return assemble(name, folder, rows, _read_movies(movies), report, (path, LAYOUT, movies))
 
 
 def _read_movies(path: Path) -> Catalogue:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from neumf_tui.data.columns import Columns, choose_columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Progress, Report, silent
-from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.rows import Ids, Rows
 from neumf_tui.errors import DatasetError
 
@@ -23,7 +23,7 @@ _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
     """Read the file; item ids are used as titles."""
     rows = _read_rows(path, columns, report)
-    return assemble(name, source_text(path, columns), rows, None, report)
+    return assemble(name, path, rows, None, report)
 
 
 def read_header(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns, normalized
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
     GENRE_COLUMNS,
     ITEM_COLUMNS,
@@ -28,7 +28,7 @@ def read(path: Path, name: str, columns: Columns | None = None, report: Report =
     rows = read_text(path, layout_of(path, "\t", columns, quoted=False), report)
     items = path.with_suffix(".item")
     catalogue = _read_items(items) if items.exists() else None
-    return assemble(name, source_text(path, columns), rows, catalogue, report)
+    return assemble(name, path, rows, catalogue, report)
 
 
 def _read_items(path: Path) -> Catalogue:

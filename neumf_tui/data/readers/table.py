@@ -5,7 +5,7 @@ from pathlib import Path
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.assemble import assemble, source_text
+from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.text_fast import read_text
 from neumf_tui.data.readers.text_layout import layout_of
 
@@ -14,4 +14,4 @@ def read(path: Path, name: str, columns: Columns | None = None, report: Report =
     """Read the file; item ids are used as titles."""
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     rows = read_text(path, layout_of(path, separator, columns), report)
-    return assemble(name, source_text(path, columns), rows, None, report)
+    return assemble(name, path, rows, None, report)

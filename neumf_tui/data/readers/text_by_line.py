@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neumf_tui.data.columns import SEPARATOR_NAMES
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.readers.rows import Rows
-from neumf_tui.data.readers.text_layout import Layout, not_utf8, unreadable
+from neumf_tui.data.readers.text_layout import Layout, first_line, not_utf8, unreadable
 from neumf_tui.errors import DatasetError
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
@@ -123,6 +123,7 @@ def records(
 
     Raises DatasetError for a line with another number of fields, or if the file cannot be read.
     """
+    first_line(path)  # raises for an empty file
     try:
         with path.open(encoding=encoding, newline="" if quoted else "\n") as file:
             lines = _quoted(path, file, separator) if quoted else _plain(path, file, separator)

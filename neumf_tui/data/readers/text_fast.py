@@ -21,7 +21,7 @@ from neumf_tui.cores import usable_cores
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.data.readers.rows import Ids, Rows
 from neumf_tui.data.readers.text_by_line import read_by_line
-from neumf_tui.data.readers.text_layout import Layout
+from neumf_tui.data.readers.text_layout import Layout, first_line
 
 BLOCK_BYTES = 1 << 23
 """Bytes that are parsed at once."""
@@ -36,6 +36,7 @@ _Part = tuple[Ids, Ids, NDArray[Any]]
 
 def read_text(path: Path, layout: Layout, report: Report) -> Rows:
     """Read all interactions, fast if possible; raise DatasetError for the first invalid line."""
+    first_line(path)  # raises for a file that is empty or cannot be opened
     return read_fast(path, layout, report) or read_by_line(path, layout, report)
 
 
