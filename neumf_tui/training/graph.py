@@ -9,16 +9,12 @@ from torch import Tensor
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.weights import Weights
 
-Capture = Callable[[Callable[[], Tensor]], tuple[Callable[[], object], Tensor]]
-"""Records a function; returns how to run it again, and the loss, which each run overwrites."""
+Recording = tuple[Callable[[], object], Tensor]
+"""How to run the recorded work again, and its loss, which each run overwrites."""
 _INPUTS = "rows", "negatives", "users", "items"
 
 
-class DifferentResult(Exception):
-    """The recorded step does not compute what the step computes."""
-
-
-def capture_on_cuda(work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+def capture_on_cuda(work: Callable[[], Tensor]) -> Recording:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         loss = work()
@@ -26,14 +22,12 @@ def capture_on_cuda(work: Callable[[], Tensor]) -> tuple[Callable[[], object], T
 
 
 class RecordedStep:
-    """Records a step on the first full batch, and replays it on every other full batch.
+    """Records `step` on the first full batch, and replays it on all other full batches.
 
     The graph holds the whole step: forward pass, autograd's backward pass, and Adam. So it is
-    captured by hand: `torch.cuda.make_graphed_callables` would leave Adam outside, and launch
-    forward and backward pass separately. Where recording fails, or the recorded step computes
-    something else, training goes on without it, and `warn` gets the reason.
-
-    Only its logic is tested; it has not run on a GPU since it records autograd.
+    captured by hand: `torch.cuda.make_graphed_callables` would leave Adam outside. Where recording
+    fails, or the recorded step computes other numbers, training goes on without it, and `warn`
+    gets the reason. Untested on a GPU: tests check all but the capture.
     """
 
     library = "torch's"
@@ -44,31 +38,29 @@ class RecordedStep:
         weights: Weights,
         batch_size: int,
         warn: Callable[[str], None],
-        capture: Capture = capture_on_cuda,
+        capture: Callable[[Callable[[], Tensor]], Recording] = capture_on_cuda,
     ) -> None:
-        """All that differs between the batches given to `step` must be in their tensors."""
         self._step, self._weights, self._batch_size = step, weights, batch_size
         self._warn, self._capture = warn, capture
         self.failed = False
         self._replay: Callable[[], object] | None = None
 
     def __call__(self, batch: Batch) -> Tensor:
-        if self.failed or batch.size < self._batch_size:
-            return self._step(batch)
-        if self._replay is None:
+        if not self.failed and self._replay is None and batch.size == self._batch_size:
             try:
-                self._replay = self._record(batch)
-            except (DifferentResult, RuntimeError) as error:
-                self.failed = True
+                self._record(batch)
+            except RuntimeError as error:
+                self.failed, self._replay = True, None
                 self._warn(f"no CUDA graph of a step ({error}): training continues, but slower")
-                return self._step(batch)
+        if self._replay is None or batch.size < self._batch_size:
+            return self._step(batch)
         for name in _INPUTS:
             getattr(self._batch, name).copy_(getattr(batch, name))
         self._replay()
         return self._loss.clone()  # the next run overwrites it
 
-    def _record(self, batch: Batch) -> Callable[[], object]:
-        """Record the step, and compare it with the step itself from the same state."""
+    def _record(self, batch: Batch) -> None:
+        """Record the step, and compare it with the step itself; the state stays as it was."""
         weights = self._weights
         self._batch = replace(batch, **{name: getattr(batch, name).clone() for name in _INPUTS})
         state = weights.values, weights.mean, weights.square, weights.steps
@@ -78,20 +70,18 @@ class RecordedStep:
             for tensor, kept in zip(state, before, strict=True):
                 tensor.copy_(kept)
 
-        # This call also makes what is made at first use, which must not happen while recording.
+        # This run also makes what is made at first use, which recording must not do.
         loss = self._step(self._batch)
         expected = loss.clone(), weights.gradient.clone(), weights.steps.clone()
         restore()
         try:
-            replay, self._loss = self._capture(lambda: self._step(self._batch))
+            self._replay, self._loss = self._capture(lambda: self._step(self._batch))
             restore()
-            replay()
+            self._replay()
             found = self._loss, weights.gradient, weights.steps
             # Float sums in another order differ most where terms nearly cancel out.
             for one, other in zip(found, expected, strict=True):
-                scale = float(other.abs().max())
-                if not torch.allclose(one, other, rtol=1e-3, atol=1e-5 * scale):
-                    raise DifferentResult("the recorded step gives other numbers than the step")
+                if not torch.allclose(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max())):
+                    raise RuntimeError("the recorded step gives other numbers than the step")
         finally:
             restore()
-        return replay

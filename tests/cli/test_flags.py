@@ -299,7 +299,7 @@ def test_a_run_ends_early_and_says_why(cli: Cli, own_home: Path) -> None:
     assert status.state == "finished" and status.epoch == evaluated[-1] == best + 4 < 60
     assert (
         status.reason
-        == f"early stop: validation Hit@50 has been best at epoch {best}, 2 evaluations ago"
+        == f"early stop: validation Hit@50 was best at epoch {best}, 2 evaluations ago"
     )
     assert evaluated == list(range(2, status.epoch + 1, 2))
     assert (folder / "checkpoints" / "best").read_text() == f"{best:05}.safetensors"

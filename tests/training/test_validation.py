@@ -224,7 +224,7 @@ def test_plain_lines_have_it(own_home: Path) -> None:
 
 def test_early_stop_is_told(own_home: Path) -> None:
     folder = make_run(own_home, "finished", validation=VALIDATION)
-    reason = "early stop: validation Hit@50 has been best at epoch 2, 1 evaluations ago"
+    reason = "early stop: validation Hit@50 was best at epoch 2, 1 evaluations ago"
     status = msgspec.structs.replace(read_status(folder), reason=reason)
     (folder / "status.json").write_bytes(msgspec.json.encode(status))
     assert (

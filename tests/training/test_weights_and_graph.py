@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.training.graph import Capture, RecordedStep
+from neumf_tui.training.graph import RecordedStep, Recording
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import random_dataset
 from tests.support.trainers import awake, make_trainer, weights_of
@@ -79,7 +79,7 @@ def test_every_weight_is_in_one_tensor_and_overlaps_no_other(
 # Recording
 
 
-def repeat(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], object], torch.Tensor]:
+def repeat(work: Callable[[], torch.Tensor]) -> Recording:
     """Run the same work again on the same memory, and leave the loss where it was.
 
     A CUDA graph does not run while it is recorded, this does: the state must be restored in both
@@ -89,7 +89,9 @@ def repeat(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], object], torc
     return lambda: loss.copy_(work()), loss
 
 
-def recorded(trainer: Trainer, capture: Capture) -> RecordedStep:
+def recorded(
+    trainer: Trainer, capture: Callable[[Callable[[], torch.Tensor]], Recording]
+) -> RecordedStep:
     """Make the trainer record its step by `capture`."""
     trainer.notes.clear()
     size = trainer.settings.batch_size
@@ -112,7 +114,7 @@ def test_a_recorded_step_equals_the_step(data: Dataset, changes: dict[str, Any])
     plain, other = (awake(make_trainer(data, **changes)) for _ in range(2))
     calls: list[int] = []
 
-    def capture(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], object], torch.Tensor]:
+    def capture(work: Callable[[], torch.Tensor]) -> Recording:
         replay, loss = repeat(work)
         return lambda: (calls.append(1), replay()), loss
 
@@ -130,7 +132,7 @@ def test_a_recorded_step_equals_the_step(data: Dataset, changes: dict[str, Any])
 def test_a_record_that_differs_from_the_step_is_not_used(data: Dataset, fault: str) -> None:
     plain, other = (awake(make_trainer(data, batch_size=20)) for _ in range(2))
 
-    def broken(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], object], torch.Tensor]:
+    def broken(work: Callable[[], torch.Tensor]) -> Recording:
         replay, loss = repeat(work)
         if fault == "not recorded":
             raise RuntimeError("operation not permitted when stream is capturing")
