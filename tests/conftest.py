@@ -126,7 +126,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 @pytest.fixture(scope="session")
 def trained_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home with one finished run `trained` (d2l on the demo dataset); tests only read it."""
+    """Return a home with one finished run `trained` (d2l, demo dataset); tests only read it."""
 
     def make(home: Path) -> None:
         shutil.copytree(shared_home, home, dirs_exist_ok=True)

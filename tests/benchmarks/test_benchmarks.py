@@ -1,4 +1,4 @@
-"""python -m benchmarks: what it writes, its sums, and whether the parts that need no hour work; never how fast anything is."""
+"""`python -m benchmarks`: what it writes, its arithmetic, its parts; not how fast anything is."""
 
 import json
 import math
@@ -28,7 +28,8 @@ def test_the_slope_of_a_power_law_is_found() -> None:
     exact = fit(xs, [3 * x**0.7 for x in xs])
     assert exact.slope == pytest.approx(0.7) and exact.error == pytest.approx(0, abs=1e-9)
     assert exact.at(5) == pytest.approx(3 * 5**0.7)
-    # Half a unit up and down about y = x in turn, at ln x = −1, 0, 1, has by hand slope 1 and error √(Σr²/(n−2)/Σx²).
+    # Residuals of 0.1, −0.2, 0.1 about y = x at ln x = −1, 0, 1 leave the slope at 1; its error
+    # is √(Σr² / (n − 2) / Σx²).
     rough = fit(
         [math.exp(x) for x in (-1, 0, 1)], [math.exp(y) for y in (-1 + 0.1, 0 - 0.2, 1 + 0.1)]
     )
@@ -42,9 +43,13 @@ def test_the_slope_of_a_power_law_is_found() -> None:
 
 def test_a_report_is_written_as_json_and_markdown(tmp_path: Path) -> None:
     thing = Report(
-        title="A thing", figures={"seconds": [1.5, 2.5]}, repeats="Medians of 2",
-        tables=[Table(["", "s"], [["here", "2.00"], ["there", "3.00"]])], notes=["It was so."], versions={"peer": "1.2"},
-    )  # fmt: skip
+        title="A thing",
+        figures={"seconds": [1.5, 2.5]},
+        repeats="Medians of 2",
+        tables=[Table(["", "s"], [["here", "2.00"], ["there", "3.00"]])],
+        notes=["A note."],
+        versions={"peer": "1.2"},
+    )
     json_path, text_path = write("thing", thing, host_facts(), tmp_path, others=0.5)
     told = json.loads(json_path.read_text())
     assert told["figures"] == {"seconds": [1.5, 2.5]} and told["repeats"] == "Medians of 2"
@@ -56,7 +61,8 @@ def test_a_report_is_written_as_json_and_markdown(tmp_path: Path) -> None:
     assert told["versions_of_peers"] == {"peer": "1.2"} and told["others"] == 0.5
     text = text_path.read_text()
     assert text.startswith(
-        "# A thing\n\n|  | s |\n| --- | ---: |\n| here | 2.00 |\n| there | 3.00 |\n\n- It was so.\n- Medians of 2.\n"
+        "# A thing\n\n|  | s |\n| --- | ---: |\n| here | 2.00 |\n| there | 3.00 |\n\n"
+        "- A note.\n- Medians of 2.\n"
     )
     assert (
         "other programs took 0.5 cores" in text
@@ -119,8 +125,8 @@ def test_peers_are_told_side_by_side(demo: Dataset) -> None:
     text = markdown("peers", told, host_facts(), "2026-01-02", None)
     pairs = demo.num_users * demo.num_items
     assert (
-        f"| {OURS} | 1, 2 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) | {pairs / 1e5:.3g} "
-        in text
+        f"| {OURS} | 1, 2 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 2.00 (2.00–2.00) "
+        f"| {pairs / 1e5:.3g} " in text
     )
     assert "| slow | 10.0 (10.0–10.0) | 30.0 (30.0–30.0) | 20.0 (20.0–20.0) |" in text
     assert f"| {CORNAC} | 5.0 (5.0–5.0) | – | – |" in text
@@ -148,8 +154,8 @@ def test_scaling_tells_rates_slopes_and_memory() -> None:
     assert [panel.x for panel in told.chart.panels] == ["interactions"]
     text = markdown("scaling", told, host_facts(), "2026-01-02", None)
     assert (
-        "| interactions | 1,000 | 500 | 20,000,000 | 10 | 20.00 (20.00–20.00) | 1 | 0.50 (0.50–0.50) | 1 | 3,000 | – |"
-        in text
+        "| interactions | 1,000 | 500 | 20,000,000 | 10 | 20.00 (20.00–20.00) | 1 "
+        "| 0.50 (0.50–0.50) | 1 | 3,000 | – |" in text
     )
     assert "| interactions | 1.00 ± 0.00 | 0.00 ± 0.00 |" in text
     assert (
@@ -184,20 +190,8 @@ def test_without_a_gpu_its_benchmark_says_so_in_one_line(
 
 
 def test_the_gpu_benchmark_works_on_the_cpu(tmp_path: Path) -> None:
-    assert (
-        main(
-            [
-                "gpu",
-                "--device",
-                "cpu",
-                "--cache",
-                str(tmp_path / "cache"),
-                "--results",
-                str(tmp_path),
-            ]
-        )
-        == 0
-    )
+    places = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path)]
+    assert main(["gpu", "--device", "cpu", *places]) == 0
     told = json.loads((tmp_path / "gpu.json").read_text())["figures"]
     assert told["training"][0]["scored_pairs"] == 2 * told["pairs"] and all(
         told["training"][0]["epoch_seconds"]
@@ -215,11 +209,13 @@ def test_the_gpu_benchmark_works_on_the_cpu(tmp_path: Path) -> None:
 
 
 def test_work_is_as_counted_by_hand() -> None:
-    # One pair and its negative, two factors, one layer of three units, 10 weights. Forward of a scored pair: the layer 2·4·3, the
-    # GMF product 2, the head 2·(2 + 3); two pairs, three times; Adam twelve operations a weight.
+    # One pair and its negative, two factors, one layer of three units, 10 weights. Forward for a
+    # scored pair: the layer 2·4·3, the GMF product 2, the head 2·(2 + 3); for two pairs, three
+    # times; Adam has twelve operations for each weight.
     step = step_work(1, 1, 2, [3], 10)
     assert step.operations == 3 * 2 * (24 + 2 + 10) + 120
-    # Rows of one user and two items in two tables each, read, and gradients read and written; hidden five times; Adam eight.
+    # Rows of one user and two items in two tables are read, their gradients read and written;
+    # hidden layers are moved five times, weights eight times for Adam.
     assert step.bytes == 6 * 2 * 4 * 3 + 3 * 8 + 3 * 2 * 4 * 5 + 10 * 4 * 8
     ranked = evaluation_work(5, 7, 2, [3, 4])
     assert ranked.operations == 35 * (2 * 12 + 2 * 3 + 2 * 4 + 2 * 2 + 2) + 2 * 2 * 3 * 12

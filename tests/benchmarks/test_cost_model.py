@@ -1,4 +1,4 @@
-"""The cost model counts what the trainer holds and sends; the docs show what it says."""
+"""The cost model counts what the trainer holds and sends; the docs show its tables."""
 
 import dataclasses
 from pathlib import Path
@@ -26,7 +26,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 
 class Counted(Group):
-    """One of four processes, as far as it is asked before it meets the others; notes what it would send."""
+    """One of four processes, without the others; records the bytes that it would send."""
 
     def __init__(self, rank: int) -> None:
         self.rank, self.size = rank, 4

@@ -208,9 +208,9 @@ def test_every_change_can_be_made_and_asked_for() -> None:
     assert not [name for name in names if "," in name]
     for _, settings in ablation.CHANGES:
         make_settings(DEFAULT_PRESET, settings)  # raises UsageError if it is not possible
-    assert flags({"scaled_init": False, "mlp_layers": (32, 16), "history_decay": 1e6, "validation": True}) == [
-        "--no-scaled-init", "--mlp-layers", "32,16", "--history-decay", "1000000.0", "--validation",
-    ]  # fmt: skip
+    assert flags({"scaled_init": False, "validation": True}) == ["--no-scaled-init", "--validation"]
+    assert flags({"mlp_layers": (32, 16)}) == ["--mlp-layers", "32,16"]
+    assert flags({"history_decay": 1e6}) == ["--history-decay", "1000000.0"]
 
 
 def test_changes_without_effect_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Run directories in every state, written by the trainer's own writer with fixed figures and times."""
+"""Run directories in every state, written by the trainer's own writer with fixed values."""
 
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from neumf_tui.settings import make_settings
 T0 = 1_700_000_000.0
 METRICS = {"hit@10": 0.1, "hit@50": 0.3, "ndcg@10": 0.05, "mrr": 0.04, "auc": 0.85}
 POPULARITY = {"hit@10": 0.08, "hit@50": 0.21, "ndcg@10": 0.04, "mrr": 0.03, "auc": 0.8}
-
-
 TITLES = [
     "Kolya",
     "七人の侍",
@@ -31,12 +29,12 @@ TITLES = [
 
 
 def make_data(home: Path) -> str:
-    """A prepared dataset of five users for the golden runs, one of them with nothing held out; its fingerprint."""
-    items = (
-        [(user, 5 * user + n) for user in range(4) for n in range(4)]
-        + [(user, 30 + user) for user in range(4)]
-        + [(4, 40)]
-    )
+    """Prepare the golden runs' dataset of five users; return its fingerprint.
+
+    The last user has a single interaction, so nothing is held out.
+    """
+    items = [(user, 5 * user + n) for user in range(4) for n in range(4)]
+    items += [(user, 30 + user) for user in range(4)] + [(4, 40)]
     pairs = np.array(items, dtype=np.int64)
     titles = {30 + n: title for n, title in enumerate(TITLES)}
     catalogue = Catalogue(
@@ -45,10 +43,9 @@ def make_data(home: Path) -> str:
         [1990 + n % 30 for n in range(100)],
         [["Drama"] for _ in range(100)],
     )
-    data = prepare(
-        "ml-100k", "here", ["196", "186", "22", "244", "166"], catalogue,
-        Interactions(pairs[:, 0], pairs[:, 1], np.arange(len(pairs), dtype=np.int64)),
-    )  # fmt: skip
+    times = np.arange(len(pairs), dtype=np.int64)
+    interactions = Interactions(pairs[:, 0], pairs[:, 1], times)
+    data = prepare("ml-100k", "here", ["196", "186", "22", "244", "166"], catalogue, interactions)
     save(data, datasets_dir(home) / "prepared")
     return data.fingerprint
 
@@ -61,23 +58,32 @@ def make_info(
     with_data: bool = False,
     validation: bool = False,
 ) -> events.RunInfo:
-    """With `validation`: a run whose negatives do not leak; without: one that is older than the protocol's words."""
+    """Describe a run: with `validation` one without leaks, otherwise one with an old protocol.
+
+    with_data: whether its dataset is prepared, too.
+    """
     changes = {"epochs": 4, "validation": validation, "exclude_heldout": not validation}
     settings = msgspec.to_builtins(make_settings("d2l", changes))
+    dataset = events.DatasetRef(
+        name="demo" if simulated else "ml-100k",
+        simulated=simulated,
+        source="here",
+        fingerprint=make_data(home) if with_data else "f" * 64,
+        num_users=5,
+        num_items=100,
+        num_train=400,
+    )
     return events.RunInfo(
         name=name,
         created=T0,
         preset="d2l",
         settings=settings,
-        dataset=events.DatasetRef(
-            name="demo" if simulated else "ml-100k", simulated=simulated, source="here",
-            fingerprint=make_data(home) if with_data else "f" * 64, num_users=5, num_items=100, num_train=400,
-        ),
+        dataset=dataset,
         home=str(home),
         protocol=make_protocol(settings, (96, 99)) if validation else {"exclude_heldout": True},
         host="host",
         versions={},
-    )  # fmt: skip
+    )
 
 
 def make_run(
@@ -91,83 +97,79 @@ def make_run(
     lift: float = 0,
     validation: tuple[float, ...] = (),
 ) -> Path:
-    """A run in `state`; `running` and `crashed` are the same files, only a held lock tells them apart.
+    """Write a run in `state` and return its folder.
 
-    `lift` raises its Hit@50 and its loss, for a second run beside a first. `validation`: Hit@50 of the validation items after
-    each epoch, in a run that has some.
+    `running` and `crashed` have the same files: only a held lock tells them apart. `lift` raises
+    Hit@50 and loss, for a second run beside a first one. `validation`: Hit@50 of the validation
+    items after each epoch; empty if the run has none.
     """
     folder = home / "runs" / name
-    create_run(
-        folder,
-        make_info(
-            name, home, simulated=simulated, with_data=with_data, validation=bool(validation)
-        ),
-    )
+    about = {"simulated": simulated, "with_data": with_data, "validation": bool(validation)}
+    create_run(folder, make_info(name, home, **about))
     if state == "starting":
         return folder
-    with RunWriter(folder) as writer:
-        popular = POPULARITY | {"hit@50": 0.22} if validation else None
-        writer.event(
-            events.Started(
-                t=T0,
-                device="cpu ×1",
-                epoch=0,
-                step=0,
-                steps=10,
-                popularity=POPULARITY,
-                popularity_validation=popular,
-            )
-        )
-        for epoch in range(1, epochs + 1):
-            steps = list(range(10 * epoch - 9, 10 * epoch + 1))
-            losses = [0.7 / (1 + step / 10) + lift for step in steps]
-            writer.event(events.Steps(t=T0 + epoch, steps=steps, losses=losses))
-            writer.event(
-                events.Epoch(
-                    t=T0 + epoch,
-                    epoch=epoch,
-                    loss=losses[-1],
-                    examples_per_second=1234567.0,
-                    seconds=0.5,
-                )
-            )
-            rank = np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32)
-            writer.ranks(epoch, rank)
-            valid = METRICS | {"hit@50": validation[epoch - 1], "auc": 0.88} if validation else None
-            writer.event(
-                events.Evaluated(
-                    t=T0 + epoch, epoch=epoch, metrics=METRICS | {"hit@50": 0.2 + lift + epoch / 20}, interval=(0.27, 0.34),
-                    seconds=0.1, entered=3, left=1, validation=valid,
-                )
-            )  # fmt: skip
-            writer.event(
-                events.Checkpointed(
-                    t=T0 + epoch, epoch=epoch, step=0, file=f"{epoch:05}.safetensors"
-                )
-            )
-        final = {"running": "running", "crashed": "running"}.get(state, state)
-        if state == "paused":
-            writer.event(events.Requested(t=T0 + epochs + 1, what="pause"))
-            writer.event(events.Paused(t=T0 + epochs + 1))
-        reason = {"failed": "the loss is nan at epoch 4, step 3 of 10: training has diverged"}.get(
-            state, ""
-        )
-        if final not in ("running", "paused"):
-            writer.event(events.Finished(t=T0 + epochs + 1, state=final, reason=reason))
-        writer.status(
-            events.Status(
-                state=final,
-                pid=1,
-                epoch=epochs,
-                steps=10,
-                device="cpu",
-                reason=reason,
-                exit_code=int(final == "failed"),
-            )
-        )
-    status = read_status(folder)
-    still = msgspec.structs.replace(
-        status, t=T0 + epochs + 1, state=final, reason=reason, exit_code=int(final == "failed")
+    end = T0 + epochs + 1
+    written = "running" if state == "crashed" else state
+    failed = written == "failed"
+    reason = "the loss is nan at epoch 4, step 3 of 10: training has diverged" if failed else ""
+    status = events.Status(
+        state=written,
+        pid=1,
+        epoch=epochs,
+        steps=10,
+        device="cpu",
+        reason=reason,
+        exit_code=int(failed),
     )
-    (folder / "status.json").write_bytes(msgspec.json.encode(still))
+    with RunWriter(folder) as writer:
+        started = events.Started(
+            t=T0,
+            device="cpu ×1",
+            epoch=0,
+            step=0,
+            steps=10,
+            popularity=POPULARITY,
+            popularity_validation=POPULARITY | {"hit@50": 0.22} if validation else None,
+        )
+        writer.event(started)
+        for epoch in range(1, epochs + 1):
+            _write_epoch(writer, epoch, lift, validation[epoch - 1] if validation else None)
+        if state == "paused":
+            writer.event(events.Requested(t=end, what="pause"))
+            writer.event(events.Paused(t=end))
+        elif written != "running":
+            writer.event(events.Finished(t=end, state=written, reason=reason))
+        writer.status(status)
+    # The writer adds the current time, and the reader calls a run without a lock crashed.
+    fixed = msgspec.structs.replace(
+        read_status(folder), t=end, state=written, reason=reason, exit_code=int(failed)
+    )
+    (folder / "status.json").write_bytes(msgspec.json.encode(fixed))
     return folder
+
+
+def _write_epoch(writer: RunWriter, epoch: int, lift: float, validation_hit: float | None) -> None:
+    t, steps = T0 + epoch, list(range(10 * epoch - 9, 10 * epoch + 1))
+    losses = [0.7 / (1 + step / 10) + lift for step in steps]
+    writer.event(events.Steps(t=t, steps=steps, losses=losses))
+    done = events.Epoch(
+        t=t, epoch=epoch, loss=losses[-1], examples_per_second=1234567.0, seconds=0.5
+    )
+    writer.event(done)
+    writer.ranks(epoch, np.array([100 - 20 * epoch, 3, 51, 50, np.nan], dtype=np.float32))
+    validation = None
+    if validation_hit is not None:
+        validation = METRICS | {"hit@50": validation_hit, "auc": 0.88}
+    evaluated = events.Evaluated(
+        t=t,
+        epoch=epoch,
+        metrics=METRICS | {"hit@50": 0.2 + lift + epoch / 20},
+        interval=(0.27, 0.34),
+        seconds=0.1,
+        entered=3,
+        left=1,
+        validation=validation,
+    )
+    writer.event(evaluated)
+    file = f"{epoch:05}.safetensors"
+    writer.event(events.Checkpointed(t=t, epoch=epoch, step=0, file=file))

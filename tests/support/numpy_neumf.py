@@ -23,7 +23,7 @@ class NumpyNeuMF:
         self.head = self.w["head.weight"][0]
 
     def parts(self, gmf: Floats, mlp: Floats) -> tuple[Floats, Floats]:
-        """Return the GMF and MLP part of each item for a user's two embeddings, each (num_items,)."""
+        """Return the GMF and MLP part of all items for two user embeddings, each (num_items,)."""
         items = self.w["item_mlp.weight"]
         hidden = np.hstack([np.tile(mlp, (len(items), 1)), items])
         layer = 0
@@ -35,9 +35,11 @@ class NumpyNeuMF:
         return self.w["item_gmf.weight"] * gmf @ self.head[: self.d], hidden @ self.head[self.d :]
 
     def user(self, user: int) -> tuple[Floats, Floats]:
+        """Return both parts of a user of the dataset."""
         return self.parts(self.w["user_gmf.weight"][user], self.w["user_mlp.weight"][user])
 
 
 def candidates(data: Dataset, user: int) -> list[int]:
+    """Return the items that the user has not in the training history."""
     seen = set(data.split.items[data.split.users == user].tolist())
     return [item for item in range(data.num_items) if item not in seen]

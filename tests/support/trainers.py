@@ -1,4 +1,4 @@
-"""Datasets and trainers small enough to be worked out by hand."""
+"""Trainers small enough to be checked by hand, and what they hold."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from neumf_tui.settings import make_settings
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.trainer import Trainer
 
-# What training tests start from: weights of a size at which scores differ, and no rule that leaks.
 PLAIN = {
     "embedding_size": 4,
     "mlp_layers": [6, 3],
@@ -26,6 +25,7 @@ PLAIN = {
     "device": "cpu",
     "threads": 1,
 }
+"""Settings on top of `d2l` for tests of training: scores that differ from the start, no leak."""
 
 EVERYTHING: dict[str, Any] = {
     "loss": "softmax",
@@ -45,7 +45,7 @@ EVERYTHING: dict[str, Any] = {
     "pretrain": 2,
     "alpha": 0.3,
 }
-"""What can be on at once."""
+"""All options that can be on at the same time."""
 
 
 def make_trainer(dataset: Dataset, **changes: Any) -> Trainer:
@@ -74,7 +74,7 @@ def awake(trainer: Trainer) -> Trainer:
 
 
 def train(trainer: Trainer, first: int, last: int) -> Trainer:
-    """Whole epochs `first` to `last`."""
+    """Train whole epochs `first` to `last`."""
     for epoch in range(first, last + 1):
         for batch in trainer.batches(epoch):
             trainer.step(batch)
@@ -82,7 +82,7 @@ def train(trainer: Trainer, first: int, last: int) -> Trainer:
 
 
 def uniform(generator: torch.Generator, *shape: int) -> Tensor:
-    """Random numbers to draw by, as an epoch has them."""
+    """Return random numbers to draw with, as an epoch uses them."""
     return torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
@@ -92,7 +92,7 @@ def batch_of(
     negatives: torch.Tensor | list[list[int]] | list[int],
     epoch: int = 1,
 ) -> Batch:
-    """A first step on these training pairs."""
+    """Return the batch of a first step on these training pairs."""
     users, items = trainer.pairs.users[rows].long(), trainer.pairs.items[rows].long()
     return Batch(epoch, 0, torch.tensor(rows), torch.as_tensor(negatives), users, items, len(rows))
 
@@ -104,17 +104,15 @@ def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def parts_of(model: NeuMF, dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """GMF and MLP part of every user's score of every item."""
-    items, offsets = (
-        torch.as_tensor(np.array(dataset.split.items)),
-        torch.as_tensor(dataset.offsets),
-    )
+    """Return the GMF and the MLP part of all scores, each (num_users, num_items)."""
+    items = torch.as_tensor(np.array(dataset.split.items))
+    offsets = torch.as_tensor(dataset.offsets)
     scorer = Scorer(model.with_history_folded_in(items, offsets[:-1], offsets.diff()))
     chunks = [scorer.chunk(number) for number in range(scorer.num_chunks())]
     return torch.cat([gmf for gmf, _ in chunks]), torch.cat([mlp for _, mlp in chunks])
 
 
 def gradient_rows(table: torch.nn.Embedding) -> set[int]:
-    """Rows that the last step's gradient touched."""
+    """Return the rows whose gradient was not zero in the last step."""
     assert table.weight.grad is not None
     return set(table.weight.grad.abs().sum(1).nonzero()[:, 0].tolist())
