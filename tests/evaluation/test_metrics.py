@@ -8,7 +8,6 @@ import torch
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.evaluator import Evaluator
-from neumf_tui.evaluation.intervals import hit_interval, wilson_interval
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.model.config import NeuMFConfig
@@ -19,7 +18,8 @@ from tests.support.datasets import dataset_of
 
 
 def model_with_scores(scores: np.ndarray) -> NeuMF:  # type: ignore[type-arg]
-    """A model whose score for (user, item) is exactly `scores[user, item]`: one GMF factor an item."""
+    """A model whose score for (user, item) is exactly `scores[user, item]`: one GMF factor an
+    item."""
     num_users, num_items = scores.shape
     model = NeuMF(NeuMFConfig(num_users, num_items, num_items, (1,)))
     with torch.no_grad():
@@ -40,13 +40,6 @@ def test_by_hand() -> None:
     assert math.isclose(m["auc"], np.mean([1, 0.91, 0.90, 0.51, 0.505]))
 
 
-def test_wilson_against_published_case() -> None:
-    # 81 of 263: 0.2553 to 0.3662 (Newcombe 1998, table I, method 3).
-    low, high = wilson_interval(81 / 263, 263)
-    assert round(low, 4) == 0.2553 and round(high, 4) == 0.3662
-    assert hit_interval(np.array([1.0, np.nan], dtype=np.float32))[1] == pytest.approx(1.0)
-
-
 def test_ranks_leave_the_history_out_and_split_ties() -> None:
     # user 0 saw 0, 1 and holds out 2; user 1 saw 3 and holds out 0; user 2 has one interaction.
     data = dataset_of([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 3, 1), (1, 0, 2), (2, 4, 1)], 3, 6)
@@ -55,7 +48,8 @@ def test_ranks_leave_the_history_out_and_split_ties() -> None:
     )
     evaluator = Evaluator(data, torch.device("cpu"))
     ranks = evaluator.ranks(model_with_scores(scores))
-    # user 0: item 3 above, items 4 and 5 equal: 1 + 1 + 1. user 1: item 1 above, item 5 equal: 1 + 1 + 0.5.
+    # user 0: item 3 above, items 4 and 5 equal: 1 + 1 + 1. user 1: item 1 above, item 5 equal: 1 +
+    # 1 + 0.5.
     assert ranks[:2].tolist() == [3.0, 2.5] and np.isnan(ranks[2])
     assert num_candidates(data).tolist() == [4, 5, 5]
     # popularity: seen by 1 are 0, 1, 3, 4; by none 2 and 5.
@@ -71,7 +65,7 @@ def test_a_constant_model_gets_auc_one_half_and_no_hit() -> None:
     assert m["auc"] == pytest.approx(0.5) and m["hit@50"] == 0
 
 
-def test_a_score_that_is_no_number_is_an_error() -> None:
+def test_a_nan_score_is_an_error() -> None:
     data = dataset_of([(0, 0, 1), (0, 1, 2)], 1, 5)
     scores = np.array([[1, 1, np.nan, 1, 1]], dtype=np.float32)
     with pytest.raises(NeumfTuiError, match="not a number"):
@@ -98,6 +92,7 @@ def test_a_planted_checkerboard_is_learned() -> None:
             for batch in trainer.batches(epoch):
                 trainer.step(batch)
         first.append((Evaluator(data, torch.device("cpu")).ranks(trainer.model) <= 2).mean())
-    # Two of a user's 20 own items are unseen (one held out, one never watched); the other 20 candidates are of the other half. Of
-    # sixteen seeds one has 0.93, by the last bits of its arithmetic, and all together 0.99.
+    # Two of a user's 20 own items are unseen (one held out, one never watched); the other 20
+    # candidates are of the other half. Of sixteen seeds one has 0.93, by the last bits of its
+    # arithmetic, and all together 0.99.
     assert np.mean(first) >= 0.93

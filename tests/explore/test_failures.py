@@ -1,4 +1,5 @@
-"""Who is being failed and what nobody is recommended: figures against plain computations, then the screen and the command."""
+"""Who is being failed and what nobody is recommended: figures against plain computations, then the
+screen and the command."""
 
 import json
 import shutil
@@ -21,7 +22,6 @@ from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.evaluation.evaluator import Evaluator
-from neumf_tui.evaluation.intervals import mean_difference_interval, mean_interval
 from neumf_tui.explore.cohorts import make_cohorts
 from neumf_tui.explore.coverage import TopCounts, gini, in_top, measure_coverage, popularity_counts
 from neumf_tui.explore.failures import ORDERS, failures_at
@@ -57,7 +57,8 @@ DAY = 86_400
 
 
 def dataset_of(pairs: list[tuple[int, int]], num_users: int, num_items: int = 60) -> Dataset:
-    """Interactions a day apart from 1970 on; hostile titles first; every third year unknown, every fourth without genre."""
+    """Interactions a day apart from 1970 on; hostile titles first; every third year unknown, every
+    fourth without genre."""
     rows = np.array(pairs, dtype=np.int64)
     films = Films(
         [f"i{n}" for n in range(num_items)],
@@ -87,7 +88,8 @@ def users_of(dataset: Dataset, ranks: NDArray[np.float32], home: Path) -> Users:
 
 @pytest.fixture
 def random_set() -> Dataset:
-    """40 users with histories of 0 to 30 of 60 items, ties of popularity everywhere, some with nothing held out."""
+    """40 users with histories of 0 to 30 of 60 items, ties of popularity everywhere, some with
+    nothing held out."""
     random = np.random.default_rng(5)
     pairs = [
         (user, int(item))
@@ -219,14 +221,6 @@ def test_cohorts_against_plain_counting(tiny: Users) -> None:
     assert 0 < cohorts[0].hit < 1
 
 
-def test_many_users_have_the_interval_that_the_bootstrap_would_give() -> None:
-    values = np.random.default_rng(2).beta(5, 1, 10_001)
-    drawn = np.array(mean_difference_interval(values, resamples=4_000))
-    normal = np.array(mean_interval(values))
-    np.testing.assert_allclose(normal, drawn, atol=0.05 * (drawn[1] - drawn[0]))
-    assert mean_interval(values[:100]) == mean_difference_interval(values[:100], resamples=2_000)
-
-
 def test_which_epoch(trained: Path, own_home: Path) -> None:
     users = load_users(trained, own_home)
     best = int((trained / "checkpoints" / "best").read_text()[:5])
@@ -245,7 +239,8 @@ def test_which_epoch(trained: Path, own_home: Path) -> None:
 
 
 def plain_lists(ranker: Ranker) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How often each item is in a top 50, by the model and by popularity: the deck's formulas in numpy, a user at a time."""
+    """How often each item is in a top 50, by the model and by popularity: the deck's formulas in
+    numpy, a user at a time."""
     weights = {
         name: tensor.numpy().astype(np.float64)
         for name, tensor in ranker.model.state_dict().items()

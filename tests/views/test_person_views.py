@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from neumf_tui.errors import RunError
-from neumf_tui.evaluation.ranks import ranks_in_order
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.reader import read_ranks
 from tests.support.commands import Cli
@@ -74,19 +73,6 @@ def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, NumpyN
         ranker.at(99)
 
 
-def test_equal_scores_share_a_rank() -> None:
-    assert ranks_in_order(np.array([9, 7, 7, 5, 5, 5, 1], dtype=np.float32)).tolist() == [
-        1,
-        2.5,
-        2.5,
-        5,
-        5,
-        5,
-        7,
-    ]
-    assert ranks_in_order(np.array([2], dtype=np.float32)).tolist() == [1]
-
-
 def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, NumpyNeuMF]) -> None:
     from neumf_tui.explore.why import explain
 
@@ -133,7 +119,8 @@ def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, NumpyNeuMF]) -> 
     *_, left = leave_out(ranker, ranking)
     history = ranker.dataset.history(user)
     assert left.items.tolist() == history.tolist() and left.total == len(history)
-    # One of them anew: folded in without its film, ranked among the same candidates by the plain model.
+    # One of them anew: folded in without its film, ranked among the same candidates by the plain
+    # model.
     row = len(history) // 2
     whole = ranker.fold_in.fit([history])
     alone = ranker.fold_in.fit([np.delete(history, row)], start=whole, spared=history)
