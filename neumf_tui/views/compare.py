@@ -12,11 +12,6 @@ from neumf_tui.views.moves import move_text, signed
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import item_keys, who_keys, who_stamp
 
-COLUMNS = (
-    "place",
-    "a_item_id", "a_title", "a_year", "a_rank", "a_rank_in_b", "a_move", "a_left",
-    "b_item_id", "b_title", "b_year", "b_rank", "b_rank_in_a", "b_move", "b_new",
-)  # fmt: skip
 SMALL = 0.05
 """A change of a part, in standard deviations, that is shown as 0.0."""
 
@@ -44,7 +39,7 @@ def compare_person_sheet(
     rows = [_row(dataset, c, row) for row in range(len(c.a.items))[:top]]
     name = f"compare-{c.label_a}-{c.label_b}-{person.file_stem}"
     stamp = ("dataset", "a", "b", who_stamp(person.who))
-    return Sheet(name, about, "places", rows, COLUMNS, stamp)
+    return Sheet(name, about, "places", rows, tuple(rows[0]), stamp)
 
 
 def _row(dataset: Dataset, c: PersonComparison, row: int) -> Row:

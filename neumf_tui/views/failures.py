@@ -34,14 +34,6 @@ USER_LINES = 8
 WHISKER = 24
 """Cells of an interval drawn as a line."""
 NONE = "–"
-USER_COLUMNS = (
-    "user", "rank", "popularity_rank", "gain", "num_candidates", "history_size", "item_id", "title",
-    "year", "seen_by", "age",
-)  # fmt: skip
-COHORT_COLUMNS = (
-    "kind", "cohort", "num_users", "hit@50", "hit@50_low", "hit@50_high", "auc", "auc_low",
-    "auc_high", "popularity_hit@50", "note",
-)  # fmt: skip
 
 
 def summary(failures: "Failures") -> dict[str, Any]:
@@ -56,7 +48,8 @@ def summary_text(failures: "Failures") -> str:
         return "no user has a held-out film, so there are no ranks"
     low, high = found["hit@50_ci"]
     return (
-        f"{found['num_users']:,} users · Hit@{CUTOFF} {found['hit@50']:.3f} ({low:.3f}–{high:.3f}), "
+        f"{found['num_users']:,} users · "
+        f"Hit@{CUTOFF} {found['hit@50']:.3f} ({low:.3f}–{high:.3f}), "
         f"popularity {found['popularity_hit@50']:.3f} · "
         f"median rank {rank_text(found['median_rank'])} · "
         f"{found['num_below_popularity']:,} better off with popularity"
@@ -67,43 +60,31 @@ def failures_sheet(
     failures: "Failures", order: "NDArray[np.int64]", by: str, cohort: "Cohort | None" = None
 ) -> Sheet:
     """Return one row for each user index of `order`; None for what is not known."""
-    dataset, rows = failures.dataset, []
-    heldout = dataset.split.heldout[order]
+    dataset, users = failures.dataset, failures.users
     nothing = dict.fromkeys(("item_id", "title", "year"))
-    # Lists are fast to read one by one; arrays would take most of the time of a long sheet.
-    for user, item, rank, popular, gain, candidates, size, seen, age in zip(
-        order.tolist(),
-        heldout.tolist(),
-        _known(failures.ranks[order]),
-        _known(failures.popularity_ranks[order]),
-        _known(failures.gains[order]),
-        failures.candidates[order].tolist(),
-        failures.users.history_sizes[order].tolist(),
-        _known(failures.seen_by[order]),
-        _known(failures.ages[order]),
-        strict=True,
-    ):
-        rows.append(
-            {
-                "user": dataset.user_ids[user],
-                "rank": rank,
-                "popularity_rank": popular,
-                "gain": gain,
-                "num_candidates": candidates,
-                "history_size": size,
-                **(item_keys(dataset, item) if item >= 0 else nothing),
-                "seen_by": None if seen is None else int(seen),
-                "age": None if age is None else int(age),
-            }
-        )
+    items = dataset.split.heldout[order].tolist()
+    named = [item_keys(dataset, item) if item >= 0 else nothing for item in items]
+    # Whole columns as lists: reading arrays one by one would take most of the time.
+    columns: dict[str, list[Any]] = {
+        "user": [dataset.user_ids[user] for user in order.tolist()],
+        "rank": _known(failures.ranks[order]),
+        "popularity_rank": _known(failures.popularity_ranks[order]),
+        "gain": _known(failures.gains[order]),
+        "num_candidates": failures.candidates[order].tolist(),
+        "history_size": users.history_sizes[order].tolist(),
+        **{key: [keys[key] for keys in named] for key in nothing},
+        "seen_by": _known(failures.seen_by[order], int),
+        "age": _known(failures.ages[order], int),
+    }
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     whose = f"{cohort.kind}: {cohort.name}" if cohort else None
     about = summary(failures) | {"by": by, "cohort": whose}
-    return Sheet(f"{failures.users.info.name}-failures", about, "users", rows, USER_COLUMNS)
+    return Sheet(f"{users.info.name}-failures", about, "users", rows, tuple(columns))
 
 
-def _known(values: "NDArray[Any]") -> list[float | None]:
+def _known(values: "NDArray[Any]", kind: type = float) -> list[Any]:
     """Return None for NaN."""
-    return [None if value != value else value for value in values.tolist()]
+    return [None if value != value else kind(value) for value in values.tolist()]
 
 
 def cohorts_sheet(failures: "Failures", cohorts: "Sequence[Cohort]") -> Sheet:
@@ -127,7 +108,7 @@ def cohorts_sheet(failures: "Failures", cohorts: "Sequence[Cohort]") -> Sheet:
             }
         )
     name = f"{failures.users.info.name}-cohorts"
-    return Sheet(name, summary(failures), "cohorts", rows, COHORT_COLUMNS)
+    return Sheet(name, summary(failures), "cohorts", rows, tuple(rows[0]))
 
 
 def gain_text(gain: float) -> str:

@@ -1,4 +1,4 @@
-"""What happened in a run and what its trainer printed, as lines for people."""
+"""Events of a run and the output of its trainer, as lines of text."""
 
 import time
 from collections.abc import Iterator
@@ -14,11 +14,12 @@ TAIL_BYTES = 64_000
 
 
 def log_line(when: float, text: str) -> str:
+    """Return `text` after the local time `when`, in Unix seconds."""
     return f"{time.strftime('%H:%M:%S', time.localtime(when))}  {clean(text)}"
 
 
 def follow_log(folder: Path, follow: bool) -> Iterator[str]:
-    """Lines of the run's events, and the trainer's own output marked as such; with `follow` until the run ends."""
+    """Yield lines of events and of the trainer's output; with `follow` until the run ends."""
     tail, output = EventTail(folder / "events.jsonl"), _Output(folder / "trainer.log")
     snapshot, shown = Snapshot(), 0
     while True:
@@ -35,7 +36,7 @@ def follow_log(folder: Path, follow: bool) -> Iterator[str]:
 
 
 class _Output:
-    """New whole lines of a file that may not be there yet."""
+    """Reads new whole lines of a file that may not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._offset = path, 0
@@ -52,7 +53,7 @@ class _Output:
 
 
 def last_output(folder: Path, count: int) -> list[str]:
-    """The last lines that the trainer printed."""
+    """Return the last `count` lines that the trainer printed."""
     path = folder / "trainer.log"
     if not path.exists():
         return []

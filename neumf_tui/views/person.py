@@ -14,11 +14,6 @@ from neumf_tui.views.output import print_line, print_sheet, print_table
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys, who_keys, who_stamp
 
-COLUMNS = (
-    "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred",
-    "gmf_centred", "mlp_centred", "seen_by", "heldout",
-)  # fmt: skip
-
 
 def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
     """Return the keys that say which model and person a sheet is about."""
@@ -81,7 +76,7 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
         },
     }
     stamp = ("dataset", who_stamp(person.who))
-    return Sheet(f"{person.file_stem}-ranking", about, "items", rows, COLUMNS, stamp)
+    return Sheet(f"{person.file_stem}-ranking", about, "items", rows, tuple(rows[0]), stamp)
 
 
 def guest_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) -> Sheet:

@@ -1,5 +1,4 @@
-"""Where a rank lies between first and last, on a logarithmic scale with the top-50 line; and ranks
-over epochs."""
+"""A rank on a logarithmic scale with a line at 50, and ranks over epochs, as text."""
 
 import math
 from collections.abc import Sequence
@@ -7,18 +6,18 @@ from collections.abc import Sequence
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def place(rank: float, last: int, width: int) -> int:
-    """The cell, 0 to width − 1, of `rank` on a log scale from 1 to `last`."""
+    """Return the cell, 0 to width − 1, of `rank` on a log scale from 1 to `last`."""
     if last <= 1:
         return 0
     return round((width - 1) * math.log(max(rank, 1)) / math.log(last))
 
 
 def ruler(rank: float | None, last: int, width: int) -> str:
-    """A line of `width` cells: `1 ────●──┊50──── 1,644`, the dot at `rank`."""
+    """Return a line of `width` cells with a dot at `rank`: `1 ────●──┊50──── 1,644`."""
     end = f" {last:,}"
     cells = ["─"] * max(10, width - 2 - len(end))
     dot = place(rank, last, len(cells)) if rank is not None else -1
@@ -33,13 +32,12 @@ def ruler(rank: float | None, last: int, width: int) -> str:
 
 
 def sparkline(ranks: Sequence[float], last: int, width: int) -> str:
-    """Ranks over epochs as blocks, the best rank the tallest, log scale, at most `width` of the
-    newest."""
+    """Return the newest `width` ranks as blocks on a log scale; the best rank is the tallest."""
     scale = math.log(max(last, 2))
     heights = [1 - math.log(max(rank, 1)) / scale for rank in ranks[-width:]]
-    return "".join(_BLOCKS[min(7, int(8 * height))] for height in heights)
+    return "".join(BLOCKS[min(7, int(8 * height))] for height in heights)
 
 
 def journey(ranks: Sequence[float]) -> str:
-    """First and newest rank: `312→12`."""
+    """Return first and newest rank: `312→12`; empty for a single rank."""
     return f"{rank_text(ranks[0])}→{rank_text(ranks[-1])}" if len(ranks) > 1 else ""

@@ -20,13 +20,13 @@ from neumf_tui.search.state import RunningTrial, SearchState, count_by_state, pr
 from neumf_tui.search.study import TrialRecord
 from neumf_tui.text import clean, clock
 from neumf_tui.views.output import say
+from neumf_tui.views.ruler import BLOCKS
 
 Watch = Callable[[SearchState], None]
 DRAW_SECONDS = 0.5
 """Shortest time between two drawings, where something happened."""
 CLOCK_SECONDS = 2.0
 """The same where the clocks alone have moved on."""
-_BARS = "▁▂▃▄▅▆▇█"
 _BAR_STYLES = {"done": "green", "pruned": "yellow"}
 
 
@@ -165,11 +165,11 @@ def _bars(state: SearchState, width: int) -> Text:
             line.append("×", style="red")
         else:
             height = (
-                int((record.validation - low) / (high - low) * (len(_BARS) - 1))
+                int((record.validation - low) / (high - low) * (len(BLOCKS) - 1))
                 if high > low
-                else len(_BARS) - 1
+                else len(BLOCKS) - 1
             )
-            line.append(_BARS[height], style=_BAR_STYLES.get(record.state, "dim"))
+            line.append(BLOCKS[height], style=_BAR_STYLES.get(record.state, "dim"))
     return line
 
 
