@@ -120,14 +120,9 @@ def known_datasets(home: Path) -> list[DatasetEntry]:
     entries = []
     for name, release in RELEASES.items():
         archive = datasets_dir(home) / release.archive
-        if name in places:
-            entries.append(DatasetEntry(name, places[name], True))
-        elif archive.exists():
-            entries.append(DatasetEntry(name, str(archive), True))
-        else:
-            entries.append(DatasetEntry(name, _how_to_get(release), False))
-    others = [name for name in places if name not in RELEASES]
-    entries += [DatasetEntry(name, places[name], True) for name in others]
+        where = places.pop(name, str(archive) if archive.exists() else "")
+        entries.append(DatasetEntry(name, where or _how_to_get(release), bool(where)))
+    entries += [DatasetEntry(name, place, True) for name, place in places.items()]
     return [*entries, DatasetEntry("demo", "built in: real films, simulated viewers", True)]
 
 

@@ -158,10 +158,10 @@ def _rows_of(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows, ascending, whose pair number is in `wanted` (sorted), and these numbers."""
     numbers = _pair_numbers(rows, width)
-    found = []
+    found = np.empty(len(numbers), dtype=bool)
     for start in range(0, len(numbers), chunk_rows):
         part = numbers[start : start + chunk_rows]
         nearest = wanted[np.searchsorted(wanted, part).clip(max=len(wanted) - 1)]
-        found.append(start + np.flatnonzero(nearest == part))
-    places = np.concatenate(found)
+        found[start : start + chunk_rows] = nearest == part
+    places = np.flatnonzero(found)
     return places, numbers[places]

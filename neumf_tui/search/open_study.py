@@ -7,14 +7,7 @@ from pathlib import Path
 import optuna
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.search.plan import (
-    Plan,
-    PlanOptions,
-    check_data,
-    check_options,
-    plan_settings,
-    preset_name,
-)
+from neumf_tui.search.plan import Plan, PlanOptions, check_data, check_options, make_plan
 from neumf_tui.search.space import base_params
 from neumf_tui.search.study import open_study_file, read_plan, study_file, write_plan
 
@@ -40,11 +33,11 @@ def open_study(
     # Planned before the file exists, so that wrong options leave no file.
     planned = None
     if not study_file(home, name).exists():
-        planned = _make_plan(options, dataset, data_dir, open_data)
+        planned = make_plan(options, lambda: open_data(dataset, data_dir))
     with open_study_file(home, name) as study:
         plan = read_plan(study)
         if plan is None:
-            plan, data = planned or _make_plan(options, dataset, data_dir, open_data)
+            plan, data = planned or make_plan(options, lambda: open_data(dataset, data_dir))
             if not study.get_trials(deepcopy=False):
                 study.enqueue_trial(base_params(plan.space, plan.settings))
             write_plan(study, plan)
@@ -53,24 +46,5 @@ def open_study(
             if dataset == "auto" and data_dir is None:
                 dataset, data_dir = plan.dataset, plan.data_dir
             data = open_data(dataset, data_dir)
-            check_data(plan, name, data.fingerprint, data.label)
+            check_data(plan, name, data)
         yield study, plan, data
-
-
-def _make_plan(
-    options: PlanOptions, dataset: str, data_dir: Path | None, open_data: OpenData
-) -> tuple[Plan, Dataset]:
-    base, space = plan_settings(options)
-    data = open_data(dataset, data_dir)
-    plan = Plan(
-        dataset=data.name,
-        simulated=data.simulated,
-        source=data.source,
-        fingerprint=data.fingerprint,
-        preset=preset_name(options),
-        settings=base,
-        given=tuple(options.changes),
-        space=space,
-        prune=options.prune is not False,
-    )
-    return plan, data

@@ -1,10 +1,12 @@
 """The plan of a study: what is searched, and on which data. It is fixed when the study starts."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.search.space import Space, narrow_space, read_space
 from neumf_tui.settings import DEFAULT_PRESET, Settings, flag_of, make_settings
@@ -53,20 +55,30 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
     prune: bool | None = None
 
 
-def plan_settings(options: PlanOptions) -> tuple[Settings, Space]:
-    """Return base settings and space of a new study; raise UsageError, also without validation."""
-    base = make_settings(options.preset or DEFAULT_PRESET, options.changes, options.config)
+def make_plan(options: PlanOptions, open_data: Callable[[], Dataset]) -> tuple[Plan, Dataset]:
+    """Return the plan of a new study and its dataset; raise UsageError, also without validation."""
+    preset = options.preset or DEFAULT_PRESET
+    base = make_settings(preset, options.changes, options.config)
     if not base.validation:
-        source = f"--config {options.config}" if options.config else ""
+        source = f"--config {options.config}" if options.config else f"--preset {preset}"
         raise UsageError(
-            f"{source or f'--preset {preset_name(options)}'} keeps no validation items, which the "
-            "search needs to compare trials: add --validation, or use another preset"
+            f"{source} keeps no validation items, which the search needs to compare trials: "
+            "add --validation, or use another preset"
         )
-    return base, narrow_space(read_space(options.space, base), options.changes, base)
-
-
-def preset_name(options: PlanOptions) -> str:
-    return options.config.stem if options.config else options.preset or DEFAULT_PRESET
+    space = narrow_space(read_space(options.space, base), options.changes, base)
+    data = open_data()
+    plan = Plan(
+        dataset=data.name,
+        simulated=data.simulated,
+        source=data.source,
+        fingerprint=data.fingerprint,
+        preset=options.config.stem if options.config else preset,
+        settings=base,
+        given=tuple(options.changes),
+        space=space,
+        prune=options.prune is not False,
+    )
+    return plan, data
 
 
 def check_options(plan: Plan, options: PlanOptions, study: str) -> Plan:
@@ -99,11 +111,11 @@ def check_options(plan: Plan, options: PlanOptions, study: str) -> Plan:
     return msgspec.structs.replace(plan, settings=msgspec.structs.replace(base, **machine))
 
 
-def check_data(plan: Plan, study: str, fingerprint: str, label: str) -> None:
+def check_data(plan: Plan, study: str, data: Dataset) -> None:
     """Raise DatasetError if this is not the data that the study was started on."""
-    if fingerprint != plan.fingerprint:
+    if data.fingerprint != plan.fingerprint:
         raise DatasetError(
             f"study {study} was started on other data: {plan.label} {plan.fingerprint[:12]}, "
-            f"this is {label} {fingerprint[:12]}; "
+            f"this is {data.label} {data.fingerprint[:12]}; "
             "name the folder of that data with --data-dir, or start another --study"
         )
