@@ -27,10 +27,6 @@ class NoNetwork(DatasetError):
     """The file could not be downloaded; only then `--dataset auto` uses the demo dataset."""
 
 
-class _WrongHash(Exception):
-    pass
-
-
 class _Download:
     """A download into `folder`; what arrives is kept in `part` and not requested again."""
 
@@ -51,7 +47,7 @@ class _Download:
             expected = self.release.sha256
             if expected is not None and sha256_of(self.part) != expected:
                 self.part.unlink()
-                raise _WrongHash
+                raise NoNetwork("the file from files.grouplens.org has another hash than published")
             os.replace(self.part, self.target)
         except BaseException as error:  # noqa: BLE001 - raised by `download` in the caller's thread
             self.error = error
@@ -102,8 +98,8 @@ def download(release: Release, folder: Path, report: Report) -> None:
         thread.join(0.05)
     if thread.is_alive():
         raise NoNetwork(f"files.grouplens.org sent nothing for {SILENCE_LIMIT:.0f} seconds")
-    if isinstance(job.error, _WrongHash):
-        raise NoNetwork("the file from files.grouplens.org has another hash than published")
+    if isinstance(job.error, NoNetwork):
+        raise job.error
     if job.error is not None:
         raise NoNetwork(f"files.grouplens.org cannot be reached ({type(job.error).__name__})")
 

@@ -3,14 +3,26 @@
 import re
 
 from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.columns import normalized
 from neumf_tui.errors import DatasetError
 
-ITEM_COLUMNS = ("movieid", "item", "itemid", "productid", "bookid", "trackid", "asin")
-"""Known names of the column of item ids in a file of items, normalized; so are the following."""
-TITLE_COLUMNS = ("title", "movietitle", "name", "itemname", "booktitle", "trackname")
-YEAR_COLUMNS = ("year", "releaseyear", "publicationyear")
-GENRE_COLUMNS = ("genres", "genre", "class", "category", "categories")
+_COLUMN_NAMES = {
+    "item": ("movieid", "item", "itemid", "productid", "bookid", "trackid", "asin"),
+    "title": ("title", "movietitle", "name", "itemname", "booktitle", "trackname"),
+    "year": ("year", "releaseyear", "publicationyear"),
+    "genres": ("genres", "genre", "class", "category", "categories"),
+}
+"""Known names of columns in a file of items, normalized."""
 _NO_GENRES = "(no genres listed)"
+
+
+def item_columns(header: list[str]) -> dict[str, list[int]]:
+    """Return the places of the columns that may be `item`, `title`, `year` and `genres`."""
+    names = [normalized(column) for column in header]
+    return {
+        role: [place for place, name in enumerate(names) if name in known]
+        for role, known in _COLUMN_NAMES.items()
+    }
 
 
 def split_year(title: str) -> tuple[str, int | None]:

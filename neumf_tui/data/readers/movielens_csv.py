@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.columns import Columns, normalized
+from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
-    GENRE_COLUMNS,
-    ITEM_COLUMNS,
-    TITLE_COLUMNS,
     CatalogueBuilder,
+    item_columns,
     split_genres,
     split_year,
 )
@@ -43,18 +41,15 @@ def read(
 
 def _read_movies(path: Path) -> Catalogue:
     header = read_header(path, ",")
-    places = []
-    for name, known in zip(
-        _MOVIES_HEADER, (ITEM_COLUMNS, TITLE_COLUMNS, GENRE_COLUMNS), strict=True
-    ):
-        found = [place for place, column in enumerate(header) if normalized(column) in known]
-        if len(found) != 1:
+    known, places = item_columns(header), []
+    for role, name in zip(("item", "title", "genres"), _MOVIES_HEADER, strict=True):
+        if len(known[role]) != 1:
             raise DatasetError(
-                f"{path}, line 1: {'more than one' if found else 'no'} column {name}; expected "
-                f"{', '.join(_MOVIES_HEADER)}, separated by commas; found "
+                f"{path}, line 1: {'more than one' if known[role] else 'no'} column {name}; "
+                f"expected {', '.join(_MOVIES_HEADER)}, separated by commas; found "
                 f"{', '.join(header)[:120]}; fix the header"
             )
-        places.append(found[0])
+        places += known[role]
     builder = CatalogueBuilder()
     for where, fields in records(path, ",", len(header)):
         item_id, title, genres = (fields[place] for place in places)

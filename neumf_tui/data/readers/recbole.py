@@ -4,16 +4,13 @@ import re
 from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.columns import Columns, normalized
+from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
-    GENRE_COLUMNS,
-    ITEM_COLUMNS,
-    TITLE_COLUMNS,
-    YEAR_COLUMNS,
     CatalogueBuilder,
+    item_columns,
     split_genres,
     split_year,
 )
@@ -34,12 +31,10 @@ def read(path: Path, name: str, columns: Columns | None = None, report: Report =
 def _read_items(path: Path) -> Catalogue:
     """Read the `.item` file: a header of `name:type`; words of a list are separated by blanks."""
     header = read_header(path, "\t", quoted=False)
-
-    def place_of(known: tuple[str, ...]) -> int | None:
-        return next((n for n, column in enumerate(header) if normalized(column) in known), None)
-
-    item, title = place_of(ITEM_COLUMNS), place_of(TITLE_COLUMNS)
-    year, genres = place_of(YEAR_COLUMNS), place_of(GENRE_COLUMNS)
+    known = item_columns(header)
+    item, title, year, genres = (
+        known[role][0] if known[role] else None for role in ("item", "title", "year", "genres")
+    )
     if item is None:
         raise DatasetError(
             f"{path}, line 1: no column item_id:token; expected one, separated by tabs; found "
