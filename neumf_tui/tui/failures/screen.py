@@ -1,4 +1,4 @@
-"""Who is being failed: all users beside popularity alone, cohorts of them, and the films that nobody is recommended."""
+"""The failures screen: all users compared with popularity, cohorts, and items never recommended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
@@ -18,9 +18,11 @@ from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
+from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem, OpenUser
-from neumf_tui.tui.widgets.head_text import with_protocol
+from neumf_tui.tui.widgets.head_text import head, with_protocol
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.coverage import coverage_text
 from neumf_tui.views.failures import (
@@ -47,78 +49,57 @@ if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
     from neumf_tui.views.sheet import Sheet
 
+GAIN_COLUMN = 4
+"""Position in USER_COLUMNS."""
+VERDICT_COLUMNS, WHISKER_COLUMN = (0, 4), 6
+"""Positions in COHORT_COLUMNS."""
+
 
 @dataclass
-class Scored(Message):
-    """So much of the pass over the catalogue is done, in percent."""
+class CoverageProgress(Message):
+    """So many percent of the users have been scored for the catalogue."""
 
     percent: int
 
 
 class FailuresScreen(SheetScreen):
-    """Three tabs. Users and cohorts need the rank tape alone; the catalogue waits until there is a model."""
+    """Three tabs. Users and cohorts need only the rank tape; the catalogue needs the model."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "1",
-            "tab('users')",
-            "Users",
-            show=False,
-            tooltip="Every user, the worst served first",
-            id="failures.users",
-        ),
-        Binding(
-            "2",
-            "tab('cohorts')",
-            "Cohorts",
-            show=False,
-            tooltip="By history, popularity, genre and era",
-            id="failures.cohorts",
-        ),
-        Binding(
-            "3",
-            "tab('catalogue')",
-            "Catalogue",
-            show=False,
-            tooltip="Which films anybody is recommended",
-            id="failures.catalogue",
-        ),
-        Binding("o", "sort", "Sort", tooltip="Another order", id="failures.sort"),
-        Binding(
-            "slash",
-            "search",
-            "Search",
-            key_display="/",
-            tooltip="Users by id or held-out title",
-            id="failures.search",
-        ),
-        Binding(
-            "enter",
-            "open",
-            "Open",
-            tooltip="The user; the cohort's users; the film",
-            id="failures.open",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "failures",
+        hidden("1", "tab('users')", "Users", "Every user, the worst rank first", key_id="users"),
+        hidden("2", "tab('cohorts')", "Cohorts", "Users by history, popularity, genre and era",
+               key_id="cohorts"),
+        hidden("3", "tab('catalogue')", "Catalogue", "The films that nobody is recommended",
+               key_id="catalogue"),
+        shown("o", "sort", "Sort", "Sort in another order"),
+        shown("slash", "search", "Search", "Search users by id or held-out title", display="/"),
+        shown("enter", "open", "Open", "Open the user, the cohort's users, or the film"),
+    )  # fmt: skip
+
+    tabs = getters.query_one("#failures-tabs", TabbedContent)
+    users_table = getters.query_one("#users-table", Table)
+    cohorts_table = getters.query_one("#cohorts-table", Table)
+    items_table = getters.query_one("#catalogue-table", Table)
+    search_line = getters.query_one(UserSearchLine)
 
     def __init__(self, ranker: "Ranker | None", users: "Users", epoch: int) -> None:
-        """`ranker` is None while the model is loading; hand it in by `take_ranker` then."""
+        """`ranker` is None while the model is being loaded; then call `take_ranker`."""
         super().__init__()
         self.ranker, self.users, self.epoch = ranker, users, epoch
         self.failures: Failures | None = None
         self.order: NDArray[np.int64] | None = None
-        """User indices as listed."""
+        """User indices in the order of the list."""
         self.by = "rank"
         self.cohort: Cohort | None = None
-        """Whose users are listed; None for everybody."""
+        """The cohort whose users are listed; None for all users."""
         self.cohorts: list[Cohort] = []
-        """As listed, all users first."""
-        self._grouped: list[Cohort] = []
-        """The same by kind."""
+        """In the order of the list, all users first."""
+        self._cohorts_by_kind: list[Cohort] = []
         self.lowest_first = False
-        """Cohorts by Hit@50 instead of by kind."""
-        self.catalogue: Coverage | None = None
+        """Whether cohorts are sorted by Hit@50 instead of by kind."""
+        self.coverage: Coverage | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="failures-head")
@@ -127,9 +108,7 @@ class FailuresScreen(SheetScreen):
             with TabPane("1 users", id="users"), Horizontal():
                 with Vertical(classes="failures-pane", id="failures-list"):
                     yield Table(USER_COLUMNS, id="users-table")
-                    yield Input(
-                        placeholder="id or held-out title", id="failures-search", compact=True
-                    )
+                    yield UserSearchLine(id="failures-search")
                 with Vertical(classes="failures-pane", id="failures-side"):
                     yield Static(id="failures-spread")
                     yield Static(id="failures-user")
@@ -148,7 +127,7 @@ class FailuresScreen(SheetScreen):
 
     def on_mount(self) -> None:
         self.query_one("#failures-tabs Tabs").can_focus = False
-        self.query_one("#users-table").focus()
+        self.users_table.focus()
         self.query_one("#failures-side").border_title = "ranks"
         users, epoch = self.users, self.epoch
 
@@ -164,40 +143,50 @@ class FailuresScreen(SheetScreen):
     def _show_failures(self, answer: "tuple[Failures, str]") -> None:
         self.failures, summary = answer
         self.query_one("#failures-summary", Static).update(summary)
-        found = self.failures
-        columns = self.query_one("#users-table", Table).columns
+        found, columns = self.failures, self.users_table.columns
         columns[0] = Column("user", min(16, max(4, *map(len, self.users.dataset.user_ids))))
         columns[2] = Column("rank", max(5, width_of(found.ranks)), right=True)
-        columns[4] = Column("gain", max(5, 1 + width_of(found.gains)), right=True)
+        columns[GAIN_COLUMN] = Column("gain", max(5, 1 + width_of(found.gains)), right=True)
         self._draw_side()
-        self._arrange()
-        self._opened()
+        self._list_users()
+        self._fill_tab()
 
     def take_ranker(self, ranker: "Ranker") -> None:
-        """The model has come."""
+        """Use the model that has been loaded."""
         self.ranker = ranker
-        self._opened()
+        self._fill_tab()
+
+    def show_problem(self, text: str) -> None:
+        super().show_problem(text)
+        if self.failures is None and not self.waiting("failures"):
+            self.query_one("#failures-summary", Static).update(clean(text))
+        if self.front == "catalogue" and self.coverage is None and not self.waiting("catalogue"):
+            self._show_figures(text)
 
     # Tabs.
 
     @property
     def front(self) -> str:
-        """users, cohorts or catalogue."""
-        return self.query_one("#failures-tabs", TabbedContent).active or "users"
+        """The tab in front: `users`, `cohorts` or `catalogue`."""
+        return self.tabs.active or "users"
+
+    @property
+    def front_table(self) -> Table:
+        return self.query_one(f"#{self.front}-table", Table)
 
     def action_tab(self, name: str) -> None:
-        self.query_one("#failures-tabs", TabbedContent).active = name
-        self.query_one(f"#{name}-table").focus()
+        self.tabs.active = name
+        self.front_table.focus()
 
     @on(TabbedContent.TabActivated)
-    def _opened(self) -> None:
-        """What costs something is counted when its tab is in front for the first time."""
+    def _fill_tab(self) -> None:
+        """Compute what the tab shows when it comes to the front for the first time."""
         self.refresh_bindings()
         failures = self.failures
         if failures is None:
             return
-        if self.front != "users" or not self.query_one("#failures-search").has_focus:
-            self.query_one(f"#{self.front}-table").focus()
+        if self.front != "users" or not self.search_line.has_focus:
+            self.front_table.focus()
         if self.front == "cohorts" and not self.cohorts and not self.waiting("cohorts"):
             self.query_one("#failures-cohorts").border_title = "counting"
 
@@ -207,27 +196,27 @@ class FailuresScreen(SheetScreen):
                 return make_cohorts(failures, cancelled)
 
             self.ask("cohorts", group, self._show_cohorts)
-        elif self.front == "catalogue" and self.catalogue is None and not self.waiting("catalogue"):
-            self._ask_catalogue()
+        elif self.front == "catalogue" and self.coverage is None and not self.waiting("catalogue"):
+            self._ask_coverage()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "search":
-            return self.front == "users" if self.is_mounted else True
-        if action == "sort":
-            return self.front != "catalogue" if self.is_mounted else True
-        return True
+        if not self.is_mounted:
+            return True
+        hidden_on = {"search": ("cohorts", "catalogue"), "sort": ("catalogue",)}
+        return self.front not in hidden_on.get(action, ())
 
     def action_sort(self) -> None:
         if self.front == "users":
             orders = list(SORTS)
             self.by = orders[(orders.index(self.by) + 1) % len(orders)]
-            self._arrange()
+            self._list_users()
         elif self.cohorts:
             self.lowest_first = not self.lowest_first
-            self._show_cohorts(self._grouped)
+            self._show_cohorts(self._cohorts_by_kind)
 
+    @on(Table.Chosen)
     def action_open(self) -> None:
-        table = self.query_one(f"#{self.front}-table", Table)
+        table = self.front_table
         if not table.row_count:
             return
         if self.front == "users" and self.order is not None:
@@ -235,22 +224,17 @@ class FailuresScreen(SheetScreen):
         elif self.front == "cohorts":
             self._choose_cohort(self.cohorts[table.cursor])
             self.action_tab("users")
-        elif self.catalogue is not None and self.ranker is not None:
-            item = int(self.catalogue.model.never[table.cursor])
+        elif self.coverage is not None and self.ranker is not None:
+            item = int(self.coverage.model.never[table.cursor])
             self.navigate(OpenItem(self.ranker, self.users, item))
 
-    @on(Table.Chosen)
-    def open_chosen(self) -> None:
-        self.action_open()
-
     def end_aside(self) -> bool:
-        search = self.query_one("#failures-search", Input)
         if self.front != "users":
             return False
-        if search.has_class("-shown"):
-            search.remove_class("-shown")
-            search.value = ""  # asks for the whole list by itself
-            self.query_one("#users-table").focus()
+        if self.search_line.is_open:
+            self.search_line.close()
+            self._list_users()
+            self.users_table.focus()
         elif self.cohort is not None:
             self._choose_cohort(None)
         else:
@@ -259,104 +243,90 @@ class FailuresScreen(SheetScreen):
 
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
         failures, order, by, cohort = self.failures, self.order, self.by, self.cohort
-        cohorts, catalogue = self.cohorts, self.catalogue
+        cohorts, coverage, front = self.cohorts, self.coverage, self.front
+        has_rows = {"users": order is not None, "cohorts": bool(cohorts), "catalogue": coverage}
 
-        def make_users() -> "Sheet":
-            from neumf_tui.views.failures import failures_sheet
+        def make() -> "Sheet":
+            from neumf_tui.views.coverage import coverage_sheet
+            from neumf_tui.views.failures import cohorts_sheet, failures_sheet
 
+            if front == "catalogue":
+                assert coverage is not None
+                return coverage_sheet(coverage)
             assert failures is not None and order is not None
+            if front == "cohorts":
+                return cohorts_sheet(failures, cohorts)
             return failures_sheet(failures, order, by, cohort)
 
-        def make_cohorts() -> "Sheet":
-            from neumf_tui.views.failures import cohorts_sheet
-
-            assert failures is not None
-            return cohorts_sheet(failures, cohorts)
-
-        def make_catalogue() -> "Sheet":
-            from neumf_tui.views.coverage import coverage_sheet
-
-            assert catalogue is not None
-            return coverage_sheet(catalogue)
-
-        return {
-            "users": make_users if order is not None else None,
-            "cohorts": make_cohorts if cohorts else None,
-            "catalogue": make_catalogue if catalogue is not None else None,
-        }[self.front]
+        return make if has_rows[front] else None
 
     # Users.
 
     def action_search(self) -> None:
-        search = self.query_one("#failures-search", Input)
-        search.add_class("-shown")
-        search.focus()
+        self.search_line.open()
 
-    @on(Input.Changed, "#failures-search")
-    def search_users(self) -> None:
-        self._arrange()
-
-    @on(Input.Submitted, "#failures-search")
-    def end_search(self) -> None:
-        self.query_one("#users-table").focus()
+    @on(Input.Submitted)
+    def focus_users(self) -> None:
+        self.users_table.focus()
 
     def _choose_cohort(self, cohort: "Cohort | None") -> None:
         self.cohort = None if cohort is None or cohort.kind == "all" else cohort
-        self._arrange()
+        self._list_users()
 
-    def _arrange(self) -> None:
-        """List the users of the cohort that match the search, in the order chosen."""
+    @on(Input.Changed)
+    def _list_users(self) -> None:
+        """List the users of the cohort who match the search, in the order chosen."""
         failures, by, cohort = self.failures, self.by, self.cohort
         if failures is None:
             return
-        query = self.query_one("#failures-search", Input).value
+        query = self.search_line.value
 
-        def arrange(_: Cancelled) -> "NDArray[np.int64]":
+        def find(_: Cancelled) -> "NDArray[np.int64]":
             import numpy as np
 
-            wanted = failures.search.matching(query)
+            is_listed = failures.search.matching(query)
             if cohort is not None:
-                wanted &= np.isin(np.arange(len(wanted)), cohort.members)
+                is_listed &= np.isin(np.arange(len(is_listed)), cohort.members)
             order = failures.order(by)
-            found: NDArray[np.int64] = order[wanted[order]]
+            found: NDArray[np.int64] = order[is_listed[order]]
             return found
 
-        self.ask("order", arrange, self._show_users)
+        self.ask("order", find, self._show_users)
 
     def _show_users(self, order: "NDArray[np.int64]") -> None:
         import numpy as np
 
-        failures = self.failures
+        failures, table = self.failures, self.users_table
         assert failures is not None
         self.order = order
-        table = self.query_one("#users-table", Table)
-        table.sign = lambda row, column: (
-            int(np.nan_to_num(np.sign(failures.gains[order[row]]))) if column == 4 else 0
-        )
+
+        def sign(row: int, column: int) -> int:
+            gain = failures.gains[order[row]] if column == GAIN_COLUMN else 0
+            return int(np.nan_to_num(np.sign(gain)))
+
+        table.sign = sign
         table.scroll_to(y=0, animate=False)
         table.show_rows(len(order), lambda row: user_cells(failures, int(order[row])))
         pane = self.query_one("#failures-list")
         whose = f"{self.cohort.kind} {self.cohort.name} · " if self.cohort else ""
         pane.border_title = Text(clean(f"{whose}{len(order):,} users · {SORTS[self.by]}"))
-        pane.border_subtitle = "Esc: everybody" if self.cohort else ""
+        pane.border_subtitle = "Esc: all users" if self.cohort else ""
         if not len(order):
             self.query_one("#failures-user", Static).update("no user matches")
 
     @on(Table.Highlighted, "#users-table")
     def _draw_user(self) -> None:
-        """The user under the cursor, whole: a narrow table leaves columns out."""
-        failures, order = self.failures, self.order
-        row = self.query_one("#users-table", Table).cursor
+        """Show everything about the user under the cursor: a narrow table leaves columns out."""
+        failures, order, row = self.failures, self.order, self.users_table.cursor
         if failures is not None and order is not None and row < len(order):
             self.query_one("#failures-user", Static).update(user_text(failures, int(order[row])))
 
     def _draw_side(self) -> None:
-        failures = self.failures
+        failures, table = self.failures, self.users_table
         if failures is None:
             return
         side = self.query_one("#failures-side")
         side.border_title = f"ranks of {len(failures.evaluated):,} users"
-        table = self.query_one("#users-table", Table)
         room = side.scrollable_content_region
         bins = failures.bins() if len(failures.evaluated) else []
         if room.height < len(bins) + USER_LINES:
@@ -365,35 +335,35 @@ class FailuresScreen(SheetScreen):
         self.query_one("#failures-spread", Static).update(text)
 
     def on_resize(self) -> None:
-        self._draw_head()
-        self.call_after_refresh(self._draw_side)
-
-    def _draw_head(self) -> None:
         info = self.users.info
-        names = Text.assemble(("neumf-tui", "bold"), " ▸ failures  ", (clean(info.name), "bold"))
-        rest = f"  {info.dataset.label}  {info.preset}  epoch {self.epoch}"
-        self.query_one("#failures-head", Static).update(
-            with_protocol(names, rest, protocol_of(info), self.app.size.width)
-        )
+        rest = f"  {clean(info.dataset.label)}  {info.preset}  epoch {self.epoch}"
+        names = head("failures", info.name)
+        line = with_protocol(names, rest, protocol_of(info), self.app.size.width)
+        self.query_one("#failures-head", Static).update(line)
+        self.call_after_refresh(self._draw_side)
 
     # Cohorts.
 
-    def _show_cohorts(self, grouped: "list[Cohort]") -> None:
-        self._grouped = grouped
-        everybody, *others = grouped
+    def _show_cohorts(self, by_kind: "list[Cohort]") -> None:
+        self._cohorts_by_kind = by_kind
+        everybody, *others = by_kind
         if self.lowest_first:
-            others.sort(key=lambda c: c.hit)
-        self.cohorts = shown = [everybody, *others]
-        scale = max(max(c.hit_interval[1], c.popularity_hit) for c in shown)
-        table = self.query_one("#cohorts-table", Table)
-        table.columns[6] = Column(f"0{f'{scale:.2f}':>{WHISKER - 1}}", WHISKER, drop=4)
+            others.sort(key=lambda cohort: cohort.hit)
+        self.cohorts = listed = [everybody, *others]
+        scale = max(max(cohort.hit_interval[1], cohort.popularity_hit) for cohort in listed)
 
         def cells(row: int) -> list[str]:
-            first = self.lowest_first or not row or shown[row - 1].kind != shown[row].kind
-            return cohort_cells(shown[row], everybody, scale, first)
+            names_kind = self.lowest_first or not row or listed[row - 1].kind != listed[row].kind
+            return cohort_cells(listed[row], everybody, scale, names_kind)
 
-        table.sign = lambda row, column: verdict(shown[row], everybody) if column in (0, 4) else 0
-        table.show_rows(len(shown), cells)
+        def sign(row: int, column: int) -> int:
+            return verdict(listed[row], everybody) if column in VERDICT_COLUMNS else 0
+
+        table = self.cohorts_table
+        ends = f"0{f'{scale:.2f}':>{WHISKER - 1}}"
+        table.columns[WHISKER_COLUMN] = Column(ends, WHISKER, drop=4)
+        table.sign = sign
+        table.show_rows(len(listed), cells)
         pane = self.query_one("#failures-cohorts")
         order = "lowest Hit@50 first" if self.lowest_first else "by kind"
         pane.border_title = f"{order} · ▲▼ interval above or below all users'"
@@ -401,58 +371,54 @@ class FailuresScreen(SheetScreen):
 
     # Catalogue.
 
-    def _ask_catalogue(self) -> None:
+    def _ask_coverage(self) -> None:
         ranker, epoch = self.ranker, self.epoch
         if ranker is None:
-            self._say("waits until the model is loaded")
+            self._show_figures("waiting until the model is loaded")
             return
 
-        def score(cancelled: Cancelled) -> "tuple[Ranker, Coverage | None]":
+        def measure(cancelled: Cancelled) -> "tuple[Ranker, Coverage | None]":
             from neumf_tui.explore.coverage import measure_coverage
 
             model = ranker if ranker.epoch == epoch else ranker.at(epoch)
-            said = 0
+            percent = 0
 
-            def progress(done: int, of: int) -> None:
-                nonlocal said
-                if 100 * done // of > said:
-                    said = 100 * done // of
-                    self.post_message(Scored(said))
+            def progress(done: int, total: int) -> None:
+                nonlocal percent
+                if 100 * done // total > percent:
+                    percent = 100 * done // total
+                    self.post_message(CoverageProgress(percent))
 
             return model, measure_coverage(model, cancelled, progress)
 
-        self._say("making everybody's top 50")
-        self.ask("catalogue", score, self._show_catalogue)
+        self._show_figures(f"computing every user's top {CUTOFF}")
+        self.ask("catalogue", measure, self._show_coverage)
 
-    def _say(self, text: str) -> None:
+    def _show_figures(self, text: str) -> None:
         self.query_one("#failures-figures", Static).update(clean(text))
 
-    @on(Scored)
-    def show_progress(self, message: Scored) -> None:
+    @on(CoverageProgress)
+    def show_progress(self, message: CoverageProgress) -> None:
         if self.waiting("catalogue"):
-            self._say(f"making everybody's top 50: {message.percent} %")
+            self._show_figures(f"computing every user's top {CUTOFF}: {message.percent} %")
 
-    def show_problem(self, text: str) -> None:
-        super().show_problem(text)
-        if self.failures is None and not self.waiting("failures"):
-            self.query_one("#failures-summary", Static).update(clean(text))
-        if self.front == "catalogue" and self.catalogue is None and not self.waiting("catalogue"):
-            self._say(text)
-
-    def _show_catalogue(self, answer: "tuple[Ranker, Coverage | None]") -> None:
-        self.ranker, catalogue = answer
-        if catalogue is None:
+    def _show_coverage(self, answer: "tuple[Ranker, Coverage | None]") -> None:
+        self.ranker, coverage = answer
+        if coverage is None:
             return
-        self.catalogue = catalogue
-        self.query_one("#failures-figures", Static).update(coverage_text(catalogue))
-        never, names = catalogue.model.never, catalogue.dataset.catalogue
+        self.coverage = coverage
+        self.query_one("#failures-figures", Static).update(coverage_text(coverage))
+        never, data = coverage.model.never, coverage.dataset
 
         def cells(row: int) -> list[str]:
             item = int(never[row])
-            year, seen = names.years[item], catalogue.dataset.seen_by[item]
-            return [names.titles[item], str(year or ""), " ".join(names.genres[item]), f"{seen:,}"]
+            return [
+                data.catalogue.titles[item],
+                str(data.catalogue.years[item] or ""),
+                " ".join(data.catalogue.genres[item]),
+                f"{data.seen_by[item]:,}",
+            ]
 
-        self.query_one("#catalogue-table", Table).show_rows(len(never), cells)
-        self.query_one(
-            "#failures-catalogue"
-        ).border_title = f"{len(never):,} films in nobody's top {CUTOFF} · most seen first"
+        self.items_table.show_rows(len(never), cells)
+        title = f"{len(never):,} films in nobody's top {CUTOFF} · most seen first"
+        self.query_one("#failures-catalogue").border_title = title

@@ -1,6 +1,11 @@
 """The items that a new user has picked, with undo and redo."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+    from neumf_tui.explore.guests import Guest
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,12 @@ class Picks:
         if item in self.items:
             return replace(self, items=tuple(other for other in self.items if other != item))
         return replace(self, items=(*self.items, item))
+
+    def as_guest(self, name: str, dataset: "Dataset") -> "Guest":
+        from neumf_tui.explore.guests import Guest
+
+        ids = dataset.catalogue.item_ids
+        return Guest(name, tuple(ids[item] for item in self.items), self.seed)
 
 
 class UndoStack:

@@ -1,20 +1,22 @@
-"""The film screen: which films are like it by either vector, and which users it is ranked high for."""
+"""The item screen: similar items by each vector, and the users for whom the item ranks high."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.text import Text
-from textual import events, on
+from textual import events, getters, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.base_screen import SheetScreen
+from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenUser
+from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.histogram import histogram
@@ -40,122 +42,90 @@ USER_COLUMNS = (
     Column("held-out film", 14, flex=True, drop=1),
 )
 NEAR = 100
-"""Neighbours listed by each vector."""
+"""Neighbours listed for each vector."""
 REMEMBERED = 8
-"""Films whose ranks for all users are kept, for the way back."""
-TABLES = {"gmf": "#film-by-gmf", "mlp": "#film-by-mlp"}
+"""Items whose ranks are kept, for going back to them."""
+TABLES = {"gmf": "#item-by-gmf", "mlp": "#item-by-mlp"}
 
 
 class ItemScreen(SheetScreen):
-    """One film of a run at one epoch; neighbours lead to further films, users back to the explore screen."""
+    """One item of a run at one epoch; leads to similar items and to users."""
 
     CSS_PATH = "screen.tcss"
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"film--inside", "film--outside"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter",
-            "choose",
-            "Go to it",
-            tooltip="The film or user under the cursor",
-            id="film.choose",
-        ),
-        Binding(
-            "1", "front('near')", "Near films", tooltip="The nearest films", id="film.neighbours"
-        ),
-        Binding(
-            "2",
-            "front('users')",
-            "Users",
-            tooltip="For whom this film ranks highest",
-            id="film.users",
-        ),
-        Binding(
-            "slash",
-            "search",
-            "Find film",
-            key_display="/",
-            tooltip="Another film, by title",
-            id="film.search",
-        ),
-        Binding(
-            "h",
-            "heldout",
-            "Held-out",
-            tooltip="Next user whose held-out film this is",
-            id="film.heldout",
-        ),
-        Binding(
-            "backspace",
-            "back",
-            "Back",
-            show=False,
-            tooltip="The film before, or leave this screen",
-            id="film.back",
-        ),
-    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"item--inside", "item--outside"}
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "film",
+        shown("enter", "choose", "Go to it", "Go to the film or user under the cursor"),
+        shown("1", "front('near')", "Near films", "The most similar films", key_id="neighbours"),
+        shown("2", "front('users')", "Users", "The users for whom this film ranks highest",
+              key_id="users"),
+        shown("slash", "search", "Find film", "Find another film by its title", display="/"),
+        shown("h", "heldout", "Held-out", "Next user whose held-out film this is"),
+        hidden("backspace", "back", "Back", "Back to the previous film, or leave this screen"),
+    )  # fmt: skip
+
+    story_box = getters.query_one("#item-story", Static)
+    users_table = getters.query_one("#item-users", Table)
+    spread_box = getters.query_one("#item-spread", Static)
 
     def __init__(self, ranker: "Ranker", users: "Users", item: int) -> None:
         super().__init__()
         self.ranker, self.users, self.item = ranker, users, item
         self.trail: list[int] = []
-        """Films visited before this one, the latest last."""
+        """Items visited before this one, the latest last."""
         self.neighbours: dict[str, Neighbours] = {}
-        """Of this film; empty until they are known."""
-        self.reach: ItemRanks | None = None
-        self._reaches: dict[int, ItemRanks] = {}
-        self._left = -1
-        """The film one has just come back from: the cursor stands on it."""
+        """Empty until they are known."""
+        self.ranks: ItemRanks | None = None
+        self._remembered: dict[int, ItemRanks] = {}
+        self._came_from = -1
+        """The item that was left to come back to this one: the cursor is put on it."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="film-head")
-        yield Static(id="film-story")
-        with Horizontal(id="film-near"):
+        yield Static(id="item-head")
+        yield Static(id="item-story")
+        with Horizontal(id="item-near"):
             for kind, name in TABLES.items():
-                with Vertical(id=f"{name[1:]}-pane", classes="film-pane") as pane:
+                with Vertical(id=f"{name[1:]}-pane", classes="item-pane") as pane:
                     pane.border_title = _near_title(kind)
                     yield Table(NEAR_COLUMNS, id=name[1:])
-        with Horizontal(id="film-reach"):
-            with Vertical(id="film-users-pane", classes="film-pane") as pane:
+        with Horizontal(id="item-ranks"):
+            with Vertical(id="item-users-pane", classes="item-pane") as pane:
                 pane.border_title = "users it ranks highest for"
-                yield Table(USER_COLUMNS, id="film-users")
-            yield Static(id="film-spread", classes="film-pane")
+                yield Table(USER_COLUMNS, id="item-users")
+            yield Static(id="item-spread", classes="item-pane")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        info = self.ranker.info
-        head = Text.assemble(
-            ("neumf-tui", "bold"), " ▸ film  ", (clean(info.name), "bold"),
-            f"  {clean(self.ranker.dataset.label)}  {info.preset}  epoch {self.ranker.epoch}",
-        )  # fmt: skip
-        self.query_one("#film-head", Static).update(head)
+        self.query_one("#item-head", Static).update(model_head("film", self.ranker))
         ids = self.ranker.dataset.user_ids
-        self.query_one("#film-users", Table).columns[1] = Column(
-            "user", min(16, max(4, *map(len, ids)))
-        )
-        self.query_one("#film-by-gmf").focus()
+        self.users_table.columns[1] = Column("user", min(16, max(4, *map(len, ids))))
+        self.near_table("gmf").focus()
         self._open(self.item)
 
-    # A film.
+    def near_table(self, kind: str) -> Table:
+        return self.query_one(TABLES[kind], Table)
+
+    # An item.
 
     def go(self, item: int) -> None:
-        """Show another film; Esc leads back to this one."""
+        """Show another item, from which Esc leads back to this one."""
         if item != self.item:
             self.trail.append(self.item)
-            self._left = -1
+            self._came_from = -1
             self._open(item)
 
     def end_aside(self) -> bool:
-        """Back along the trail."""
+        """Go back to the previous item; return whether there was one."""
         if not self.trail:
             return False
-        self._left = self.item
+        self._came_from = self.item
         self._open(self.trail.pop())
         return True
 
     def _open(self, item: int) -> None:
-        self.item, self.neighbours, self.reach = item, {}, None
-        for name in (*TABLES.values(), "#film-users"):
-            self.query_one(name, Table).show_rows(0, lambda _row: ())
+        self.item, self.neighbours, self.ranks = item, {}, None
+        for table in self.query(Table):
+            table.clear()
         ranker = self.ranker
 
         def near() -> "dict[str, Neighbours]":
@@ -163,26 +133,25 @@ class ItemScreen(SheetScreen):
 
             return similar_items(ranker, item, NEAR)
 
-        def ranks(cancelled: Callable[[], bool]) -> "ItemRanks":
+        def rank(cancelled: Callable[[], bool]) -> "ItemRanks":
             from neumf_tui.explore.item import rank_item
 
             return rank_item(ranker, item, cancelled)
 
         self.ask("near", lambda _: near(), self._show_near)
-        self.drop("reach")
-        if item in self._reaches:
-            self._show_reach(self._reaches[item])
+        self.drop("ranks")
+        if item in self._remembered:
+            self._show_ranks(self._remembered[item])
         else:
-            self.ask("reach", ranks, self._show_reach)
-            self._draw_reach()
+            self.ask("ranks", rank, self._show_ranks)
+            self._draw_ranks()
 
     def _show_near(self, neighbours: "dict[str, Neighbours]") -> None:
         from neumf_tui.explore.neighbours import CLOSE
 
         self.neighbours = neighbours
         data = self.ranker.dataset
-        for kind, name in TABLES.items():
-            found, table = neighbours[kind], self.query_one(name, Table)
+        for kind, found in neighbours.items():
 
             def cells(row: int, found: "Neighbours" = found) -> list[str]:
                 item = int(found.rows[row])
@@ -193,16 +162,17 @@ class ItemScreen(SheetScreen):
                     data.catalogue.item_title(item),
                 ]
 
-            left = np.flatnonzero(found.rows == self._left)
-            table.show_rows(len(found.rows), cells, cursor=int(left[0]) if len(left) else 0)
-            # Of a hundred that are all but parallel, the first ten are no nearer than the rest.
+            rows = np.flatnonzero(found.rows == self._came_from)
+            cursor = int(rows[0]) if len(rows) else 0
+            self.near_table(kind).show_rows(len(found.rows), cells, cursor=cursor)
+            # Of a hundred nearly parallel vectors, the first ten are no nearer than the others.
             how = "zero, so nothing is near" if found.zero else f"{found.close:,} at ≥ {CLOSE}"
-            self.query_one(f"{name}-pane").border_title = f"{_near_title(kind)} · {how}"
+            self.query_one(f"{TABLES[kind]}-pane").border_title = f"{_near_title(kind)} · {how}"
 
-    def _show_reach(self, found: "ItemRanks") -> None:
-        self.reach = self._reaches[self.item] = found
-        while len(self._reaches) > REMEMBERED:
-            del self._reaches[next(iter(self._reaches))]
+    def _show_ranks(self, found: "ItemRanks") -> None:
+        self.ranks = self._remembered[self.item] = found
+        while len(self._remembered) > REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
         users, heldout = self.users, self.ranker.dataset.split.heldout
 
         def cells(row: int) -> list[str]:
@@ -215,77 +185,70 @@ class ItemScreen(SheetScreen):
                 users.heldout_title(user),
             ]
 
-        table = self.query_one("#film-users", Table)
         if len(found.best):
-            halves = 2 if (found.known % 1).any() else 0
-            table.columns[0] = Column(
-                "rank", max(4, len(f"{found.known[-1]:,.0f}") + halves), right=True
-            )
-        table.show_rows(len(found.best), cells)
-        self._draw_reach()
+            width = len(f"{found.known[-1]:,.0f}") + (2 if (found.known % 1).any() else 0)
+            self.users_table.columns[0] = Column("rank", max(4, width), right=True)
+        self.users_table.show_rows(len(found.best), cells)
+        self._draw_ranks()
 
-    # What is drawn of it.
-
-    def _draw_reach(self) -> None:
-        """The lines above the lists and the spread of the ranks."""
-        data, item, found = self.ranker.dataset, self.item, self.reach
-        genres = " ".join(clean(genre) for genre in data.catalogue.genres[item])
-        heldout_for = int((np.asarray(data.split.heldout) == item).sum())
-        story = Text(clean(data.catalogue.item_title(item)).strip() or "(no title)", "bold", end="")
-        facts = [
-            genres,
-            f"item {clean(data.catalogue.item_ids[item])}",
-            f"seen by {data.seen_by[item]:,} of {data.num_users:,}",
-            f"held out for {heldout_for:,}",
-        ]
-        story.append("\n" + " · ".join(fact for fact in facts if fact) + "\n", "not bold")
-        story.append(self._fate(), "not bold")
-        self.query_one("#film-story", Static).update(story)
-        pane = self.query_one("#film-spread", Static)
+    def _draw_ranks(self) -> None:
+        """Draw the lines above the lists, and how many users have which ranks."""
+        self.story_box.update(self._story())
+        pane, found = self.spread_box, self.ranks
         if found is None:
             pane.border_title, pane.border_subtitle = "its rank over users", ""
             pane.update("")
             return
         pane.border_title = f"its rank for {len(found.best):,} users"
-        pane.border_subtitle = (
-            f"random sample of {found.asked.sum():,} of {data.num_users:,}" if found.sampled else ""
-        )
+        asked = f"random sample of {found.asked.sum():,} of {self.ranker.dataset.num_users:,}"
+        pane.border_subtitle = asked if found.sampled else ""
         inside, outside = (
-            self.get_component_rich_style(f"film--{side}", partial=True)
+            self.get_component_rich_style(f"item--{side}", partial=True)
             for side in ("inside", "outside")
         )
         pane.update(histogram(found.bins(), max(20, pane.content_size.width), inside, outside))
 
-    def _fate(self) -> str:
-        """How it fares, in one line."""
-        found = self.reach
+    def _story(self) -> Text:
+        data, item = self.ranker.dataset, self.item
+        facts = [
+            " ".join(clean(genre) for genre in data.catalogue.genres[item]),
+            f"item {clean(data.catalogue.item_ids[item])}",
+            f"seen by {data.seen_by[item]:,} of {data.num_users:,}",
+            f"held out for {int((np.asarray(data.split.heldout) == item).sum()):,}",
+        ]
+        title = clean(data.catalogue.item_title(item)).strip() or "(no title)"
+        lines = f"\n{' · '.join(filter(None, facts))}\n{self._ranks_line()}"
+        return Text.assemble((title, "bold"), lines)
+
+    def _ranks_line(self) -> str:
+        found = self.ranks
         if found is None:
             return "ranking it for every user who has not seen it …"
         if found.median is None:
-            return "every user has seen it: nobody is left to rank it for"
-        whom = f"{len(found.best):,} who have not seen it"
+            return "every user has seen it, so it is ranked for nobody"
+        whom = f"{len(found.best):,} users who have not seen it"
         if found.sampled:
             whom += f" (random sample of {found.asked.sum():,} users)"
         tops = f"in {found.within(CUTOFF):,} top {CUTOFF}s and {found.within(10):,} top 10s"
         return f"median rank {rank_text(found.median)} · {tops}, of {whom}"
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_reach)
+        self.call_after_refresh(self._draw_ranks)
 
     # Keys and mouse.
 
     @on(events.DescendantFocus)
-    def note_front(self, event: events.DescendantFocus) -> None:
-        self.set_class(event.widget.id == "film-users", "-show-users")
+    def show_focused_half(self, event: events.DescendantFocus) -> None:
+        self.set_class(event.widget is self.users_table, "-show-users")
 
     def action_front(self, which: str) -> None:
         users = which == "users"
         self.set_class(users, "-show-users")
-        if users or not self.query_one("#film-by-mlp").has_focus:
-            name = "#film-users" if users else TABLES["gmf"]
-            # A list that was hidden takes the focus once it is laid out.
-            self.call_after_refresh(self.query_one(name, Table).focus)
-        self.call_after_refresh(self._draw_reach)
+        if users or not self.near_table("mlp").has_focus:
+            table = self.users_table if users else self.near_table("gmf")
+            # A list that was hidden can take the focus when it is laid out.
+            self.call_after_refresh(table.focus)
+        self.call_after_refresh(self._draw_ranks)
 
     def action_choose(self) -> None:
         if isinstance(self.focused, Table):
@@ -298,10 +261,10 @@ class ItemScreen(SheetScreen):
     def _choose(self, table: Table) -> None:
         if not table.row_count:
             return
-        if table.id == "film-users" and self.reach is not None:
-            self.navigate(OpenUser(int(self.reach.best[table.cursor])))
-        for kind, name in TABLES.items():
-            if name == f"#{table.id}":
+        if table is self.users_table and self.ranks is not None:
+            self.navigate(OpenUser(int(self.ranks.best[table.cursor])))
+        for kind in TABLES:
+            if table is self.near_table(kind):
                 self.go(int(self.neighbours[kind].rows[table.cursor]))
 
     def action_search(self) -> None:
@@ -312,36 +275,34 @@ class ItemScreen(SheetScreen):
         self.app.push_screen(ItemDialog(self.ranker.dataset), go)
 
     def action_heldout(self) -> None:
-        if self.reach is None:
+        if self.ranks is None:
             return
-        table = self.query_one("#film-users", Table)
-        rows = np.flatnonzero(self.ranker.dataset.split.heldout[self.reach.best] == self.item)
+        rows = np.flatnonzero(self.ranker.dataset.split.heldout[self.ranks.best] == self.item)
         if not len(rows):
-            self.notify("It is the held-out film of no user here.")
+            self.notify("It is the held-out film of no user listed here.")
             return
-        later = rows[rows > table.cursor]
+        later = rows[rows > self.users_table.cursor]
+        row = int(later[0] if len(later) else rows[0])
         self.action_front("users")
-        self.call_after_refresh(table.show_in_middle, int(later[0] if len(later) else rows[0]))
+        self.call_after_refresh(self.users_table.show_in_middle, row)
 
     def sheet_maker(self) -> Callable[[], Sheet] | None:
-        ranker, item, found = self.ranker, self.item, self.reach
-        if not self.has_class("-show-users"):
+        ranker, item, found = self.ranker, self.item, self.ranks
 
-            def near() -> Sheet:
-                from neumf_tui.views.neighbours import similar_items_sheet
+        def near() -> Sheet:
+            from neumf_tui.views.neighbours import similar_items_sheet
 
-                return similar_items_sheet(ranker, item, NEAR)
-
-            return near
-        if found is None:
-            return None
+            return similar_items_sheet(ranker, item, NEAR)
 
         def users() -> Sheet:
             from neumf_tui.views.item import item_sheet
 
+            assert found is not None
             return item_sheet(ranker, found)
 
-        return users
+        if self.has_class("-show-users"):
+            return users if found is not None else None
+        return near
 
 
 def _near_title(kind: str) -> str:

@@ -1,12 +1,15 @@
 """The first line of a screen."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import Ranker
 
 WARNING = "yellow"
 
@@ -18,6 +21,12 @@ def head(area: str, *names: str | Text) -> Text:
         text.append(" ")
         text.append(name if isinstance(name, Text) else Text(clean(name), "bold"))
     return text
+
+
+def model_head(area: str, model: "Ranker") -> Text:
+    """Return the whole line of a screen about one model."""
+    rest = f"  {clean(model.dataset.label)}  {model.info.preset}  epoch {model.epoch}"
+    return head(area, model.info.name).append(rest)
 
 
 def with_protocol(names: Text, rest: str, protocol: Mapping[str, Any], width: int) -> Text:
