@@ -463,12 +463,12 @@ async def test_from_a_cohort_to_its_users_to_one_of_them(trained: Path, own_home
         await pilot.press("3")
         await settle(pilot)
         assert (
-            "waits until the model is loaded" in text_of(app, "#failures-figures")
+            "waiting until the model is loaded" in text_of(app, "#failures-figures")
             and screen.sheet_maker() is None
         )
         screen.take_ranker(Ranker(trained, own_home, "4"))
         await settle(pilot)
-        assert screen.catalogue is not None and screen.catalogue.epoch == 10
+        assert screen.coverage is not None and screen.coverage.epoch == 10
         await pilot.press("2")
         await settle(pilot)
         await pilot.press("down", "down", "enter")
@@ -577,7 +577,7 @@ async def test_an_epoch_without_a_checkpoint_is_said(trained: Path, own_home: Pa
         await settle(pilot)
         assert (
             "no checkpoint after epoch 4" in text_of(app, "#failures-figures")
-            and screen.catalogue is None
+            and screen.coverage is None
         )
 
 

@@ -374,22 +374,22 @@ async def test_the_screen_shows_what_the_sheets_say(
         await pilot.press("2")
         await settle(pilot)
         users_table, spread = (
-            screen.query_one("#film-users", Table),
-            screen.query_one("#film-spread", Static),
+            screen.query_one("#item-users", Table),
+            screen.query_one("#item-spread", Static),
         )
         assert users_table.has_focus and users_table.region.height > 5 and spread.region.height > 5
         whole = item_sheet(ranker, rank_item(ranker, item))
         assert users_table.row_count == len(whole.rows)
         for row in (0, 10, len(whole.rows) - 1):
             said = whole.rows[row]
-            rank, user, seen, star, _ = cells(screen, "#film-users", row)
+            rank, user, seen, star, _ = cells(screen, "#item-users", row)
             assert (float(rank.replace(",", "")), user, int(seen)) == (
                 said["rank"],
                 said["user"],
                 said["history_size"],
             )
             assert star == ("★" if said["heldout"] else "")
-        about, story = whole.about, text_of(app, "#film-story")
+        about, story = whole.about, text_of(app, "#item-story")
         assert (
             about["title"] in story
             and f"in {about['top50']:,} top 50s" in story
@@ -404,7 +404,7 @@ async def test_the_screen_shows_what_the_sheets_say(
         assert make is not None and make().object == whole.object
         await pilot.press("1")
         await settle(pilot)
-        assert screen.query_one("#film-by-gmf").has_focus
+        assert screen.query_one("#item-by-gmf").has_focus
 
 
 async def test_from_film_to_film_and_back(
@@ -419,24 +419,24 @@ async def test_from_film_to_film_and_back(
         assert (
             screen.item == first
             and screen.trail == [7]
-            and ranker.dataset.catalogue.titles[first] in text_of(app, "#film-story")
+            and ranker.dataset.catalogue.titles[first] in text_of(app, "#item-story")
         )
         second = int(similar_items(ranker, first, 5)["mlp"].rows[1])
         await pilot.press("tab", "down", "enter")
         await settle(pilot)
         assert screen.item == second and screen.trail == [7, first]
-        assert screen.reach is not None and screen.reach.item == second
+        assert screen.ranks is not None and screen.ranks.item == second
         await pilot.press("escape")
         await settle(pilot)
-        assert screen.item == first and screen.query_one("#film-by-mlp", Table).cursor == 1, (
+        assert screen.item == first and screen.query_one("#item-by-mlp", Table).cursor == 1, (
             "on the film one comes from"
         )
         await pilot.press("backspace")
         await settle(pilot)
         assert (screen.item, screen.trail) == (7, []) and screen.query_one(
-            "#film-by-gmf", Table
+            "#item-by-gmf", Table
         ).cursor == 2
-        assert screen.reach is not None and screen.reach.item == 7
+        assert screen.ranks is not None and screen.ranks.item == 7
         await pilot.press("backspace")
         await settle(pilot)
         assert not isinstance(app.screen, ItemScreen)
@@ -466,9 +466,9 @@ async def test_mashing_never_mixes_two_films(
             "enter",
         ]:
             await pilot.press(key)
-            assert screen.reach is None or screen.reach.item == screen.item
+            assert screen.ranks is None or screen.ranks.item == screen.item
         await settle(pilot)
-        assert screen.reach is not None and screen.reach.item == screen.item
+        assert screen.ranks is not None and screen.ranks.item == screen.item
         for kind in KINDS:
             assert (
                 screen.neighbours[kind].rows.tolist()
@@ -487,18 +487,18 @@ async def test_a_user_is_gone_to_by_key_and_by_mouse(
         monkeypatch.setattr(app, "open_screen", lambda wanted: gone.append(wanted.user))
         best = rank_item(ranker, item).best.tolist()
         await pilot.press("2", "down", "enter")
-        await pilot.click("#film-users", offset=(5, 4), times=2)
+        await pilot.click("#item-users", offset=(5, 4), times=2)
         await settle(pilot)
         assert gone == [best[1], best[3]]
         held = [row for row, user in enumerate(best) if ranker.dataset.split.heldout[user] == item]
         for row in (*held, held[0]):
             later = [
-                other for other in held if other > screen.query_one("#film-users", Table).cursor
+                other for other in held if other > screen.query_one("#item-users", Table).cursor
             ]
             await pilot.press("h")
             await settle(pilot)
-            assert screen.query_one("#film-users", Table).cursor == (later or held)[0], row
-        await pilot.click("#film-by-mlp", offset=(5, 2), times=2)
+            assert screen.query_one("#item-users", Table).cursor == (later or held)[0], row
+        await pilot.click("#item-by-mlp", offset=(5, 2), times=2)
         await settle(pilot)
         assert screen.item == int(similar_items(ranker, item, 5)["mlp"].rows[1])
 
@@ -558,12 +558,12 @@ async def test_hostile_titles_and_a_vector_of_zeros(
         for item, name in enumerate(names):
             screen.go(item)
             await settle(pilot)
-            assert text_of(app, "#film-story").startswith(clean(name).strip() or "(no title)")
-            zero = "zero" in str(screen.query_one("#film-by-gmf-pane").border_title)
-            assert zero == (item == 5) == (screen.query_one("#film-by-gmf", Table).row_count == 0)
+            assert text_of(app, "#item-story").startswith(clean(name).strip() or "(no title)")
+            zero = "zero" in str(screen.query_one("#item-by-gmf-pane").border_title)
+            assert zero == (item == 5) == (screen.query_one("#item-by-gmf", Table).row_count == 0)
             await pilot.press("tab", "enter", "escape", "shift+tab")
             assert screen.item == item
-        table = screen.query_one("#film-by-mlp", Table)
+        table = screen.query_one("#item-by-mlp", Table)
         for row in range(table.row_count):
             table.show_in_middle(row)
             line = table.render_line(row + 1 - table.scroll_offset.y).text
@@ -585,8 +585,8 @@ async def test_a_sample_is_named_on_the_screen(
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, 9)
-        assert "random sample of 96 users" in text_of(app, "#film-story")
-        assert "random sample of 96 of 700" in str(screen.query_one("#film-spread").border_subtitle)
+        assert "random sample of 96 users" in text_of(app, "#item-story")
+        assert "random sample of 96 of 700" in str(screen.query_one("#item-spread").border_subtitle)
 
 
 async def test_a_fault_is_said_and_the_screen_goes_on(
@@ -598,7 +598,7 @@ async def test_a_fault_is_said_and_the_screen_goes_on(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, 9)
         assert any("not a number" in notice.message for notice in app._notifications)
-        assert screen.reach is None and screen.neighbours
+        assert screen.ranks is None and screen.neighbours
         await pilot.press("2", "enter", "h", "y", "1", "enter")
         await settle(pilot)
         assert app.screen is screen and screen.trail == [9]

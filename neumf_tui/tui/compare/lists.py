@@ -70,7 +70,7 @@ def gain_sign(ranks: Sequence[float]) -> int:
 
 
 def mover_lines(catalogue: "Catalogue", found: "PersonComparison") -> list[str]:
-    """Return a line about the items that entered the top of the list, and one about those that left."""
+    """Return a line about the items that entered the top, and one about those that left it."""
     lines = []
     for name, rows, ranking, ranks in (
         ("in ", found.entered(), found.b, found.ranks_of_b),

@@ -123,7 +123,7 @@ class GuestScreen(SheetScreen):
         self.picker.show_picked()
         self._draw_picked()
         self._ask_ranking()
-        guest = f"guest {clean(self.saved_name)}" if self.saved_name else "new user"
+        guest = f"guest {self.saved_name}" if self.saved_name else "new user"
         self.query_one("#guest-head", Static).update(model_head(guest, self.ranker))
         self._draw_state()
         self.refresh_bindings()
@@ -175,7 +175,9 @@ class GuestScreen(SheetScreen):
         table = self.focused
         if table is self.picked_table:
             self.action_remove()
-        elif table is self.ranking_table and self.shown is not None and self.shown.ranking.items.size:
+        elif (
+            table is self.ranking_table and self.shown is not None and self.shown.ranking.items.size
+        ):
             self._pick_item(int(self.shown.ranking.items[self.ranking_table.cursor]))
 
     def action_remove(self) -> None:

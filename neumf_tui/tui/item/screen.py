@@ -226,7 +226,7 @@ class ItemScreen(SheetScreen):
             return "ranking it for every user who has not seen it …"
         if found.median is None:
             return "every user has seen it, so it is ranked for nobody"
-        whom = f"{len(found.best):,} users who have not seen it"
+        whom = f"{len(found.best):,} who have not seen it"
         if found.sampled:
             whom += f" (random sample of {found.asked.sum():,} users)"
         tops = f"in {found.within(CUTOFF):,} top {CUTOFF}s and {found.within(10):,} top 10s"

@@ -14,13 +14,10 @@ if TYPE_CHECKING:
 WARNING = "yellow"
 
 
-def head(area: str, *names: str | Text) -> Text:
-    """Return the beginning of the line: the program, the `area` that is shown, and names."""
-    text = Text.assemble(("neumf-tui", "bold"), f" ▸ {area} ")
-    for name in names:
-        text.append(" ")
-        text.append(name if isinstance(name, Text) else Text(clean(name), "bold"))
-    return text
+def head(area: str, name: str = "") -> Text:
+    """Return the beginning of the line: the program, the `area` that is shown, and a name."""
+    text = Text.assemble(("neumf-tui", "bold"), f" ▸ {clean(area)} ")
+    return text.append(f" {clean(name)}", "bold") if name else text
 
 
 def model_head(area: str, model: "Ranker") -> Text:
