@@ -58,7 +58,7 @@ class ProgressLine:
 
 
 def line_of(progress: Progress, start: int, seconds: float) -> str:
-    """Return the text of a line; `start` was done when the work was first reported, `seconds` ago."""
+    """Return the text of a line; the work was first reported `seconds` ago, with `start` done."""
     if not progress.unit:
         return f"{progress.what}  {progress.done} of {progress.total}"
     unit = "MB" if progress.unit == "B" else f"million {progress.unit}"

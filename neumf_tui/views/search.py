@@ -1,4 +1,4 @@
-"""A search as it goes on, on stderr: a live picture on a terminal, else one line a trial."""
+"""The progress of a search on stderr: a live picture in a terminal, else one line a trial."""
 
 import os
 import sys
@@ -24,9 +24,9 @@ from neumf_tui.views.ruler import BLOCKS
 
 Watch = Callable[[SearchState], None]
 DRAW_SECONDS = 0.5
-"""Shortest time between two drawings, where something happened."""
+"""Shortest time between two drawings when the state has changed."""
 CLOCK_SECONDS = 2.0
-"""The same where the clocks alone have moved on."""
+"""The same when only the clocks have changed."""
 _BAR_STYLES = {"done": "green", "pruned": "yellow"}
 
 
@@ -35,46 +35,39 @@ def settings_text(searched: Mapping[str, Any]) -> str:
 
 
 def trial_line(record: TrialRecord, state: SearchState) -> str:
-    """How a trial ended, in one line."""
+    """Return one line about how a trial ended."""
     best = state.best
-    so_far = f"{state.counted}/{state.target}" if state.target else str(state.counted)
-    figure = (
-        ""
-        if record.validation is None
-        else f" validation Hit@50 {record.validation:.4f} at epoch {record.epoch}"
-    )
+    count = f"{state.counted}/{state.target}" if state.target else str(state.counted)
+    result = ""
+    if record.validation is not None:
+        result = f" validation Hit@50 {record.validation:.4f} at epoch {record.epoch}"
     if record.state == "done":
-        mark = (
-            ""
-            if best is None
-            else "  the best yet"
-            if best == record
-            else f"  best {best.validation:.4f}, trial {best.trial}"
-        )
-        how = f"done:{figure}{mark}"
+        end = f"done:{result}"
+        if best == record:
+            end += "  the best yet"
+        elif best is not None:
+            end += f"  best {best.validation:.4f}, trial {best.trial}"
     else:
         after = f"{record.epochs} epoch{'s' * (record.epochs != 1)}"
-        how = f"{record.state} after {after}:{figure + ';' if figure else ''} {record.reason}"
-    return f"{so_far}  trial {record.trial} {how}  {clock(record.seconds)}  {settings_text(record.searched)}"
+        end = f"{record.state} after {after}:{result + ';' if result else ''} {record.reason}"
+    searched = settings_text(record.searched)
+    return f"{count}  trial {record.trial} {end}  {clock(record.seconds)}  {searched}"
 
 
 def can_draw() -> bool:
-    """Whether stderr is a terminal that can be drawn on."""
+    """Return whether stderr is a terminal that can show a live picture."""
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def plain_watch() -> Watch:
-    """Tells of each trial as it ends."""
+    """Print a line when a trial ends."""
     told, stopping = -1, False
 
     def watch(state: SearchState) -> None:
         nonlocal told, stopping
         for number in range(told if told >= 0 else len(state.records), len(state.records)):
-            say(
-                trial_line(
-                    state.records[number], replace(state, records=state.records[: number + 1])
-                )
-            )
+            until_then = replace(state, records=state.records[: number + 1])
+            say(trial_line(state.records[number], until_then))
         told = len(state.records)
         if state.running and state.running.stopping == "stopped" and not stopping:
             stopping = True
@@ -85,7 +78,7 @@ def plain_watch() -> Watch:
 
 @contextmanager
 def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
-    """Draws where the search stands; the picture goes when all is done."""
+    """Draw the state of the search; the picture disappears at the end."""
     console = Console(stderr=True)
     drawn, before = 0.0, None
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -108,7 +101,7 @@ def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
 
 
 def picture(study: str, plan: Plan, state: SearchState, width: int, height: int) -> RenderableType:
-    """All of it within `width` × `height` cells."""
+    """Return the picture of a search, within `width` × `height` cells."""
     above = [_head(study, plan, state), _counts_line(state, width), _bars(state, width), Text()]
     foot = Text(
         "Ctrl-C stops the trial with a checkpoint and keeps the study",
@@ -155,7 +148,7 @@ def _count_words(state: SearchState) -> list[tuple[str, int, str]]:
 
 
 def _bars(state: SearchState, width: int) -> Text:
-    """Every trial's figure in order, the latest if there is no room for all."""
+    """The latest trials' validation Hit@50 as bars, as many as fit."""
     last = state.records[-(width - 20) :]
     figures = [record.validation for record in last if record.validation is not None]
     line = Text(no_wrap=True).append("each trial  ", style="dim")
@@ -164,17 +157,14 @@ def _bars(state: SearchState, width: int) -> Text:
         if record.validation is None:
             line.append("×", style="red")
         else:
-            height = (
-                int((record.validation - low) / (high - low) * (len(BLOCKS) - 1))
-                if high > low
-                else len(BLOCKS) - 1
-            )
-            line.append(BLOCKS[height], style=_BAR_STYLES.get(record.state, "dim"))
+            share = (record.validation - low) / (high - low) if high > low else 1.0
+            block = BLOCKS[int(share * (len(BLOCKS) - 1))]
+            line.append(block, style=_BAR_STYLES.get(record.state, "dim"))
     return line
 
 
 def _table(state: SearchState, width: int, rows: int) -> Table:
-    """The best trials, with as many settings as there is room for."""
+    """The best trials, with as many settings as fit."""
     done = sorted(
         (r for r in state.records if r.state == "done"),
         key=lambda r: (-(r.validation or 0.0), r.trial),
@@ -199,7 +189,7 @@ def _table(state: SearchState, width: int, rows: int) -> Table:
 
 
 def _running_lines(running: RunningTrial | None, width: int) -> list[RenderableType]:
-    """Always three lines, so that nothing jumps."""
+    """Always three lines, so that the picture keeps its height."""
     if running is None:
         return [Text("next trial …", style="dim"), Text(), Text()]
     line = Text(
@@ -209,10 +199,8 @@ def _running_lines(running: RunningTrial | None, width: int) -> list[RenderableT
         overflow="ellipsis",
     )
     if running.validation is not None:
-        line.append(
-            f"  validation {running.validation:.4f}, best {running.best:.4f} at epoch {running.best_epoch}",
-            style="not bold",
-        )
+        best = f"best {running.best:.4f} at epoch {running.best_epoch}"
+        line.append(f"  validation {running.validation:.4f}, {best}", style="not bold")
     line.append(f"  {clock(running.seconds)}", style="dim")
     if running.stopping:
         line.append(f"  {running.stopping}: waiting for its trainer", style="yellow")
