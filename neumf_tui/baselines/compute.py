@@ -1,5 +1,4 @@
-"""Baselines on one dataset: fitted with settings chosen on the validation items, ranked and
-kept."""
+"""Compute baselines on one dataset, with settings chosen on the validation items."""
 
 import time
 from collections.abc import Iterator, Sequence

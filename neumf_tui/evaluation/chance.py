@@ -45,7 +45,8 @@ def compare_with_chance(
     ranks: (n,), from 1, NaN where nothing is held out; candidates: (n,). The ranks are independent
     of one another, since each user's held-out item is drawn by itself. By chance one or more of the
     three lie outside their bands with at most the probability `false_alarms` (Bonferroni). Raises
-    DatasetError where nobody has a held-out item."""
+    DatasetError where nobody has a held-out item.
+    """
     level = false_alarms / (len(HITS) + 1)
     held = ~np.isnan(ranks)
     rank, among = ranks[held], candidates[held]
@@ -79,11 +80,11 @@ def _hits(name: str, hits: int, chances: NDArray[np.float64], level: float) -> F
 
 
 def hit_distribution(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability of 0, 1, 2, … hits if user u hits with `chances[u]` (Poisson
-    binomial).
+    """Return the Poisson binomial distribution of hits: user u hits with `chances[u]`.
 
     From its characteristic function (Hong 2013, Computational Statistics & Data Analysis 59:41), up
-    to a number of hits that chance exceeds less than once in 10^20."""
+    to a number of hits that chance exceeds less than once in 10^20.
+    """
     values, counts = np.unique(chances, return_counts=True)
     deviation = math.sqrt(float((chances * (1 - chances)).sum()))
     size = min(len(chances), int(chances.sum() + 12 * deviation + 40)) + 1
@@ -96,11 +97,13 @@ def hit_distribution(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _auc(rank: NDArray[np.float32], among: NDArray[np.int64], level: float) -> Finding:
-    """A user's AUC is uniform on 0, 1/(C − 1), …, 1: mean 1/2, variance (C + 1)/(12 (C − 1)); 1 for
-    a lone candidate.
+    """A user's AUC is uniform on 0, 1/(C − 1), …, 1: mean 1/2, variance (C + 1)/(12 (C − 1)).
+
+    It is 1 for a lone candidate.
 
     The mean over users is treated as normal. A mean of uniform values has lighter tails, so the
-    test errs towards chance."""
+    test errs towards chance.
+    """
     users, several = len(rank), among > 1
     aucs = aucs_from_ranks(rank, among)
     value, chance = float(aucs.mean()), float(np.where(several, 0.5, 1.0).mean())

@@ -35,8 +35,7 @@ def hit_interval(ranks: NDArray[np.float32]) -> Interval:
 
 
 def mean_interval(values: NDArray[np.float64]) -> Interval:
-    """Return the interval of a mean: by the bootstrap with 2,000 resamples, for many users mean ±
-    1.96 s/√n."""
+    """Return the interval of a mean by the bootstrap; for many users mean ± 1.96 s/√n."""
     if len(values) <= _BOOTSTRAP_USERS:
         return mean_difference_interval(values, resamples=2_000)
     mean, half = float(values.mean()), _Z * float(values.std(ddof=1)) / len(values) ** 0.5
@@ -46,12 +45,12 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
 def hit_difference_interval(
     won: int, lost: int, same: int, seed: int = 0, resamples: int = 10_000
 ) -> Interval:
-    """Return the interval of the difference in Hit@K, (won − lost) / users, by the paired
-    bootstrap.
+    """Return the interval of (won − lost) / users, a difference in Hit@K, by the paired bootstrap.
 
     Users are drawn with replacement, each with both models' outcomes (Efron & Tibshirani 1993,
     chapter 13, percentile interval). A user is one of three kinds, so the number drawn of each kind
-    is multinomial. Raises RunError where there is no user."""
+    is multinomial. Raises RunError where there is no user.
+    """
     users = won + lost + same
     _check_users(users)
     drawn = np.random.default_rng(seed).multinomial(
@@ -68,7 +67,8 @@ def mean_difference_interval(
     differences: (n,), one for each user, second model less first, without NaN. `chunk` draws are
     held at once: some tens of MB. For over 30,000 users fewer resamples are drawn, at least 1,000
     (1.5 s for 330,000 users): the interval's ends then vary by about 1/30 of its width from seed to
-    seed. Raises RunError where there is no user."""
+    seed. Raises RunError where there is no user.
+    """
     values = np.asarray(differences, dtype=np.float64)
     n = len(values)
     _check_users(n)

@@ -13,8 +13,7 @@ Metrics = dict[str, float]
 def aucs_from_ranks(
     ranks: NDArray[np.floating[Any]], candidates: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return each user's AUC = 1 − (rank − 1)/(candidates − 1); 1 for a lone candidate. Both
-    arrays: (n,)."""
+    """Return each user's AUC = 1 − (rank − 1)/(candidates − 1), shape (n,); 1 if alone."""
     aucs: NDArray[np.float64] = 1 - (ranks.astype(np.float64) - 1) / np.maximum(candidates - 1, 1)
     return aucs
 
@@ -24,7 +23,8 @@ def metrics_from_ranks(ranks: NDArray[np.float32], candidates: NDArray[np.int64]
 
     ranks: (num_users,), from 1, NaN where nothing is held out. candidates: (num_users,), items
     outside the history. Hit@K = rank ≤ K; NDCG@10 = 1/log2(1 + rank) if rank ≤ 10; MRR = 1/rank;
-    AUC as in `aucs_from_ranks`."""
+    AUC as in `aucs_from_ranks`.
+    """
     held = ~np.isnan(ranks)
     rank = ranks[held].astype(np.float64)
     return {

@@ -22,7 +22,8 @@ def popularity_ranks(
     Shape (users,), NaN for a target of -1. seen_by: (num_items,). targets, candidates: (users,).
     items: (pairs,); user u has offsets[u]:offsets[u + 1] of them, which are not candidates, except
     the target. Items above the target less items below it are counted over the whole catalogue
-    first, then the user's own items are taken off. O(pairs + num_items log num_items)."""
+    first, then the user's own items are taken off. O(pairs + num_items log num_items).
+    """
     seen = seen_by.astype(np.int32)
     target = seen[targets.clip(min=0)]
     ascending = np.sort(seen)

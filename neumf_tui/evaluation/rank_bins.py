@@ -18,8 +18,7 @@ class RankBin:
 
 
 def bin_ranks(ranks: NDArray[np.float32], last: int) -> list[RankBin]:
-    """Count the ranks in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000, 1,001–2,000 and so on up
-    to `last`.
+    """Count the ranks in 1–10, 11–50, 51–100, 101–200, 201–500, 501–1,000 and so on up to `last`.
 
     ranks: any shape, NaN is left out. last: the greatest rank possible.
     """

@@ -25,7 +25,8 @@ def rank_among(scores: NDArray[np.float32], target: ArrayLike) -> NDArray[np.flo
     """Return the rank of each `target` among its scores.
 
     scores: (..., num_items), NaN for what is not a candidate. target: (...), the score of one
-    candidate; the rank of a NaN is NaN."""
+    candidate; the rank of a NaN is NaN.
+    """
     beside = np.asarray(target)[..., None]
     higher, equal = (scores > beside).sum(-1), (scores == beside).sum(-1)
     ranks = ranks_from_counts(higher, equal - 1)
@@ -55,8 +56,7 @@ def ranks_in_order(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def ranks_without(ranks: NDArray[np.float32], gone: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return what the ranks would be if the candidates `gone` were none; ranks: (candidates,),
-    ascending.
+    """Return the ranks that remain without the candidates `gone`; ranks: (candidates,), ascending.
 
     One that scores higher counts 1, one that scores the same 1/2.
     """

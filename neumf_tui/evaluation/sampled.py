@@ -1,7 +1,8 @@
 """Sampled evaluation (He et al. 2017) computed from full ranks, to compare with older papers.
 
 Sampled metrics can put models in another order than the full ranking does, even on average
-(Krichene and Rendle 2020, doi:10.1145/3394486.3403226)."""
+(Krichene and Rendle 2020, doi:10.1145/3394486.3403226).
+"""
 
 from dataclasses import dataclass
 
@@ -16,8 +17,7 @@ NEGATIVES = 99
 
 @dataclass(frozen=True)
 class Sampled:
-    """Metrics of held-out items, each ranked among some of its other candidates, drawn uniformly
-    without replacement."""
+    """Metrics of held-out items, each ranked among candidates drawn without replacement."""
 
     negatives: int
     """Items drawn for each user, or all of them where there are fewer."""
@@ -45,7 +45,8 @@ def sampled_metrics(
     h) over h < 10. A half rank, from ties, counts as the mean of its two neighbours.
 
     ranks: (num_users,), from 1, NaN where nothing is held out; candidates: (num_users,). Raises
-    DatasetError where nobody has a held-out item."""
+    DatasetError where nobody has a held-out item.
+    """
     held = ~np.isnan(ranks)
     if not held.any():
         raise DatasetError(
@@ -81,7 +82,8 @@ def place_chances(
 
     `negatives` of an item's `others` are drawn; `above` of the others stand above it. above,
     others: int64 (n,), 0 ≤ above ≤ others. The hypergeometric distribution, by logarithms of
-    factorials."""
+    factorials.
+    """
     log_factorial = np.concatenate(
         ([0.0], np.cumsum(np.log(np.arange(1, others.max(initial=0) + 1))))
     )

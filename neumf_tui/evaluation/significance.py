@@ -10,7 +10,8 @@ def mcnemar(won: int, lost: int) -> float:
 
     won: users hit by the second model only; lost: by the first only. Under the null hypothesis each
     of these users is equally likely to be one or the other: binomial with 1/2 (McNemar 1947; the
-    exact form is the sign test). 1.0 for 0 and 0. Raises ValueError for a negative count."""
+    exact form is the sign test). 1.0 for 0 and 0. Raises ValueError for a negative count.
+    """
     if min(won, lost) < 0:
         raise ValueError(f"counts of users are at least 0, not {won} and {lost}")
     n, k = won + lost, min(won, lost)

@@ -12,7 +12,8 @@ def chunk_numbers(scorer: Scorer, most_pairs: int | None, seed: int) -> list[int
     """Return numbers of the scorer's chunks, ascending.
 
     All of them, or a random sample with at most `most_pairs` user-item pairs and at least one
-    chunk."""
+    chunk.
+    """
     count = scorer.num_chunks()
     if most_pairs is None:
         return list(range(count))

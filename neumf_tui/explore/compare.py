@@ -100,8 +100,7 @@ class PersonComparison:
 
 
 def compare_person(a: Ranker, b: Ranker, who: Who, count: int = CUTOFF) -> PersonComparison:
-    """Rank one user or guest with both models; raises UsageError for different datasets,
-    RunError."""
+    """Rank a person with both models; raises UsageError for different datasets, RunError."""
     check_same_dataset(a.info, b.info)
     one, other = a.rank(who), b.rank(who)
     rows = np.empty((2, a.dataset.num_items), dtype=np.int64)

@@ -1,5 +1,4 @@
-"""Evaluation of a run's checkpoint: every held-out item, and every validation item, ranked
-again."""
+"""Evaluation of a run's checkpoint: held-out and validation items ranked again."""
 
 from dataclasses import dataclass
 

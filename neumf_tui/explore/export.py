@@ -19,7 +19,8 @@ def rank_columns(users: Users) -> Columns:
     """Return one row for each user and evaluated epoch.
 
     `user` (id), `epoch`, `rank` (float32, NaN where nothing is held out). Raises UsageError where
-    no epoch was evaluated."""
+    no epoch was evaluated.
+    """
     if not users.epochs:
         raise UsageError(
             f"{users.info.name}: no epoch was evaluated yet; wait for the first evaluation"

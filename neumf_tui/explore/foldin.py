@@ -1,5 +1,4 @@
-"""Fold-in: user embeddings for a history that no trained user has; the rest of the model is
-frozen."""
+"""Fold-in: user embeddings for a history of no trained user, with the rest of the model frozen."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -195,8 +194,7 @@ class FoldIn:
         return users
 
     def _point(self, users: Tensor, items: Tensor, positives: int) -> _Point:
-        """Return loss and slopes at `users` (p,); the first `positives` of `items` are
-        positives."""
+        """Return loss and slopes at `users` (p,); `items` start with the positives."""
         scores, slopes = self._scores(users, items)
         ahead = scores[positives:] - scores[:positives, None]
         count = ahead.shape[1]

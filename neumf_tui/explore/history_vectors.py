@@ -1,5 +1,4 @@
-"""User vectors of models with a history: the vectors of the items in it plus one of the user's
-own."""
+"""User vectors as sums: the vectors of the history's items plus one of the user's own."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +15,8 @@ class HistorySums:
 
     A trained user keeps the vector of their own. A newcomer gets the mean of all users' own
     vectors. (ML-100K, preset tuned, seed 0: the held-out item's median rank is 45 with the users'
-    own vectors and 51 with the mean.)"""
+    own vectors and 51 with the mean.)
+    """
 
     def __init__(self, trained: NeuMF, user: int | None = None) -> None:
         """`trained` has `config.history` > 0; `user` is the trained user, None a newcomer."""

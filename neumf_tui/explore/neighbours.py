@@ -1,5 +1,4 @@
-"""Which items or users are near each other: by the cosine of their vectors in one embedding
-table."""
+"""Items or users near each other, by the cosine of their vectors in one embedding table."""
 
 from dataclasses import dataclass
 
@@ -44,7 +43,8 @@ def nearest(
 
     Also these cosines, and how many rows are close; equal cosines are in the order of rows. Row
     `leave_out` and rows of zeros are not neighbours; a zero `vector` has none. Raises RunError
-    where a vector is not a number."""
+    where a vector is not a number.
+    """
     lengths = np.sqrt(np.einsum("ij,ij->i", table, table, dtype=np.float64))
     wanted = vector.astype(np.float64)
     own = np.sqrt(wanted @ wanted)

@@ -19,8 +19,7 @@ SMALL = 0.05
 def compare_person_sheet(
     a: Ranker, b: Ranker, comparison: PersonComparison, top: int | None = None
 ) -> Sheet:
-    """Return both lists, one row for each of the first `top` places, or of all. Moves are places
-    won in B."""
+    """Return both lists, one row for each place, at most `top`; moves are places won in B."""
     dataset, c = a.dataset, comparison
     person = c.a.person
     about = about_models(c.label_a, c.label_b, a.info, b.info) | {
@@ -89,8 +88,7 @@ def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, A
 
 
 def cause_text(held: HeldoutChange) -> str:
-    """Return which part moved the held-out item, as far as that can be said: its rank depends on
-    the other items, too."""
+    """Return which part moved the held-out item; its rank depends on the other items, too."""
     whole, gmf, mlp = held.score.change, held.gmf.change, held.mlp.change
     if whole is None or gmf is None or mlp is None:
         return "no part can be named: one of the models gives all films the same score"

@@ -38,8 +38,7 @@ def about_models(label_a: str, label_b: str, info_a: RunInfo, info_b: RunInfo) -
 def compare_all_sheet(
     dataset: Dataset, comparison: AllComparison, rows: NDArray[np.int64] | None = None
 ) -> Sheet:
-    """Return one row for each user who is ranked in both; `rows` of the comparison in their order,
-    or all of them."""
+    """Return one row for each user ranked in both; `rows` selects and orders them."""
     c = comparison
     about = about_models(c.a.label, c.b.label, c.a.info, c.b.info) | {
         "num_users": len(c.users),
@@ -75,8 +74,7 @@ def compare_all_sheet(
 
 
 def verdict(comparison: AllComparison) -> str:
-    """Return which model is better for these users: in hits where test and interval agree, in AUC
-    by the interval."""
+    """Return which model is better: in hits if test and interval agree, in AUC by the interval."""
     c = comparison
     if (c.rank_a == c.rank_b).all():
         return "Both models rank every held-out film the same."

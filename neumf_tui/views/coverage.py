@@ -13,8 +13,7 @@ COLUMNS = ("item_id", "title", "year", "genres", "seen_by")
 
 
 def coverage_sheet(coverage: "Coverage", top: int | None = None) -> Sheet:
-    """Return the figures, and one row for each item in nobody's top 50, the most seen first; at
-    most `top` rows."""
+    """Return at most `top` rows, one for each item in nobody's top 50, the most seen first."""
     dataset, info = coverage.dataset, coverage.info
     rows = [
         item_keys(dataset, item)

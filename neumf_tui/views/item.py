@@ -12,11 +12,11 @@ COLUMNS = ("place", "user", "rank", "num_candidates", "history_size", "heldout")
 
 
 def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sheet:
-    """Return what `film --json` prints: one row for each of the `count` users with the best rank,
-    or for all.
+    """Return what `film --json` prints: one row for each user, best rank first, at most `count`.
 
     `num_asked` users were ranked or had seen it, `num_ranked` of them had not seen it: `top10`,
-    `top50`, `median_rank` and `spread` count these."""
+    `top50`, `median_rank` and `spread` count these.
+    """
     data, item = ranker.dataset, found.item
     heldout = np.asarray(data.split.heldout)
     about = {

@@ -13,8 +13,7 @@ COLUMNS = ("epoch", "rank", "hit@50", "loss")
 
 
 def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
-    """Return what `journey --json` prints: one row for each evaluated epoch; `snapshot` is of the
-    same run."""
+    """Return what `journey --json` prints: one row for each evaluated epoch."""
     dataset, found = users.dataset, journey(users, user, snapshot)
     item = int(dataset.split.heldout[user])
     heldout = {

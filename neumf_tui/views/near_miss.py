@@ -1,5 +1,4 @@
-"""How far a held-out item is from the top 50, and what each item of the history does to that, as a
-sheet."""
+"""A held-out item's distance from the top 50, and what each item of the history does to it."""
 
 from neumf_tui.explore.near_miss import LeftOut, margin
 from neumf_tui.explore.ranker import Ranker, UserRanking
@@ -14,8 +13,7 @@ COLUMNS = ("item_id", "title", "year", "rank_without", "change")
 
 
 def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | None) -> Sheet:
-    """Return what `near-miss --json` prints: the margin, and one row for each item of the history
-    that was left out.
+    """Return what `near-miss --json` prints: one row for each item of the history left out.
 
     The item without which the held-out item ranks best comes first.
     """

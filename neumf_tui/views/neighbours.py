@@ -1,5 +1,4 @@
-"""Neighbours of an item or a person, as sheets: one row a place, the neighbour by each embedding
-table beside the other."""
+"""Neighbours of an item or a person, as sheets: one row a place, one neighbour a table."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

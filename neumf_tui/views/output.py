@@ -10,7 +10,7 @@ from neumf_tui.views.sheet import Sheet
 
 
 def say(text: str) -> None:
-    """A line to the person, on stderr."""
+    """Print a line for the person on stderr."""
     print(clean(text), file=sys.stderr, flush=True)
 
 
@@ -19,13 +19,12 @@ def print_json(value: object) -> None:
 
 
 def print_line(text: str) -> None:
-    """A line of a report, on stdout."""
+    """Print a line of a report on stdout."""
     print(clean(text))
 
 
 def print_sheet(sheet: Sheet, form: str) -> bool:
-    """Print for a program where `form` is `json` or `csv`; whether it is `table`, and so the
-    caller's to print."""
+    """Print a sheet if `form` is `json` or `csv`; return whether the caller must print a table."""
     if form == "json":
         print_json(sheet.object)
     elif form == "csv":
@@ -36,8 +35,7 @@ def print_sheet(sheet: Sheet, form: str) -> bool:
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()
 ) -> None:
-    """A table; `numbers` are the columns set to the right. Cells are shown as they are, never as
-    markup."""
+    """Print a table with the columns `numbers` aligned right; cells are never markup."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -54,8 +52,7 @@ def print_table(
 
 
 def print_metrics(result: Mapping[str, Any]) -> None:
-    """A model's `metrics` beside those of its `validation` items, where it has any, and of
-    `popularity` alone."""
+    """Print the keys `metrics`, `validation` (may be None) and `popularity` side by side."""
     columns = {
         "held out": result["metrics"],
         "validation": result["validation"],

@@ -80,8 +80,7 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
 
 
 def guest_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) -> Sheet:
-    """Return what `recommend --json` prints: a guest's ranking with the items and seed behind
-    it."""
+    """Return what `recommend --json` prints: a guest's ranking with `likes` and `seed`."""
     who = ranking.person.who
     assert isinstance(who, Guest)
     sheet = ranking_sheet(ranker, ranking, top)

@@ -54,7 +54,7 @@ class Sheet:
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
     def text(self, separator: str = ",", limit: int | None = None) -> str:
-        """Return header and at most `limit` rows as CSV, safe for a terminal; lists joined by `|`."""
+        """Return header and at most `limit` rows as CSV, safe for a terminal; `|` joins lists."""
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator, lineterminator="\n")
         writer.writerow(self.header)

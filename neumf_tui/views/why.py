@@ -10,8 +10,7 @@ COLUMNS = ("factor", "effect", "item_ids", "titles", "effects")
 
 
 def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
-    """Return what `why --json` prints: one row for each GMF factor; `films` are the shares of the
-    history's items."""
+    """Return what `why --json` prints: one row for each GMF factor."""
     ranking, row, dataset = explanation.ranking, explanation.row, ranker.dataset
     titles, ids = dataset.catalogue.titles, dataset.catalogue.item_ids
     score, gmf, mlp = ranking.centred(row)
