@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.training.graph import RecordedStep, Recording
+from neumf_tui.training.graph import RecordedStep, Work
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import random_dataset
 from tests.support.trainers import awake, make_trainer, weights_of
@@ -79,20 +79,8 @@ def test_every_weight_is_in_one_tensor_and_overlaps_no_other(
 # Recording
 
 
-def repeat(work: Callable[[], torch.Tensor]) -> Recording:
-    """Run the same work again on the same memory, and leave the loss where it was.
-
-    A CUDA graph does not run while it is recorded, this does: the state must be restored in both
-    cases.
-    """
-    loss = work()
-    return lambda: loss.copy_(work()), loss
-
-
-def recorded(
-    trainer: Trainer, capture: Callable[[Callable[[], torch.Tensor]], Recording]
-) -> RecordedStep:
-    """Make the trainer record its step by `capture`."""
+def recorded(trainer: Trainer, capture: Callable[[Work], Work]) -> RecordedStep:
+    """Make the trainer record its step by `capture`, which takes the place of a CUDA graph."""
     trainer.notes.clear()
     size = trainer.settings.batch_size
     step = RecordedStep(trainer.take_step, trainer.weights, size, trainer.notes.append, capture)
@@ -114,9 +102,8 @@ def test_a_recorded_step_equals_the_step(data: Dataset, changes: dict[str, Any])
     plain, other = (awake(make_trainer(data, **changes)) for _ in range(2))
     calls: list[int] = []
 
-    def capture(work: Callable[[], torch.Tensor]) -> Recording:
-        replay, loss = repeat(work)
-        return lambda: (calls.append(1), replay()), loss
+    def capture(work: Work) -> Work:
+        return lambda: (calls.append(1), work())[1]
 
     step = recorded(other, capture)
     for epoch in (1, 2):
@@ -132,19 +119,19 @@ def test_a_recorded_step_equals_the_step(data: Dataset, changes: dict[str, Any])
 def test_a_record_that_differs_from_the_step_is_not_used(data: Dataset, fault: str) -> None:
     plain, other = (awake(make_trainer(data, batch_size=20)) for _ in range(2))
 
-    def broken(work: Callable[[], torch.Tensor]) -> Recording:
-        replay, loss = repeat(work)
+    def broken(work: Work) -> Work:
         if fault == "not recorded":
             raise RuntimeError("operation not permitted when stream is capturing")
 
-        def again() -> None:
-            replay()
+        def replay() -> torch.Tensor:
+            loss = work()
             if fault == "another loss":
                 loss.add_(1)
             else:
                 other.weights.steps.sub_(1)
+            return loss
 
-        return again, loss
+        return replay
 
     step = recorded(other, broken)
     for batch in plain.batches(1):
