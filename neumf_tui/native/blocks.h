@@ -1,11 +1,11 @@
-/* NeuMF on a CPU: LANES pairs at a time, one in each lane.
+/* NeuMF on a CPU: LANES pairs at once, one in each lane.
 
-   Vectors and hidden units come first and pairs last, so that every loop runs over whole vectors of the processor, and what a
-   block of pairs needs stays in the first-level cache. Layers are as narrow as ten units: a library's matrix product spends more
-   time on beginning than on such a block.
+   Vectors and hidden units come first and pairs last, so that every loop runs over whole vectors of
+   the processor, and a block of pairs stays in the L1 cache. Layers can be as narrow as ten units:
+   a library's matrix product takes longer to start than to compute such a block.
 
-   Sums are taken in one order, whatever runs beside: the same batch gives the same bits. Values that are not numbers are
-   passed on, never compared away. */
+   The order of sums is fixed: the same batch gives the same bits. NaN is passed on: no comparison
+   removes it. */
 
 #include <math.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 #define WIDE 4
 #endif
 enum { LANES = 64, VECTORS = LANES / WIDE };
-/* Sums at once: eight vectors of them or more, so that none waits for the one before it. */
+/* Rows summed at once: at least eight vectors, so that none waits for the sum before it. */
 enum { TOGETHER = VECTORS < 8 ? 2 : 1 };
 
 typedef float vector __attribute__((vector_size(4 * WIDE)));
@@ -32,21 +32,22 @@ typedef union {
 
 #define EACH_VECTOR for (int q = 0; q < VECTORS; q++)
 
-/* Widths of the layers, and where each begins in the weights, which are one array: W (out, in), row by row, and b (out). */
+/* Widths of the layers, and where each layer begins in the one array of all weights: W (out, in),
+   row by row, then b (out). */
 typedef struct {
-    int64_t d;         /* factors of a vector of GMF, and of one of the MLP */
-    int64_t num_users; /* rows of the table that belong to users; items follow */
+    int64_t d;         /* factors of a vector of GMF, and of a vector of the MLP */
+    int64_t num_users; /* rows of users in the table; rows of items follow */
     int64_t layers;
     const int64_t *width;
     const int64_t *weight;
     const int64_t *bias;
-    int64_t head;       /* d weights of GMF, then those of the last layer */
-    int64_t history[2]; /* tables of GMF's and of the MLP's vectors of items in a history */
-    float *values;      /* the table first: a row has the vector of GMF, then that of the MLP */
-    float *gradient;    /* as `values`; added to */
+    int64_t head;       /* d weights of GMF, then weights of the last layer */
+    int64_t history[2]; /* vectors of items in a history: GMF's table and the MLP's table */
+    float *values;      /* first the table: each row has GMF's vector, then the MLP's */
+    float *gradient;    /* as `values`; kernels add to it */
 } model;
 
-/* `add_product` for so few rows of W, TOGETHER at most, that their sums stay in the processor. */
+/* `add_product` for at most TOGETHER rows of W, so that their sums stay in registers. */
 static inline void add_sums(int rows, int64_t in, const float *restrict w, int64_t out_step, int64_t in_step,
                             const lanes *restrict x, lanes *restrict y) {
     lanes sum[TOGETHER];
@@ -78,7 +79,7 @@ static void fill(int64_t count, const float *restrict values, lanes *restrict y)
 
 static void relu(int64_t count, lanes *restrict y) {
     for (int64_t o = 0; o < count; o++)
-        EACH_VECTOR y[o].of[q] = (vector)((mask)y[o].of[q] & ~(y[o].of[q] < 0)); /* what is not a number stays so */
+        EACH_VECTOR y[o].of[q] = (vector)((mask)y[o].of[q] & ~(y[o].of[q] < 0)); /* NaN stays NaN */
 }
 
 static void add_rows(int64_t count, const lanes *restrict x, lanes *restrict y) {

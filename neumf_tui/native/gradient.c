@@ -4,13 +4,13 @@
 
 enum loss { BPR, BCE, SOFTMAX };
 
-/* y_o = 0 where the unit x_o is off */
-static void off(int64_t count, const lanes *restrict x, lanes *restrict y) {
+/* y_o = 0 where the unit x_o is 0 */
+static void relu_back(int64_t count, const lanes *restrict x, lanes *restrict y) {
     for (int64_t o = 0; o < count; o++)
         EACH_VECTOR y[o].of[q] = (vector)((mask)y[o].of[q] & ~(x[o].of[q] <= 0));
 }
 
-/* sums[o·step + i] += x_o y_i, vector by vector: their lanes are added up once, after the last block */
+/* sums[o·step + i] += x_o y_i for each lane; `sum_of` adds the lanes after the last block */
 static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y, vector *restrict sums,
                       int64_t step) {
     for (int64_t o = 0; o < out; o++)
@@ -32,7 +32,8 @@ static float softplus(float x, float *slope) {
     return (x < 0 ? 0 : x) + log1pf(small);
 }
 
-/* The loss of the first n lanes, and its gradient, 0 in the others; scores and gradient have the positive and its negatives. */
+/* Returns the loss of the first n lanes, and sets its gradient, 0 in the other lanes. Scores and
+   gradient have a row for the positive, then one for each negative. */
 static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *restrict score, lanes *restrict delta) {
     double loss = 0;
     memset(delta, 0, items * sizeof *delta);
@@ -70,7 +71,7 @@ typedef float four __attribute__((vector_size(16)));
 typedef int32_t places_of_four __attribute__((vector_size(16)));
 #if defined __clang__
 #define PICK(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#else /* GCC knows the other only from 12 on */
+#else /* GCC has __builtin_shufflevector only since version 12 */
 #define PICK(x, y, ...) __builtin_shuffle(x, y, (places_of_four){__VA_ARGS__})
 #endif
 
@@ -80,7 +81,8 @@ static four four_at(const float *x) {
     return y;
 }
 
-/* A square of four by four: a value at a time, the processor takes longer to move a block than to compute with it. */
+/* Transposes four by four values. Moving a block value by value would take longer than computing
+   with it. */
 static void transpose(four x[4]) {
     const four low = PICK(x[0], x[1], 0, 4, 1, 5), high = PICK(x[0], x[1], 2, 6, 3, 7);
     const four low_below = PICK(x[2], x[3], 0, 4, 1, 5), high_below = PICK(x[2], x[3], 2, 6, 3, 7);
@@ -88,7 +90,8 @@ static void transpose(four x[4]) {
     x[2] = PICK(high, high_below, 0, 1, 4, 5), x[3] = PICK(high, high_below, 2, 3, 6, 7);
 }
 
-/* To each of n lanes a row of `table`: row places[l], or l where there are no places. The other lanes have the first. */
+/* Copies a row of `table` into each of n lanes: row places[l], or l without places. The other lanes
+   get the first one's row. */
 static void gather(int64_t width, int64_t n, const float *restrict table, const int64_t *restrict places, lanes *restrict x) {
     for (int64_t l = 0; l < LANES; l += 4) {
         const float *row[4];
@@ -111,7 +114,7 @@ static void gather(int64_t width, int64_t n, const float *restrict table, const 
     }
 }
 
-/* Adds each of n lanes to its row. */
+/* Adds each of n lanes to its row of `table`. */
 static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *restrict table, const int64_t *restrict places) {
     for (int64_t l = 0; l < n; l += 4) {
         const int64_t count = n - l < 4 ? n - l : 4;
@@ -124,7 +127,7 @@ static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *re
             for (int r = 0; r < 4; r++)
                 values[r] = four_at(x[k + r].at + l);
             transpose(values);
-            for (int64_t r = 0; r < count; r++) { /* one after another: rows may be the same */
+            for (int64_t r = 0; r < count; r++) { /* in turn: rows may be the same */
                 const four sum = four_at(row[r] + k) + values[r];
                 memcpy(row[r] + k, &sum, sizeof sum);
             }
@@ -140,29 +143,29 @@ static void add_scaled(int64_t count, float scale, const float *restrict x, floa
         y[k] += scale * x[k];
 }
 
-/* What a step learns from: of each of `pairs` pairs the user, the item, and `negatives` others. */
+/* The training data of one step. */
 typedef struct {
     int64_t pairs;
     const int64_t *users;
     const int64_t *positives;
     int64_t negatives;
-    const int64_t *negative; /* (negatives, pairs), rows `step` apart; `step` 0: (negatives), the same for all pairs */
+    const int64_t *negative; /* (negatives, pairs), rows `step` apart; 0: shared */
     int64_t step;
-    const float *score_offset; /* (negatives, pairs), rows `offset_step` apart, subtracted from their scores; null: nothing */
+    const float *score_offset; /* (negatives, pairs), subtracted from scores; or null */
     int64_t offset_step;
-    const float *dropout[2]; /* (pairs, d), multiplied with the users' vectors of GMF and of the MLP; null: 1 */
-    const int32_t *history;  /* the items of all histories; null: the model has none */
-    const int64_t *start;    /* (pairs), where the pair's history begins */
-    const int64_t *count;    /* (pairs), its items, oldest first */
-    const float *weight;     /* (length), of the latest item, the one before it, ... */
+    const float *dropout[2]; /* (pairs, d), factors of users' vectors; or null */
+    const int32_t *history;  /* items of all histories; null: no histories */
+    const int64_t *start;    /* (pairs), where each pair's history begins */
+    const int64_t *count;    /* (pairs), its number of items, oldest first */
+    const float *weight;     /* (length), of the latest item, of the one before it, … */
     int64_t length;
     enum loss loss;
-    int separate_paths; /* GMF and MLP are two models, and the loss is the sum of theirs */
+    int separate_paths; /* GMF and MLP are two models; the loss is their sum */
 } batch;
 
-/* How many of a pair's history count; the latest is at `items`, the one before it at `items` − 1. Their weights, times `scale`,
-   are w / √Σ w. */
-static int64_t latest(const batch *b, int64_t pair, const int32_t **items, float *scale) {
+/* Returns how many items of a pair's history count. The latest one is at `items`, the one before it
+   at `items` − 1. Weights times `scale` are w / √Σ w. */
+static int64_t latest_items(const batch *b, int64_t pair, const int32_t **items, float *scale) {
     const int64_t count = b->history ? b->count[pair] : 0, seen = count < b->length ? count : b->length;
     float total = 0;
     for (int64_t i = 0; i < seen; i++)
@@ -172,14 +175,14 @@ static int64_t latest(const batch *b, int64_t pair, const int32_t **items, float
     return seen;
 }
 
-/* The vectors (n, 2d) of the users of n pairs: their own and those of their histories, after dropout. */
+/* Writes the vectors (n, 2d) of n pairs' users: their own plus their histories', after dropout. */
 static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
     const int64_t d = m->d;
     const int32_t *items;
     float scale;
     for (int64_t l = 0; l < n; l++, rows += 2 * d) {
         memcpy(rows, m->values + b->users[start + l] * 2 * d, 2 * d * sizeof *rows);
-        const int64_t seen = latest(b, start + l, &items, &scale);
+        const int64_t seen = latest_items(b, start + l, &items, &scale);
         for (int64_t i = 0; i < seen; i++)
             for (int path = 0; path < 2; path++)
                 add_scaled(d, b->weight[i] * scale, m->values + m->history[path] + items[-i] * d, rows + path * d);
@@ -190,7 +193,8 @@ static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, 
     }
 }
 
-/* Adds the gradients (n, 2d) of the vectors of `user_rows`, which are overwritten, to those of what they are made of. */
+/* Adds the gradient of the vectors of `user_rows`, (n, 2d), to the gradients of users and
+   histories. Overwrites `rows`. */
 static void user_rows_back(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
     const int64_t d = m->d;
     const int32_t *items;
@@ -201,15 +205,16 @@ static void user_rows_back(const model *m, const batch *b, int64_t start, int64_
                 for (int64_t k = 0; k < d; k++)
                     rows[path * d + k] *= b->dropout[path][(start + l) * d + k];
         add_scaled(2 * d, 1, rows, m->gradient + b->users[start + l] * 2 * d);
-        const int64_t seen = latest(b, start + l, &items, &scale);
+        const int64_t seen = latest_items(b, start + l, &items, &scale);
         for (int64_t i = 0; i < seen; i++)
             for (int path = 0; path < 2; path++)
                 add_scaled(d, b->weight[i] * scale, rows + path * d, m->gradient + m->history[path] + items[-i] * d);
     }
 }
 
-/* From the first layer's outputs, at `h`, those of the others, one after another; where the last begins. */
-static lanes *deepen(const model *m, lanes *h) {
+/* Computes the outputs of the other layers from the first one's, at `h`, each after the one before;
+   returns where the last layer's begin. */
+static lanes *hidden_layers(const model *m, lanes *h) {
     for (int64_t k = 1; k < m->layers; k++) {
         lanes *next = h + m->width[k - 1];
         fill(m->width[k], m->values + m->bias[k], next);
@@ -219,8 +224,9 @@ static lanes *deepen(const model *m, lanes *h) {
     return h;
 }
 
-/* From the gradient of the scores, `delta`, that of what the first layer's units get, into `back`; on the way it adds those of
-   head and layers to `sums`. `h` is where the last layer's outputs begin, `spare` as large as `back`. */
+/* Computes from `delta`, the gradient of the scores, that of the first layer's sums into `back`, and
+   adds the gradients of head and later layers to `sums`. `h`: where the last layer's outputs begin.
+   `spare`: as large as `back`. */
 static void back_to_first(const model *m, const lanes *delta, const lanes *h, lanes *back, lanes *spare, vector *sums) {
     const int64_t last = m->width[m->layers - 1], base = m->weight[0];
     const float *head = m->values + m->head + m->d;
@@ -230,7 +236,7 @@ static void back_to_first(const model *m, const lanes *delta, const lanes *h, la
         EACH_VECTOR from[o].of[q] = head[o] * delta->of[q];
     for (int64_t k = m->layers - 1; k > 0; k--) {
         const int64_t out = m->width[k], in = m->width[k - 1];
-        off(out, h, from);
+        relu_back(out, h, from);
         h -= in;
         add_outer(out, in, from, h, sums + (m->weight[k] - base), in);
         add_lanes(out, from, sums + (m->bias[k] - base));
@@ -240,7 +246,7 @@ static void back_to_first(const model *m, const lanes *delta, const lanes *h, la
         from = to;
         to = swap;
     }
-    off(m->width[0], h, from);
+    relu_back(m->width[0], h, from);
 }
 
 static float sum_of(vector x) {
@@ -250,51 +256,57 @@ static float sum_of(vector x) {
     return sum;
 }
 
-/* What is known of one block of pairs, and what is added up over all. `count` items of a pair are scored: the positive and its
-   negatives, of which the first `gathered` are the pair's own and the `shared` others the same for all pairs. */
+/* Values of one block of pairs, and sums over all blocks. `count` items are scored for a pair:
+   the first `gathered` are its own (the positive first), and `shared` are the same for all pairs. */
 typedef struct {
     int64_t both, first, last, units, count, gathered, shared, base, learned;
-    lanes *user, *user_back;  /* vectors of GMF and MLP, and their gradient */
-    lanes *ours, *ours_back;  /* the user's part of the first layer, with its bias */
-    lanes *item, *item_back;  /* as `user`; of each gathered item, and of one */
+    lanes *user, *user_back;  /* vectors of GMF and MLP, and gradient */
+    lanes *user_first, *user_first_back;  /* user's part of the first layer, with bias */
+    lanes *item, *item_back;  /* of each gathered item; gradient of one */
     lanes *hidden;            /* outputs of all layers, of each item */
     lanes *gmf, *mlp;         /* scores of each item */
     lanes *gmf_delta, *mlp_delta;
     lanes *back, *spare;
     float *rows;              /* (LANES, both) */
-    float *weighted, *theirs; /* of shared items: vectors of GMF times the head, and their part of the first layer */
-    vector *sums;             /* gradients with a value for each lane of a vector: of layers and head, from `base` on */
-    vector *shared_gmf, *shared_first; /* and of `weighted` and `theirs` */
+    float *weighted, *item_first; /* shared items: GMF times head; part of the first layer */
+    vector *sums;             /* gradients of layers and head, from `base` on, by lane */
+    vector *shared_gmf, *shared_first; /* gradients of `weighted` and `item_first`, by lane */
     void *memory;
 } work;
 
-static void *take(char *memory, size_t *used, int64_t count, size_t size) {
+static void *place_array(char *memory, size_t *used, int64_t count, size_t size) {
     char *here = memory ? memory + *used : 0;
     *used += (count * size + 63) / 64 * 64;
     return here;
 }
 
-/* Where everything lies in `memory`, which may not be there yet; how much that is. */
+/* Divides `memory`, or null, among the arrays of `w`; returns the bytes needed. */
 static size_t lay_out(work *w, char *memory, int64_t widest) {
     size_t used = 0;
-    w->user = take(memory, &used, w->both, sizeof(lanes)), w->user_back = take(memory, &used, w->both, sizeof(lanes));
-    w->ours = take(memory, &used, w->first, sizeof(lanes)), w->ours_back = take(memory, &used, w->first, sizeof(lanes));
-    w->item = take(memory, &used, w->gathered * w->both, sizeof(lanes)), w->item_back = take(memory, &used, w->both, sizeof(lanes));
-    w->hidden = take(memory, &used, w->count * w->units, sizeof(lanes));
-    w->gmf = take(memory, &used, w->count, sizeof(lanes)), w->gmf_delta = take(memory, &used, w->count, sizeof(lanes));
-    w->mlp = take(memory, &used, w->count, sizeof(lanes)), w->mlp_delta = take(memory, &used, w->count, sizeof(lanes));
-    w->back = take(memory, &used, widest, sizeof(lanes)), w->spare = take(memory, &used, widest, sizeof(lanes));
-    w->rows = take(memory, &used, LANES * w->both, sizeof(float));
-    w->weighted = take(memory, &used, w->shared * (w->both / 2), sizeof(float));
-    w->theirs = take(memory, &used, w->shared * w->first, sizeof(float));
-    w->sums = take(memory, &used, w->learned - w->base, sizeof(vector));
-    w->shared_gmf = take(memory, &used, w->shared * (w->both / 2), sizeof(vector));
-    w->shared_first = take(memory, &used, w->shared * w->first, sizeof(vector));
+    w->user = place_array(memory, &used, w->both, sizeof(lanes));
+    w->user_back = place_array(memory, &used, w->both, sizeof(lanes));
+    w->user_first = place_array(memory, &used, w->first, sizeof(lanes));
+    w->user_first_back = place_array(memory, &used, w->first, sizeof(lanes));
+    w->item = place_array(memory, &used, w->gathered * w->both, sizeof(lanes));
+    w->item_back = place_array(memory, &used, w->both, sizeof(lanes));
+    w->hidden = place_array(memory, &used, w->count * w->units, sizeof(lanes));
+    w->gmf = place_array(memory, &used, w->count, sizeof(lanes));
+    w->gmf_delta = place_array(memory, &used, w->count, sizeof(lanes));
+    w->mlp = place_array(memory, &used, w->count, sizeof(lanes));
+    w->mlp_delta = place_array(memory, &used, w->count, sizeof(lanes));
+    w->back = place_array(memory, &used, widest, sizeof(lanes));
+    w->spare = place_array(memory, &used, widest, sizeof(lanes));
+    w->rows = place_array(memory, &used, LANES * w->both, sizeof(float));
+    w->weighted = place_array(memory, &used, w->shared * (w->both / 2), sizeof(float));
+    w->item_first = place_array(memory, &used, w->shared * w->first, sizeof(float));
+    w->sums = place_array(memory, &used, w->learned - w->base, sizeof(vector));
+    w->shared_gmf = place_array(memory, &used, w->shared * (w->both / 2), sizeof(vector));
+    w->shared_first = place_array(memory, &used, w->shared * w->first, sizeof(vector));
     return used;
 }
 
-/* Room for a batch, all sums 0; 0 without memory. */
-static int begin(const model *m, const batch *b, work *w) {
+/* Allocates memory for a batch, with all sums 0; returns 0 if there is none. */
+static int allocate(const model *m, const batch *b, work *w) {
     w->both = 2 * m->d, w->first = m->width[0], w->last = m->width[m->layers - 1];
     w->count = 1 + b->negatives, w->shared = b->step ? 0 : b->negatives, w->gathered = w->count - w->shared;
     w->base = m->weight[0], w->learned = m->head + m->d + w->last, w->units = 0;
@@ -321,24 +333,24 @@ static void weigh_shared(const model *m, const batch *b, const work *w) {
             float sum = 0;
             for (int64_t k = 0; k < m->d; k++)
                 sum += weight[o * w->both + k] * row[m->d + k];
-            w->theirs[j * w->first + o] = sum;
+            w->item_first[j * w->first + o] = sum;
         }
     }
 }
 
-/* The j-th gathered item of the pairs from `start` on. */
+/* Returns the j-th gathered item of the pairs from `start` on. */
 static const int64_t *own_item(const batch *b, int64_t j, int64_t start) {
     return (j ? b->negative + (j - 1) * b->step : b->positives) + start;
 }
 
-/* Scores of all items for the n pairs from `start` on. */
+/* Computes the scores of all items for the n pairs from `start` on. */
 static void forward(const model *m, const batch *b, work *w, int64_t start, int64_t n) {
     const int64_t d = m->d;
     const float *head = m->values + m->head, *weight = m->values + m->weight[0];
     user_rows(m, b, start, n, w->rows);
     gather(w->both, n, w->rows, 0, w->user);
-    fill(w->first, m->values + m->bias[0], w->ours);
-    add_product(w->first, d, weight, w->both, 1, w->user + d, w->ours);
+    fill(w->first, m->values + m->bias[0], w->user_first);
+    add_product(w->first, d, weight, w->both, 1, w->user + d, w->user_first);
     memset(w->gmf, 0, w->count * sizeof *w->gmf);
     memset(w->mlp, 0, w->count * sizeof *w->mlp);
     for (int64_t j = 0; j < w->count; j++) {
@@ -348,20 +360,20 @@ static void forward(const model *m, const batch *b, work *w, int64_t start, int6
             gather(w->both, n, m->values + m->num_users * w->both, own_item(b, j, start), item);
             for (int64_t k = 0; k < d; k++)
                 EACH_VECTOR w->gmf[j].of[q] += head[k] * w->user[k].of[q] * item[k].of[q];
-            memcpy(h, w->ours, w->first * sizeof *h);
+            memcpy(h, w->user_first, w->first * sizeof *h);
             add_product(w->first, d, weight + d, w->both, 1, item + d, h);
         } else {
-            fill(w->first, w->theirs + (j - w->gathered) * w->first, h);
-            add_rows(w->first, w->ours, h);
+            fill(w->first, w->item_first + (j - w->gathered) * w->first, h);
+            add_rows(w->first, w->user_first, h);
         }
         relu(w->first, h);
-        add_product(1, w->last, head + d, 0, 1, deepen(m, h), w->mlp + j);
+        add_product(1, w->last, head + d, 0, 1, hidden_layers(m, h), w->mlp + j);
     }
     add_product(w->shared, d, w->weighted, d, 1, w->user, w->gmf + w->gathered);
 }
 
-/* The loss of the scores, and its gradients by both parts. */
-static double scored(const batch *b, work *w, int64_t start, int64_t n) {
+/* Returns the loss of the scores, and sets its gradient by both parts. */
+static double loss_of_scores(const batch *b, work *w, int64_t start, int64_t n) {
     if (!b->separate_paths)
         add_rows(w->count, w->mlp, w->gmf);
     if (b->score_offset)
@@ -378,16 +390,16 @@ static double scored(const batch *b, work *w, int64_t start, int64_t n) {
     return loss;
 }
 
-/* Adds the gradient of the pairs that `forward` has scored. */
+/* Adds the gradient of the pairs that `forward` scored. */
 static void backward(const model *m, const batch *b, work *w, int64_t start, int64_t n) {
     const int64_t d = m->d;
     const float *head = m->values + m->head, *weight = m->values + m->weight[0];
     vector *head_sums = w->sums + (m->head - w->base);
     memset(w->user_back, 0, w->both * sizeof *w->user_back);
-    memset(w->ours_back, 0, w->first * sizeof *w->ours_back);
+    memset(w->user_first_back, 0, w->first * sizeof *w->user_first_back);
     for (int64_t j = 0; j < w->count; j++) {
         back_to_first(m, w->mlp_delta + j, w->hidden + (j + 1) * w->units - w->last, w->back, w->spare, w->sums);
-        add_rows(w->first, w->back, w->ours_back);
+        add_rows(w->first, w->back, w->user_first_back);
         if (j >= w->gathered) {
             add_lanes(w->first, w->back, w->shared_first + (j - w->gathered) * w->first);
             continue;
@@ -407,16 +419,16 @@ static void backward(const model *m, const batch *b, work *w, int64_t start, int
     }
     add_outer(w->shared, d, w->gmf_delta + w->gathered, w->user, w->shared_gmf, d);
     add_product(d, w->shared, w->weighted, 1, d, w->gmf_delta + w->gathered, w->user_back);
-    add_outer(w->first, d, w->ours_back, w->user + d, w->sums, w->both);
-    add_lanes(w->first, w->ours_back, w->sums + (m->bias[0] - w->base));
-    add_product(d, w->first, weight, 1, w->both, w->ours_back, w->user_back + d);
+    add_outer(w->first, d, w->user_first_back, w->user + d, w->sums, w->both);
+    add_lanes(w->first, w->user_first_back, w->sums + (m->bias[0] - w->base));
+    add_product(d, w->first, weight, 1, w->both, w->user_first_back, w->user_back + d);
     memset(w->rows, 0, LANES * w->both * sizeof *w->rows);
     scatter(w->both, n, w->user_back, w->rows, 0);
     user_rows_back(m, b, start, n, w->rows);
 }
 
-/* Adds what was added up over all blocks, lane by lane. */
-static void settle(const model *m, const batch *b, const work *w) {
+/* Adds the sums over all blocks to the gradient of the model. */
+static void add_sums_to_gradient(const model *m, const batch *b, const work *w) {
     const int64_t d = m->d;
     for (int64_t i = w->base; i < w->learned; i++)
         m->gradient[i] += sum_of(w->sums[i - w->base]);
@@ -439,20 +451,20 @@ static void settle(const model *m, const batch *b, const work *w) {
     }
 }
 
-/* Adds the gradient of a batch to that of the model; its summed loss, or −1 without memory. */
+/* Adds the gradient of a batch to that of the model; returns the summed loss, −1 without memory. */
 double neumf_gradient(const model *m, const batch *b) {
     work w;
-    if (!begin(m, b, &w))
+    if (!allocate(m, b, &w))
         return -1;
     weigh_shared(m, b, &w);
     double loss = 0;
     for (int64_t start = 0; start < b->pairs; start += LANES) {
         const int64_t n = b->pairs - start < LANES ? b->pairs - start : LANES;
         forward(m, b, &w, start, n);
-        loss += scored(b, &w, start, n);
+        loss += loss_of_scores(b, &w, start, n);
         backward(m, b, &w, start, n);
     }
-    settle(m, b, &w);
+    add_sums_to_gradient(m, b, &w);
     free(w.memory);
     return loss;
 }

@@ -1,11 +1,13 @@
-/* Scores of all items, and how many of them stand above a user's own. */
+/* Scores of all items, and how many of them are above a user's target item. */
 
 #include "blocks.h"
 
-/* Items stand in blocks of LANES, one in each lane: of a block first the d values of GMF's vectors, then the items' part of the
-   first layer. `rows` (users, d) are the users' vectors of GMF times the head, `ours` (users, width[0]) the users' part of the first
-   layer with its bias. Both results are (users, items). */
-int neumf_scores(const model *m, int64_t users, int64_t items, const float *rows, const float *ours, const lanes *catalogue,
+/* Computes the GMF and MLP parts of all scores, (users, items) each; returns 0 without memory.
+   `catalogue` has blocks of LANES items, one in each lane: first the d values of GMF's vectors, then
+   the items' part of the first layer. `users_gmf` (users, d): users' vectors of GMF times the head.
+   `users_first` (users, width[0]): users' part of the first layer with its bias. */
+int neumf_scores(const model *m, int64_t users, int64_t items, const float *users_gmf,
+                 const float *users_first, const lanes *catalogue,
                  float *gmf, float *mlp) {
     const int64_t d = m->d, layers = m->layers, first = m->width[0], last = m->width[layers - 1];
     const float *head = m->values + m->head + d;
@@ -20,9 +22,9 @@ int neumf_scores(const model *m, int64_t users, int64_t items, const float *rows
         for (int64_t u = 0; u < users; u++) {
             lanes score, *h = room, *next = room + widest;
             memset(&score, 0, sizeof score);
-            add_product(1, d, rows + u * d, 0, 1, catalogue, &score);
+            add_product(1, d, users_gmf + u * d, 0, 1, catalogue, &score);
             memcpy(gmf + u * items + start, &score, n * sizeof(float));
-            fill(first, ours + u * first, h);
+            fill(first, users_first + u * first, h);
             add_rows(first, catalogue + d, h);
             relu(first, h);
             for (int64_t k = 1; k < layers; k++) {
@@ -42,8 +44,8 @@ int neumf_scores(const model *m, int64_t users, int64_t items, const float *rows
     return 1;
 }
 
-/* Of each user, how many more of their candidates score above the target than below it; not a number where a score is not.
-   `seen` are the items that leave the race, those of user u from starts[u] to before starts[u + 1]. */
+/* Sets `lead` to each user's number of candidates above the target less those below it; NaN if a
+   score is NaN. Items that are no candidates: seen[starts[u]] to before seen[starts[u + 1]]. */
 void neumf_rank_counts(int64_t users, int64_t items, const float *scores, const int64_t *targets, const int64_t *starts,
                 const int64_t *seen, float *lead) {
     for (int64_t u = 0; u < users; u++, scores += items) {

@@ -1,5 +1,6 @@
 """The contents of a run's files: `run.json`, `status.json` and the lines of `events.jsonl`."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -83,8 +84,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """One line of `events.jsonl`."""
 
-    t: float
-    """Unix seconds."""
+    t: float = msgspec.field(default_factory=time.time)
+    """Unix seconds; without a value, now."""
 
 
 class Started(Event, frozen=True, kw_only=True, tag="started"):

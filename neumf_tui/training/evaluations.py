@@ -112,7 +112,6 @@ class Evaluations:
         self._ranks = ranks
         self._writer.event(
             events.Evaluated(
-                t=time.time(),
                 epoch=epoch,
                 metrics=metrics,
                 validation=validation,

@@ -111,7 +111,6 @@ class Loop:
         popularity, of_validation = self.evaluations.popularity()
         self.writer.event(
             events.Started(
-                t=time.time(),
                 device=self._device_name(),
                 epoch=self.progress.epoch,
                 step=self.progress.step,
@@ -135,7 +134,7 @@ class Loop:
         self._heartbeat()
 
     def _warn(self, text: str) -> None:
-        self.writer.event(events.Warned(t=time.time(), text=text))
+        self.writer.event(events.Warned(text=text))
 
     def _device_name(self) -> str:
         device, many = self.trainer.device, self.group.size > 1
@@ -172,7 +171,6 @@ class Loop:
         done = pairs - min(pairs, first * self.settings.batch_size)
         self.writer.event(
             events.Epoch(
-                t=time.time(),
                 epoch=number,
                 loss=self.progress.loss_sum / (pairs * self.trainer.terms),
                 examples_per_second=done / seconds,
@@ -228,7 +226,6 @@ class Loop:
         means = [float(losses[g].sum() / sizes[g].sum()) for g in groups]
         self.writer.event(
             events.Steps(
-                t=time.time(),
                 steps=[first + int(g[-1]) + 1 for g in groups],
                 losses=[mean if np.isfinite(mean) else None for mean in means],
             )
@@ -271,7 +268,7 @@ class Loop:
 
     def _pause(self) -> None:
         """Wait until asked to continue or to stop; this time does not count as training."""
-        self.writer.event(events.Paused(t=time.time()))
+        self.writer.event(events.Paused())
         self._state = "paused"
         self._heartbeat()
         while self.requests.pause and not self.requests.stop_reason:
@@ -283,7 +280,7 @@ class Loop:
             self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
         self._state = "running"
         if not self.requests.stop_reason:
-            self.writer.event(events.Resumed(t=time.time()))
+            self.writer.event(events.Resumed())
             self._heartbeat()
 
     def _save_if_asked(self) -> None:
@@ -299,9 +296,7 @@ class Loop:
             # nothing out of date.
             set_pointer(self.writer.folder, "best", file_name(TrainingProgress(epoch=best)))
         name, progress = file_name(self.progress), self.progress
-        self.writer.event(
-            events.Checkpointed(t=time.time(), epoch=progress.epoch, step=progress.step, file=name)
-        )
+        self.writer.event(events.Checkpointed(epoch=progress.epoch, step=progress.step, file=name))
         self._heartbeat()
 
     def timed(self) -> TrainingProgress:

@@ -1,7 +1,6 @@
 """Requests and signals that a trainer has received but not carried out yet."""
 
 import signal
-import time
 from collections.abc import Sequence
 
 from neumf_tui.runs import events, requests
@@ -53,11 +52,9 @@ class PendingRequests:
             # answer, never an answer without its effect.
             if problem:
                 text = f"request {request.what}: {problem}"
-                self._writer.event(events.Warned(t=time.time(), text=text))
+                self._writer.event(events.Warned(text=text))
             else:
-                self._writer.event(
-                    events.Requested(t=time.time(), what=request.what, argument=request.argument)
-                )
+                self._writer.event(events.Requested(what=request.what, argument=request.argument))
 
     def _apply(self, request: Request, epoch: int) -> str:
         """Apply one request, and return what is wrong with it, if anything."""
@@ -86,7 +83,7 @@ class PendingRequests:
         if not argument.isdecimal() or int(argument) < least:
             return f"{argument!r} is not a number of epochs from {least} (the current one) on"
         self.epochs = int(argument)
-        self._writer.event(events.Extended(t=time.time(), epochs=self.epochs))
+        self._writer.event(events.Extended(epochs=self.epochs))
         return ""
 
     def _pin(self, request: Request) -> str:
@@ -97,7 +94,7 @@ class PendingRequests:
             self._pinned += [user] * (user not in self._pinned)
         elif user in self._pinned:
             self._pinned.remove(user)
-        self._writer.event(events.Pinned(t=time.time(), users=self._pinned))
+        self._writer.event(events.Pinned(users=self._pinned))
         return ""
 
     def on_signal(self, number: int, _frame: object) -> None:

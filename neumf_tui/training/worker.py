@@ -7,7 +7,6 @@ together: then rank 0 alone writes the run directory.
 import os
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,11 +110,11 @@ def fail(writer: RunWriter, message: WorkerMessage) -> int:
     """Write the status that `message` gives, and return the exit code."""
     if not message.final:
         text = f"starting again from the last checkpoint: {message.reason}"
-        writer.event(events.Warned(t=time.time(), text=text))
+        writer.event(events.Warned(text=text))
         return RESTART
     if not isinstance(writer, MuteWriter):
         print(message.reason, file=sys.stderr)
-    writer.event(events.Finished(t=time.time(), state="failed", reason=message.reason))
+    writer.event(events.Finished(state="failed", reason=message.reason))
     _set_status(writer, state="failed", reason=message.reason, exit_code=message.exit_code)
     return message.exit_code
 
@@ -151,7 +150,6 @@ def _train(writer: RunWriter, worker: Worker | None, group: "Group") -> tuple[st
     spent = loop.timed()
     writer.event(
         events.Finished(
-            t=time.time(),
             state=state,
             reason=reason,
             train_seconds=spent.train_seconds,
