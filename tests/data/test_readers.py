@@ -1,4 +1,4 @@
-"""Readers of every form: the same data in all, what is refused, blocks against lines, and what an opened dataset keeps."""
+"""Readers of all formats: equal results, errors, fast against by-line; split; prepared datasets."""
 
 import random
 import shutil
@@ -23,7 +23,6 @@ from neumf_tui.data.readers.text_by_line import read_by_line
 from neumf_tui.data.readers.text_fast import read_fast
 from neumf_tui.data.readers.text_layout import layout_of
 from neumf_tui.data.registry import load_dataset, open_dataset
-from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError, UsageError
 from tests.support.rating_files import (
@@ -69,7 +68,7 @@ def test_columns_are_named_by_a_person_and_remembered(tmp_path: Path, own_home: 
     file.write_text("who,what,first,timestamp\n" + rows)
     with pytest.raises(
         DatasetError,
-        match=r"line 1: no column userId; .*found who, what, first, timestamp; .*--columns user=NAME",
+        match=r"line 1: no column userId; .*found who, what, first, timestamp; .*--columns user",
     ):
         open_dataset("auto", file, own_home, silent, silent)
     first, last = (
@@ -240,7 +239,7 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, own_home: Path) -> None:
         parquet_reader.read(tmp_path / "x.parquet", "x")
 
 
-# Blocks against lines.
+# The fast reader against the one by line.
 
 
 def coded(rows: Rows) -> tuple[Any, ...]:
@@ -276,7 +275,7 @@ IDS = [
 
 
 def read_fast_as_by_line(path: Path, block_bytes: int = text_fast.BLOCK_BYTES) -> Rows | None:
-    """What the fast reader makes of a CSV file, seen to be what the slow one makes of it; None where it leaves it to that one."""
+    """Return what the fast reader reads, after a comparison with the other; None: it refuses."""
     layout = layout_of(path, ",", None)
     fast = read_fast(path, layout, silent, block_bytes)
     try:
@@ -290,7 +289,7 @@ def read_fast_as_by_line(path: Path, block_bytes: int = text_fast.BLOCK_BYTES) -
 
 @pytest.mark.parametrize("seed", range(40))
 def test_blocks_and_lines_agree_on_any_file(seed: int, tmp_path: Path) -> None:
-    """Either the fast reader leaves a file to the slow one, or both read the same."""
+    """Either the fast reader refuses a file, or both readers read the same."""
     draw = random.Random(seed)
     block_bytes = draw.choice([20, 64, 300, 1 << 20])
     ids = IDS[: draw.choice([3, 3, 7, 7, len(IDS)])]
@@ -376,66 +375,7 @@ def test_reading_line_by_line_tells_it_too(tmp_path: Path) -> None:
     assert coded(rows) == coded(read_by_line(tmp_path / "ratings.csv", layout))
 
 
-# Duplicates and split, against what one would write without a thought for speed.
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_duplicates_and_split_are_as_the_rule_says(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    count = int(draw.integers(1, 60))
-    chunk_rows = int(draw.choice([1, 5, 1 << 20]))
-    far = 2**62 * (seed % 2)  # so that user and time do not fit into one number
-    rows = Interactions(
-        *(draw.integers(0, 6, count).astype(kind) for kind in (np.int32, np.int32)),
-        far * draw.integers(0, 2, count) + draw.integers(0, 5, count),
-    )
-    latest: dict[tuple[int, int], int] = {}
-    for row, pair in enumerate(zip(rows.users.tolist(), rows.items.tolist(), strict=True)):
-        if pair not in latest or rows.times[row] > rows.times[latest[pair]]:
-            latest[pair] = row
-    keep = sorted(latest.values())
-    unique, dropped = drop_duplicates(rows, chunk_rows)
-    assert dropped == count - len(keep)
-    for key in ("users", "items", "times"):
-        assert getattr(unique, key).tolist() == getattr(rows, key)[keep].tolist()
-    split = leave_one_out(unique, 7, chunk_rows)
-    for user in range(7):
-        mine = sorted(
-            (row for row in keep if rows.users[row] == user),
-            key=lambda row: (rows.times[row], -row),
-        )
-        held = mine.pop() if len(mine) > 1 else None
-        assert split.heldout[user] == (-1 if held is None else rows.items[held])
-        assert split.offsets is not None
-        part = slice(split.offsets[user], split.offsets[user + 1])
-        assert split.items[part].tolist() == [rows.items[row] for row in mine] and set(
-            split.users[part].tolist()
-        ) <= {user}
-    assert {getattr(split, key).dtype for key in ("users", "items", "times", "heldout")} == {
-        np.dtype(np.int64)
-    }
-
-
-def test_users_whose_numbers_need_more_than_16_bits_are_brought_together() -> None:
-    users = np.array([70_000, 3, 65_536 + 3, 70_000, 3, 0, 65_536 + 3], dtype=np.int32)
-    split = leave_one_out(
-        Interactions(users, np.arange(7), np.array([9, 1, 2, 8, 1, 1, 2])), 80_000
-    )
-    held = np.flatnonzero(split.heldout >= 0)
-    assert dict(zip(held.tolist(), split.heldout[held].tolist(), strict=True)) == {
-        3: 1,
-        65_539: 2,
-        70_000: 0,
-    }
-    assert list(zip(split.users.tolist(), split.items.tolist(), strict=True)) == [
-        (0, 5),
-        (3, 4),
-        (65_539, 6),
-        (70_000, 3),
-    ]
-
-
-# What is kept of a dataset.
+# Prepared datasets.
 
 
 def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, own_home: Path) -> None:

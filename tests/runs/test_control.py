@@ -1,4 +1,4 @@
-"""Every request, from the command line, against a living trainer; and what it leaves behind."""
+"""Requests to a running trainer from the command line, and their effects."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from tests.support.processes import lower_priority
 
 @pytest.fixture
 def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
-    """A trainer on the demo set that would go on for hours."""
+    """Start a trainer on the demo dataset that would run for hours."""
     args = (
         "--preset",
         "d2l",
@@ -341,7 +341,8 @@ def test_on_finish_tells_of_the_end_and_of_a_crash(
     inside: Cli, with_demo: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "told"
-    command = f"echo $NEUMF_TUI_RUN $NEUMF_TUI_STATE $NEUMF_TUI_EPOCH/$NEUMF_TUI_EPOCHS $NEUMF_TUI_HIT50 >> {out}; exit 3"
+    names = "$NEUMF_TUI_RUN $NEUMF_TUI_STATE $NEUMF_TUI_EPOCH/$NEUMF_TUI_EPOCHS $NEUMF_TUI_HIT50"
+    command = f"echo {names} >> {out}; exit 3"
     args = (
         "train",
         "--preset",

@@ -1,4 +1,4 @@
-"""The run directory as readers see it: torn, cut, replaced, resumed, crashed."""
+"""Reading run directories: incomplete, truncated, replaced, resumed and crashed ones."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search for settings: what may be tried, each trial a run, and a study that survives whatever ends it."""
+"""`tune`: the search space, trials as runs, and studies that continue after any end."""
 
 import json
 import os
@@ -48,7 +48,7 @@ QUICK = ("--preset", "d2l", "--validation", "--threads", "1")
 
 @pytest.fixture
 def space(tmp_path: Path, with_demo: Path) -> Path:
-    """A few small models to search among, in a home that has the demo set."""
+    """Write a space of a few small models; the home has the demo dataset."""
     path = tmp_path / "space.toml"
     path.write_text(SPACE)
     return path
@@ -56,7 +56,7 @@ def space(tmp_path: Path, with_demo: Path) -> Path:
 
 @pytest.fixture
 def tune(inside: Cli, space: Path) -> Cli:
-    """`tune` of a small model on the demo set, in this process; its trainers are real."""
+    """Run `tune` with a small model on the demo dataset in this process, with real trainers."""
 
     def run(*args: str) -> "subprocess.CompletedProcess[str]":
         begun = (
@@ -75,7 +75,7 @@ def tune(inside: Cli, space: Path) -> Cli:
 
 
 def plan(home: Path, space: Path, **changes: Any) -> "optuna.Study":
-    """A study that has begun, before its first trial."""
+    """Start a study, without a trial."""
     options = PlanOptions(
         preset="d2l", changes={"validation": True, "threads": 1, **changes}, space=space
     )
@@ -204,9 +204,13 @@ def test_without_optuna(inside: Cli, own_home: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_room_loads_neither_torch_nor_a_screen() -> None:
-    rooms = "neumf_tui.search.search, neumf_tui.search.open_study, neumf_tui.views.search, neumf_tui.search.report"
+    rooms = (
+        "neumf_tui.search.search, neumf_tui.search.open_study, neumf_tui.search.report, "
+        "neumf_tui.views.search"
+    )
     never = "torch textual typer neumf_tui.evaluation neumf_tui.training"
-    check = f"import {rooms}\nimport sys\nprint([name for name in {never.split()!r} if name in sys.modules])"
+    loaded = f"[name for name in {never.split()!r} if name in sys.modules]"
+    check = f"import {rooms}\nimport sys\nprint({loaded})"
     assert (
         subprocess.run(
             [sys.executable, "-c", check], capture_output=True, text=True, check=True
@@ -564,14 +568,15 @@ def test_the_picture_fits_and_shows_validation_alone(
     states = ["done", "done", "pruned", "failed", "stopped"] * 8
     records = tuple(
         TrialRecord(
-            trial=n, run=f"s-{n:04}", state=state, validation=None if state == "failed" else 0.3 + n / 1000, epoch=7, epochs=9,
+            trial=n, run=f"s-{n:04}", state=state,
+            validation=None if state == "failed" else 0.3 + n / 1000, epoch=7, epochs=9,
             seconds=60.0, reason="", searched=searched,
         )
         for n, state in enumerate(states)
     )  # fmt: skip
     running = RunningTrial(
-        trial=40, run="s-0040", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3, seconds=23.0, stopping="",
-        searched=searched,
+        trial=40, run="s-0040", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
+        seconds=23.0, stopping="", searched=searched,
     )  # fmt: skip
     state = SearchState(records, running, 50, None)
     assert state.counted == 32 and state.eta == 37 + 60 * 17, (
@@ -601,8 +606,8 @@ def test_lines_of_trials_are_harmless(capsys: pytest.CaptureFixture[str]) -> Non
         reason="\x1b[31mred\nline", searched={},
     )  # fmt: skip
     running = RunningTrial(
-        trial=1, run="s-0001", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3, seconds=23.0, stopping="stopped",
-        searched={},
+        trial=1, run="s-0001", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
+        seconds=23.0, stopping="stopped", searched={},
     )  # fmt: skip
     watch = plain_watch()
     for state in (

@@ -1,4 +1,4 @@
-"""The CSV form: what is read from it, what is refused, where its folder is found, and a run trained on it."""
+"""`ratings.csv` and `movies.csv`: reading, errors, finding the folder, and a run trained on it."""
 
 import json
 import os
@@ -32,10 +32,11 @@ FILMS = {
 
 
 def write_csv(folder: Path, films: int = 90) -> Path:
-    """Twelve users of three tastes, who each watch twenty films of their own third in turn, as GroupLens writes it."""
+    """Write twelve users of three tastes, who each watch twenty films of their own third."""
     folder.mkdir(parents=True, exist_ok=True)
     ratings = [
-        f"{user},{1 + (user + 3 * (2 * user + k)) % films},{(1 + k % 9) / 2},{1_000_000_000 + 1000 * user + k}"
+        f"{user},{1 + (user + 3 * (2 * user + k)) % films},{(1 + k % 9) / 2},"
+        f"{1_000_000_000 + 1000 * user + k}"
         for user in range(1, 13)
         for k in range(20)
     ]
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rewrite(file: Path, change: Callable[[list[str]], list[str]]) -> None:
-    """Change a file's lines, the header among them."""
+    """Change a file's lines, also its header."""
     file.write_text("\n".join(change(file.read_text("utf-8").splitlines())) + "\n", "utf-8")
 
 
@@ -128,7 +129,7 @@ def test_the_same_data_written_otherwise_is_the_same(
 
 
 def test_a_file_read_line_by_line_gives_what_arrow_gives(folder: Path) -> None:
-    """Ids that look alike stay apart; fractions of a second tell the order; both ways of reading agree."""
+    """Similar ids stay different; fractions of a second give the order; both readers agree."""
     tail = [
         "007,1,4,5",
         "7,2,4,5",
@@ -381,7 +382,7 @@ def test_the_home_and_earlier_folders_are_listed_and_found(
 
     with pytest.raises(
         UsageError,
-        match=r"--dataset small-films: expected one of auto, ml-100k, .*, ml-32m, demo; .* --data-dir",
+        match=r"small-films: expected one of auto, ml-100k, .*, ml-32m, demo; .* --data-dir",
     ):
         open_dataset("small-films", None, own_home, silent, silent)
     assert list(listed()) == [*RELEASES, "demo"]

@@ -1,4 +1,4 @@
-"""Films found by what people type."""
+"""Search of items by titles as people type them."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def find(titles: TitleSearch, wanted: str) -> int:
 
 
 def of(films: list[tuple[str, int | None, int]]) -> Dataset:
-    """One user a row of seen-by, and one more interaction each to hold out: a film of its own at the end."""
+    """Make a dataset in which `seen` users have each film; all hold out one more film."""
     pairs = [(user, item) for item, (_, _, seen) in enumerate(films) for user in range(seen)]
     users = max(user for user, _ in pairs) + 1
     pairs += [(user, len(films)) for user in range(users)]
@@ -194,7 +194,7 @@ def test_a_near_title_is_taken_and_said(titles: TitleSearch, wanted: str) -> Non
 def test_what_could_be_several_films_names_them(titles: TitleSearch) -> None:
     with pytest.raises(
         RunError,
-        match=r"'Psycho' matches several films: Psycho \(1960\) \[id 11\], Psycho \(1998\) \[id 12\]; give",
+        match=r"'Psycho' matches several films: Psycho \(1960\) \[id 11\], Psycho \(1998\)",
     ):
         find(titles, "Psycho")
     with pytest.raises(RunError, match=r"Twins \(1988\) \[id 13\], Twins \(1988\) \[id 14\]"):

@@ -1,8 +1,9 @@
-"""Progress of reading and fetching: what is said, when, and of what."""
+"""Downloads of releases, and the progress line."""
 
 import hashlib
 import io
 import re
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.views.progress_line import ProgressLine
-from tests.support.rating_files import as_csv, as_dat, patch_release
+from tests.support.rating_files import as_csv, as_dat, patch_release, ratings_100k, write_100k
 
 
 class Terminal(io.StringIO):
@@ -34,7 +35,7 @@ class Clock:
 
 
 def told(stream: io.StringIO, work: list[tuple[float, Progress]]) -> str:
-    """What is written where each piece of progress comes at its time."""
+    """Return the output for progress that arrives at these times."""
     clock = Clock()
     line = ProgressLine(stream, clock)
     for at, progress in work:
@@ -94,7 +95,7 @@ def test_steps_have_no_rate_and_rows_are_counted_in_millions() -> None:
     )
 
 
-# Releases, from a server that is asked for them.
+# Releases, downloaded from a local server.
 
 
 class Server(ThreadingHTTPServer):
@@ -133,7 +134,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def offer(server: Server, monkeypatch: pytest.MonkeyPatch, name: str, folder: Path) -> bytes:
-    """Let the server have this folder as a release, known by its true size and hash."""
+    """Let the server offer this folder as a release, with its true size and hash."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for part in RELEASES[name].files:
@@ -236,3 +237,83 @@ def test_a_zip_that_is_something_else_is_refused(own_home: Path) -> None:
     with pytest.raises(DatasetError, match=r"not ml-32m\.zip .*ratings\.csv"):
         open_dataset("ml-32m", None, own_home, silent, silent)
     assert [file.name for file in archive.parent.iterdir()] == ["ml-32m.zip"]
+
+
+@pytest.fixture
+def archive(own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Write a small ml-100k.zip into the home; its hash is the published one."""
+    folder = write_100k(tmp_path / "src", ratings_100k())
+    path = own_home / "datasets" / "ml-100k.zip"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name in RELEASES["ml-100k"].files:
+            file.writestr(
+                f"ml-100k/{name}", (folder / name).read_bytes() if (folder / name).exists() else b""
+            )
+    patch_release(monkeypatch, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_a_zip_put_into_the_home_is_used(archive: Path, own_home: Path) -> None:
+    assert open_dataset("ml-100k", None, own_home, print, print).num_users == 8
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed"])
+def test_a_cut_or_changed_zip_is_refused_and_leaves_nothing(
+    archive: Path, own_home: Path, harm: str
+) -> None:
+    content = archive.read_bytes()
+    archive.write_bytes(content[:-100] if harm == "cut" else content[:50] + b"x" + content[51:])
+    for name in ("ml-100k", "auto"):
+        with pytest.raises(DatasetError, match=r"ml-100k.zip: not the published .* delete it"):
+            open_dataset(name, None, own_home, print, print)
+    assert not (own_home / "datasets" / "ml-100k").exists()
+
+
+def test_without_network_auto_falls_back_and_says_why_but_ml100k_does_not(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{port}/")
+    said: list[str] = []
+    data = open_dataset("auto", None, own_home, said.append, lambda _n: None)
+    assert data.simulated and data.label == "demo (simulated)"
+    assert data.notices[0].startswith("demo data: ") and "--data-dir" in data.notices[0]
+    with pytest.raises(DatasetError, match="put the zip into") as caught:
+        open_dataset("ml-100k", None, own_home, said.append, lambda _n: None)
+    assert caught.value.exit_code == 3
+    assert not list((own_home / "datasets").glob("*.zip"))
+
+
+def test_a_silent_server_is_given_up(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        monkeypatch.setattr(download, "SILENCE_LIMIT", 0.3)
+        with pytest.raises(download.NoNetwork, match=r"sent nothing|cannot be reached"):
+            download.download(RELEASES["ml-100k"], own_home / "datasets", silent)
+
+
+def test_a_download_of_wrong_contents_is_not_kept(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"wrong")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    monkeypatch.setattr(releases, "BASE", f"http://127.0.0.1:{server.server_port}/")
+    with pytest.raises(download.NoNetwork, match="another hash"):
+        download.download(RELEASES["ml-100k"], own_home / "datasets", silent)
+    server.server_close()
+    assert not list((own_home / "datasets").iterdir())
