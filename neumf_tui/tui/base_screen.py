@@ -1,5 +1,6 @@
 """The base of all screens: work in threads, polling while seen, dialogs, leaving, and copying."""
 
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -168,7 +169,7 @@ class BaseScreen(Screen[None]):
 
 
 class Poll:
-    """A question that is asked again `pause()` seconds after each answer, so that none pile up.
+    """A question that is asked every `pause()` seconds, or less often if answers take longer.
 
     It rests while its screen is covered or the terminal takes no output.
     """
@@ -176,10 +177,12 @@ class Poll:
     def __init__(self, screen: BaseScreen, question: Question, pause: Callable[[], float]) -> None:
         self._screen, self._question, self._pause = screen, question, pause
         self._timer: Timer | None = None
+        self._asked_at = 0.0
 
     def now(self) -> None:
         """Ask at once, without waiting for the end of the pause."""
         self.stop()
+        self._asked_at = time.monotonic()
         if self._screen.app.stalled:
             self._wait()
         elif self._screen.seen:
@@ -202,7 +205,8 @@ class Poll:
 
     def _wait(self) -> None:
         if self._screen.seen:
-            self._timer = self._screen.set_timer(self._pause(), self.now)
+            rest = self._asked_at + self._pause() - time.monotonic()
+            self._timer = self._screen.set_timer(max(0.05, rest), self.now)
 
 
 class SheetScreen(BaseScreen):

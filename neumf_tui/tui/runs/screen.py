@@ -104,7 +104,7 @@ class RunsScreen(ChartScreen):
             if row.info is not None:
                 series = self._series.setdefault(row.folder, RunSeries(row.info))
                 if series.snapshot is not row.snapshot:
-                    series.take(row.snapshot)
+                    series.update(row.snapshot)
         self._series = {
             folder: series for folder, series in self._series.items() if folder in there
         }

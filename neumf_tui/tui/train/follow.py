@@ -1,10 +1,13 @@
 """What the train screen reads of a run, again and again, in a thread."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from neumf_tui.baselines.kept import KeptBaseline, KeptReader, strongest
+from neumf_tui.errors import NeumfTuiError
+from neumf_tui.explore.race import Race, RaceReader
 from neumf_tui.host import HostReader, HostReading
 from neumf_tui.runs.events import RunInfo, Status
 from neumf_tui.runs.reader import EventTail, read_status
@@ -22,17 +25,30 @@ class RunReading:
     status: Status
     snapshot: Snapshot
     baselines: list[KeptBaseline]
+    race: Race | None
+    """None until a second reading: the first one of a large dataset takes seconds."""
+    race_problem: str
 
 
 class RunFollower:
-    """Reads a run from one thread; each reading is complete, so that any of them may be dropped."""
+    """Reads a run from one thread; each reading is complete, so that any of them may be dropped.
 
-    def __init__(self, folder: Path, info: RunInfo, home: Path) -> None:
-        self._folder = folder
+    `pinned` returns the users whose ranks are followed.
+    """
+
+    def __init__(
+        self, folder: Path, info: RunInfo, home: Path, pinned: Callable[[Snapshot], tuple[str, ...]]
+    ) -> None:
+        self._folder, self._pinned = folder, pinned
         self._tail = EventTail(folder / "events.jsonl")
         self._kept = KeptReader(home, info.dataset.fingerprint)
         self._snapshot = Snapshot()
         self._baselines: list[KeptBaseline] = []
+        self._races = RaceReader(folder, info, home)
+        self._race: Race | None = None
+        self._race_problem = ""
+        self._race_of: tuple[int, tuple[str, ...]] = (-1, ())
+        self._has_read = False
 
     def read(self) -> RunReading:
         """Read what is new. Raises RunError or OSError where the run cannot be read."""
@@ -44,7 +60,21 @@ class RunFollower:
             self._snapshot = Snapshot()
         if events:
             self._snapshot = fold(self._snapshot, events)
-        return RunReading(status, self._snapshot, self._baselines)
+        if self._has_read:
+            self._read_race()
+        self._has_read = True
+        return RunReading(status, self._snapshot, self._baselines, self._race, self._race_problem)
+
+    def _read_race(self) -> None:
+        """Read the ranks where there is a new evaluation or another choice of users."""
+        evaluations = self._snapshot.evaluations
+        wanted = evaluations[-1].epoch if evaluations else 0, self._pinned(self._snapshot)
+        if wanted != self._race_of:
+            self._race_of = wanted
+            try:
+                self._race, self._race_problem = self._races.read(wanted[1]), ""
+            except NeumfTuiError as error:
+                self._race, self._race_problem = Race(), str(error)
 
 
 class HostFollower:

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
 from neumf_tui.baselines.kept import KeptBaseline
-from neumf_tui.explore.race import Race, RaceReader
+from neumf_tui.explore.race import Race
 from neumf_tui.host import HostReading
 from neumf_tui.runs import requests
 from neumf_tui.runs.events import FINAL_STATES, Status
@@ -35,7 +35,7 @@ from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.views.host import host_lines
 
-ENDED_SECONDS = 3.0
+ENDED_SECONDS = 5.0
 """Time between two readings of a run that has ended; it may be resumed elsewhere."""
 LINES_SECONDS = 0.9
 """Least time between two changes of the lines with clock and progress in the same state."""
@@ -90,14 +90,12 @@ class TrainScreen(ChartScreen):
         self.baselines: list[KeptBaseline] = []
         self.pins: tuple[str, ...] | None = None
         """Pinned users of this window alone, where there is no trainer to keep them."""
-        follower = RunFollower(folder, self.info, home)
+        follower = RunFollower(folder, self.info, home, self.pinned_in)
         self.reader = self.poll(
             "run", lambda _: follower.read(), self.show_run, self.show_unreadable, self._pause
         )
         self._host = HostFollower(folder)
         self._host_reading: HostReading | None = None
-        self._races = RaceReader(folder, self.info, home)
-        self._raced: tuple[int, tuple[str, ...]] = (-1, ())
         self._lines_at, self._lines_state = 0.0, ""
         self._last_state = ""
         self._leave_at_end = False
@@ -152,15 +150,20 @@ class TrainScreen(ChartScreen):
     def show_run(self, reading: RunReading) -> None:
         before, after = self.snapshot, reading.snapshot
         changed = after is not before or reading.baselines is not self.baselines
+        if reading.race is None:
+            self.call_later(self.reader.now)
+        elif reading.race is not self.race:
+            self.race = reading.race
+            self.query_one(PinnedUserTable).show_race(reading.race, reading.race_problem)
+            changed = True
         first_checkpoint = after.checkpoint is not None and before.checkpoint is None
         state_before, self.status = self.status.state, reading.status
         self.baselines = reading.baselines
         if after is not before:
-            self.series.take(after)
+            self.series.update(after)
         if state_before != self.status.state or first_checkpoint:
             self._state_changed(state_before)
         self._draw(charts=changed)
-        self._ask_race()
         self._ask_host()
         if self.ended and self._leave_at_end:
             self.app.exit()
@@ -192,24 +195,6 @@ class TrainScreen(ChartScreen):
         if self.pins is not None:
             return self.pins
         return self.info.pins if snapshot.pinned is None else snapshot.pinned
-
-    def _ask_race(self) -> None:
-        """Read the ranks where there is a new evaluation or another choice of users."""
-        evaluations, pinned = self.snapshot.evaluations, self.pinned_in(self.snapshot)
-        wanted = evaluations[-1].epoch if evaluations else 0, pinned
-        if wanted != self._raced:
-            self._raced = wanted
-            self.ask(
-                "race",
-                lambda _: self._races.read(pinned),
-                self.show_race,
-                lambda problem: self.show_race(Race(), problem),
-            )
-
-    def show_race(self, race: Race, problem: str = "") -> None:
-        self.race = race
-        self.query_one(PinnedUserTable).show_race(race, problem)
-        self._draw_epoch()
 
     def _ask_host(self) -> None:
         started, host = self.snapshot.started, self._host

@@ -53,7 +53,7 @@ class RunSeries:
     smoothed: Floats = field(default_factory=lambda: np.empty(0))
     _smoother: Smoother = field(default_factory=Smoother)
 
-    def take(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         restarted = snapshot.started is not self.snapshot.started
         self.snapshot = snapshot
         self.smoothed = self._smoother.smooth(snapshot.points.losses, restarted)
