@@ -28,7 +28,7 @@ from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.widgets.table import Table
 
 READ_SECONDS = 1.0
-ENDED_SECONDS = 3.0
+ENDED_SECONDS = 5.0
 """Time between two readings while no run is in training."""
 
 
