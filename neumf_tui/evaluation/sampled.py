@@ -4,8 +4,6 @@ Sampled metrics can put models in another order than the full ranking does, even
 (Krichene and Rendle 2020, doi:10.1145/3394486.3403226).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,30 +13,15 @@ CUTOFF = 10
 NEGATIVES = 99
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """Metrics of held-out items, each ranked among candidates drawn without replacement."""
-
-    negatives: int
-    """Items drawn for each user, or all of them where there are fewer."""
-    hr: float
-    """HR@10, the mean over users and over all possible draws."""
-    ndcg: float
-    """NDCG@10, likewise."""
-    hr_sd: float
-    """Standard deviation of HR@10 between draws, with the same model and the same users."""
-    ndcg_sd: float
-    even_rank: int
-    """The greatest full rank that is a hit in at least half of the draws, for a user with
-    `even_candidates`."""
-    even_candidates: int
-    """The median over users."""
-
-
 def sampled_metrics(
     ranks: NDArray[np.float32], candidates: NDArray[np.int64], negatives: int = NEGATIVES
-) -> Sampled:
-    """Return the mean of the sampled metrics over all possible draws.
+) -> dict[str, float | int]:
+    """Return metrics of held-out items that are each ranked among `negatives` other candidates.
+
+    `hr@10`, `ndcg@10`: means over users and over all possible draws without replacement;
+    `hr@10_draw_sd`, `ndcg@10_draw_sd`: their standard deviations between draws, with the same model
+    and users. `even_rank`: the greatest full rank that is a hit in at least half of the draws, for
+    a user with `even_candidates`, the median number of candidates.
 
     Of the C − 1 other candidates r − 1 stand above an item of rank r, and h of those that are
     drawn, a hypergeometric number: its place is 1 + h. HR@10 = P(h < 10); NDCG@10 = Σ P(h)/log2(2 +
@@ -64,15 +47,15 @@ def sampled_metrics(
     even_candidates = int(np.median(candidates[held]))
     every = np.arange(even_candidates)
     likely = place_chances(every, np.full_like(every, even_candidates - 1), negatives).sum(1) >= 0.5
-    return Sampled(
-        negatives,
-        float(hits.mean()),
-        float(ndcg.mean()),
-        float(np.sqrt((hits * (1 - hits)).clip(min=0).sum())) / users,
-        float(np.sqrt((places @ gains**2 - ndcg**2).clip(min=0).sum())) / users,
-        int(likely.sum()),
-        even_candidates,
-    )
+    return {
+        "negatives": negatives,
+        "hr@10": float(hits.mean()),
+        "ndcg@10": float(ndcg.mean()),
+        "hr@10_draw_sd": float(np.sqrt((hits * (1 - hits)).clip(min=0).sum())) / users,
+        "ndcg@10_draw_sd": float(np.sqrt((places @ gains**2 - ndcg**2).clip(min=0).sum())) / users,
+        "even_rank": int(likely.sum()),
+        "even_candidates": even_candidates,
+    }
 
 
 def place_chances(

@@ -70,17 +70,6 @@ def mean_vectors(model: NeuMF) -> Vectors:
     return Vectors(gmf, mlp)
 
 
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """The loss at one pair of embeddings, with its slopes; p is twice the embedding size."""
-
-    loss: Tensor
-    gradient: Tensor
-    """Shape (p,)."""
-    curvature: Tensor
-    """Shape (p, p): second derivatives of the BPR term. The prior's are the same everywhere."""
-
-
 class FoldIn:
     """Fits user embeddings to histories; see `VectorsOfHistories`.
 
@@ -149,7 +138,7 @@ class FoldIn:
         with _one_thread():
             for number, history in enumerate(histories):
                 begin = self.centre if start is None else _row(start, number)
-                items = np.concatenate([history, self._negatives(history, order, spared)])
+                items = np.concatenate([history, self.negatives(history, order, spared)])
                 users = self._newton(torch.from_numpy(items), len(history), begin, steps)
                 fitted.append(users[None])
         both = torch.cat(fitted).numpy()
@@ -162,9 +151,10 @@ class FoldIn:
         for histories in leave_one_out(history, size):
             yield self.fit(histories, start=whole, spared=history)
 
-    def _negatives(
+    def negatives(
         self, history: NDArray[np.int64], order: NDArray[np.int64], spared: NDArray[np.int64] | None
     ) -> NDArray[np.int64]:
+        """Return the first NEGATIVES items of `order` outside the history and `spared`."""
         never = history if spared is None else np.concatenate([history, spared])
         few = order[: NEGATIVES + len(never)]
         negatives: NDArray[np.int64] = few[~np.isin(few, never)][:NEGATIVES]
@@ -177,24 +167,28 @@ class FoldIn:
 
     def _newton(self, items: Tensor, positives: int, begin: Tensor, steps: int) -> Tensor:
         users, damping = begin, 0.0
-        now = self._point(users, items, positives)
-        if not bool(now.loss.isfinite()):
+        loss, gradient, curvature = self.loss(users, items, positives)
+        if not bool(loss.isfinite()):
             raise RunError(f"fold-in: the loss {DIVERGED}")
         for _ in range(steps):
             # Semidefinite plus definite; in double precision rounding cannot change that.
-            stiff = (now.curvature + (1 + damping) * self.precision).double()
-            step = torch.linalg.solve(stiff, now.gradient.double()).float()
-            if float(step @ now.gradient) < _CONVERGED:
+            stiff = (curvature + (1 + damping) * self.precision).double()
+            step = torch.linalg.solve(stiff, gradient.double()).float()
+            if float(step @ gradient) < _CONVERGED:
                 break
-            new = self._point(users - step, items, positives)
-            if new.loss < now.loss:
-                users, now, damping = users - step, new, damping / 4
+            new = self.loss(users - step, items, positives)
+            if new[0] < loss:
+                users, damping = users - step, damping / 4
+                loss, gradient, curvature = new
             else:  # the step has crossed into pieces with other slopes: take a shorter one
                 damping = max(4.0, 4 * damping)
         return users
 
-    def _point(self, users: Tensor, items: Tensor, positives: int) -> _Point:
-        """Return loss and slopes at `users` (p,); `items` start with the positives."""
+    def loss(self, users: Tensor, items: Tensor, positives: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return loss, gradient (p,) and curvature (p, p) at `users` (p,).
+
+        `items` start with the positives. The curvature leaves out the prior, whose is constant.
+        """
         scores, slopes = self._scores(users, items)
         ahead = scores[positives:] - scores[:positives, None]
         count = ahead.shape[1]
@@ -208,7 +202,7 @@ class FoldIn:
         up, down = slopes[:positives], slopes[positives:]
         across = up.T @ (bend @ down)
         curvature = (slopes.T @ (own * slopes) - across - across.T) / count
-        return _Point(loss, slopes.T @ weights + pull, curvature)
+        return loss, slopes.T @ weights + pull, curvature
 
     def _scores(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores of `items` (m,) and their derivatives along `users`, shape (m, p)."""

@@ -1,5 +1,6 @@
 """Two models side by side for one person, as a sheet and as text."""
 
+from dataclasses import asdict
 from typing import Any
 
 from neumf_tui.data.dataset import Dataset
@@ -74,13 +75,7 @@ def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, A
     if held is None:
         return None
     parts = {
-        name: {
-            "rank_a": part.rank_a,
-            "rank_b": part.rank_b,
-            "standardised_a": part.standardised_a,
-            "standardised_b": part.standardised_b,
-            "change": part.change,
-        }
+        name: asdict(part) | {"change": part.change}
         for name, part in (("score", held.score), ("gmf", held.gmf), ("mlp", held.mlp))
     }
     mover = _mover(dataset, held.item, held.score.rank_a, held.score.rank_b)

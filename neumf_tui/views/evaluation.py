@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.baselines.differences import differences_from_kept
-from neumf_tui.evaluation.sampled import Sampled, sampled_metrics
+from neumf_tui.evaluation.sampled import sampled_metrics
 from neumf_tui.explore.evaluate import evaluate_run
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.checkpoint import describe_epoch
@@ -28,7 +28,7 @@ DIFFERENCE = "difference (run − baseline)"
 def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
     """Return what `evaluate --json` prints; `negatives` of each user in the sampled evaluation."""
     found = evaluate_run(ranker)
-    sampled = negatives and sampled_metrics(found.ranks, found.candidates, negatives)
+    sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {
         "run": ranker.info.name,
         "dataset": ranker.dataset.label,
@@ -41,21 +41,8 @@ def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str,
         "popularity_validation": found.popularity_validation,
         "num_users": int((~np.isnan(found.ranks)).sum()),
         "protocol": protocol_of(ranker.info),
-        "sampled": _sampled_object(sampled) if sampled else None,
+        "sampled": sampled | {"note": WARNING} if sampled else None,
         "baselines": _baseline_rows(ranker, found.ranks),
-    }
-
-
-def _sampled_object(sampled: Sampled) -> dict[str, Any]:
-    return {
-        "negatives": sampled.negatives,
-        "hr@10": sampled.hr,
-        "ndcg@10": sampled.ndcg,
-        "hr@10_draw_sd": sampled.hr_sd,
-        "ndcg@10_draw_sd": sampled.ndcg_sd,
-        "even_rank": sampled.even_rank,
-        "even_candidates": sampled.even_candidates,
-        "note": WARNING,
     }
 
 

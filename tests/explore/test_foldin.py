@@ -73,7 +73,7 @@ def one(vectors: Vectors, row: int = 0) -> Tensor:
 
 def items_of(fold_in: FoldIn, history: NDArray[np.int64], seed: int = 0) -> Tensor:
     order = np.random.default_rng(seed).permutation(fold_in.num_items)
-    return torch.from_numpy(np.concatenate([history, fold_in._negatives(history, order, None)]))
+    return torch.from_numpy(np.concatenate([history, fold_in.negatives(history, order, None)]))
 
 
 def test_slopes_and_curvature_are_those_of_autograd(ranker: Ranker, fold_in: FoldIn) -> None:
@@ -81,23 +81,23 @@ def test_slopes_and_curvature_are_those_of_autograd(ranker: Ranker, fold_in: Fol
     items, model = items_of(fold_in, history), ranker.model
     for seed in range(5):
         users = torch.randn(20, generator=torch.Generator().manual_seed(seed))
-        point = fold_in._point(users, items, len(history))
+        found, slopes, bends = fold_in.loss(users, items, len(history))
         exact = users.double().requires_grad_()
         loss = plain_loss(model, exact, items, len(history))
         (gradient,) = torch.autograd.grad(loss, exact)
         loss = loss.detach()
         torch.testing.assert_close(
-            point.gradient.double(), gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max())
+            slopes.double(), gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max())
         )
         # Loss and pull of weight decay and prior are gathered in one quadratic form: the same up to a constant.
-        start = fold_in._point(fold_in.centre, items, len(history))
+        start, _, _ = fold_in.loss(fold_in.centre, items, len(history))
         want = loss - plain_loss(model, fold_in.centre.double(), items, len(history))
-        assert float(point.loss - start.loss) == pytest.approx(float(want), rel=1e-3)
+        assert float(found - start) == pytest.approx(float(want), rel=1e-3)
         curvature = torch.autograd.functional.hessian(
             lambda at: plain_loss(model, at, items, len(history), prior=False), users.double()
         )
         torch.testing.assert_close(
-            point.curvature.double(), curvature, rtol=1e-3, atol=1e-4 * float(curvature.abs().max())
+            bends.double(), curvature, rtol=1e-3, atol=1e-4 * float(curvature.abs().max())
         )
 
 
@@ -139,11 +139,11 @@ def test_negatives_are_outside_history_and_spared_items(fold_in: FoldIn) -> None
     history = order[:30]
     for spared in (None, order[20:60]):
         never = history if spared is None else order[:60]
-        drawn = fold_in._negatives(history, order, spared)
+        drawn = fold_in.negatives(history, order, spared)
         assert len(np.unique(drawn)) == len(drawn) == min(NEGATIVES, fold_in.num_items - len(never))
         assert not np.isin(drawn, never).any()
     most = order[:-3]
-    assert sorted(fold_in._negatives(most, order, None)) == sorted(order[-3:])
+    assert sorted(fold_in.negatives(most, order, None)) == sorted(order[-3:])
 
 
 def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> None:
@@ -162,7 +162,7 @@ def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> N
             losses = []
             for row, less in enumerate(without):
                 items = torch.from_numpy(
-                    np.concatenate([less, fold_in._negatives(less, order, history)])
+                    np.concatenate([less, fold_in.negatives(less, order, history)])
                 )
                 losses.append(
                     float(
