@@ -1,4 +1,4 @@
-"""Baselines against plain numpy and the published figures; how their results are kept, and where they are shown."""
+"""Baselines against plain numpy and published metrics; how results are kept and shown."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ def small() -> Dataset:
     return dataset_of(triples, 6, 9)
 
 
-# Everything from here to the next heading is on its own: sets, loops and float64, nothing of the package but the data.
+# Up to the next heading: an independent implementation with sets, loops and float64.
 
 
 def plain_fold(data: Dataset, validation: bool) -> tuple[list[list[int]], list[int]]:
@@ -135,7 +135,7 @@ def plain_knn(histories: list[list[int]], num_items: int, neighbours: int) -> Fl
 
 
 def plain_ease_columns(matrix: Floats, l2: float) -> Floats:
-    """EASE as what it is meant to be: each item by ridge regression on all others, one after the other."""
+    """EASE by its definition: ridge regression of each item on all others."""
     size = matrix.shape[1]
     weights = np.zeros((size, size))
     for item in range(size):
@@ -190,7 +190,7 @@ def test_item_models_on_data_made_by_hand(small: Dataset, validation: bool) -> N
 
 
 def test_a_cosine_worked_by_hand(small: Dataset) -> None:
-    """User 3 has items 5 and 6. Two users have item 4, two have item 6, one of them both; nobody has 4 and 5."""
+    """User 3 has items 5 and 6. Two users have 4, two have 6, one has both; nobody has 4 and 5."""
     scores = item_models.item_knn(Fold(small, False).histories)(3, 4)[0]
     assert scores[4] == pytest.approx(1 / math.sqrt(2 * 2))
     assert scores[8] == 0

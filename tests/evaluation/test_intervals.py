@@ -31,7 +31,8 @@ def scipys(differences: np.ndarray) -> tuple[float, float]:  # type: ignore[type
     """The paired bootstrap of two models' outcomes, the difference of their means."""
     first, second = np.zeros_like(differences), differences
     found = scipy.stats.bootstrap(
-        (second, first), lambda a, b, axis: (a - b).mean(axis), paired=True, method="percentile", n_resamples=10_000,
+        (second, first), lambda a, b, axis: (a - b).mean(axis), paired=True, method="percentile",
+        n_resamples=10_000,
         rng=np.random.default_rng(5), batch=500,
     )  # fmt: skip
     return found.confidence_interval.low, found.confidence_interval.high

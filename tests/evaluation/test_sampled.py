@@ -1,4 +1,4 @@
-"""Sampled evaluation: the closed form against draws and hand-worked cases, and that it does mislead."""
+"""Sampled evaluation: the closed form against draws and cases worked by hand."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def ranks_of(*values: float) -> NDArray[np.float32]:
 def draw(
     ranks: NDArray[np.float32], candidates: NDArray[np.int64], negatives: int, draws: int
 ) -> NDArray[np.float64]:
-    """HR@10 and NDCG@10 of so many draws, (draws, 2): scores are made, negatives picked, and the item is sorted among them."""
+    """Return HR@10 and NDCG@10 of `draws` real draws, shape (draws, 2)."""
     random = np.random.default_rng(3)
     result = np.zeros((draws, 2))
     for number in range(draws):
@@ -52,7 +52,7 @@ def test_expectation_and_scatter_are_those_of_many_draws() -> None:
 
 
 def test_places_are_hypergeometric() -> None:
-    """One of two others above, one drawn: above in half of the cases. The general case by counting subsets."""
+    """One of two others is above and one is drawn; the general case by counting subsets."""
     assert place_chances(np.array([1]), np.array([2]), 1)[0, :2] == pytest.approx([0.5, 0.5])
     above, others, drawn = 5, 20, 8
     wanted = [
@@ -98,7 +98,7 @@ def test_even_rank_is_where_a_hit_is_as_likely_as_not() -> None:
 
 
 def test_it_does_mislead() -> None:
-    """A model that puts half of the items first and half nowhere is better at 10 than one that puts all at 60; sampled, worse."""
+    """Half of the items at rank 1 and half at 900 is better at 10 than all at 60; sampled, worse."""
     candidates = np.full(100, 1600)
     sharp, blunt = np.tile(ranks_of(1, 900), 50), np.full(100, 60, dtype=np.float32)
     assert (

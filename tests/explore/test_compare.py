@@ -1,4 +1,4 @@
-"""Two models side by side: a case worked by hand, an independent computation in numpy, and the screen against the sheet."""
+"""Two models side by side: by hand, by an independent computation, and on the screen."""
 
 import json
 import shutil
@@ -116,7 +116,8 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
     assert held is not None
     assert (held.score.rank_a, held.score.rank_b) == (4, 1)
     assert (held.gmf.rank_a, held.gmf.rank_b) == (4, 4) and held.mlp.rank_b == 1
-    # In A the scores are 2 ± √2 and film 3 has 1; in B they are 4 ± √14 and it has 1 (mean 2) + 10 (mean 2).
+    # In A the scores are 2 ± √2 and film 3 has 1; in B they are 4 ± √14 and it has 1 (mean 2) + 10
+    # (mean 2).
     assert held.score.standardised_a == pytest.approx(-1 / 2**0.5)
     assert held.gmf.change == pytest.approx(-1 / 14**0.5 + 1 / 2**0.5)
     assert held.mlp.change == pytest.approx(8 / 14**0.5)
@@ -382,7 +383,10 @@ def test_models_of_different_datasets_are_refused(
     trained: Path, own_home: Path, demo: Dataset
 ) -> None:
     other = foreign(trained)
-    wanted = r"run trained was trained on demo \(simulated\) \(\w+\) and run foreign on elsewhere \(ffffffffffff\); compare two runs"
+    wanted = (
+        r"run trained was trained on demo \(simulated\) \(\w+\) and run foreign on elsewhere "
+        r"\(ffffffffffff\); compare two runs"
+    )
     with pytest.raises(UsageError, match=wanted):
         load_other(Ranker(trained, own_home), other, None)
     with pytest.raises(UsageError, match=wanted):

@@ -630,7 +630,8 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
         "num_below_popularity"
     ] == sum(row["gain"] < 0 for row in whole["users"])
     assert set(json.loads(ask("trained", "--json", "--epoch", "2"))) == {
-        "run", "dataset", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci", "popularity_hit@50", "median_rank",
+        "run", "dataset", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci",
+        "popularity_hit@50", "median_rank",
         "num_below_popularity", "by", "spread", "users", "cohorts",
     }  # fmt: skip
     table = ask("trained", "--csv", "--top", "3").splitlines()

@@ -1,4 +1,4 @@
-"""Fold-in: the slopes against autograd, the fit against Adam, planted tastes, and trained users against themselves."""
+"""Fold-in: slopes against autograd, the fit against Adam, planted tastes, trained users."""
 
 from pathlib import Path
 
@@ -89,7 +89,8 @@ def test_slopes_and_curvature_are_those_of_autograd(ranker: Ranker, fold_in: Fol
         torch.testing.assert_close(
             slopes.double(), gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max())
         )
-        # Loss and pull of weight decay and prior are gathered in one quadratic form: the same up to a constant.
+        # Loss and pull of weight decay and prior are gathered in one quadratic form: the same up to
+        # a constant.
         start, _, _ = fold_in.loss(fold_in.centre, items, len(history))
         want = loss - plain_loss(model, fold_in.centre.double(), items, len(history))
         assert float(found - start) == pytest.approx(float(want), rel=1e-3)
@@ -102,7 +103,7 @@ def test_slopes_and_curvature_are_those_of_autograd(ranker: Ranker, fold_in: Fol
 
 
 def test_newton_goes_as_low_as_adam(ranker: Ranker, fold_in: FoldIn) -> None:
-    """Over some users together: the loss has more than one valley, and for one of them either may end in the deeper."""
+    """Summed over some users: for a single one either may reach the lower of two minima."""
     reached = fitted = 0.0
     for user in range(0, 700, 50):
         history = ranker.dataset.history(user)
@@ -147,7 +148,7 @@ def test_negatives_are_outside_history_and_spared_items(fold_in: FoldIn) -> None
 
 
 def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> None:
-    """A few steps from the whole history's fit take up most of what sixty can find from there, over some users together."""
+    """A few steps from the whole history's fit reach most of what sixty do, over some users."""
     order = np.random.default_rng(0).permutation(fold_in.num_items)
     taken = found = 0.0
     for user in range(4, 8):
@@ -271,7 +272,7 @@ def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker) -> N
 def test_trained_users_of_ml100k_rank_as_when_trained(
     cli: Cli, ml100k: Path, own_home: Path, leak: str
 ) -> None:
-    """Also without the leak, which a fold-in does not have: it may draw the held-out film as a negative."""
+    """Without the leak: a fold-in may draw the held-out item as a negative."""
     result = cli(
         "train",
         "--preset",

@@ -1,4 +1,4 @@
-"""New users: the list that follows the picks, guests in their files, and the commands that say the same."""
+"""Guests: the list that follows the picks, their files, and the commands."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""People as a model with a history knows them: vectors from films, exact shares of films, films left out."""
+"""Models with a history: vectors from items, exact shares of items, items left out."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ WINDOW = 6
 
 @pytest.fixture(scope="module")
 def home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a run `recent` of a model with a short history, on the demo set; to be read only."""
+    """A read-only home with a run `recent`, a model with a short history on the demo set."""
     args = (
         "--dataset",
         "demo",
