@@ -15,6 +15,7 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable, side
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.widgets.why_pane import WhyPane
+from neumf_tui.views.people import person_cells
 from tests.support.commands import Cli
 from tests.support.golden_runs import make_run
 from tests.support.screens import SIZES, cells, settle, text_of
@@ -121,7 +122,7 @@ async def test_one_cursor_for_all_epochs(trained: Path, own_home: Path, inside: 
         assert cells(screen.query_one(RankedItemTable))[0][2] == said["items"][0]["title"]
         ranks = read_ranks(trained, 7)
         assert f"rank {rank_text(float(ranks[screen.user]))} of" in text_of(app, "#story")
-        listed = [screen.user_list.cells(row)[3] for row in range(20)]
+        listed = [person_cells(screen.user_list, row)[3] for row in range(20)]
         assert listed == [rank_text(float(ranks[screen.user_list.who(row)])) for row in range(20)]  # type: ignore[index]
         assert listed == [rank_text(r) for r in np.sort(ranks)[:20].tolist()]
         for _ in range(12):
@@ -493,7 +494,7 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
             command.title.removeprefix("explore: ") for command in app.get_system_commands(screen)
         }
         assert listed >= {
-            "New user", "Failed", "Compare", "Ranking", "History", "Nearest users", "Epochs", "Near miss", "Film", "Find film",
+            "New user", "Failures", "Compare", "Ranking", "History", "Nearest users", "Epochs", "Near miss", "Film", "Find film",
             "Details", "By part", "Epoch", "Best epoch", "Search", "Sort", "Copy", "Write",
         }  # fmt: skip
         for tab in ("history", "nearest", "epochs", "near-miss", "ranking"):
@@ -506,7 +507,9 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
         assert isinstance(app.screen, ItemScreen) and app.screen.item == screen.ranking.items[2]
         await pilot.press("escape")
         (failed,) = [
-            key for key in screen.query("FooterKey") if getattr(key, "description", "") == "Failed"
+            key
+            for key in screen.query("FooterKey")
+            if getattr(key, "description", "") == "Failures"
         ]
         await pilot.click(failed)
         await settle(pilot)

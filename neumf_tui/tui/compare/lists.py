@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 
 if TYPE_CHECKING:
     from neumf_tui.data.catalogue import Catalogue
@@ -113,7 +113,7 @@ def show_users(
         return int(found.side[order[row]]) if column == 5 else 0
 
     table.columns = [
-        Column("user", min(16, max(4, *map(len, users.dataset.user_ids)))),
+        id_column("user", users.dataset.user_ids),
         Column(sort, 8, flex=True),
         Column("A", 5, right=True),
         Column("B", 5, right=True),

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from neumf_tui.explore.user_search import SORTS, UserList
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 from neumf_tui.views.people import person_cells
 
@@ -61,7 +61,7 @@ class PeoplePane(Vertical):
         """List these people, with their ranks at the epoch shown; `show` draws them."""
         self.user_list.set_people(users, guests, ranks)
         names = (*users.dataset.user_ids, *(f"+{guest.name}" for guest in guests))
-        self.table.columns[0] = Column("id", min(16, max(2, *map(len, names))))
+        self.table.columns[0] = id_column("id", names)
 
     def show(self, who: "Who | None") -> None:
         """Draw the people, with the cursor on `who` if they are still listed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.text import Text
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
@@ -15,6 +16,7 @@ from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
+from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Who
@@ -79,23 +81,14 @@ class HistoryPane(PersonPane):
         """Show the history, latest first; this needs no model."""
         data = users.dataset
         items = (data.history(who) if isinstance(who, int) else who.history(data))[::-1]
-        times = (
-            data.split.times[data.offsets[who] : data.offsets[who + 1]][::-1]
-            if isinstance(who, int)
-            else None
-        )
+        start = data.offsets[who] if isinstance(who, int) else None
         self.items = items
 
         def cells(row: int) -> list[str]:
-            item = int(items[row])
-            return [
-                f"{len(items) - row}",
-                data.catalogue.titles[item],
-                str(data.catalogue.years[item] or ""),
-                " ".join(data.catalogue.genres[item]),
-                _day(int(times[row])) if times is not None else "",
-                f"{data.seen_by[item]:,}",
-            ]
+            title, year, genres, seen_by = item_cells(data, int(items[row]))
+            place = len(items) - row
+            day = "" if start is None else _day(int(data.split.times[start + place - 1]))
+            return [str(place), title, year, genres, day, seen_by]
 
         self.table.show_rows(len(items), cells)
 
@@ -135,18 +128,16 @@ class NearestPane(PersonPane):
             for kind in ("gmf", "mlp"):
                 rows = [row for row in sheet.rows if row[f"{kind}_user"] is not None]
 
-                def cells(
-                    at: int, rows: list[dict[str, object]] = rows, kind: str = kind
-                ) -> list[str]:
-                    row = rows[at]
-                    return [
+                cells = [
+                    [
                         str(row[f"{kind}_user"]),
                         f"{row[f'{kind}_cosine']:.3f}",
                         str(row[f"{kind}_both"]),
                         f"{row[f'{kind}_history_size']:,}",
                     ]
-
-                self.query_one(f"#nearest-{kind}", Table).show_rows(len(rows), cells)
+                    for row in rows
+                ]
+                self.query_one(f"#nearest-{kind}", Table).show_rows(len(cells), cells.__getitem__)
 
         self.asker.ask(self.NAME, lambda _: similar_users_sheet(ranker, who, NEAREST), show)
 
@@ -162,6 +153,8 @@ class JourneyPane(PersonPane):
     """The held-out item's rank after each epoch, and below it the loss, if it is asked for."""
 
     NAME, FOCUS = "epochs", "#journey-table"
+    rank_chart = getters.query_one("#journey-rank", CurveChart)
+    loss_chart = getters.query_one("#journey-loss", CurveChart)
 
     def compose(self) -> ComposeResult:
         yield Static("No film of this person is held out: there is no rank.", id="journey-none")
@@ -185,14 +178,6 @@ class JourneyPane(PersonPane):
         rank.border_title, loss.border_title = "rank of the held-out film (log; 1 is best)", "loss"
         rank.log_y = True
         loss.display = False
-
-    @property
-    def rank_chart(self) -> CurveChart:
-        return self.query_one("#journey-rank", CurveChart)
-
-    @property
-    def loss_chart(self) -> CurveChart:
-        return self.query_one("#journey-loss", CurveChart)
 
     def clear(self) -> None:
         super().clear()
@@ -229,35 +214,18 @@ class JourneyPane(PersonPane):
         here = int(np.flatnonzero(way.epochs == epoch)[0]) if epoch in way.epochs else -1
         x_max = float(epochs[-1]) if len(epochs) else 1.0
         lines = [("top 50", float(CUTOFF))]
-        at = (
-            f"epoch {epoch}: rank {rank_text(float(ranks[here]))}"
-            if here >= 0
-            else f"epoch {epoch}"
-        )
-        self.rank_chart.show(
-            Plot(
-                [Curve(epochs, ranks, best=here)],
-                lines,
-                x_max,
-                x_name="epoch",
-                x_text="{:.0f}".format,
-            ),
-            f"● {at}  ←→",
-        )
-        self.loss_chart.show(
-            Plot([Curve(epochs, way.losses, best=here)], (), x_max, x_name="epoch")
-        )
+        rank = f": rank {rank_text(float(ranks[here]))}" if here >= 0 else ""
+        curve = Curve(epochs, ranks, best=here)
+        plot = Plot([curve], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
+        self.rank_chart.show(plot, f"● epoch {epoch}{rank}  ←→")
+        curve = Curve(epochs, way.losses, best=here)
+        self.loss_chart.show(Plot([curve], (), x_max, x_name="epoch"))
 
         def cells(row: int) -> list[str]:
-            loss = float(way.losses[row])
-            hit = ranks[row] <= CUTOFF
-            return [
-                str(way.epochs[row]),
-                rank_text(float(ranks[row])),
-                "✓" if hit else "",
-                "–" if loss != loss else f"{loss:.4f}",
-                "",
-            ]
+            rank, loss = float(ranks[row]), float(way.losses[row])
+            loss_text = "–" if loss != loss else f"{loss:.4f}"
+            hit = "✓" if rank <= CUTOFF else ""
+            return [str(way.epochs[row]), rank_text(rank), hit, loss_text, ""]
 
         self.table.show_rows(len(epochs), cells, cursor=max(here, 0), marked=here)
 
@@ -266,6 +234,7 @@ class NearMissPane(PersonPane):
     """What the held-out item lacks for the top 50, and its rank without items of the history."""
 
     NAME, FOCUS = "near-miss", "#near-miss-table"
+    head = getters.query_one("#near-miss-head", Static)
 
     def compose(self) -> ComposeResult:
         yield Static(id="near-miss-head")
@@ -279,10 +248,6 @@ class NearMissPane(PersonPane):
             ),
             id="near-miss-table",
         )
-
-    @property
-    def head(self) -> Static:
-        return self.query_one("#near-miss-head", Static)
 
     def clear(self) -> None:
         super().clear()
@@ -321,19 +286,16 @@ class NearMissPane(PersonPane):
             self._show_without(users, left)
 
     def _show_without(self, users: "Users", left: "LeftOut") -> None:
-        catalogue, order = users.dataset.catalogue, left.best_first
+        order = left.best_first
 
         def cells(row: int) -> list[str]:
-            item, rank = int(left.items[order[row]]), float(left.ranks[order[row]])
-            change = rank - left.base
+            at = order[row]
+            rank, change = float(left.ranks[at]), float(left.ranks[at]) - left.base
+            title, year, _, _ = item_cells(users.dataset, int(left.items[at]))
+            change_text = f"{change:+,.1f}".removesuffix(".0") if change else "0"
             crosses = (rank <= CUTOFF) != (left.base <= CUTOFF)
-            return [
-                catalogue.titles[item],
-                str(catalogue.years[item] or ""),
-                rank_text(rank),
-                f"{change:+,.1f}".removesuffix(".0") if change else "0",
-                ("✓" if rank <= CUTOFF else "✗") if crosses else "",
-            ]
+            mark = ("✓" if rank <= CUTOFF else "✗") if crosses else ""
+            return [title, year, rank_text(rank), change_text, mark]
 
         self.table.show_rows(len(order), cells, cursor=self.table.cursor)
 

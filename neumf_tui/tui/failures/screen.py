@@ -21,7 +21,7 @@ from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COL
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem, OpenUser
 from neumf_tui.tui.widgets.head_text import head, with_protocol
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.coverage import coverage_text
@@ -37,6 +37,7 @@ from neumf_tui.views.failures import (
     width_of,
 )
 from neumf_tui.views.histogram import histogram
+from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,7 +145,7 @@ class FailuresScreen(SheetScreen):
         self.failures, summary = answer
         self.query_one("#failures-summary", Static).update(summary)
         found, columns = self.failures, self.users_table.columns
-        columns[0] = Column("user", min(16, max(4, *map(len, self.users.dataset.user_ids))))
+        columns[0] = id_column("user", self.users.dataset.user_ids)
         columns[2] = Column("rank", max(5, width_of(found.ranks)), right=True)
         columns[GAIN_COLUMN] = Column("gain", max(5, 1 + width_of(found.gains)), right=True)
         self._draw_side()
@@ -409,16 +410,6 @@ class FailuresScreen(SheetScreen):
         self.coverage = coverage
         self.query_one("#failures-figures", Static).update(coverage_text(coverage))
         never, data = coverage.model.never, coverage.dataset
-
-        def cells(row: int) -> list[str]:
-            item = int(never[row])
-            return [
-                data.catalogue.titles[item],
-                str(data.catalogue.years[item] or ""),
-                " ".join(data.catalogue.genres[item]),
-                f"{data.seen_by[item]:,}",
-            ]
-
-        self.items_table.show_rows(len(never), cells)
+        self.items_table.show_rows(len(never), lambda row: item_cells(data, int(never[row])))
         title = f"{len(never):,} films in nobody's top {CUTOFF} · most seen first"
         self.query_one("#failures-catalogue").border_title = title

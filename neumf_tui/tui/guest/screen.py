@@ -23,6 +23,7 @@ from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest
@@ -296,9 +297,8 @@ class GuestScreen(SheetScreen):
         items, data = self.picks.items, self.ranker.dataset
 
         def cells(row: int) -> list[str]:
-            item = items[row]
-            year = str(data.catalogue.years[item] or "")
-            return [str(row + 1), data.catalogue.titles[item], year, f"{data.seen_by[item]:,}"]
+            title, year, _, seen_by = item_cells(data, items[row])
+            return [str(row + 1), title, year, seen_by]
 
         self.picked_table.show_rows(len(items), cells, cursor=self.picked_table.cursor)
         self.query_one("#guest-hint").display = not items

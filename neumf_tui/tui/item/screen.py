@@ -18,7 +18,7 @@ from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenUser
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.sheet import Sheet
 
@@ -97,8 +97,7 @@ class ItemScreen(SheetScreen):
 
     def on_mount(self) -> None:
         self.query_one("#item-head", Static).update(model_head("film", self.ranker))
-        ids = self.ranker.dataset.user_ids
-        self.users_table.columns[1] = Column("user", min(16, max(4, *map(len, ids))))
+        self.users_table.columns[1] = id_column("user", self.ranker.dataset.user_ids)
         self.near_table("gmf").focus()
         self._open(self.item)
 

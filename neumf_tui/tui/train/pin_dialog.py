@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -14,7 +14,7 @@ from textual.widgets import Footer, Input, Static
 from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.work import Asker, Cancelled
 from neumf_tui.views.people import person_cells
 
@@ -42,11 +42,15 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         shown("escape", "back", "Cancel", key_id="leave"),
     )
 
+    table = getters.query_one(Table)
+    line = getters.query_one(Input)
+    title_box = getters.query_one("#pin-title", Static)
+
     def __init__(self, folder: Path, home: Path, pinned: tuple[str, ...]) -> None:
         super().__init__()
         self.folder, self.home = folder, home
         self.pinned = list(pinned)
-        self.list = UserList()
+        self.user_list = UserList()
         self.users: Users | None = None
 
     def compose(self) -> ComposeResult:
@@ -57,7 +61,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(Table).focus()
+        self.table.focus()
         Asker(self, self._show_problem).ask("users", self._load, self.show_users)
 
     def _load(self, _: Cancelled) -> "Users":
@@ -66,32 +70,29 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         return load_users(self.folder, self.home)
 
     def _show_problem(self, text: str) -> None:
-        self.query_one("#pin-title", Static).update(Text(clean(text)))
+        self.title_box.update(Text(clean(text)))
 
     def show_users(self, users: "Users") -> None:
         self.users = users
-        self.list.set_people(users)
-        width = min(16, max(4, *map(len, users.dataset.user_ids)))
-        self.query_one(Table).columns[1] = Column("user", width)
+        self.user_list.set_people(users)
+        self.table.columns[1] = id_column("user", users.dataset.user_ids)
         self._draw()
 
     def _draw(self, cursor: int = 0) -> None:
-        title = (
-            f"{len(self.pinned)} pinned · {len(self.list.order):,} users · {SORTS[self.list.sort]}"
-        )
-        self.query_one("#pin-title", Static).update(title)
-        self.query_one(Table).show_rows(len(self.list.order), self._cells, cursor=cursor)
+        count, sort = len(self.user_list.order), SORTS[self.user_list.sort]
+        self.title_box.update(f"{len(self.pinned)} pinned · {count:,} users · {sort}")
+        self.table.show_rows(count, self._cells, cursor=cursor)
 
     def _cells(self, row: int) -> list[str]:
-        user, seen, title, rank, _ = person_cells(self.list, row)
+        user, seen, title, rank, _ = person_cells(self.user_list, row)
         return ["●" if user in self.pinned else "", user, seen, title, rank]
 
     @on(Table.Chosen)
     def action_pin(self) -> None:
-        if self.users is None or not len(self.list.order):
+        if self.users is None or not len(self.user_list.order):
             return
-        row = self.query_one(Table).cursor
-        user = self.users.dataset.user_ids[int(self.list.order[row])]
+        row = self.table.cursor
+        user = self.users.dataset.user_ids[int(self.user_list.order[row])]
         if user in self.pinned:
             self.pinned.remove(user)
         else:
@@ -99,27 +100,27 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         self._draw(row)
 
     def action_search(self) -> None:
-        self.query_one(Input).focus()
+        self.line.focus()
 
     def action_sort(self) -> None:
-        self.list.next_sort()
+        self.user_list.next_sort()
         self._draw()
 
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
-        self.list.search(event.value)
+        self.user_list.search(event.value)
         if self.users is not None:
             self._draw()
 
     @on(Input.Submitted)
     def end_search(self) -> None:
-        self.query_one(Table).focus()
+        self.table.focus()
 
     def action_finish(self) -> None:
         self.dismiss(tuple(self.pinned))
 
     def action_back(self) -> None:
-        if self.query_one(Input).has_focus:
-            self.query_one(Table).focus()
+        if self.line.has_focus:
+            self.table.focus()
         else:
             self.dismiss(None)

@@ -16,6 +16,7 @@ from textual.widgets import Footer, Input
 from neumf_tui.text import clean
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
+from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -166,18 +167,11 @@ class ItemPicker(Vertical):
         self._show([i for i in most_seen if i not in picked][:MOST_LISTED], "", cursor)
 
     def _show(self, found: list[int], query: str, cursor: int = 0) -> None:
-        catalogue, seen_by = self._dataset.catalogue, self._dataset.seen_by
         self.found, self._found_for = found, query.strip()
 
         def cells(row: int) -> list[str]:
-            item = found[row]
-            return [
-                "✓" if item in self._picked() else "",
-                catalogue.titles[item],
-                str(catalogue.years[item] or ""),
-                " ".join(catalogue.genres[item]),
-                f"{seen_by[item]:,}",
-            ]
+            mark = "✓" if found[row] in self._picked() else ""
+            return [mark, *item_cells(self._dataset, found[row])]
 
         self.table.show_rows(len(found), cells, cursor=cursor)
         count = f"{len(found)}+" if len(found) == MOST_LISTED else str(len(found) or "none")

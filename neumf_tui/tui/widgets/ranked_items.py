@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.text import rank_text
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -67,18 +68,19 @@ class RankedItemTable(Table):
         centred = ranking.centred(row)
         raw = float(ranking.scores[row]), float(ranking.gmf[row]), float(ranking.mlp[row])
         score, gmf, mlp = raw if self.raw else centred
+        title, year, genres, seen_by = item_cells(data, item)
         return [
             rank_text(float(ranking.ranks[row])),
             "★" if is_heldout else "",
-            data.catalogue.titles[item] + ("  ← held out" if is_heldout else ""),
-            str(data.catalogue.years[item] or ""),
-            " ".join(data.catalogue.genres[item]),
+            title + ("  ← held out" if is_heldout else ""),
+            year,
+            genres,
             f"{score:+.3f}",
             side(centred[1] / self._longest, BAR, left=True),
             side(centred[2] / self._longest, BAR),
             f"{gmf:+.3f}",
             f"{mlp:+.3f}",
-            f"{data.seen_by[item]:,}",
+            seen_by,
         ]
 
     def _sign(self, row: int, column: int) -> int:
