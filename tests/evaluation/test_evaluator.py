@@ -1,4 +1,4 @@
-"""Ranks of everybody: against sorting, and the same bits however the work is cut."""
+"""Ranks of all users: against sorting, and the same bits however the work is divided."""
 
 import threading
 from dataclasses import replace
@@ -34,7 +34,7 @@ def model_of(data: Dataset, **changes: object) -> NeuMF:
 
 
 def rows_of(model: NeuMF, users: range) -> NeuMF:
-    """The model of these users alone."""
+    """Return the model of these users only."""
     tables = {
         name: model.get_submodule(name).weight[users.start : users.stop]
         for name in ("user_gmf", "user_mlp")
@@ -46,7 +46,7 @@ def rows_of(model: NeuMF, users: range) -> NeuMF:
     return part
 
 
-def test_ranks_are_those_of_sorting(data: Dataset) -> None:
+def test_ranks_equal_those_of_sorting(data: Dataset) -> None:
     model = model_of(data)
     evaluator = Evaluator(data, CPU)
     ranks = np.empty(data.num_users, dtype=np.float32)
@@ -158,7 +158,7 @@ def test_a_catalogue_too_large_for_a_chunk_is_scored_in_stretches(
 
 
 def limit_pairs(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
-    """Hidden units of more pairs do not fit into memory; the pairs that were tried."""
+    """Limit memory to the hidden units of `most` pairs; return the numbers of pairs tried."""
     room, tried = Scorer._buffer, []
 
     def limited(self: Scorer, name: str, width: int, pairs: int) -> torch.Tensor:
@@ -188,7 +188,7 @@ def test_out_of_memory_halves_what_is_scored_at_once(
 
 
 @pytest.mark.usefixtures("no_kernels")
-def test_where_not_even_one_user_fits_the_error_says_what_would(
+def test_the_error_says_what_fits_if_one_user_does_not(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = limit_pairs(monkeypatch, 99)
@@ -267,7 +267,7 @@ def test_infinite_scores_of_one_sign_are_equal(data: Dataset) -> None:
         )
 
 
-def test_histories_settle_stretch_by_stretch(
+def test_histories_are_folded_in_part_by_part(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = model_of(data, history=5)
@@ -282,7 +282,7 @@ def test_histories_settle_stretch_by_stretch(
     assert not torch.equal(whole.user_gmf.weight, model.user_gmf.weight)
 
 
-def test_an_evaluation_tells_how_far_it_is(data: Dataset) -> None:
+def test_an_evaluation_reports_its_progress(data: Dataset) -> None:
     model = make_trainer(data).model
     for threads in (1, 2):
         told: list[float] = []

@@ -1,4 +1,4 @@
-"""Losses against hand-worked cases, finite differences and the exact softmax; samplers against exact frequencies."""
+"""Losses against hand-worked cases and the exact softmax; samplers against exact frequencies."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ from tests.support.trainers import batch_of, gradient_rows, make_trainer, scores
 INF = math.inf
 BY_NAME = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
-# Of two positives and three negatives each, one of which does not count.
+# Two positives with three negatives each, one of which does not count.
 POSITIVE = [[1.0, 0.0]]
 NEGATIVE = [[0.0, 1.0], [2.0, -INF], [-1.0, 3.0]]
 
@@ -36,7 +36,7 @@ def tensors(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
     [
         # log(1+e^(0-1)) + log(1+e^(2-1)) + log(1+e^(-1-1)) and log(1+e^(1-0)) + 0 + log(1+e^(3-0))
         (bpr_loss, 0.3132616875 + 1.3132616875 + 0.1269280110 + 1.3132616875 + 3.0485873516),
-        # log(1+e^-1) + log(1+e^0) of the positives; log(1+e^x) of 0, 2, -1 and of 1, 3
+        # log(1+e^-1) + log(1+e^0) for the positives; log(1+e^x) for 0, 2, -1 and for 1, 3
         (
             bce_loss,
             0.3132616875
@@ -87,7 +87,7 @@ def test_gradients_are_finite_differences(loss: Callable[[Tensor, Tensor], Tenso
 def test_extreme_margins_have_finite_gradients(
     loss: Callable[[Tensor, Tensor], Tensor], dtype: torch.dtype
 ) -> None:
-    """Lost by far each positive is pulled with a weight of 1, won by far with none; neither overflows."""
+    """A positive far below has a gradient of −1, one far above has 0; neither overflows."""
     for margin, pull in ((-1e5, -1.0), (1e5, 0.0)):
         positive = torch.full((1, 3), margin / 2, dtype=dtype, requires_grad=True)
         negative = torch.full((1, 3), -margin / 2, dtype=dtype, requires_grad=True)
@@ -99,7 +99,7 @@ def test_extreme_margins_have_finite_gradients(
 
 
 @BY_NAME
-def test_where_no_negative_counts_nothing_is_learned_of_them(
+def test_negatives_that_do_not_count_have_no_gradient(
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     positive, scores = torch.zeros(1, 2, requires_grad=True), torch.zeros(3, 2, requires_grad=True)
@@ -115,7 +115,7 @@ def test_where_no_negative_counts_nothing_is_learned_of_them(
 # logQ correction
 
 WORN = [[0, 1, 2, 11], [0, 1, 3, 10], [0, 2, 4, 9], [0, 5, 6, 8], [0, 1, 2, 7], [0, 6]]
-"""Ten and two items, of which item 0 is everybody's and item 11 nobody's in training."""
+"""Histories with twelve items: every user has item 0, no user has item 11 in training."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,10 @@ def worn() -> Dataset:
 
 
 def exact_softmax(model: NeuMF, users: Tensor, positives: Tensor, excluded: Tensor) -> Tensor:
-    """Over each positive and all items that are not `excluded` (users, items) for its user; the model's own scores."""
+    """Return the softmax loss over all items that are not `excluded` (users, items).
+
+    The model scores all items.
+    """
     scores = scores_of(model, users, torch.arange(12).expand(len(users), -1).T).double()
     own = scores.gather(0, positives[None])
     return (
@@ -133,7 +136,7 @@ def exact_softmax(model: NeuMF, users: Tensor, positives: Tensor, excluded: Tens
 
 
 def away(trainer: Trainer) -> None:
-    """Scores of about ±1: an expectation under wrong frequencies is then clearly another."""
+    """Make scores about ±1: wrong frequencies then clearly change an expectation."""
     with torch.no_grad():
         trainer.model.item_gmf.weight.mul_(4)
         trainer.model.user_gmf.weight.fill_(12)
@@ -141,7 +144,7 @@ def away(trainer: Trainer) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: bool) -> None:
-    """Loss and gradient of a step, as draws grow; without the correction they become those of something else."""
+    """Loss and gradient approach the exact ones with more draws, but only with the correction."""
 
     def fresh() -> Trainer:
         trainer = make_trainer(
@@ -162,7 +165,7 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
     assert want.item() > 1
 
     def errors(draws: int, corrected: bool, repeats: int) -> tuple[float, float]:
-        """Root mean squares of the errors of loss and gradient, relative to the exact ones."""
+        """Return the relative root mean square errors of loss and gradient."""
         found = []
         for repeat in range(repeats):
             generator = torch.Generator().manual_seed(repeat)
@@ -212,7 +215,10 @@ def test_corrected_sampled_softmax_becomes_the_exact_one(worn: Dataset, shared: 
 def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(
     worn: Dataset, shared: bool, power: float
 ) -> None:
-    """E Σ e^(score − log(m·chance)) over the m negatives of a pair is Σ e^score over the items its user does not have."""
+    """The corrected sum Σ e^(score − log(m·probability)) over m negatives is unbiased.
+
+    Its expectation is Σ e^score over the items that the pair's user does not have.
+    """
     trainer = make_trainer(
         worn, loss="softmax", sampler="popularity", sampler_power=power, shared_negatives=shared
     )
@@ -223,7 +229,7 @@ def test_the_corrected_sum_has_the_free_items_sum_for_its_mean(
     row, pairs, each = 3, 20_000, 3  # the first pair of user 1, who has 0, 1 and 3 in training
     free = torch.tensor([item for item in range(12) if item not in (0, 1, 3)])
     sums = scores_of(trainer.model, torch.tensor([1]), free[:, None]).detach().double()[:, 0].exp()
-    # Users of each item in training, and 1.
+    # Users of each item in training, plus 1.
     weight = torch.tensor([7.0, 4, 4, 2, 2, 2, 2, 1, 1, 1, 1, 1]).double() ** power
     chance = weight[free] / (weight.sum() if shared else weight[free].sum())
     generator = torch.Generator().manual_seed(5)
@@ -253,7 +259,7 @@ EXCLUDED = {
     3: list(range(0, 40, 2)),
     4: list(range(30)),
 }
-"""Of users with small, no, all but one, half and large histories."""
+"""Excluded items of users with a small, no, an almost complete, half and a large history."""
 WEIGHTS = {"uniform": None, "popularity": torch.linspace(1, 9, NUM_ITEMS) ** 1.5}
 
 
@@ -264,7 +270,7 @@ def make_sampler(weights: Tensor | None) -> NegativeSampler:
 
 
 def chi_square(counts: Tensor, chances: Tensor) -> float:
-    """In standard deviations from its mean: over five is out by any account."""
+    """Return chi-square in standard deviations from its mean; above 5 is a failure."""
     expected = chances / chances.sum() * counts.sum()
     degrees = len(chances) - 1
     return (float(((counts - expected) ** 2 / expected).sum()) - degrees) / math.sqrt(2 * degrees)
@@ -302,8 +308,8 @@ def test_draws_have_exactly_the_frequencies_of_their_weights(kind: str) -> None:
     torch.testing.assert_close(share, exact / exact.sum(), rtol=1e-6, atol=0)
 
 
-def test_each_unit_of_free_weight_is_one_item_s() -> None:
-    """All that a draw can come from, counted through: of a user's units each free item has as many as it weighs, in order."""
+def test_each_unit_of_free_weight_belongs_to_one_item() -> None:
+    """Each free item has as many of a user's units as it weighs, in order."""
     weights = [2, 5, 1, 4, 3]
     users, items = torch.tensor([0, 1, 0]), torch.tensor([1, 0, 3])
     exact = torch.tensor(weights).double()
@@ -344,7 +350,7 @@ def test_seen_is_what_users_have(cells: int) -> None:
 def test_a_hard_negative_is_the_best_scored_of_its_group(
     worn: Dataset, loss: str, shared: bool
 ) -> None:
-    """Two negatives, each the best of three drawn; the loss is that of the two alone, and only they are learned of."""
+    """Two negatives, each the best of three: only these two give the loss and the gradient."""
     trainer = make_trainer(worn, loss=loss, negatives=2, hard_negatives=3, shared_negatives=shared)
     away(trainer)
     assert next(iter(trainer.batches(1))).negatives.shape[0] == 6
@@ -368,8 +374,8 @@ def test_a_hard_negative_is_the_best_scored_of_its_group(
     assert gradient_rows(trainer.model.item_gmf) == hardest | {0}
 
 
-def test_the_hardest_is_so_to_the_model_whatever_its_chance(worn: Dataset) -> None:
-    """With logQ the popular item 0 counts for less than the rare 11, and is chosen all the same where it scores higher."""
+def test_the_hardest_negative_is_chosen_without_the_correction(worn: Dataset) -> None:
+    """The correction favours the rare item 11, but item 1 scores higher and is chosen."""
     trainer = make_trainer(
         worn,
         loss="softmax",
@@ -389,7 +395,7 @@ def test_the_hardest_is_so_to_the_model_whatever_its_chance(worn: Dataset) -> No
         ((trainer.pairs.users == 5) & (trainer.pairs.items == 0)).nonzero()
     )  # a user who has not had item 1
     value = trainer.step(batch_of(trainer, [row], [1, 11]))
-    # Weights are users + 1, of 24 in all: (6, 3, 3, 1, 1, 1, 1, 0, …) + 1.
+    # Weights are users + 1, with a sum of 24: (6, 3, 3, 1, 1, 1, 1, 0, …) + 1.
     total = sum(trainer.pairs.sampler.weights.tolist())  # type: ignore[union-attr]
     chance = int(trainer.pairs.sampler.weights[1]) / total  # type: ignore[index]
     score = 4 * 0.5 * 0.05

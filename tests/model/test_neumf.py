@@ -24,7 +24,7 @@ def make_model(seed: int = 0) -> NeuMF:
 
 
 def plain_score(model: NeuMF, user: int, item: int) -> tuple[float, float]:
-    """GMF and MLP part by the paper's formulas, in float64."""
+    """Return GMF and MLP part by the paper's formulas, in float64."""
     w = {name: p.detach().double().numpy() for name, p in model.named_parameters()}
     gmf = w["user_gmf.weight"][user] * w["item_gmf.weight"][item]
     hidden = np.concatenate([w["user_mlp.weight"][user], w["item_mlp.weight"][item]])
@@ -95,7 +95,7 @@ def test_negatives_are_never_excluded_ones_and_uniform_over_the_rest() -> None:
         expected = draws / len(rest)
         chi2 = float(((counts[rest] - expected) ** 2 / expected).sum())
         degrees = len(rest) - 1
-        # Mean `degrees`, variance 2 · degrees: five standard deviations above is out by any account.
+        # Mean `degrees`, variance 2 · degrees; the limit is five standard deviations above.
         assert chi2 <= degrees + 5 * math.sqrt(2 * degrees)
 
 

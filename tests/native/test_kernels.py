@@ -1,4 +1,4 @@
-"""The kernels in C against torch and numpy, and what happens where they cannot be had."""
+"""The kernels in C against torch and numpy, and machines on which there are none."""
 
 import os
 import stat
@@ -76,7 +76,7 @@ def data() -> Dataset:
 
 
 def by_torch(monkeypatch: pytest.MonkeyPatch, data: Dataset, **changes: Any) -> Trainer:
-    """A trainer without kernels, by autograd."""
+    """Return a trainer without kernels, which uses autograd."""
     with monkeypatch.context() as without:
         without.setenv("NEUMF_TUI_CC", "none")
         trainer = make_trainer(data, **changes)
@@ -86,10 +86,13 @@ def by_torch(monkeypatch: pytest.MonkeyPatch, data: Dataset, **changes: Any) -> 
 
 @pytest.mark.parametrize("size", [20, 70, 1000])
 @pytest.mark.parametrize("changes", SETTINGS)
-def test_a_step_is_autograd_s(
+def test_kernels_and_autograd_take_the_same_step(
     data: Dataset, changes: dict[str, Any], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Loss and every gradient, from the same weights before each step: batches below, above and far above a block's pairs."""
+    """Compare loss and every gradient, from the same weights before each step.
+
+    Batches are smaller, larger and much larger than a block of the kernels.
+    """
     ours = awake(make_trainer(data, batch_size=size, **changes))
     theirs = by_torch(monkeypatch, data, batch_size=size, **changes)
     assert ours.take_step.library == "C"
@@ -107,14 +110,15 @@ def test_a_step_is_autograd_s(
             assert parameter.grad is not None and parameter.grad.any(), name
 
 
-def test_which_settings_they_are_for(data: Dataset) -> None:
-    for changes in ({"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}, EVERYTHING,
-                    {"embedding_size": 129}, {"mlp_layers": [8, 129]}):  # fmt: skip
+def test_other_settings_use_autograd(data: Dataset) -> None:
+    narrow = {"mlp_dropout": 0.1}, {"hard_negatives": 2}, {"model": "gmf"}, {"model": "mlp"}
+    wide = {"embedding_size": 129}, {"mlp_layers": [8, 129]}
+    for changes in (*narrow, *wide, EVERYTHING):
         assert isinstance(make_trainer(data, **changes).take_step, AutogradStep)
 
 
 @pytest.mark.parametrize("changes", SETTINGS)
-def test_several_threads_add_up_to_one(data: Dataset, changes: dict[str, Any]) -> None:
+def test_several_threads_give_the_gradient_of_one(data: Dataset, changes: dict[str, Any]) -> None:
     one = awake(make_trainer(data, batch_size=70, **changes))
     several = awake(make_trainer(data, batch_size=70, **changes))
     parts = several.objective, several.weights, several.group
@@ -139,7 +143,7 @@ def test_training_twice_gives_the_same_bits(data: Dataset) -> None:
 @pytest.mark.parametrize(
     "name", ["user_gmf.weight", "item_mlp.weight", "mlp.0.bias", "mlp.1.weight", "head.weight"]
 )
-def test_what_is_not_a_number_reaches_the_loss(data: Dataset, name: str) -> None:
+def test_nan_in_a_weight_reaches_the_loss(data: Dataset, name: str) -> None:
     trainer = make_trainer(data, batch_size=200)
     with torch.no_grad():
         trainer.model.get_parameter(name)[0] = torch.nan
@@ -159,8 +163,10 @@ def test_huge_margins_have_a_finite_loss(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("negatives", [1, 3])
-def test_draws_are_torch_s(negatives: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of users with a small, no, all but one, half and a large history: the very same items."""
+def test_kernel_and_torch_draw_the_same_items(
+    negatives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test users with a small, no, an almost complete, half and a large history."""
     have = [
         [0, 1, 2, 39],
         [],
@@ -195,7 +201,9 @@ def test_wide_models_are_scored_by_torch(data: Dataset) -> None:
 
 @pytest.mark.parametrize("items", [3, LANES - 1, LANES, LANES + 1, 400])
 @pytest.mark.parametrize("layers", [[1], [6], [6, 3], [5, 9, 3, 2]])
-def test_scores_are_torch_s(items: int, layers: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_and_torch_give_the_same_scores(
+    items: int, layers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = tiny_dataset([[user % items, (user + 1) % items] for user in range(9)], items)
     trainer = awake(make_trainer(data, mlp_layers=layers))
     ours = Scorer(trainer.model)
@@ -206,7 +214,7 @@ def test_scores_are_torch_s(items: int, layers: list[int], monkeypatch: pytest.M
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_ranks_are_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_and_torch_give_the_same_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_dataset(61, 400, 40)
     for changes in ({}, {"history": 5}, {"validation": True}):
         trainer = train(awake(make_trainer(data, **changes)), 1, 2)
@@ -215,7 +223,7 @@ def test_ranks_are_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
             with monkeypatch.context() as without:
                 without.setenv("NEUMF_TUI_CC", "none")
                 theirs = Evaluator(data, CPU, validation=validation).ranks(trainer.model)
-            # Two scores that differ by less than their rounding may change places.
+            # Two scores that differ by less than rounding may exchange their ranks.
             assert np.abs(ours - theirs).max() <= 1 and (ours == theirs).mean() > 0.95
 
 
@@ -236,7 +244,7 @@ def test_equal_scores_count_half_and_histories_not_at_all(data: Dataset) -> None
 # Compiling
 
 
-def test_without_a_compiler_torch_trains_and_that_is_said(
+def test_without_a_compiler_torch_trains_and_a_note_says_so(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for wanted, why in (
@@ -267,7 +275,7 @@ def test_without_a_compiler_torch_trains_and_that_is_said(
 def test_a_compiler_that_fails(
     script: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told in one line, and nothing is left that a later start would take for a library."""
+    """The reason is one line, and no file is left that a later start could load."""
     own_cache(monkeypatch, tmp_path)
     compiler = tmp_path / "mycc"
     compiler.write_text(f"#!/bin/sh\n{script}\n")
@@ -312,10 +320,13 @@ def test_processes_that_compile_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
-def test_adam_is_torch_s_whatever_the_threads(
+def test_adam_equals_torch_with_any_number_of_threads(
     data: Dataset, decay: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three steps from random weights, the rate falling, some gradients 0; tables and layers with a decay each."""
+    """Take three steps from random weights, with a falling rate and some gradients 0.
+
+    Tables and layers have different decays.
+    """
     several, one = (
         Weights(
             make_trainer(data).model, 0.0, decay, threads=threads, shared_values=1, cache_values=7
@@ -345,7 +356,7 @@ def test_arithmetic_of_the_process_stays_as_it_is() -> None:
 def test_processors_without_wide_vectors(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The narrow variant of the kernels is the same function."""
+    """The narrow variant of the kernels computes the same function."""
     own_cache(monkeypatch, tmp_path)
     wide = awake(make_trainer(data, **SETTINGS[-3]))
     monkeypatch.setenv("NEUMF_TUI_CC", "cc -U__AVX__")

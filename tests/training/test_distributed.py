@@ -1,4 +1,4 @@
-"""Several processes train as one: the same ranks, the same requests, and a restart after any of them has died."""
+"""Several processes train as one: same ranks, shared requests, and a restart if one dies."""
 
 import dataclasses
 import os
@@ -33,20 +33,22 @@ from neumf_tui.training.device import pick_device
 from neumf_tui.training.distributed.torchrun import Worker
 from tests.support.commands import Cli, run_cli
 
-# Of many ways to learn, one that forgives rounding: the sums of two processes differ in the last bit from those of one, and
-# where a gradient is zero up to rounding, as with BPR, Adam makes whole steps of that. See docs/scaling.md.
+# These settings do not depend on rounding: the sums of two processes differ in the last bit from
+# those of one, and where a gradient is zero up to rounding, as with BPR, Adam takes whole steps.
+# See docs/scaling.md.
 ARGS = (
-    "--dataset", "demo", "--preset", "d2l", "--scaled-init", "--loss", "bce", "--weight-decay", "0", "--learning-rate", "0.001",
+    "--dataset", "demo", "--preset", "d2l", "--scaled-init", "--loss", "bce",
+    "--weight-decay", "0", "--learning-rate", "0.001",
     "--threads", "1", "--device", "cpu",
 )  # fmt: skip
 SHORT = (*ARGS, "--epochs", "2")
 MORE = (*ARGS, "--epochs", "6")
-"""Time to strike."""
+"""Epochs enough to interrupt the training."""
 LONG = (*ARGS, "--epochs", "2000")
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Those that train the run, torchrun included, oldest first."""
+    """Return the processes that train the run, with torchrun, oldest first."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -75,7 +77,7 @@ def kinds(folder: Path, *kind: type) -> list[type]:
 
 
 def assert_same_ranks(one: Path, many: Path) -> None:
-    """Every rank of every epoch up to 1, nearly all of them exactly; and the loss up to 1e-6 of it."""
+    """All ranks of all epochs differ by at most 1, most not at all; losses by a factor of 1e-6."""
     assert rank_epochs(one) == rank_epochs(many)
     for epoch in rank_epochs(one):
         a, b = read_ranks(one, epoch), read_ranks(many, epoch)
@@ -86,7 +88,7 @@ def assert_same_ranks(one: Path, many: Path) -> None:
 
 
 def alone(tmp_path_factory: pytest.TempPathFactory, *args: str) -> Path:
-    """A run that nobody disturbs."""
+    """Train a run without interruption."""
     home = tmp_path_factory.mktemp("home")
     result = run_cli("train", *args, "--home", str(home), "--name", "whole", "--plain")
     assert result.returncode == 0, result.stderr
@@ -110,7 +112,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def live(own_home: Path, cli: Cli) -> Iterator[Path]:
-    """Two processes in a long training, of which nothing is left after the test."""
+    """Start a long training with two processes, and end it after the test."""
     result = cli("train", *LONG, "--processes", "2", "--name", "live", "--detach")
     assert result.returncode == 0, result.stderr
     folder = own_home / "runs" / "live"
@@ -132,7 +134,7 @@ def test_two_processes_give_the_ranks_of_one(cli: Cli, whole: Path, own_home: Pa
 
 
 def test_requests_reach_every_process(live: Path) -> None:
-    """Pause, save, go on, extend, stop: nothing hangs, and both processes are gone at the end."""
+    """Pause, save, resume, extend, stop: nothing hangs, and both processes end."""
     assert len(ranks_of_run(live)) == 2
     assert ask(live, PAUSE).state == "paused"
     ask(live, CHECKPOINT)
@@ -200,7 +202,7 @@ def test_a_killed_process_is_started_again(
 
 
 @pytest.mark.slow
-def test_without_torchrun_none_lingers_and_another_number_goes_on(
+def test_without_torchrun_all_processes_end_and_another_number_resumes(
     cli: Cli, longer: Path, own_home: Path
 ) -> None:
     result = cli("train", *MORE, "--processes", "2", "--name", "orphans", "--detach")
@@ -253,7 +255,7 @@ def test_a_diverged_group_fails_once_and_says_where(cli: Cli, own_home: Path) ->
     wait_for(lambda: not processes_of(folder))
 
 
-def test_a_gpu_for_each_process_or_a_word_of_how_many_there_are(cli: Cli, own_home: Path) -> None:
+def test_fewer_gpus_than_processes_are_refused_with_their_number(cli: Cli, own_home: Path) -> None:
     import torch
 
     have = torch.cuda.device_count()
@@ -317,7 +319,7 @@ def part(**changes: object) -> Worker:
 
 @pytest.fixture
 def made(trained: Path) -> list[str]:
-    """Jobs that new runs were made for."""
+    """Return the list of jobs for which new runs were made."""
     return []
 
 
@@ -362,7 +364,9 @@ def test_a_job_without_a_name_goes_on_by_the_runs_name(
         return own_home / "runs" / "new"
 
     write_status(trained, msgspec.structs.replace(read_status(trained), state="running", epoch=1))
-    with pytest.raises(UsageError, match="--rdzv-id or --standalone to torchrun, or --name to train"):
+    with pytest.raises(
+        UsageError, match="--rdzv-id or --standalone to torchrun, or --name to train"
+    ):
         choose_run(part(job=""), own_home, None, None, None, make)
     assert (
         choose_run(part(job="", max_restarts=0), own_home, None, None, None, make)[0].name == "new"

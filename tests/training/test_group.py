@@ -1,4 +1,4 @@
-"""Several processes as one: who has which users, sums, and words of rank 0."""
+"""A group of processes: the users of each, sums, and messages of rank 0."""
 
 import os
 import time
@@ -34,7 +34,7 @@ def test_users_are_cut_into_ranges_of_about_equal_work(size: int) -> None:
 @pytest.mark.parametrize(
     "histories", [[100, 1, 1], [1, 1, 100], [1, 100, 1], [0, 0, 100], [0, 0, 0]]
 )
-def test_everyone_has_a_user_beside_one_with_a_very_long_history(histories: list[int]) -> None:
+def test_every_process_has_a_user_despite_a_very_long_history(histories: list[int]) -> None:
     offsets = np.concatenate(([0], np.cumsum(histories)))
     assert group_of(3).all_users(offsets) == [range(0, 1), range(1, 2), range(2, 3)]
 
@@ -46,7 +46,8 @@ def test_more_processes_than_users_are_refused() -> None:
 
 def test_torchruns_environment() -> None:
     environment = {
-        "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "TORCHELASTIC_RESTART_COUNT": "2",
+        "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4",
+        "TORCHELASTIC_RESTART_COUNT": "2",
         "TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_RUN_ID": "films",
     }  # fmt: skip
     assert current_worker(environment) == Worker(5, 8, 1, 4, 2, 3, "films")
@@ -75,8 +76,8 @@ def test_alone_nothing_is_joined() -> None:
     group.leave()
 
 
-def test_a_new_start_meets_nothing_of_the_one_before() -> None:
-    """Of two starts on one store, the first of which lost its rank 0 or had all of its ranks, none meets the other."""
+def test_a_new_start_does_not_meet_the_one_before() -> None:
+    """Two starts on one store never meet, whether the first lost its rank 0 or had all ranks."""
     import torch.distributed as dist
 
     store = dist.HashStore()

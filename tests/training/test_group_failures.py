@@ -1,4 +1,4 @@
-"""What a process of a group says and leaves behind when it, or another, has failed."""
+"""Messages and files of a process of a group when it, or another one, has failed."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ FIRST_TRY, LAST_TRY = Worker(1, 2, 1, 2, 0, 3, "films"), Worker(1, 2, 1, 2, 3, 3
         (RuntimeError("a bug"), None, True, 1),
     ],
 )
-def test_what_would_only_come_again_is_final(
+def test_errors_that_would_repeat_are_final(
     error: Exception, part: Worker | None, final: bool, code: int
 ) -> None:
     word = describe_failure(error, Path("run"), part)
@@ -56,7 +56,7 @@ def test_a_run_that_starts_again_has_no_final_message(trained: Path) -> None:
 
 
 class OtherFails(Group):
-    """Rank 0 of two, of which the other always has the problem that is counted."""
+    """Rank 0 of two processes, of which the other one reports a problem."""
 
     size = 2
 
@@ -66,7 +66,7 @@ class OtherFails(Group):
     others = 1
 
 
-def test_nobody_waits_for_the_ranks_of_one_who_has_none(
+def test_no_process_waits_for_ranks_that_another_cannot_compute(
     demo: Dataset, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = OtherFails()

@@ -1,4 +1,4 @@
-"""The check for leaks: data without structure, what chance gives on them, and what is found to differ from it."""
+"""The check for leaks: data without structure, metrics by chance, and the verdicts."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from tests.support.commands import Cli
 
 
 def popular(num_users: int = 150, num_items: int = 120, seed: int = 5) -> Dataset:
-    """Users with 1 to 40 items, the first items by far the likeliest."""
+    """Return users with 1 to 40 items; the first items are the most popular by far."""
     random = np.random.default_rng(seed)
     weights = 1 / np.arange(1, num_items + 1)
     sizes = random.integers(1, 41, num_users)
@@ -48,7 +48,7 @@ def popular(num_users: int = 150, num_items: int = 120, seed: int = 5) -> Datase
 
 
 def settings(**changes: Any) -> Settings:
-    """A model with room to learn by heart what is drawn as a negative and what is not."""
+    """Return settings of a model large enough to memorise which negatives are drawn."""
     given = {
         "embedding_size": 32,
         "loss": "softmax",
@@ -102,7 +102,7 @@ def test_no_item_twice_and_all_alike() -> None:
 
 
 def test_heldout_is_any_candidate_alike() -> None:
-    """By its place among the user's candidates, in four quarters."""
+    """Count its places among the user's candidates in four quarters."""
     places = []
     for number in range(10):
         null = without_structure(popular(), 3, number)
@@ -130,7 +130,7 @@ def test_same_seed_same_copy_and_twins_differ_in_heldout_alone() -> None:
 
 
 def test_user_with_all_items_has_no_other() -> None:
-    """Nobody else's held-out item could be drawn, and nothing is drawn out of bounds."""
+    """No other user's held-out item is drawn, and no index is out of bounds."""
     names = ["a", "b", "c"]
     catalogue = Catalogue(names, names, [None] * 3, [[]] * 3)
     data = prepare(
@@ -157,7 +157,7 @@ def test_hits_are_poisson_binomial() -> None:
 
 
 def test_many_users_are_cut_where_nothing_is_left() -> None:
-    """5,000 users of one chance: the binomial distribution, without its 4,800 impossible ends."""
+    """5,000 users with one probability: the binomial distribution without impossible ends."""
     found = hit_distribution(np.full(5000, 0.01))
     assert len(found) < 250
     wanted = [
@@ -180,7 +180,10 @@ def uniform_ranks(
 
 
 def test_false_alarms_are_as_many_as_were_allowed() -> None:
-    """4,000 checks of ranks drawn by chance: of 1 % allowed, 40 expected at most; hits are whole numbers, so there are fewer."""
+    """4,000 checks of random ranks: 1 % may fail, so at most 40 are expected.
+
+    There are fewer, since hits are whole numbers.
+    """
     random = np.random.default_rng(11)
     candidates = random.integers(3, 12, 500) * 100
     verdicts = [
@@ -220,7 +223,7 @@ def test_p_band_and_verdict_agree() -> None:
 
 
 def test_chance_by_hand() -> None:
-    """Two users, 20 and 100 candidates, one nothing is held out of, and a lone candidate, which is always right."""
+    """Users with 20, 100 and one candidate, and one user without a held-out item."""
     ranks = np.array([1, 100, np.nan, 1], dtype=np.float32)
     hit10, hit50, auc = compare_with_chance(ranks, np.array([20, 100, 9, 1]), 0.01)
     assert hit10.chance == pytest.approx((0.5 + 0.1 + 1) / 3)
@@ -235,8 +238,8 @@ def test_chance_by_hand() -> None:
 # The check.
 
 
-def test_leak_free_settings_pass_and_the_rule_with_many_negatives_is_caught() -> None:
-    """By its figures and by the weights."""
+def test_settings_without_a_leak_pass_and_exclude_heldout_is_found() -> None:
+    """Both the metrics and the weights show the leak."""
     assert check(settings()).verdict == "pass"
     found = check(settings(exclude_heldout=True))
     assert found.verdict == "leak"
@@ -262,7 +265,7 @@ def test_every_way_to_train_without_the_rule_passes(changes: dict[str, Any]) -> 
 
 
 def test_twins_find_the_rule_where_the_figures_do_not() -> None:
-    """One negative and one epoch leave no trace in the figures."""
+    """One negative and one epoch do not show in the metrics."""
     found = check(settings(exclude_heldout=True, negatives=1, epochs=1))
     assert [one.verdict for one in found.findings] == ["chance"] * 3
     assert found.verdict == "leak"
@@ -290,21 +293,21 @@ def test_heldout_items_among_the_training_pairs_are_caught(monkeypatch: pytest.M
     assert "not through exclude_heldout: training sees" in verdict_text(settings(), found)
 
 
-def test_a_ranking_that_flatters_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training is blind, and the ranks are a third better than they should be."""
+def test_a_ranking_that_is_too_good_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training does not see held-out items, but ranks are a third better than by chance."""
 
-    class Flatterer(leak.Evaluator):
+    class TooGood(leak.Evaluator):
         def ranks(self, model: NeuMF) -> NDArray[np.float32]:
             return np.ceil(super().ranks(model) * 2 / 3).astype(np.float32)
 
-    monkeypatch.setattr(leak, "Evaluator", Flatterer)
+    monkeypatch.setattr(leak, "Evaluator", TooGood)
     found = check(settings(epochs=2))
     assert (found.verdict, found.blind) == ("leak", True)
     assert "ranking, or training after its first steps, sees" in verdict_text(settings(), found)
 
 
 def test_lower_than_chance_is_another_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that gives all the same score: half the candidates stand above each held-out item, and none is a hit."""
+    """With equal scores, half the candidates are above each held-out item, and none is a hit."""
 
     class Equal(leak.Trainer):
         def scored(self, epoch: int) -> NeuMF:

@@ -1,4 +1,4 @@
-"""Each part of training does what its flag says, and all of them together can be interrupted."""
+"""Each part of training does what its flag says; with all parts it can be interrupted."""
 
 import math
 from dataclasses import replace
@@ -49,8 +49,8 @@ def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 
 
 BCE = {"loss": "bce"}
-"""Not BPR where one side has its gradient written out: in a bias, positives and negatives cancel out, and of what rounding
-leaves Adam makes a whole step."""
+"""Not BPR where kernels and autograd are compared: in a bias, positives and negatives cancel out,
+and Adam takes a whole step from the rounding errors that remain."""
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_fused_model_is_alpha_gmf_and_the_rest_mlp(
     assert min(parts_of(gmf.model, data)[0].std(), parts_of(mlp.model, data)[1].std()) > 0.01
 
 
-def test_after_fusion_the_optimiser_begins_anew_and_the_paths_learn_together(data: Dataset) -> None:
+def test_after_fusion_the_optimiser_starts_anew_and_paths_learn_together(data: Dataset) -> None:
     trainer = train(make_trainer(data, pretrain=2), 1, 1)
     *before, last = trainer.batches(2)
     for batch in before:
@@ -119,7 +119,7 @@ def test_after_fusion_the_optimiser_begins_anew_and_the_paths_learn_together(dat
         name: value for name, value in trainer.weights.tensors().items() if name.startswith("adam.")
     }
     assert not any(value.any() for value in moments.values())
-    # From here on a step is that of one model of these weights that never was two.
+    # From here on, a step equals that of a model which was never pre-trained.
     other = make_trainer(data)
     other.model.load_state_dict(trainer.model.state_dict())
     batch = next(iter(trainer.batches(3)))
@@ -135,7 +135,7 @@ def test_after_fusion_the_optimiser_begins_anew_and_the_paths_learn_together(dat
 def test_saved_and_loaded_anywhere_training_gives_the_same_bits(
     data: Dataset, changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    """At the start, inside an epoch of pre-training, right before fusion, right after it, and inside a later epoch."""
+    """Save at the start, within pre-training, right before and after fusion, and later."""
     (tmp_path / "checkpoints").mkdir()
     whole = train(make_trainer(data, **changes), 1, 4)
     steps = whole.steps
@@ -158,7 +158,7 @@ def test_saved_and_loaded_anywhere_training_gives_the_same_bits(
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("path", "other"), [("gmf", "mlp"), ("mlp", "gmf")])
-def test_a_path_alone_is_all_of_the_score_and_leaves_the_other_be(
+def test_a_single_path_is_the_whole_score_and_does_not_change_the_other(
     data: Dataset, path: str, other: str, shared: bool
 ) -> None:
     trainer = make_trainer(
@@ -187,7 +187,7 @@ HISTORIES = [[7, 3, 9, 1, 4, 8, 2], [5, 6], [0, 1, 2], [9], [4, 5, 6, 7]]
 
 
 def by_hand(table: np.ndarray, before: list[int], length: int) -> np.ndarray:  # type: ignore[type-arg]
-    """Σ w_k y_k / √Σ w_k of the latest `length` of `before`, decay 2 and floor 0.1."""
+    """Return Σ w_k y_k / √Σ w_k of the latest `length` of `before`, decay 2, floor 0.1."""
     latest = before[::-1][:length]
     weights = [math.exp(-place / 2) + 0.1 for place in range(len(latest))]
     total = sum(
@@ -208,7 +208,8 @@ def test_a_user_is_their_own_vector_and_their_history_before_the_pair(
     histories = trainer.objective.histories
     assert histories is not None
     w = {name: weight.double().numpy() for name, weight in weights_of(trainer).items()}
-    # Held out: the last, where there are two; for validation the one before it, where it is not the only one.
+    # The last item is held out if there are two; the one before it is for validation if there
+    # are three.
     expected = [
         (u, h[:p], h[p])
         for u, h in enumerate(HISTORIES)
@@ -238,7 +239,7 @@ def test_a_user_is_their_own_vector_and_their_history_before_the_pair(
 
 @pytest.mark.parametrize("validation", [False, True])
 def test_a_step_on_a_pair_sees_nothing_of_what_came_after(validation: bool) -> None:
-    """By what its gradient reaches, and by exchanging later items: neither the loss nor a weight notices."""
+    """The gradient does not reach later items, and other later items change nothing."""
     data = tiny_dataset(HISTORIES, 12)
     swapped = {0: [7, 3, 9, 10, 11, 0, 6], 4: [4, 5, 8, 9]}
     other = tiny_dataset([swapped.get(user, items) for user, items in enumerate(HISTORIES)], 12)
@@ -270,7 +271,7 @@ def test_a_step_on_a_pair_sees_nothing_of_what_came_after(validation: bool) -> N
 
 
 def test_nothing_of_the_validation_item_is_learned(data: Dataset) -> None:
-    """Neither as a positive nor in a window, with all that draws pairs; without `validation` it is."""
+    """It is neither a positive nor in a window; without `validation` it is both."""
     for validation in (True, False):
         trainer = make_trainer(
             data,
@@ -299,7 +300,7 @@ def test_nothing_of_the_validation_item_is_learned(data: Dataset) -> None:
             )
 
 
-def test_settled_vectors_give_the_raw_model_s_scores(data: Dataset) -> None:
+def test_a_model_with_history_folded_in_gives_the_same_scores(data: Dataset) -> None:
     trainer = train(make_trainer(data, history=4, learning_rate=0.05), 1, 2)
     items, offsets = torch.as_tensor(np.array(data.split.items)), torch.as_tensor(data.offsets)
     users, every = torch.arange(data.num_users), torch.arange(data.num_items)
@@ -317,7 +318,7 @@ def test_settled_vectors_give_the_raw_model_s_scores(data: Dataset) -> None:
 
 
 def test_an_empty_history_is_finite() -> None:
-    """User 2 has nothing at all, and every user's first pair has nothing before it."""
+    """User 2 has no items, and nothing comes before each user's first pair."""
     data = tiny_dataset([[0, 1, 2], [3, 4, 5, 1], []], 8)
     trainer = train(make_trainer(data, history=3, recency=2.0), 1, 3)
     assert all(torch.isfinite(weight).all() for weight in weights_of(trainer).values())
@@ -332,7 +333,7 @@ def test_an_empty_history_is_finite() -> None:
 
 
 def spied(trainer: Trainer) -> list[tuple[UserVectors, list[Tensor]]]:
-    """The vectors and masks of every scoring that `trainer` does from now on."""
+    """Record the vectors and masks of every later scoring by `trainer`."""
     seen, parts = [], trainer.model.parts
 
     def spy(vectors: UserVectors, items: Tensor, masks: Any = ()) -> tuple[Tensor, Tensor]:
@@ -344,7 +345,7 @@ def spied(trainer: Trainer) -> list[tuple[UserVectors, list[Tensor]]]:
 
 
 def check_mask(mask: Tensor, share: float) -> None:
-    """`share` of zeros, everything else such that the mean stays 1."""
+    """`share` of the entries are 0, and the mean is 1."""
     torch.testing.assert_close(
         mask[mask > 0].unique(), torch.tensor(1 / (1 - share)).expand_as(mask[mask > 0].unique())
     )
@@ -356,7 +357,7 @@ def check_mask(mask: Tensor, share: float) -> None:
 @pytest.mark.usefixtures("no_kernels")
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("users", "hidden"), [(0.4, 0.0), (0.0, 0.7), (0.2, 0.5)])
-def test_dropout_falls_where_it_is_asked_for_and_keeps_the_mean(
+def test_dropout_applies_where_asked_and_keeps_the_mean(
     data: Dataset, users: float, hidden: float, shared: bool
 ) -> None:
     shape = {
@@ -387,7 +388,7 @@ def test_dropout_falls_where_it_is_asked_for_and_keeps_the_mean(
         assert [tuple(mask.shape) for mask in masks] == ([(40, 96), (30, 96)] if hidden else [])
         for mask in masks:
             check_mask(mask, hidden)
-        # A pair's positive and negatives meet the same ones.
+        # A pair's positive and negatives have the same masks.
         assert all(
             torch.equal(a, b)
             for a, b in zip((*vectors, *masks), (*seen[0][0], *seen[0][1]), strict=True)
@@ -435,7 +436,7 @@ def test_a_step_has_masks_of_its_own_the_same_each_time(data: Dataset) -> None:
 def test_no_two_streams_of_a_run_are_the_same(
     data: Dataset, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The masks of an epoch's first step, say, are not drawn by the numbers that its pairs were drawn by."""
+    """For example, an epoch's order and its first step's masks have different streams."""
     from neumf_tui.training import objective
     from neumf_tui.training import pairs as pairs_module
     from neumf_tui.training import trainer as trainer_module

@@ -1,4 +1,4 @@
-"""Training as a process: exact again after any interruption, and loud when it cannot go on."""
+"""The trainer process: exact after any interruption, and clear errors where it cannot resume."""
 
 import os
 import random
@@ -41,7 +41,7 @@ def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
 
 
 def state_of(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    """Every weight, every optimiser value, and the rank tape."""
+    """Return every weight, every optimiser value, and the rank tape."""
     path = last_checkpoint(folder)
     assert path is not None
     tensors, _ = load_checkpoint(path, read_info(folder).dataset.fingerprint)
@@ -67,13 +67,13 @@ def whole_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def whole(whole_home: Path, own_home: Path) -> Path:
-    """A finished, undisturbed run of three epochs, in the test's own home; its folder."""
+    """Return the folder of a finished run of three epochs without interruption."""
     shutil.copytree(whole_home, own_home)
     return own_home / "runs" / "whole"
 
 
-def beheaded(whole: Path, name: str) -> Path:
-    """The same run before its first step."""
+def restarted(whole: Path, name: str) -> Path:
+    """Return a copy of the run as it was before its first step."""
     folder = whole.parent / name
     shutil.copytree(whole, folder)
     (folder / "events.jsonl").unlink()
@@ -92,10 +92,10 @@ def check_readable(folder: Path) -> None:
 
 
 def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
-    """Kill -9 at random moments until done; how many of the kills hit a living trainer."""
+    """Kill -9 at random moments until done; return how many kills hit a living trainer."""
     hits = 0
     for number in range(moments):
-        folder = beheaded(whole, f"killed-{number}")
+        folder = restarted(whole, f"killed-{number}")
         process = worker(folder)
         wait_for(lambda: read_snapshot(folder).started is not None)  # noqa: B023 - called at once
         time.sleep(rng.uniform(0, 1.2))
@@ -129,7 +129,7 @@ def test_killed_at_twenty_moments(whole: Path) -> None:
 
 
 def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(inside: Cli, whole: Path) -> None:
-    folder = beheaded(whole, "stopped")
+    folder = restarted(whole, "stopped")
     process = worker(folder)
     wait_for(lambda: read_snapshot(folder).started is not None)
     send_request(folder, STOP)
@@ -145,7 +145,7 @@ def test_stopped_inside_an_epoch_a_run_resumes_to_the_same_bits(inside: Cli, who
 
 
 def stop_after(loop: "Loop", steps: int) -> None:
-    """Have `loop` asked to stop at exactly that step."""
+    """Make `loop` stop after exactly that many steps."""
     step = loop.trainer.step
     countdown = iter(range(steps - 1, -1, -1))
 
@@ -160,7 +160,7 @@ def stop_after(loop: "Loop", steps: int) -> None:
 def test_a_step_checkpoint_carries_the_loss_of_the_epoch(
     whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after step 7 of epoch 2 and resumed, the epoch's mean loss is the undisturbed one, to the bit."""
+    """Stopped after step 7 of epoch 2 and resumed, the epoch has the same mean loss, to the bit."""
     import msgspec
     import torch
 
@@ -170,7 +170,7 @@ def test_a_step_checkpoint_carries_the_loss_of_the_epoch(
     from neumf_tui.training.loop import Loop, Stop
 
     info = read_info(whole)
-    folder = beheaded(whole, "by-hand")
+    folder = restarted(whole, "by-hand")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     for attempt in range(2):
@@ -240,7 +240,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole: Path) -> None:
     (folder / "checkpoints" / "00003.safetensors").unlink()
 
     def limit() -> None:
-        # Files over 200 KB cannot be written: a checkpoint has 480 KB, everything else far less.
+        # Files over 200 KB cannot be written: a checkpoint has 480 KB, other files far less.
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     process = worker(folder, preexec_fn=limit, stderr=subprocess.PIPE)
@@ -256,7 +256,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(whole: Path) -> None:
     assert_same(folder, whole)
 
 
-def harmed(trained: Path, harm: str) -> Path:
+def damaged(trained: Path, harm: str) -> Path:
     path = last_checkpoint(trained)
     assert path is not None
     content = path.read_bytes()
@@ -271,8 +271,8 @@ def harmed(trained: Path, harm: str) -> Path:
 
 
 @pytest.mark.parametrize("harm", ["cut", "empty", "weights", "header"])
-def test_a_harmed_checkpoint_is_refused_by_name(trained: Path, harm: str) -> None:
-    path = harmed(trained, harm)
+def test_a_damaged_checkpoint_is_refused_by_name(trained: Path, harm: str) -> None:
+    path = damaged(trained, harm)
     with pytest.raises(RunError, match=r"00010.safetensors: .*delete it and resume"):
         load_checkpoint(path, read_info(trained).dataset.fingerprint)
 

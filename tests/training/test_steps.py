@@ -1,4 +1,4 @@
-"""A step of training: its pairs, its negatives, its gradient, and what the optimiser makes of it."""
+"""A step of training: its pairs, negatives, gradient and optimiser step."""
 
 import math
 import threading
@@ -46,7 +46,7 @@ def test_each_pair_once_or_by_recency(data: Dataset) -> None:
         pairs, epochs = len(trainer.pairs.users), 300
         drawn = torch.cat([rows_of(trainer, epoch) for epoch in range(1, epochs + 1)])
         assert len(drawn) == epochs * pairs
-        # Everybody has 8 items in training, 7 of them beside the validation item; the last is at place 0.
+        # Each user has 8 items in training, 7 without the validation item; place 0 is the last.
         each = 8 - validation
         weight = np.tile(np.exp(-np.arange(each)[::-1] / 2.5) + 0.1, data.num_users)
         expected = len(drawn) * weight / weight.sum()
@@ -60,7 +60,10 @@ def test_each_pair_once_or_by_recency(data: Dataset) -> None:
 def test_batches_of_a_large_epoch_go_by_users(
     data: Dataset, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each pair once, in batches as large as ever, which are not the same in another epoch; with kernels as without."""
+    """Each pair comes once, in batches of the usual size that differ between epochs.
+
+    The kernel and torch give the same batches.
+    """
     settings = make_trainer(data, batch_size=size).settings
     pairs = Pairs(data, settings, torch.device("cpu"), Group(), fewest_sorted=1)
     found = [[batch.rows for batch in pairs.batches(epoch)] for epoch in (1, 2)]
@@ -131,10 +134,10 @@ def rows_of(trainer: Trainer, epoch: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("sampler", ["uniform", "popularity"])
-def test_negatives_are_as_many_as_asked_and_nobody_s_own(
+def test_negatives_have_the_wanted_number_and_are_no_own_items(
     data: Dataset, sampler: str, shared: bool
 ) -> None:
-    """The held-out item is kept out by `exclude_heldout` alone, the validation item by nothing."""
+    """Only `exclude_heldout` excludes the held-out item; nothing excludes the validation item."""
     for validation, exclude in ((False, False), (True, False), (True, True)):
         trainer = make_trainer(
             data,
@@ -167,7 +170,7 @@ def test_negatives_are_as_many_as_asked_and_nobody_s_own(
 
 
 def test_popularity_is_that_of_the_pairs_learned(data: Dataset) -> None:
-    """To the power asked for; neither validation nor held-out items count."""
+    """It is raised to the given power; validation and held-out items do not count."""
     for power, validation in ((0.0, False), (0.75, True), (1.0, False)):
         trainer = make_trainer(
             data, sampler="popularity", sampler_power=power, validation=validation
@@ -179,8 +182,8 @@ def test_popularity_is_that_of_the_pairs_learned(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("loss", ["bpr", "bce", "softmax"])
-def test_of_shared_negatives_a_pair_s_own_do_not_count(data: Dataset, loss: str) -> None:
-    """With all items for negatives the step is that of the items which each pair's user does not have."""
+def test_shared_negatives_that_a_user_has_do_not_count(data: Dataset, loss: str) -> None:
+    """With all items as negatives, the step equals one with the items a pair's user lacks."""
     shared = make_trainer(data, loss=loss, shared_negatives=True)
     for user in range(3):
         own = data.history(user)
@@ -195,7 +198,7 @@ def test_of_shared_negatives_a_pair_s_own_do_not_count(data: Dataset, loss: str)
         torch.testing.assert_close(*losses)
         for trainer in (shared, alone):
             assert gradient_rows(trainer.model.item_gmf) == {*free, int(own[1])}
-    # And where they have all of them.
+    # And where the user has all negatives.
     owner = make_trainer(data, loss=loss, shared_negatives=True)
     before = weights_of(owner)
     row = int(data.offsets[4])
@@ -218,7 +221,7 @@ def test_the_shape_is_the_one_asked_for(data: Dataset) -> None:
     assert [len(batch) for batch in trainer.batches(1)] == [10] * 9 + [6]
 
 
-def test_scaled_init_begins_at_the_size_of_inputs(data: Dataset) -> None:
+def test_scaled_init_starts_at_the_scale_of_inputs(data: Dataset) -> None:
     for scaled in (True, False):
         weights = weights_of(
             make_trainer(data, scaled_init=scaled, embedding_size=32, mlp_layers=[64])
@@ -230,8 +233,8 @@ def test_scaled_init_begins_at_the_size_of_inputs(data: Dataset) -> None:
         assert abs(float(weights["item_gmf.weight"].std()) - 0.01) < 0.001
 
 
-def test_learning_rate_is_adam_s_step(data: Dataset) -> None:
-    """Adam's first step has the size of the rate wherever there is a gradient (Kingma and Ba 2015, section 2.1)."""
+def test_learning_rate_is_the_size_of_a_first_step(data: Dataset) -> None:
+    """Adam's first step has the size of the rate (Kingma and Ba 2015, section 2.1)."""
     trainer = awake(make_trainer(data, learning_rate=0.02))
     before = weights_of(trainer)
     trainer.step(next(iter(trainer.batches(1))))
@@ -275,7 +278,7 @@ def test_pre_training_clips_each_path_by_itself(data: Dataset) -> None:
 
 
 def test_weight_decay_is_that_of_the_tables_or_of_the_rest(data: Dataset) -> None:
-    """After a first step on the same pair; the rows of users and items that are not in it have no gradient but the penalty."""
+    """Take a first step on one pair; rows outside it have only the penalty's gradient."""
 
     def after(rest: float, tables: float | None) -> dict[str, torch.Tensor]:
         trainer = awake(
@@ -310,7 +313,7 @@ def test_weight_decay_is_that_of_the_tables_or_of_the_rest(data: Dataset) -> Non
             if name in tables:
                 row = 10 if "user" in name else unseen
                 away = start[name][row]
-                # Adam's first step goes by the rate, whatever the size of the penalty's gradient.
+                # Adam's first step has the size of the rate, however large the gradient is.
                 want = away - 0.01 * away.sign() * decayed
                 torch.testing.assert_close(now[name][row], want, rtol=1e-4, atol=1e-6)
                 assert torch.equal(now[name], plain[name]) != decayed

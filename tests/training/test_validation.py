@@ -1,4 +1,4 @@
-"""What people see of validation and of the protocol: on screens, in summaries, in sheets, and which checkpoint they are shown."""
+"""Validation and protocol on screens, in summaries and in sheets; and the checkpoint shown."""
 
 import json
 import shutil
@@ -33,19 +33,21 @@ from tests.support.screens import settle, text_of
 from tests.support.shared_folders import fill_once
 
 VALIDATION = (0.28, 0.36, 0.33)
-"""Hit@50 of a golden run's validation items: the second epoch is the best; held-out items have 0.25, 0.30, 0.35."""
+"""Hit@50 of a golden run's validation items: the second epoch is the best. Held-out items have
+0.25, 0.30, 0.35."""
 WIDTHS = [(60, 20), (80, 24), (120, 40)]
 
 
 @pytest.fixture(scope="session")
 def chosen_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a finished run without a leak `chosen` of three epochs with validation, on the demo set."""
+    """Return a home with the finished run `chosen`: the demo set, three epochs, validation."""
 
     def make(home: Path) -> None:
         shutil.copytree(shared_home, home, dirs_exist_ok=True)
         result = run_cli(
-            "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3", "--dataset", "demo", "--home",
-            str(home), "--name", "chosen", "--json", "--threads", "1",
+            "train", "--preset", "d2l", "--validation", "--no-exclude-heldout", "--epochs", "3",
+            "--dataset", "demo", "--home", str(home), "--name", "chosen", "--json",
+            "--threads", "1",
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
         (home / "summary.json").write_text(result.stdout)
@@ -260,7 +262,8 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
                 size[0] < 100 or len(below) <= chart.outer_size.width - 4
             )
         notice = text_of(app, "#notice")
-        assert "held-out items unseen" in notice and "by validation" in notice and len(notice) <= size[0] - 2
+        assert "held-out items unseen" in notice and "by validation" in notice
+        assert len(notice) <= size[0] - 2
         assert screen.query_one("#notice").has_class("-quiet")
 
 
@@ -331,7 +334,9 @@ def test_the_panel_has_both_columns_every_setting_and_the_protocol(own_home: Pat
     for name in Settings.__struct_fields__:
         assert name in shown
     assert (
-        "ranked among 96 to 99 items" in shown and "including held-out" in shown and "second latest" in shown
+        "ranked among 96 to 99 items" in shown
+        and "including held-out" in shown
+        and "second latest" in shown
     )
     assert max(map(len, shown.partition("off:")[0].splitlines())) <= 33, "as wide as the panel"
     old = make_run(own_home, "finished", name="old")
@@ -374,9 +379,9 @@ def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
     )
     assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, optimistic"
     assert fitting(("long", "s"), 0) == "s"
-    assert "best by validation 0.3600" in legend(snapshot, False) and "optimistic by its negatives" in legend(
-        snapshot, True
-    )
+    assert "best by validation 0.3600" in legend(
+        snapshot, False
+    ) and "optimistic by its negatives" in legend(snapshot, True)
     assert legend(old, True).endswith("highest: optimistic")
 
 
@@ -545,5 +550,6 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
 
 def test_of_two_models_the_optimistic_one_is_marked() -> None:
     leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
-    assert [mark.plain for mark in optimism_marks(leaky, clean)] == [" optimistic", " held-out items unseen"]
+    found = [mark.plain for mark in optimism_marks(leaky, clean)]
+    assert found == [" optimistic", " held-out items unseen"]
     assert not any(optimism_marks(leaky, leaky)) and not any(optimism_marks(clean, clean))
