@@ -76,10 +76,11 @@ def _sheet(data: "Dataset", preset: str, settings: "Settings", result: "LeakChec
     from neumf_tui.runs.protocol import make_protocol
     from neumf_tui.training.leak import FALSE_ALARMS
     from neumf_tui.views.sheet import Sheet
+    from neumf_tui.views.sheet_keys import dataset_keys
 
     config = msgspec.to_builtins(settings)
     about = {
-        "dataset": data.label,
+        **dataset_keys(data),
         "fingerprint": data.fingerprint,
         "num_users": data.num_users,
         "num_items": data.num_items,
@@ -100,7 +101,7 @@ def _sheet(data: "Dataset", preset: str, settings: "Settings", result: "LeakChec
         interval = (*found.interval, found.chance, *found.band)
         values = (found.metric, found.value, *interval, found.p, found.verdict)
         rows.append(dict(zip(COLUMNS, values, strict=True)))
-    return Sheet("check-leak", about, "metrics", rows, COLUMNS, ("dataset", "preset"))
+    return Sheet("check-leak", about, "metrics", rows, COLUMNS, ("preset",))
 
 
 def verdict_text(settings: "Settings", result: "LeakCheck") -> str:
@@ -129,11 +130,12 @@ def verdict_text(settings: "Settings", result: "LeakCheck") -> str:
 
 def _print_text(sheet: "Sheet") -> None:
     from neumf_tui.views.output import print_line, print_table
+    from neumf_tui.views.sheet_keys import label_of
 
     about, twins = sheet.about, sheet.about["twins"]
     rounds = about["rounds"]
     print_line(
-        f"check-leak  {about['dataset']} without structure  {about['preset']}  "
+        f"check-leak  {label_of(about)} without structure  {about['preset']}  "
         f"epoch {about['epoch']}  {rounds} round{'s' * (rounds > 1)}"
     )
     print_line(

@@ -26,6 +26,7 @@ def export(
     from neumf_tui.explore import export as columns
     from neumf_tui.runs.reader import read_info
     from neumf_tui.views.column_files import FORMATS, write_columns
+    from neumf_tui.views.sheet_keys import dataset_keys
 
     if what not in columns.WHAT:
         raise UsageError(f"--what {what}: expected one of {', '.join(columns.WHAT)}")
@@ -47,5 +48,5 @@ def export(
         if form != "npz":
             found = columns.embedding_columns(found)
     path = (output or Path(f"{folder.name}-{what}.{form}")).expanduser().absolute()
-    write_columns(found, read_info(folder).dataset.label, path, form)
+    write_columns(found, dataset_keys(read_info(folder).dataset), path, form)
     print(path)

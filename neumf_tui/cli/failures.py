@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neumf_tui.views.sheet import Sheet
 
 _BAR_WIDTH = 60
-COMMON = ("run", "dataset", "epoch", "protocol")
+COMMON = ("run", "dataset", "simulated", "epoch", "protocol")
 """Said once for all parts of the object."""
 
 

@@ -41,10 +41,11 @@ def film(
 def _print_film(sheet: "Sheet") -> None:
     from neumf_tui.text import rank_text
     from neumf_tui.views.output import item_label, print_line, print_table
+    from neumf_tui.views.sheet_keys import label_of
 
     about = sheet.about
     print_line(
-        f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  {item_label(about, '')}"
+        f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  {item_label(about, '')}"
     )
     print_line(
         f"seen by {about['seen_by']:,} of {about['num_users']:,} users, held out for {about['heldout_for']:,}"

@@ -15,13 +15,14 @@ def journey(
     from neumf_tui.text import rank_text
     from neumf_tui.views.journey import journey_sheet
     from neumf_tui.views.output import print_line, print_sheet, print_table
+    from neumf_tui.views.sheet_keys import label_of
 
     users = load_users(folder, home_of(home))
     sheet = journey_sheet(users, users.dataset.user_index(user), read_snapshot(folder))
     if not print_sheet(sheet, form):
         return
     about = sheet.about
-    print_line(f"run {about['run']}  {about['dataset']}  user {user}")
+    print_line(f"run {about['run']}  {label_of(about)}  user {user}")
     if about["heldout"] is None:
         print_line("nothing held out: a single interaction")
         return

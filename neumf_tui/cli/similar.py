@@ -53,9 +53,10 @@ def similar(
 def _print_similar(sheet: "Sheet", films: bool) -> None:
     from neumf_tui.explore.neighbours import CLOSE
     from neumf_tui.views.output import item_label, print_line, print_table
+    from neumf_tui.views.sheet_keys import label_of
 
     about = sheet.about
-    head = f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}  "
+    head = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  "
     if films:
         print_line(f"{head}{item_label(about, '')}  seen by {about['seen_by']:,}")
     else:

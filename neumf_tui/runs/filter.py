@@ -30,7 +30,8 @@ def _holds(part: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     if part.startswith("-") and len(part) > 1:
         return not _holds(part[1:], facts, settings)
     if not (match := _COMPARISON.fullmatch(part)):
-        return any(part in str(facts[key]).casefold() for key in _SEARCHED)
+        words = [str(facts[key]).casefold() for key in _SEARCHED]
+        return any(part in word for word in (*words, "simulated" if facts.get("simulated") else ""))
     name, symbol, wanted = match.groups()
     name = _ABBREVIATIONS.get(name, name)
     value = settings[name] if name in settings else facts.get(name)

@@ -9,6 +9,7 @@ from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.runs.protocol import PROTOCOL
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
+from neumf_tui.views.sheet_keys import dataset_keys, label_of
 
 if TYPE_CHECKING:
     from neumf_tui.baselines.compute import BaselineOutcome
@@ -35,7 +36,7 @@ def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> S
             row = baseline_row(outcome.result)
         rows.append(row | {"note": outcome.note})
     about = {
-        "dataset": data.label,
+        **dataset_keys(data),
         "fingerprint": data.fingerprint,
         "num_users": next((o.result.heldout.num_users for o in outcomes if o.result), None),
         "protocol": PROTOCOL,
@@ -61,7 +62,7 @@ def baseline_row(result: KeptBaseline) -> Row:
 def print_baselines(sheet: Sheet) -> None:
     """Print the sheet of `baselines_sheet` for people."""
     print_line(
-        f"{sheet.about['dataset']}  {sheet.about['num_users'] or 0:,} users with a held-out item"
+        f"{label_of(sheet.about)}  {sheet.about['num_users'] or 0:,} users with a held-out item"
     )
     numbers = ("val. Hit@50", "val. AUC", "s")
     table = []

@@ -1,6 +1,8 @@
 """Files of columns for other programs: CSV, Parquet and numpy's npz."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +12,16 @@ from neumf_tui.views.sheet import write_new
 FORMATS = ("csv", "parquet", "npz")
 
 
-def write_columns(columns: Columns, label: str, path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all, with the dataset's `label` in it.
+def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: str) -> None:
+    """Write a new file in one of FORMATS, whole or not at all, that starts with the keys of `about`.
 
     Raises UsageError, NeumfTuiError as `write_new`.
     """
     size = 0 if form == "npz" else len(next(iter(columns.values())))
-    columns = {"dataset": np.full(size, label) if size else np.array(label), **columns}
+    stamp = {
+        key: np.full(size, value) if size else np.array(value) for key, value in about.items()
+    }
+    columns = stamp | columns
     write_new(path, lambda scratch: _write(columns, scratch, form))
 
 

@@ -38,7 +38,7 @@ def compare_person_sheet(
     }
     rows = [_row(dataset, c, row) for row in range(len(c.a.items))[:top]]
     name = f"compare-{c.label_a}-{c.label_b}-{person.file_stem}"
-    stamp = ("dataset", "a", "b", who_stamp(person.who))
+    stamp = ("a", "b", who_stamp(person.who))
     return Sheet(name, about, "places", rows, tuple(rows[0]), stamp)
 
 

@@ -70,7 +70,7 @@ def compare_all_sheet(
         for row in (range(len(c.users)) if rows is None else rows.tolist())
     ]
     name = f"compare-{c.a.label}-{c.b.label}"
-    return Sheet(name, about, "users", table, COLUMNS, ("dataset", "a", "b"))
+    return Sheet(name, about, "users", table, COLUMNS, ("a", "b"))
 
 
 def verdict(comparison: AllComparison) -> str:

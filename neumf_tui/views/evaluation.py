@@ -16,6 +16,7 @@ from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.views.baselines import baseline_row, metric_cells, print_in_parts
 from neumf_tui.views.output import print_line, print_metrics, say
 from neumf_tui.views.person import model_line
+from neumf_tui.views.sheet_keys import dataset_keys
 
 WARNING = (
     "sampled metrics can put models in another order than the full ranking does, even on average "
@@ -31,7 +32,7 @@ def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str,
     sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {
         "run": ranker.info.name,
-        "dataset": ranker.dataset.label,
+        **dataset_keys(ranker.dataset),
         "epoch": ranker.epoch,
         "standing": describe_epoch(ranker.folder, ranker.epoch),
         "metrics": found.metrics,
@@ -77,7 +78,7 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
 def _print_baselines(result: Mapping[str, Any]) -> None:
     rows = result["baselines"]
     if not rows:
-        name = shlex.quote(result["dataset"].removesuffix(" (simulated)"))
+        name = shlex.quote(result["dataset"])
         print_line(
             f"baselines: none kept; `neumf-tui baselines --dataset {name}` computes them "
             "(--data-dir as for train)"

@@ -46,4 +46,4 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
         for place, user in enumerate(found.best[:count].tolist(), start=1)
     ]
     name = f"item-{data.catalogue.item_ids[item]}-users"
-    return Sheet(name, about, "users", rows, COLUMNS, ("dataset", "item_id"))
+    return Sheet(name, about, "users", rows, COLUMNS, ("item_id",))

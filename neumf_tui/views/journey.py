@@ -8,6 +8,7 @@ from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.views.sheet import Sheet
+from neumf_tui.views.sheet_keys import dataset_keys
 
 COLUMNS = ("epoch", "rank", "hit@50", "loss")
 
@@ -22,7 +23,7 @@ def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
     }
     about = {
         "run": users.info.name,
-        "dataset": dataset.label,
+        **dataset_keys(dataset),
         "protocol": protocol_of(users.info),
         "user": dataset.user_ids[user],
         "heldout": heldout if item >= 0 else None,
@@ -37,6 +38,4 @@ def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
         }
         for epoch, rank, loss in zip(found.epochs, found.ranks, found.losses, strict=True)
     ]
-    return Sheet(
-        f"user-{about['user']}-epochs", about, "epochs", rows, COLUMNS, ("dataset", "user")
-    )
+    return Sheet(f"user-{about['user']}-epochs", about, "epochs", rows, COLUMNS, ("user",))

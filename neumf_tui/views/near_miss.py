@@ -35,4 +35,4 @@ def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | No
             change = {"rank_without": rank, "change": rank - left_out.base}
             rows.append(item_keys(dataset, int(left_out.items[row])) | change)
     name = f"{ranking.person.file_stem}-near-miss"
-    return Sheet(name, about, "history", rows, COLUMNS, ("dataset", "user"))
+    return Sheet(name, about, "history", rows, COLUMNS, ("user",))

@@ -23,7 +23,7 @@ def similar_items_sheet(ranker: Ranker, item: int, count: int) -> Sheet:
     about = model_keys(ranker.info, ranker.epoch) | cells(item)
     name = f"item-{data.catalogue.item_ids[item]}-neighbours"
     found = similar_items(ranker, item, count)
-    return _sheet(name, about, found, cells, ITEM_COLUMNS, ("dataset", "item_id"))
+    return _sheet(name, about, found, cells, ITEM_COLUMNS, ("item_id",))
 
 
 def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
@@ -37,7 +37,7 @@ def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
     about["history_size"] = len(person.history)
     name = f"{person.file_stem}-neighbours"
     found = similar_users(ranker, who, count)
-    return _sheet(name, about, found, cells, USER_COLUMNS, ("dataset", who_stamp(who)))
+    return _sheet(name, about, found, cells, USER_COLUMNS, (who_stamp(who),))
 
 
 def _sheet(

@@ -12,7 +12,7 @@ from neumf_tui.runs.protocol import protocol_line
 from neumf_tui.text import rank_text
 from neumf_tui.views.output import print_line, print_sheet, print_table
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import item_keys, model_keys, who_keys, who_stamp
+from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
 
 
 def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
 def model_line(about: Mapping[str, Any]) -> str:
     """Return run, dataset and epoch of a sheet of one person, and what chose the epoch."""
     what = f" ({about['standing']})" if about["standing"] else ""
-    return f"run {about['run']}  {about['dataset']}  epoch {about['epoch']}{what}"
+    return f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}{what}"
 
 
 def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
@@ -75,7 +75,7 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
             "mlp": ranking.mlp_mean,
         },
     }
-    stamp = ("dataset", who_stamp(person.who))
+    stamp = (who_stamp(person.who),)
     return Sheet(f"{person.file_stem}-ranking", about, "items", rows, tuple(rows[0]), stamp)
 
 
@@ -104,7 +104,7 @@ def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
         for item, time in zip(person.history.tolist(), times, strict=True)
     ]
     columns = ("item_id", "title", "year", "genres", "time", "seen_by")
-    stamp, name = ("dataset", who_stamp(person.who)), f"{person.file_stem}-history"
+    stamp, name = (who_stamp(person.who),), f"{person.file_stem}-history"
     return Sheet(name, about_ranking(ranker, ranking), "history", rows, columns, stamp)
 
 

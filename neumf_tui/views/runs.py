@@ -7,6 +7,7 @@ from typing import Any
 from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean, clock
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
+from neumf_tui.views.sheet_keys import label_of
 
 BEST_NOTE = (
     "best: held-out Hit@50 at the epoch that validation chose; without validation the highest one, "
@@ -37,7 +38,7 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["reason"]:
         progress += f": {facts['reason']}"
     lines = [
-        f"{name}  {facts['dataset']}  {facts['preset']}  {device}",
+        f"{name}  {label_of(facts)}  {facts['preset']}  {device}",
         f"  {state:<8} {progress}",
     ]
     if facts["best_epoch"] is not None:
@@ -70,7 +71,7 @@ def _hit_text(facts: Mapping[str, Any]) -> str:
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the object of `train_summary` as text."""
     print_line(
-        f"run {summary['run']}  {summary['dataset']}  {summary['preset']}  {summary['state']}  "
+        f"run {summary['run']}  {label_of(summary)}  {summary['preset']}  {summary['state']}  "
         f"epoch {summary['epochs']}"
     )
     if summary["reason"]:
@@ -107,7 +108,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         (
             run["run"],
             run["state"],
-            run["dataset"],
+            label_of(run),
             run["preset"],
             f"{run['epoch']}/{run['epochs']}",
             _metric(run["hit@50"]),

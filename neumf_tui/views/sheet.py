@@ -29,8 +29,8 @@ class Sheet:
     rows: Sequence[Row]
     columns: tuple[str, ...]
     """Keys of each row; a table without rows has them, too."""
-    stamp: tuple[str, ...] = ("dataset",)
-    """Keys of `about` that each row starts with in a file that has no `about`."""
+    stamp: tuple[str, ...] = ()
+    """More keys of `about`, after `dataset` and `simulated`, that start each row of a table."""
 
     @property
     def stem(self) -> str:
@@ -46,11 +46,11 @@ class Sheet:
 
     @property
     def header(self) -> tuple[str, ...]:
-        return (*self.stamp, *self.columns)
+        return ("dataset", "simulated", *self.stamp, *self.columns)
 
     def flat(self) -> list[list[Any]]:
         """Return rows with the stamp before them."""
-        stamp = [self.about[key] for key in self.stamp]
+        stamp = [self.about[key] for key in ("dataset", "simulated", *self.stamp)]
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
     def text(self, separator: str = ",", limit: int | None = None) -> str:

@@ -1,24 +1,38 @@
 """The keys that sheets of several views share."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from neumf_tui.data.dataset import Dataset
-from neumf_tui.explore.guests import Who
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.text import dataset_label
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
+    from neumf_tui.explore.guests import Who
+
+
+def dataset_keys(data: "Dataset | DatasetRef") -> dict[str, Any]:
+    """Return the keys that name a dataset."""
+    return {"dataset": data.name, "simulated": data.simulated}
+
+
+def label_of(keys: Mapping[str, Any]) -> str:
+    """Return the label of the dataset that `dataset_keys` name."""
+    return dataset_label(keys["dataset"], keys["simulated"])
 
 
 def model_keys(info: RunInfo, epoch: int) -> dict[str, Any]:
     """Return the keys that say which model a sheet is about."""
     return {
         "run": info.name,
-        "dataset": info.dataset.label,
+        **dataset_keys(info.dataset),
         "epoch": epoch,
         "protocol": protocol_of(info),
     }
 
 
-def item_keys(dataset: Dataset, item: int) -> dict[str, Any]:
+def item_keys(dataset: "Dataset", item: int) -> dict[str, Any]:
     """Return the keys that name an item."""
     catalogue = dataset.catalogue
     return {
@@ -28,13 +42,13 @@ def item_keys(dataset: Dataset, item: int) -> dict[str, Any]:
     }
 
 
-def who_keys(dataset: Dataset, who: Who) -> dict[str, str | None]:
+def who_keys(dataset: "Dataset", who: "Who") -> dict[str, str | None]:
     """Return the keys that name a person; exactly one of `user` and `guest` is not None."""
     if isinstance(who, int):
         return {"user": dataset.user_ids[who], "guest": None}
     return {"user": None, "guest": who.name}
 
 
-def who_stamp(who: Who) -> str:
+def who_stamp(who: "Who") -> str:
     """Return which key of `who_keys` names the person."""
     return "user" if isinstance(who, int) else "guest"

@@ -39,4 +39,4 @@ def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
         for factor in explanation.factors
     ]
     name = f"{ranking.person.file_stem}-why-{ids[explanation.item]}"
-    return Sheet(name, about, "factors", rows, COLUMNS, ("dataset", "user", "guest"))
+    return Sheet(name, about, "factors", rows, COLUMNS, ("user", "guest"))

@@ -407,7 +407,7 @@ def test_the_command_in_its_three_forms(inside: Cli, own_home: Path) -> None:
     assert first.returncode == 0, first.stderr
     shown = json.loads(first.stdout)
     assert (
-        shown["dataset"] == "demo (simulated)"
+        (shown["dataset"], shown["simulated"]) == ("demo", True)
         and shown["num_users"] == 700
         and shown["protocol"]["candidates"]
     )

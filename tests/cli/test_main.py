@@ -16,7 +16,7 @@ from tests.support.commands import Cli
 from tests.support.rating_files import HOSTILE, ratings_100k, write_100k
 
 TRAIN_KEYS = {
-    "run", "run_dir", "dataset", "num_users", "num_items", "num_train", "preset", "config", "epochs", "train_loss", "metrics",
+    "run", "run_dir", "dataset", "simulated", "num_users", "num_items", "num_train", "preset", "config", "epochs", "train_loss", "metrics",
     "popularity", "hit@50_ci", "protocol", "seconds", "examples_per_second", "device", "seed", "state",
     "reason", "metrics_epoch", "chosen_by", "last", "validation", "popularity_validation",
 }  # fmt: skip
@@ -101,7 +101,7 @@ def test_train_json(cli: Cli, with_demo: Path) -> None:
     assert summary.keys() == TRAIN_KEYS
     assert summary["metrics"].keys() == summary["popularity"].keys() == METRIC_KEYS
     assert summary["config"]["mlp_layers"] == [8, 4] and summary["state"] == "finished"
-    assert summary["dataset"] == "demo (simulated)"
+    assert (summary["dataset"], summary["simulated"]) == ("demo", True)
     assert summary["protocol"].keys() == PROTOCOL_KEYS
     assert (summary["metrics_epoch"], summary["chosen_by"], summary["validation"]) == (
         2,
@@ -132,6 +132,21 @@ def test_rank_in_its_three_forms(inside: Cli, trained: Path) -> None:
     assert [row["heldout"] for row in rows].count("True") == 1
     text = inside("rank", "sim-007", "--top", "5").stdout
     assert "simulated" in text and shown["items"][4]["title"] in text and "\x1b" not in text
+
+
+def test_json_names_the_dataset_and_says_that_it_is_simulated(inside: Cli, trained: Path) -> None:
+    """Labels such as "demo (simulated)" are for people only."""
+    for command in (
+        ("status", "--json"), ("runs", "--json"), ("evaluate", "--json"),
+        ("rank", "sim-007", "--json"), ("why", "sim-007", "--json"), ("journey", "sim-007", "--json"),
+        ("near-miss", "sim-007", "--margin-only", "--json"), ("similar", "--user", "sim-007", "--json"),
+        ("failures", "--json"), ("compare", "trained@2", "trained@10", "--json"),
+        ("recommend", "--likes", "Alien; Blade Runner; Brazil", "--json"),
+    ):  # fmt: skip
+        shown = json.loads(inside(*command).stdout)
+        (shown,) = shown if isinstance(shown, list) else [shown]
+        assert (shown["dataset"], shown["simulated"]) == ("demo", True), command
+    assert "demo (simulated)" in inside("status").stdout
 
 
 def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
@@ -333,7 +348,7 @@ def test_a_resume_that_is_refused_loses_nothing(inside: Cli, trained: Path) -> N
 def test_output_cut_short_by_its_reader(trained: Path) -> None:
     command = f"{sys.executable} -m neumf_tui rank sim-001 --top all --csv | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-    assert result.stdout.startswith("dataset,user,rank") and result.stderr == ""
+    assert result.stdout.startswith("dataset,simulated,user,rank") and result.stderr == ""
 
 
 def test_every_command_has_help_with_an_example(cli: Cli, inside: Cli) -> None:

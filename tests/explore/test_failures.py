@@ -613,7 +613,7 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
             "gain",
         )
     )
-    assert whole["dataset"] == "demo (simulated)" and whole["epoch"] == 10
+    assert (whole["dataset"], whole["simulated"]) == ("demo", True) and whole["epoch"] == 10
     assert whole["users"] == failures_sheet(found, found.order("gain"), "gain").rows
     assert whole["cohorts"] == cohorts_sheet(found, make_cohorts(found)).rows
     lists = measure_coverage(Ranker(trained, own_home))
@@ -622,7 +622,7 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
     assert whole["catalogue"] == {
         key: value
         for key, value in sheet.items()
-        if key not in ("run", "dataset", "epoch", "protocol")
+        if key not in ("run", "dataset", "simulated", "epoch", "protocol")
     }
     assert sum(part["count"] for part in whole["spread"]) == whole["num_users"] == 700
     hits = [row["rank"] <= 50 for row in whole["users"]]
@@ -630,14 +630,14 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
         "num_below_popularity"
     ] == sum(row["gain"] < 0 for row in whole["users"])
     assert set(json.loads(ask("trained", "--json", "--epoch", "2"))) == {
-        "run", "dataset", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci",
+        "run", "dataset", "simulated", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci",
         "popularity_hit@50", "median_rank",
         "num_below_popularity", "by", "spread", "users", "cohorts",
     }  # fmt: skip
     table = ask("trained", "--csv", "--top", "3").splitlines()
-    assert table[0].startswith("dataset,user,rank,") and len(table) == 4
+    assert table[0].startswith("dataset,simulated,user,rank,") and len(table) == 4
     assert table[1].startswith(
-        f"demo (simulated),{users.dataset.user_ids[found.order('rank')[0]]},"
+        f"demo,True,{users.dataset.user_ids[found.order('rank')[0]]},"
     )
     text = ask("trained", "--top", "2", "--catalogue", "--users")
     worst = int(found.order("rank")[0])

@@ -123,14 +123,18 @@ def test_similar_users_and_guests(ranker: Ranker, own_home: Path) -> None:
     assert (sheet.about["user"], sheet.about["guest"], sheet.stamp) == (
         data.user_ids[3],
         None,
-        ("dataset", "user"),
+        ("user",),
     )
     guest = Guest("anna", tuple(data.catalogue.item_ids[item] for item in data.history(3).tolist()))
     of_guest = similar_users_sheet(ranker, guest, 700)
     assert len(of_guest.rows) == data.num_users, (
         "a guest is none of the users, so all of them may be near"
     )
-    assert of_guest.about["guest"] == "anna" and of_guest.header[:2] == ("dataset", "guest")
+    assert of_guest.about["guest"] == "anna" and of_guest.header[:3] == (
+        "dataset",
+        "simulated",
+        "guest",
+    )
 
 
 def test_a_kind_without_neighbours_leaves_its_cells_empty(ranker: Ranker) -> None:

@@ -321,7 +321,7 @@ async def test_copy_and_write(
         await pilot.press("y")
         await settle(pilot)
         copied = (own_home / "clipboard.txt").read_text().splitlines()
-        assert copied[0].split("\t")[:4] == ["dataset", "user", "rank", "item_id"]
+        assert copied[0].split("\t")[:4] == ["dataset", "simulated", "user", "rank"]
         assert len(copied) == 1 + len(explorer(app).ranking.items), "all of it in the file"  # type: ignore[union-attr]
         assert any("the first 200 of" in note.message for note in app._notifications)
         for name in ("a.csv", "a.json", "a.parquet", "a.svg"):

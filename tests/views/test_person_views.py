@@ -167,7 +167,11 @@ def test_commands_print_the_same_numbers(trained: Path, inside: Cli) -> None:
         csv.DictReader(io.StringIO(inside("rank", "sim-021", "--by", "mlp", "--csv").stdout))
     )
     assert [float(row["mlp"]) for row in rows] == [row["mlp"] for row in said["items"][:10]]
-    assert rows[0]["dataset"] == "demo (simulated)" and rows[0]["user"] == "sim-021"
+    assert (
+        rows[0]["dataset"] == "demo"
+        and rows[0]["simulated"] == "True"
+        and rows[0]["user"] == "sim-021"
+    )
 
     then = json.loads(inside("rank", "sim-021", "--epoch", "3", "--json").stdout)
     assert (
@@ -273,7 +277,8 @@ def test_export_is_what_the_run_holds(
                     else pyarrow.parquet.read_table(path)
                 )
                 tables[what, form] = {name: table[name].to_numpy() for name in table.column_names}
-                assert set(tables[what, form].pop("dataset")) == {"demo (simulated)"}
+                assert set(tables[what, form].pop("dataset")) == {"demo"}
+                assert {str(one) for one in tables[what, form].pop("simulated")} == {"True"}
     for form in ("csv", "parquet", "npz"):
         ranks = tables["ranks", form]
         for epoch in (1, FULL):
@@ -290,7 +295,7 @@ def test_export_is_what_the_run_holds(
             ]
             np.testing.assert_allclose(top["score"][mine], ranking.scores[:5], rtol=1e-5)
     whole, flat = tables["embeddings", "npz"], tables["embeddings", "parquet"]
-    assert str(whole["dataset"]) == "demo (simulated)"
+    assert str(whole["dataset"]) == "demo" and bool(whole["simulated"])
     np.testing.assert_array_equal(whole["item_mlp"], ranker.model.item_mlp.weight.numpy())
     np.testing.assert_array_equal(
         flat["v3"][flat["table"] == "user_gmf"], ranker.model.user_gmf.weight.numpy()[:, 3]

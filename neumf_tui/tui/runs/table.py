@@ -8,6 +8,7 @@ from rich.style import Style
 from neumf_tui.runs.run_list import RunRow
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.sheet_keys import label_of
 
 COLUMNS = (
     Column("", 1),
@@ -54,7 +55,7 @@ class RunTable(Table):
             "●" if run.folder in self.pinned else "",
             run.folder.name,
             run.state,
-            facts["dataset"],
+            label_of(facts),
             facts["preset"],
             f"{facts['epoch']}/{facts['epochs']}",
             f"{best.metrics['hit@50']:.4f}" if best else "–",
