@@ -18,9 +18,7 @@ def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: 
     Raises UsageError, NeumfTuiError as `write_new`.
     """
     size = 0 if form == "npz" else len(next(iter(columns.values())))
-    stamp = {
-        key: np.full(size, value) if size else np.array(value) for key, value in about.items()
-    }
+    stamp = {key: np.full(size, value) if size else np.array(value) for key, value in about.items()}
     columns = stamp | columns
     write_new(path, lambda scratch: _write(columns, scratch, form))
 
