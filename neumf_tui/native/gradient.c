@@ -280,28 +280,23 @@ static void *place_array(char *memory, size_t *used, int64_t count, size_t size)
     return here;
 }
 
+#define PLACE(name, count, type) w->name = place_array(memory, &used, count, sizeof(type))
+
 /* Divides `memory`, or null, among the arrays of `w`; returns the bytes needed. */
 static size_t lay_out(work *w, char *memory, int64_t widest) {
     size_t used = 0;
-    w->user = place_array(memory, &used, w->both, sizeof(lanes));
-    w->user_back = place_array(memory, &used, w->both, sizeof(lanes));
-    w->user_first = place_array(memory, &used, w->first, sizeof(lanes));
-    w->user_first_back = place_array(memory, &used, w->first, sizeof(lanes));
-    w->item = place_array(memory, &used, w->gathered * w->both, sizeof(lanes));
-    w->item_back = place_array(memory, &used, w->both, sizeof(lanes));
-    w->hidden = place_array(memory, &used, w->count * w->units, sizeof(lanes));
-    w->gmf = place_array(memory, &used, w->count, sizeof(lanes));
-    w->gmf_delta = place_array(memory, &used, w->count, sizeof(lanes));
-    w->mlp = place_array(memory, &used, w->count, sizeof(lanes));
-    w->mlp_delta = place_array(memory, &used, w->count, sizeof(lanes));
-    w->back = place_array(memory, &used, widest, sizeof(lanes));
-    w->spare = place_array(memory, &used, widest, sizeof(lanes));
-    w->rows = place_array(memory, &used, LANES * w->both, sizeof(float));
-    w->weighted = place_array(memory, &used, w->shared * (w->both / 2), sizeof(float));
-    w->item_first = place_array(memory, &used, w->shared * w->first, sizeof(float));
-    w->sums = place_array(memory, &used, w->learned - w->base, sizeof(vector));
-    w->shared_gmf = place_array(memory, &used, w->shared * (w->both / 2), sizeof(vector));
-    w->shared_first = place_array(memory, &used, w->shared * w->first, sizeof(vector));
+    PLACE(user, w->both, lanes), PLACE(user_back, w->both, lanes);
+    PLACE(user_first, w->first, lanes), PLACE(user_first_back, w->first, lanes);
+    PLACE(item, w->gathered * w->both, lanes), PLACE(item_back, w->both, lanes);
+    PLACE(hidden, w->count * w->units, lanes);
+    PLACE(gmf, w->count, lanes), PLACE(gmf_delta, w->count, lanes);
+    PLACE(mlp, w->count, lanes), PLACE(mlp_delta, w->count, lanes);
+    PLACE(back, widest, lanes), PLACE(spare, widest, lanes);
+    PLACE(rows, LANES * w->both, float);
+    PLACE(weighted, w->shared * (w->both / 2), float), PLACE(item_first, w->shared * w->first, float);
+    PLACE(sums, w->learned - w->base, vector);
+    PLACE(shared_gmf, w->shared * (w->both / 2), vector);
+    PLACE(shared_first, w->shared * w->first, vector);
     return used;
 }
 

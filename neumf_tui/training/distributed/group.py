@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import UsageError
 from neumf_tui.training.distributed.torchrun import Worker, WorkerMessage
 
-if TYPE_CHECKING:
-    from torch.distributed import ProcessGroup
-    from torch.distributed.distributed_c10d import Store
+if TYPE_CHECKING:  # some builds of torch have no distributed training
+    from torch.distributed.distributed_c10d import ProcessGroup, Store
 
 T = TypeVar("T")
 _FAILURE, _ROUND = "failed", "neumf-tui/round"
@@ -104,8 +104,6 @@ class DistributedGroup(Group):
     """
 
     def __init__(self, rank: int, size: int, local_size: int, store: "Store") -> None:
-        import torch.distributed as dist
-
         self.rank, self.size, self.local_size = rank, size, local_size
         # A connection of its own: that of the group may be waiting for others.
         self._store: Store = store.clone()  # type: ignore[attr-defined]
@@ -114,22 +112,16 @@ class DistributedGroup(Group):
         self._gpus: ProcessGroup | None = None
 
     def all_reduce(self, tensor: Tensor) -> None:
-        import torch.distributed as dist
-
         if tensor.is_cuda and self._gpus is None:
             self._gpus = dist.new_group(backend="nccl", timeout=TIMEOUT)
         dist.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
 
     def broadcast(self, value: T) -> T:
-        import torch.distributed as dist
-
         box = [value]
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]
 
     def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor | None:
-        import torch.distributed as dist
-
         own = rows.detach().cpu().contiguous()
         if self.rank:
             if len(own):
@@ -158,8 +150,6 @@ class DistributedGroup(Group):
         return None
 
     def leave(self) -> None:
-        import torch.distributed as dist
-
         dist.destroy_process_group()
 
 

@@ -12,6 +12,10 @@ RESTART = 75
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 """Time for the loop to end by itself after another process has failed."""
+_NUMBERS = (
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE",
+    "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,11 @@ class WorkerMessage(NamedTuple):
 
 def current_worker(environment: Mapping[str, str] = os.environ) -> Worker | None:
     """Return this process's place among the others; None if torchrun did not start it."""
-    names = (
-        "RANK",
-        "WORLD_SIZE",
-        "LOCAL_RANK",
-        "LOCAL_WORLD_SIZE",
-        "TORCHELASTIC_RESTART_COUNT",
-        "TORCHELASTIC_MAX_RESTARTS",
-    )
-    if not all(name in environment for name in (*names, "TORCHELASTIC_RUN_ID")):
+    if not all(name in environment for name in (*_NUMBERS, "TORCHELASTIC_RUN_ID")):
         return None
     job = environment["TORCHELASTIC_RUN_ID"]
     rank, size, local_rank, local_size, restarts, max_restarts = (
-        int(environment[name]) for name in names
+        int(environment[name]) for name in _NUMBERS
     )
     job = "" if job == "none" else job
     return Worker(rank, size, local_rank, local_size, restarts, max_restarts, job)
