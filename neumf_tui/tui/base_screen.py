@@ -30,7 +30,8 @@ class BaseScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asker = Asker(self, self.show_problem)
+        asker = Asker(self, self.show_problem)
+        self.ask, self.drop, self.waiting = asker.ask, asker.drop, asker.waiting
         self._changes = count()
         self._polls: list[Poll] = []
 
@@ -53,22 +54,6 @@ class BaseScreen(Screen[None]):
         self.app.exit()
 
     # Work in threads.
-
-    def ask(
-        self,
-        kind: str,
-        work: Callable[[Cancelled], T],
-        then: Callable[[T], None],
-        failed: Callable[[str], None] | None = None,
-    ) -> None:
-        """See `Asker.ask`."""
-        self._asker.ask(kind, work, then, failed)
-
-    def drop(self, kind: str) -> None:
-        self._asker.drop(kind)
-
-    def waiting(self, kind: str) -> bool:
-        return self._asker.waiting(kind)
 
     def change(self, action: Callable[[], object], done: str = "") -> None:
         """Change a run or a file in a thread; then tell `done`, or what `action` returns.
@@ -117,8 +102,8 @@ class BaseScreen(Screen[None]):
     def confirm(self, question: str, yes: str, action: Callable[[], object]) -> None:
         """Do `action` if the person chooses `yes`, the verb that stands in the dialog."""
 
-        def answer(sure: bool | None) -> None:
-            if sure:
+        def answer(choice: str | None) -> None:
+            if choice == "yes":
                 action()
 
         self.app.push_screen(ConfirmDialog(question, yes), answer)

@@ -4,129 +4,85 @@ Every colour is one of the 256, also those that Textual would blend and the term
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from textual.theme import BUILTIN_THEMES, Theme
 
-DARK = Theme(
-    name="neumf-dark",
-    dark=True,
-    primary="#5fafff",
-    secondary="#87afd7",
-    accent="#d787ff",
-    foreground="#dadada",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#303030",
-    success="#5fd787",
-    warning="#ffaf5f",
-    error="#ff5f5f",
-    variables={
-        "foreground-darken-3": "#585858",
-        "foreground-muted": "#9e9e9e",
-        "primary-muted": "#4e4e4e",
-        "text": "#dadada",
-        "text-muted": "#9e9e9e",
-        "text-disabled": "#6c6c6c",
-        "text-primary": "#87d7ff",
-        "text-secondary": "#afafff",
-        "text-accent": "#d7afff",
-        "text-success": "#87d787",
-        "text-warning": "#ffaf5f",
-        "text-error": "#ff8787",
-        "border": "#5fafff",
-        "border-blurred": "#4e4e4e",
-        "block-cursor-background": "#5fafff",
-        "block-cursor-foreground": "#121212",
-        "block-cursor-text-style": "none",
-        "footer-background": "#303030",
-        "footer-key-foreground": "#ffaf5f",
-        "footer-description-foreground": "#dadada",
-        "scrollbar": "#4e4e4e",
-        "scrollbar-background": "#1c1c1c",
-        "input-cursor-background": "#dadada",
-        "input-selection-background": "#005f87",
-    },
-)
-LIGHT = Theme(
-    name="neumf-light",
-    dark=False,
-    primary="#005faf",
-    secondary="#5f5faf",
-    accent="#870087",
-    foreground="#303030",
-    background="#eeeeee",
-    surface="#e4e4e4",
-    panel="#d0d0d0",
-    success="#008700",
-    warning="#af5f00",
-    error="#d70000",
-    variables={
-        "foreground-darken-3": "#a8a8a8",
-        "foreground-muted": "#626262",
-        "primary-muted": "#b2b2b2",
-        "text": "#303030",
-        "text-muted": "#626262",
-        "text-disabled": "#9e9e9e",
-        "text-primary": "#005faf",
-        "text-secondary": "#5f5faf",
-        "text-accent": "#870087",
-        "text-success": "#008700",
-        "text-warning": "#af5f00",
-        "text-error": "#d70000",
-        "border": "#005faf",
-        "border-blurred": "#b2b2b2",
-        "block-cursor-background": "#005faf",
-        "block-cursor-foreground": "#eeeeee",
-        "block-cursor-text-style": "none",
-        "footer-background": "#d0d0d0",
-        "footer-key-foreground": "#af5f00",
-        "footer-description-foreground": "#303030",
-        "scrollbar": "#b2b2b2",
-        "scrollbar-background": "#e4e4e4",
-        "input-cursor-background": "#303030",
-        "input-selection-background": "#afd7ff",
-    },
-)
+# Dark and light.
+COLOURS = {
+    "primary": ("#5fafff", "#005faf"),
+    "secondary": ("#87afd7", "#5f5faf"),
+    "accent": ("#d787ff", "#870087"),
+    "foreground": ("#dadada", "#303030"),
+    "background": ("#121212", "#eeeeee"),
+    "surface": ("#1c1c1c", "#e4e4e4"),
+    "panel": ("#303030", "#d0d0d0"),
+    "success": ("#5fd787", "#008700"),
+    "warning": ("#ffaf5f", "#af5f00"),
+    "error": ("#ff5f5f", "#d70000"),
+}
+VARIABLES = {
+    "foreground-darken-3": ("#585858", "#a8a8a8"),
+    "foreground-muted": ("#9e9e9e", "#626262"),
+    "primary-muted": ("#4e4e4e", "#b2b2b2"),
+    "text": ("#dadada", "#303030"),
+    "text-muted": ("#9e9e9e", "#626262"),
+    "text-disabled": ("#6c6c6c", "#9e9e9e"),
+    "text-primary": ("#87d7ff", "#005faf"),
+    "text-secondary": ("#afafff", "#5f5faf"),
+    "text-accent": ("#d7afff", "#870087"),
+    "text-success": ("#87d787", "#008700"),
+    "text-warning": ("#ffaf5f", "#af5f00"),
+    "text-error": ("#ff8787", "#d70000"),
+    "border": ("#5fafff", "#005faf"),
+    "border-blurred": ("#4e4e4e", "#b2b2b2"),
+    "block-cursor-background": ("#5fafff", "#005faf"),
+    "block-cursor-foreground": ("#121212", "#eeeeee"),
+    "block-cursor-text-style": ("none", "none"),
+    "footer-background": ("#303030", "#d0d0d0"),
+    "footer-key-foreground": ("#ffaf5f", "#af5f00"),
+    "footer-description-foreground": ("#dadada", "#303030"),
+    "scrollbar": ("#4e4e4e", "#b2b2b2"),
+    "scrollbar-background": ("#1c1c1c", "#e4e4e4"),
+    "input-cursor-background": ("#dadada", "#303030"),
+    "input-selection-background": ("#005f87", "#afd7ff"),
+}
+# The terminal's own 16 colours; faint borders differ from bold ones.
+ANSI_VARIABLES = {
+    "primary-muted": "ansi_bright_black",
+    "border": "ansi_blue",
+    "border-blurred": "ansi_bright_black",
+    "foreground-darken-3": "ansi_bright_black",
+    "text-muted": "ansi_default",
+    "text-primary": "ansi_cyan",
+    "text-secondary": "ansi_blue",
+    "text-accent": "ansi_magenta",
+    "text-success": "ansi_green",
+    "text-warning": "ansi_yellow",
+    "text-error": "ansi_red",
+    "scrollbar": "ansi_bright_black",
+    "scrollbar-background": "ansi_default",
+}
 
 
-def _ansi(name: str, base: Theme, faint: str) -> Theme:
-    """Return a theme of the terminal's own 16 colours, with a faint one for borders."""
+def _theme(name: str, column: int) -> Theme:
     return Theme(
-        name=name,
-        ansi=True,
-        dark=base.dark,
-        primary=base.primary,
-        secondary=base.secondary,
-        accent="ansi_magenta",
-        foreground=base.foreground,
-        background=base.background,
-        surface=base.surface,
-        panel=base.panel,
-        boost=base.boost,
-        success=base.success,
-        warning="ansi_yellow",
-        error=base.error,
-        variables=base.variables
-        | {
-            "primary-muted": faint,
-            "border": "ansi_blue",
-            "border-blurred": faint,
-            "foreground-darken-3": faint,
-            "text-muted": "ansi_default",
-            "text-primary": "ansi_cyan",
-            "text-secondary": "ansi_blue",
-            "text-accent": "ansi_magenta",
-            "text-success": "ansi_green",
-            "text-warning": "ansi_yellow",
-            "text-error": "ansi_red",
-            "scrollbar": faint,
-            "scrollbar-background": "ansi_default",
-        },
+        name,
+        dark=column == 0,
+        variables={name: pair[column] for name, pair in VARIABLES.items()},
+        **{name: pair[column] for name, pair in COLOURS.items()},  # type: ignore[arg-type]
     )
 
 
-ANSI_DARK = _ansi("neumf-ansi-dark", BUILTIN_THEMES["ansi-dark"], "ansi_bright_black")
-ANSI_LIGHT = _ansi("neumf-ansi-light", BUILTIN_THEMES["ansi-light"], "ansi_bright_black")
+def _ansi_theme(name: str, base: Theme) -> Theme:
+    variables = base.variables | ANSI_VARIABLES
+    accents = {"accent": "ansi_magenta", "warning": "ansi_yellow"}
+    return replace(base, name=name, ansi=True, variables=variables, **accents)  # type: ignore[arg-type]
+
+
+DARK, LIGHT = _theme("neumf-dark", 0), _theme("neumf-light", 1)
+ANSI_DARK = _ansi_theme("neumf-ansi-dark", BUILTIN_THEMES["ansi-dark"])
+ANSI_LIGHT = _ansi_theme("neumf-ansi-light", BUILTIN_THEMES["ansi-light"])
 THEMES = (DARK, LIGHT, ANSI_DARK, ANSI_LIGHT)
 
 

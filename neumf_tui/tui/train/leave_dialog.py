@@ -2,18 +2,13 @@
 
 from typing import ClassVar
 
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from neumf_tui.tui.keys import bindings, shown
+from neumf_tui.tui.widgets.dialogs import ChoiceDialog
 
 
-class LeaveDialog(ModalScreen[str]):
+class LeaveDialog(ChoiceDialog):
     """Ends with `leave`, `stop` or `stay`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(
@@ -23,15 +18,10 @@ class LeaveDialog(ModalScreen[str]):
         shown("escape,q", "dismiss('stay')", "Cancel", key_id="stay"),
     )
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static("The run is still training.")
-            yield OptionList(
-                Option("Quit and keep it training (l)", id="leave"),
-                Option("Save a checkpoint, stop it and quit (s)", id="stop"),
-                Option("Cancel (Esc)", id="stay"),
-            )
-
-    @on(OptionList.OptionSelected)
-    def choose(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_id)
+    def __init__(self) -> None:
+        options = {
+            "leave": "Quit and keep it training (l)",
+            "stop": "Save a checkpoint, stop it and quit (s)",
+            "stay": "Cancel (Esc)",
+        }
+        super().__init__("The run is still training.", options)

@@ -1,6 +1,6 @@
-"""Small dialogs: confirm an action, and edit a line of text."""
+"""Small dialogs: choose an option, confirm an action, edit a line of text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual import on
@@ -14,29 +14,37 @@ from textual.widgets.option_list import Option
 from neumf_tui.tui.keys import bindings, shown
 
 
-class ConfirmDialog(ModalScreen[bool]):
-    """Ends with True if the person confirms; the option chosen at first is Cancel."""
+class ChoiceDialog(ModalScreen[str]):
+    """Ends with the id of the option that was chosen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(
-        "confirm",
-        shown("y", "dismiss(True)", "Yes", key_id="yes"),
-        shown("escape,n,q", "dismiss(False)", "Cancel", key_id="no"),
-    )
-
-    def __init__(self, question: str, yes: str) -> None:
-        """`yes` is the verb of what is confirmed, such as "Delete"."""
+    def __init__(self, question: str, options: Mapping[str, str]) -> None:
+        """`options` are texts by id."""
         super().__init__()
-        self._question, self._yes = question, yes
+        self._question, self._options = question, options
 
     def compose(self) -> ComposeResult:
+        options = (Option(text, id=name) for name, text in self._options.items())
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
-            options = Option("Cancel (Esc)", id="no"), Option(f"{self._yes} (y)", id="yes")
             yield OptionList(*options, markup=False)
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_id == "yes")
+        self.dismiss(event.option_id)
+
+
+class ConfirmDialog(ChoiceDialog):
+    """Ends with `yes` or `no`; the option chosen at first is Cancel."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "confirm",
+        shown("y", "dismiss('yes')", "Yes", key_id="yes"),
+        shown("escape,n,q", "dismiss('no')", "Cancel", key_id="no"),
+    )
+
+    def __init__(self, question: str, yes: str) -> None:
+        """`yes` is the verb of what is confirmed, such as "Delete"."""
+        super().__init__(question, {"no": "Cancel (Esc)", "yes": f"{yes} (y)"})
 
 
 class AskDialog(ModalScreen[str | None]):
