@@ -1,6 +1,7 @@
 """The base of the screens with charts: axis, smoothing and scale."""
 
 from rich.text import Text
+from textual import getters
 from textual.widgets import Static
 
 from neumf_tui.tui.base_screen import BaseScreen, Poll
@@ -12,6 +13,7 @@ class ChartScreen(BaseScreen):
     """A screen with a chart `loss` and others, drawn from what `reader` reads."""
 
     reader: Poll
+    loss = getters.query_one("#loss", CurveChart)
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class ChartScreen(BaseScreen):
     @property
     def controls(self) -> str:
         """The keys of the charts, each with its present setting."""
-        log_y = self.query_one("#loss", CurveChart).log_y
+        log_y = self.loss.log_y
         smooth, scale = "smooth" if self.smooth else "raw", "log" if log_y else "linear"
         return f"x {self.axis}  t {smooth}  y {scale}"
 
@@ -54,7 +56,7 @@ class ChartScreen(BaseScreen):
 
     def action_log_y(self) -> None:
         focused = self.focused
-        chart = focused if isinstance(focused, CurveChart) else self.query_one("#loss", CurveChart)
+        chart = focused if isinstance(focused, CurveChart) else self.loss
         chart.set_log_y(not chart.log_y)
         self.draw_charts()
 

@@ -1,4 +1,4 @@
-"""The screens on a real pseudo-terminal: signals, colours, bytes, stalled readers, redirects, and what is left behind."""
+"""The screens on a pseudo-terminal: signals, colours, bytes, stalled links, redirects, leaving."""
 
 import base64
 import collections
@@ -28,13 +28,13 @@ from tests.support.golden_runs import make_run
 from tests.support.processes import lower_priority
 
 LEFT = {7, 25}
-"""Private modes of a terminal that was left in order: line wrap and the cursor."""
+"""Private modes of a terminal that was left in good order: line wrap and the cursor."""
 BOTH = [signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture
 def running(own_home: Path) -> Iterator[Path]:
-    """A golden run whose trainer lives."""
+    """Return a golden run whose trainer is alive."""
     folder = make_run(own_home, "running")
     with RunWriter(folder):
         yield folder
@@ -59,7 +59,7 @@ def test_a_signal_ends_the_viewer_at_once_and_the_terminal_is_as_before(
             terminal.caught_up()
             assert terminal.modes == LEFT and not terminal.alternate
             assert terminal.stream.rindex("\x1b[?1049l") > terminal.stream.rindex("\x1b[?1049h")
-            # On a busy machine twice: by leaving in order, and by force where that took longer than its grace.
+            # Twice on a busy machine: in good order, and by force if that took too long.
             assert 1 <= terminal.stream.count("\x1b[>") <= terminal.stream.count("\x1b[<u"), (
                 "the keyboard protocol is given back"
             )
@@ -73,7 +73,7 @@ def test_a_signal_ends_the_viewer_at_once_and_the_terminal_is_as_before(
 
 
 def wakings(pid: int) -> int:
-    """How often the threads of a process have gone to sleep so far."""
+    """Return how often the threads of a process have gone to sleep so far."""
     tasks = Path(f"/proc/{pid}/task").glob("*/status")
     found = (
         re.search(r"^voluntary_ctxt_switches:\s+(\d+)", task.read_text(), re.M) for task in tasks
@@ -83,7 +83,7 @@ def wakings(pid: int) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_an_idle_viewer_sleeps(own_home: Path) -> None:
-    """It wakes for the meter of the link each second, and for a look at the run each third one."""
+    """It wakes each second to measure the link, and each fifth one to look at the run."""
     make_run(own_home, "finished")
     with viewer("attach", own_session=True) as terminal:
         terminal.wait_text("golden", "● finished", "q Quit")
@@ -94,7 +94,7 @@ def test_an_idle_viewer_sleeps(own_home: Path) -> None:
 
 
 def fill(terminal: Terminal) -> None:
-    """Stop reading, and have so much sent that nothing more can be."""
+    """Stop reading, and let the viewer send until the link is full."""
     terminal.stall()
 
     def full() -> bool:
@@ -171,13 +171,10 @@ def test_a_growing_run_costs_less_than_two_kilobytes_a_second(
         rates = {}
         for name, terminal in terminals.items():
             rates[name], sizes = (terminal.count - before[name]) / 10, refreshes(terminal, since)
-            print(
-                f"{name}: {rates[name]:.0f} B/s, {len(sizes) / 10:.1f} refreshes/s of {sum(sizes) / len(sizes):.0f} B"
-            )
+            count, mean = len(sizes) / 10, sum(sizes) / len(sizes)
+            print(f"{name}: {rates[name]:.0f} B/s, {count:.1f} refreshes/s of {mean:.0f} B")
             assert 50 < rates[name] <= 2_000
-            assert len(sizes) / 10 <= (1.5 if "low" in name else 2.5), (
-                "two refreshes a second, or one"
-            )
+            assert count <= (1.5 if "low" in name else 2.5), "two refreshes a second, or one"
         assert rates["low bandwidth"] < rates["256 colours"]
         assert rates["low bandwidth by key"] < 1.3 * rates["low bandwidth"], (
             "the same, however it is turned on"
@@ -302,7 +299,7 @@ def test_the_last_word_is_a_card_in_the_scrollback(running: Path) -> None:
 
 
 def bells(text: str) -> int:
-    """Those that ring; others end an operating system command."""
+    """Return the bells that ring; others end an operating system command."""
     return re.sub(r"\x1b\][^\a\x1b]*\a", "", text).count("\a")
 
 
@@ -347,7 +344,7 @@ def test_copied_to_the_clipboard_and_to_a_file(own_home: Path) -> None:
 
 
 def shell(command: str, **options: object) -> Terminal:
-    """A shell command in a terminal; `neumf-tui` in it is the one that is tested."""
+    """Run a shell command in a terminal, with the tested `neumf-tui`."""
     line = command.replace("neumf-tui", f"{shlex.quote(sys.executable)} -m neumf_tui")
     return Terminal(["/bin/sh", "-c", line], **options)  # type: ignore[arg-type]
 
@@ -406,7 +403,7 @@ LINK = re.compile(r" *[\d.]+ KB/s")
 
 
 def still(terminal: Terminal) -> list[list[pyte.screens.Char]]:
-    """The cells, without the bytes a second: looking changes them."""
+    """Return the cells without the link's rate, which changes at each look."""
     rows = terminal.cells
     if link := LINK.search("".join(cell.data for cell in rows[0])):
         rows[0] = rows[0][: link.start()] + rows[0][link.end() :]
@@ -414,7 +411,7 @@ def still(terminal: Terminal) -> list[list[pyte.screens.Char]]:
 
 
 def redrawn_alike(terminal: Terminal) -> None:
-    """Everything drawn anew is what was shown already."""
+    """Check that drawing everything again changes nothing."""
     terminal.settle()
     before, count = still(terminal), terminal.count
     terminal.send("\x0c")
@@ -456,7 +453,7 @@ ONE_TRAINER = pytest.mark.xdist_group("live")
 
 @pytest.fixture(scope="module")
 def live(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A trainer on the demo set that would go on for hours; its run."""
+    """Return the run of a trainer that would go on for hours."""
     home = tmp_path_factory.mktemp("live") / "home"
     shutil.copytree(shared_home, home)
     args = (
@@ -494,7 +491,7 @@ def step(live: Path) -> int:
 
 
 def goes_on(live: Path) -> None:
-    """It is being trained at this very moment."""
+    """Check that the run makes progress."""
     before = step(live)
     wait_for(lambda: step(live) > before, "another step")
     assert read_status(live).state == "running"

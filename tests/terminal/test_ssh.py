@@ -1,4 +1,4 @@
-"""Over a real SSH connection that breaks: the training goes on, no viewer stays behind, and the next one shows it again."""
+"""A breaking SSH connection: training goes on, no viewer stays, and the next one shows the run."""
 
 import contextlib
 import os
@@ -70,8 +70,9 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
     shutil.copy(folder / "user.pub", folder / "authorized_keys")
     port = _free_port()
     settings = {
-        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "AuthorizedKeysFile": folder / "authorized_keys",
-        "PidFile": folder / "pid", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no", "PrintMotd": "no",
+        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized_keys", "PidFile": folder / "pid",
+        "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no", "PrintMotd": "no",
         "PermitRootLogin": "prohibit-password", "MaxStartups": "100",
     }  # fmt: skip
     (folder / "sshd_config").write_text(
@@ -80,8 +81,9 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
     log = folder / "log"
     process = subprocess.Popen([server, "-D", "-f", str(folder / "sshd_config"), "-E", str(log)])
     client = [
-        "ssh", "-F", "none", "-p", str(port), "-i", str(folder / "user"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-        "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "LogLevel=ERROR",
+        "ssh", "-F", "none", "-p", str(port), "-i", str(folder / "user"),
+        "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
+        "-o", f"UserKnownHostsFile={folder / 'known'}", "-o", "LogLevel=ERROR",
         f"{_user()}@127.0.0.1",
     ]  # fmt: skip
     try:
@@ -92,9 +94,8 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
             [*client, "true"], capture_output=True, text=True, check=False, timeout=LIMIT
         )
         if tried.returncode:
-            pytest.skip(
-                f"no connection to a server of one's own here: {tried.stderr.strip()} {log.read_text()[-500:]}"
-            )
+            why = f"{tried.stderr.strip()} {log.read_text()[-500:]}"
+            pytest.skip(f"no connection to an SSH server of this test: {why}")
         yield client
     finally:
         process.terminate()
@@ -182,9 +183,8 @@ def test_a_connection_that_breaks_ten_times_leaves_the_training_untouched(
             ),
             "progress",
         )
-    print(
-        f"the trainer was alive after {alive_after} of {BREAKS} breaks, at epoch {read_status(folder).epoch} of {EPOCHS}"
-    )
+    epoch = read_status(folder).epoch
+    print(f"alive after {alive_after} of {BREAKS} breaks, at epoch {epoch} of {EPOCHS}")
     assert alive_after >= BREAKS - 2
     wait_for(lambda: read_status(folder).state == "finished", "the end", 300)
     with connect("attach", "over-ssh") as terminal:

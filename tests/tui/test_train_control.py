@@ -86,7 +86,7 @@ async def test_two_viewers_see_the_same(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as one:
         await one.press("p")
         await until(lambda: screen_of(one).status.state == "paused", one)
-    # Two apps cannot share an event loop's context, so the second comes after the first, as after a dropped line.
+    # One after the other, because two apps cannot share an event loop's context.
     async with watching(live, own_home) as two:
         assert (
             "paused" in text_of(two.app, "#head")

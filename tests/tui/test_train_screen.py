@@ -1,4 +1,4 @@
-"""The screens on golden run directories and on a trained run: messages, then state, then pictures."""
+"""The train screen on golden run directories and on a trained run."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 async def test_nothing_polls_for_a_screen_that_is_covered(
     trained: Path, own_home: Path, reads: list[Path]
 ) -> None:
-    """The copy of the run lives, so that the train screen reads it twice a second while it is seen."""
+    """The trainer is alive, so the train screen reads the run twice a second while it is seen."""
     app = NeumfApp(trained, own_home, "train")
     (trained / "status.json").write_bytes(
         msgspec.json.encode(msgspec.structs.replace(read_status(trained), state="running"))

@@ -1,4 +1,4 @@
-"""Pictures of every state of the train and runs screens, at four widths, with what must be on them said in words as well."""
+"""Pictures of the train and runs screens in all states, at four sizes, and what must be on them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(
     version("textual") != "8.2.8", reason="the pictures are those of Textual 8.2.8"
 )
 READING = HostReading(
-    gpu=None, gpu_note="no NVIDIA GPU here", cpu_percent=97.0, cpu_cores=2, trainer_memory=2**29, memory_used=2**31,
+    gpu=None, gpu_note="no NVIDIA GPU here", cpu_percent=97.0, cpu_cores=2,
+    trainer_memory=2**29, memory_used=2**31,
     memory_total=2**34, load=1.0, disk_free=2**36, disk_total=2**38,
 )  # fmt: skip
 

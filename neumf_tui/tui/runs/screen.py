@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -52,6 +52,9 @@ class RunsScreen(ChartScreen):
         shown("q", "leave", "Quit", "Leave this screen"),
     )
 
+    table = getters.query_one(RunTable)
+    filter_line = getters.query_one("#runs-filter", Input)
+
     def __init__(self, home: Path) -> None:
         super().__init__()
         self.home = home
@@ -88,7 +91,7 @@ class RunsScreen(ChartScreen):
             self.query_one(f"#{name}").border_title = title
         chosen_by = "best: by validation (valid.); without it the highest, which is optimistic"
         self.query_one("#runs-pane").border_subtitle = chosen_by
-        self.query_one(RunTable).focus()
+        self.table.focus()
         self._draw_head()
 
     # Reading.
@@ -122,7 +125,7 @@ class RunsScreen(ChartScreen):
         kept = [row for row in self.rows if row.kept_by(self._query)]
         at = [i for i, row in enumerate(kept) if chosen and row.folder == chosen.folder]
         pinned = {folder: self._colour(number) for number, folder in enumerate(self.pinned)}
-        self.query_one(RunTable).show_runs(kept, pinned, at[0] if at else 0)
+        self.table.show_runs(kept, pinned, at[0] if at else 0)
         # As high as its rows need, within limits: the rest is for the charts.
         height = max(6, min(len(kept) + 4, 2 * self.app.size.height // 5))
         self.query_one("#runs-pane").styles.height = height
@@ -178,8 +181,7 @@ class RunsScreen(ChartScreen):
         if now == self._drawn_charts:
             return
         self._drawn_charts = now
-        loss = loss_plot(runs, self.axis, self.smooth)
-        self.query_one("#loss", CurveChart).show(loss, self.controls)
+        self.loss.show(loss_plot(runs, self.axis, self.smooth), self.controls)
         for name, key in (("hit", "hit@50"), ("auc", "auc")):
             self.query_one(f"#{name}", CurveChart).show(metric_plot(runs, self.axis, key))
         legend = self.query_one("#legend", Static)
@@ -210,7 +212,7 @@ class RunsScreen(ChartScreen):
     @property
     def chosen(self) -> RunRow | None:
         """The run under the cursor."""
-        return self.query_one(RunTable).chosen
+        return self.table.chosen
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in ("stop", "resume", "open", "pin", "rename", "delete", "explore"):
@@ -301,9 +303,8 @@ class RunsScreen(ChartScreen):
         self.confirm(f"Delete {folder.name} with all its checkpoints?", "Delete", delete)
 
     def action_filter(self) -> None:
-        line = self.query_one("#runs-filter", Input)
-        line.add_class("-shown")
-        line.focus()
+        self.filter_line.add_class("-shown")
+        self.filter_line.focus()
 
     @on(Input.Changed, "#runs-filter")
     def filter_runs(self, event: Input.Changed) -> None:
@@ -312,15 +313,14 @@ class RunsScreen(ChartScreen):
 
     @on(Input.Submitted, "#runs-filter")
     def end_filter(self) -> None:
-        self.query_one(RunTable).focus()
+        self.table.focus()
 
     def end_aside(self) -> bool:
         if super().end_aside():
             return True
-        line = self.query_one("#runs-filter", Input)
-        if self.maximized is not None or not line.has_class("-shown"):
+        if self.maximized is not None or not self.filter_line.has_class("-shown"):
             return False
-        line.value = ""
-        line.remove_class("-shown")
-        self.query_one(RunTable).focus()
+        self.filter_line.value = ""
+        self.filter_line.remove_class("-shown")
+        self.table.focus()
         return True

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -79,6 +80,8 @@ class TrainScreen(ChartScreen):
         hidden("escape", "back", "Back", "Stop reading values, end full screen, or leave"),
         shown("q", "leave", "Quit", "Quit; the training can go on"),
     )  # fmt: skip
+
+    log_pane = getters.query_one(RunLog)
 
     def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
@@ -217,7 +220,7 @@ class TrainScreen(ChartScreen):
             self._lines_at, self._lines_state = now, state
             self._draw_lines()
         self._draw_host()
-        self.query_one(RunLog).show(self.snapshot, state)
+        self.log_pane.show(self.snapshot, state)
         if charts:
             self.draw_charts()
             self._draw_epoch()
@@ -237,11 +240,10 @@ class TrainScreen(ChartScreen):
     def draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
         narrow = self.has_class("-narrow")
-        loss = self.query_one("#loss", CurveChart)
         missing = int((snapshot.points.losses != snapshot.points.losses).sum())
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
-        loss.border_title = f"{now}  {missing} not finite" if missing else now
-        loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
+        self.loss.border_title = f"{now}  {missing} not finite" if missing else now
+        self.loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
         for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
             chart = self.query_one(f"#{name}", CurveChart)
             # The narrow layout has no lower border, so its text goes up. The other has corners.
@@ -283,7 +285,7 @@ class TrainScreen(ChartScreen):
         self.call_after_refresh(self._draw)
 
     def _wrap_log(self) -> None:
-        self.query_one(RunLog).wrap_again(self.snapshot)
+        self.log_pane.wrap_again(self.snapshot)
 
     # Keys. The trainer's answer to a request shows in every window that watches it.
 
@@ -386,7 +388,7 @@ class TrainScreen(ChartScreen):
 
     def action_pane(self, pane: str) -> None:
         if pane == "charts":
-            self.query_one("#loss").focus()
+            self.loss.focus()
         else:
             toggle_pane(self, pane)
             self.call_after_refresh(self._draw)
