@@ -247,7 +247,7 @@ def test_no_more_colours_than_the_terminal_has(own_home: Path, command: str) -> 
         wait_screens(*screens)
         for screen, (env, options, wanted) in zip(screens, COLOURS, strict=True):
             assert max(colours(screen.stream)) == wanted, (env, colours(screen.stream))
-            # Asked for, whatever a busy machine has made of it since: low bandwidth switches itself on where output backs up.
+            # At the start; on a busy machine low bandwidth may have turned itself on since.
             assert ("\x1b[?1003h" in screen.stream) != ("--low-bandwidth" in options), (
                 "no mouse with low bandwidth"
             )
@@ -608,9 +608,8 @@ def test_a_stalled_viewer_costs_the_trainer_nothing(live: Path) -> None:
         before = terminal.cpu_seconds()
         stalled = steps()
         spent = (terminal.cpu_seconds() - before) / seconds
-        print(
-            f"steps a second: {alone:.0f} alone, {stalled:.0f} beside a stalled viewer, ratio {stalled / alone:.2f}"
-        )
+        ratio = stalled / alone
+        print(f"steps/s: {alone:.0f} alone, {stalled:.0f} with a stalled viewer, {ratio:.2f}")
         print(f"the stalled viewer took {spent:.1%} of a core")
         assert stalled / alone >= 0.5 and spent < 0.5
         begun = time.monotonic()
