@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Strings(Sequence[str]):
-    """An immutable sequence of strings, equal to any sequence of the same strings."""
+    """An immutable sequence of strings."""
 
     def __init__(self, offsets: NDArray[np.int64], text: NDArray[np.uint8]) -> None:
         """String k is bytes offsets[k]:offsets[k + 1] of `text` (UTF-8), shape (strings + 1,)."""
@@ -44,10 +44,6 @@ class Strings(Sequence[str]):
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
@@ -79,18 +75,6 @@ class Strings(Sequence[str]):
         except ValueError:
             return False
         return True
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(
-            one == two for one, two in zip(self, other, strict=True)
-        )
-
-    __hash__ = None  # type: ignore[assignment] # like a list
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(list(self), dtype=dtype)
 
     def _decoded(self, start: int, stop: int) -> str:
         return self._text[start:stop].tobytes().decode("utf-8")

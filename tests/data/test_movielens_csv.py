@@ -65,7 +65,7 @@ def open_folder(folder: Path, home: Path, name: str = "auto") -> Dataset:
 
 def contents(data: Dataset) -> tuple[object, ...]:
     split = [getattr(data.split, key).tolist() for key in ("users", "items", "times", "heldout")]
-    return (data.fingerprint, data.user_ids, data.catalogue, split)
+    return (data.fingerprint, list(data.user_ids), data.catalogue, split)
 
 
 def test_titles_years_genres_and_ids_are_read(folder: Path) -> None:
