@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,8 @@ class TitleSearch:
         sizes = np.array([len(row) for row in words], dtype=np.int64)
         self._starts = np.concatenate(([0], np.cumsum(sizes)))[:-1]
         self._words = np.array([numbers[word] for row in words for word in row], dtype=np.int32)
-        self._cache: dict[tuple[str, bool], NDArray[np.float64]] = {}
+        # Cached, because while a person types only the last word of the query changes.
+        self._word_scores = lru_cache(_CACHED_WORDS)(self._score_word)
 
     def search(self, query: str, count: int = 50) -> list[int]:
         """Return at most `count` item indices for a partly typed query, best first.
@@ -134,13 +136,8 @@ class TitleSearch:
         has_all = np.all([score > 0 for score in scores], axis=0)
         return np.where(has_all, total / sum(sizes), 0)
 
-    def _word_scores(self, word: str, misspelt: bool) -> NDArray[np.float64]:
-        """Return the score of each item's best match for `word`, shape (num_items,).
-
-        Cached, because while a person types only the last word of the query changes.
-        """
-        if (cached := self._cache.get((word, misspelt))) is not None:
-            return cached
+    def _score_word(self, word: str, misspelt: bool) -> NDArray[np.float64]:
+        """Return the score of each item's best match for `word`, shape (num_items,)."""
         score = self._misspelt(word) if misspelt else np.zeros(len(self._vocabulary))
         inside = [number for number, known in enumerate(self._vocabulary) if word in known]
         score[inside] = _WORD_PART
@@ -148,10 +145,7 @@ class TitleSearch:
         score[first : bisect_left(self._vocabulary, word + _LAST)] = _WORD_START
         if first < len(score) and self._vocabulary[first] == word:
             score[first] = _WORD
-        if len(self._cache) >= _CACHED_WORDS:
-            self._cache.pop(next(iter(self._cache)), None)
         best: NDArray[np.float64] = np.maximum.reduceat(score[self._words], self._starts)
-        self._cache[word, misspelt] = best
         return best
 
     def _misspelt(self, word: str) -> NDArray[np.float64]:
