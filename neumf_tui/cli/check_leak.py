@@ -159,7 +159,7 @@ def _print_text(sheet: "Sheet") -> None:
     header = ("metric", "value", "95 %", "chance", "bounds of chance", "p", "verdict")
     print_table(header, rows, numbers=header[1:-1])
     print_line(
-        f"{about['num_ranks']:,} held-out items; without a leak, some metric leaves its bounds with "
+        f"{about['num_ranks']:,} held-out items; without a leak some metric leaves its bounds with "
         f"probability {about['false_alarms']:.0%} at most"
     )
     print_line("(Bonferroni; hits by the exact Poisson binomial distribution, AUC by the normal)")

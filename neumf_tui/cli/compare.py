@@ -1,4 +1,4 @@
-"""The command that sets two models side by side."""
+"""`compare`: compare two models."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(
-        help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ as `--epoch` of `rank`.",
+        help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ the default of --epoch in `rank`.",
         autocompletion=run_names,
     ),
 ]
 MOVERS = 5
-"""Titles named as the biggest movers."""
+"""Number of items named that enter or leave the top list."""
 
 
 def compare(
@@ -38,24 +38,26 @@ def compare(
     b: Model,
     user: Annotated[
         str | None,
-        typer.Option("--user", help="One user's lists, by id; all users' ranks if left out."),
+        typer.Option(
+            "--user", help="Compare the lists of this user id. [default: the ranks of all users]"
+        ),
     ] = None,
     guest: GuestOption = None,
     top: Annotated[
         str | None,
         typer.Option(
             metavar="K",
-            help="Places, or users by their win, or 'all'. [default: 10; all users with --json and --csv]",
+            help="Number of places or users, or 'all'. [default: 10; all users with --json, --csv]",
         ),
     ] = None,
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """Two models, A and B: one person's lists side by side, or hits won and lost over all users and whether chance would do."""
+    """Compare two models, A and B, for one person or over all users, with significance tests."""
     form = form_of(json, csv)
     everybody = user is None and guest is None
-    # A table is to be looked at; what a program reads of all users is whole.
+    # A table is short for people; programs get all users.
     count = rows_of(top or ("all" if everybody and form != "table" else "10"), "rows")
     if user is not None and guest is not None:
         raise UsageError("--user and --guest: choose one")
@@ -119,7 +121,7 @@ def _all_users(
 
 
 def _print_protocols(sheet: "Sheet") -> None:
-    """One line, or one for each model where they differ."""
+    """Print one line, or one per model if they differ."""
     from neumf_tui.runs.protocol import protocol_line
     from neumf_tui.views.output import print_line
 
@@ -175,11 +177,12 @@ def _one_person(
         return
     about = sheet.about
     print_line(
-        f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  {about['history_size']} watched"
+        f"A {one.label}  B {other.label}  {one.dataset.label}  {found.a.person.label}  "
+        f"{about['history_size']} watched"
     )
     _print_protocols(sheet)
     held = about["heldout"]
-    print_line(f"held out: {held['title']}" if held else "nothing held out")
+    print_line(f"held out: {held['title']}" if held else "no held-out film")
     for line in person_words(found):
         print_line(line)
     for name, movers in (("in", about["entered"]), ("out", about["left"])):

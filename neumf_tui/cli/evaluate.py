@@ -14,21 +14,21 @@ def evaluate(
         bool,
         typer.Option(
             "--sampled",
-            help="Also HR@10 and NDCG@10 among sampled negatives, to compare with older papers; they mislead.",
+            help="Add HR@10 and NDCG@10 among sampled negatives, as in older papers; they mislead.",
         ),
     ] = False,
     sampled_negatives: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Negatives of each user in that; implies --sampled. [default: 99]",
+            help="Sampled negatives per user; implies --sampled. [default: 99]",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Rank every held-out item again with a checkpoint of the run and print the metrics."""
+    """Rank all held-out items with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     from neumf_tui.evaluation.sampled import NEGATIVES
     from neumf_tui.explore.ranker import Ranker

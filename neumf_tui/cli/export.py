@@ -1,4 +1,4 @@
-"""`export`: a whole run's numbers into a file for other programs."""
+"""`export`: write a run's ranks, top lists or embeddings into a file for other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +12,20 @@ from neumf_tui.errors import UsageError
 def export(
     run: Run = None,
     what: Annotated[
-        str, typer.Option(metavar="ranks|top-k|embeddings", help="What is written.")
+        str, typer.Option(metavar="ranks|top-k|embeddings", help="What to write.")
     ] = "ranks",
-    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|npz", help="How.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", metavar="csv|parquet|npz", help="Format of the file.")
+    ] = "csv",
     output: Annotated[
-        Path | None, typer.Option(help="A new file. [default: RUN-WHAT.FORMAT in this folder]")
+        Path | None,
+        typer.Option(help="Path of the new file. [default: RUN-WHAT.FORMAT in this folder]"),
     ] = None,
-    top: Annotated[int, typer.Option(help="Films a user for top-k.")] = 50,
+    top: Annotated[int, typer.Option(help="Films per user in top-k.")] = 50,
     epoch: Epoch = None,
     home: Home = None,
 ) -> None:
-    """Write held-out ranks, everybody's best films, or the embeddings for another program; its path goes to stdout."""
+    """Write held-out ranks, all users' top films or the embeddings to a file and print its path."""
     from neumf_tui.explore import export as columns
     from neumf_tui.runs.reader import read_info
     from neumf_tui.views.column_files import FORMATS, write_columns
@@ -34,7 +37,8 @@ def export(
         raise UsageError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     if what == "ranks" and epoch is not None:
         raise UsageError(
-            "--epoch goes with top-k and embeddings: ranks are written for every evaluated epoch; leave it out"
+            "--epoch: ranks are written for every evaluated epoch; leave it out, or add "
+            "--what top-k or --what embeddings"
         )
     folder, at = run_folder(home, run), home_of(home)
     if what == "ranks":

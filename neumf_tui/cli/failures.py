@@ -1,37 +1,49 @@
-"""`failures`: the text twin of the screen that says who is being failed."""
+"""`failures`: show which users and items the model serves badly."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, form_of, home_of, rows_of, run_folder
+from neumf_tui.cli.options import (
+    Csv,
+    Epoch,
+    Home,
+    Json,
+    Run,
+    TopFilms,
+    form_of,
+    home_of,
+    rows_of,
+    run_folder,
+)
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.cohorts import Cohort
-    from neumf_tui.explore.coverage import Coverage
+    from collections.abc import Callable
+    from pathlib import Path
+
     from neumf_tui.explore.failures import Failures
     from neumf_tui.views.sheet import Sheet
 
 _BAR_WIDTH = 60
 COMMON = ("run", "dataset", "simulated", "epoch", "protocol")
-"""Said once for all parts of the object."""
+"""Keys that the JSON object has once for all its parts."""
 
 
 def failures(
     run: Run = None,
     epoch: Epoch = None,
     users: Annotated[
-        bool, typer.Option("--users", help="How ranks are spread, and the users.")
+        bool, typer.Option("--users", help="Show the distribution of ranks, and the users.")
     ] = False,
     cohorts: Annotated[
-        bool, typer.Option("--cohorts", help="Users by history, popularity, genre and era.")
+        bool, typer.Option("--cohorts", help="Show users by history, popularity, genre and era.")
     ] = False,
     catalogue: Annotated[
         bool,
         typer.Option(
             "--catalogue",
-            help="Coverage, Gini index, and the films in nobody's top 50; scores all users.",
+            help="Show coverage, Gini index and the films in nobody's top 50; scores all users.",
         ),
     ] = False,
     by: Annotated[
@@ -39,19 +51,18 @@ def failures(
         typer.Option(
             "--by",
             metavar="ORDER",
-            help="Of users: rank, gain, history, popularity, age or dataset.",
+            help="Sort users by rank, gain, history, popularity, age or dataset.",
         ),
     ] = "rank",
-    top: Annotated[
-        str, typer.Option(metavar="K", help="Users to show, and films never recommended, or 'all'.")
-    ] = "20",
+    top: TopFilms = "20",
     json: Json = False,
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """Who is being failed: the worst served users and cohorts, beside popularity alone, and the films nobody is recommended.
+    """Show the users and cohorts with the worst ranks, and the films that nobody is recommended.
 
-    Without --users, --cohorts or --catalogue: users and cohorts. With --json one object with the keys asked for.
+    Ranks by popularity alone stand beside them. The default is --users and --cohorts. --json prints
+    one object with the parts that were asked for.
     """
     form = form_of(json, csv)
     rows = rows_of(top, "rows")
@@ -63,129 +74,133 @@ def failures(
     from neumf_tui.explore.failures import ORDERS, failures_at
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.checkpoint import find_rank_epoch
-    from neumf_tui.views.failures import cohorts_sheet, failures_sheet
 
     if by not in ORDERS:
         raise UsageError(f"--by {by}: expected one of {', '.join(ORDERS)}")
     found = load_users(folder, home_of(home))
-    failed = failures_at(found, find_rank_epoch(folder, epoch))
-    sheets: list[Sheet] = []
-    groups: list[Cohort] = []
-    lists: Coverage | None = None
+    parts = Parts(failures_at(found, find_rank_epoch(folder, epoch)))
     if users:
-        sheets.append(failures_sheet(failed, failed.order(by)[:rows], by))
+        parts.add_users(by, rows)
     if cohorts:
-        from neumf_tui.explore.cohorts import make_cohorts
-
-        groups = make_cohorts(failed)
-        sheets.append(cohorts_sheet(failed, groups))
+        parts.add_cohorts()
     if catalogue:
-        from neumf_tui.explore.coverage import measure_coverage
-        from neumf_tui.explore.ranker import Ranker
-        from neumf_tui.views.coverage import coverage_sheet
-
-        lists = measure_coverage(Ranker(folder, home_of(home), str(failed.epoch), found.dataset))
-        assert lists is not None  # nobody cancels it
-        sheets.append(coverage_sheet(lists, rows))
+        parts.add_catalogue(folder, home_of(home), rows)
     if form == "csv":
-        print(sheets[0].text(), end="")
+        print(parts.sheets[0].text(), end="")
     elif form == "json":
-        _print_object(failed, sheets)
+        parts.print_object()
     else:
-        _print_text(failed, sheets, groups, lists)
+        parts.print_text()
 
 
-def _print_object(failed: "Failures", sheets: "list[Sheet]") -> None:
-    """The summary, and under `users`, `cohorts` and `catalogue` what was asked for."""
-    import dataclasses
+class Parts:
+    """The parts of the output that were asked for, as sheets and as functions that print them."""
 
-    from neumf_tui.views.failures import summary
-    from neumf_tui.views.output import print_json
+    def __init__(self, failures: "Failures") -> None:
+        self.failures = failures
+        self.sheets: list[Sheet] = []
+        self._printers: list[Callable[[], None]] = []
 
-    result: dict[str, Any] = summary(failed)
-    for sheet in sheets:
-        if sheet.key == "never":
-            result["catalogue"] = {
-                key: value for key, value in sheet.object.items() if key not in COMMON
-            }
-            continue
-        if sheet.key == "users":
-            result["by"] = sheet.about["by"]
-            result["spread"] = [dataclasses.asdict(one) for one in failed.bins()]
-        result[sheet.key] = list(sheet.rows)
-    print_json(result)
+    def add_users(self, by: str, rows: int | None) -> None:
+        from rich.style import Style
 
+        from neumf_tui.views.failures import SORTS, failures_sheet, user_cells
+        from neumf_tui.views.histogram import histogram
+        from neumf_tui.views.output import print_line, print_table
 
-def _print_text(
-    failed: "Failures", sheets: "list[Sheet]", groups: "list[Cohort]", lists: "Coverage | None"
-) -> None:
-    from rich.style import Style
+        failures, order = self.failures, self.failures.order(by)[:rows]
 
-    from neumf_tui.runs.protocol import protocol_line, protocol_of
-    from neumf_tui.views.coverage import coverage_text
-    from neumf_tui.views.failures import SORTS, cohort_cells, summary_text, user_cells
-    from neumf_tui.views.histogram import histogram
-    from neumf_tui.views.output import print_line, print_table
-
-    about = failed.users.info
-    print_line(f"run {about.name}  {failed.dataset.label}  epoch {failed.epoch}")
-    print_line(f"protocol: {protocol_line(protocol_of(about))}")
-    print_line(summary_text(failed))
-    for sheet in sheets:
-        print()
-        if sheet.key == "users":
-            print(histogram(failed.bins(), _BAR_WIDTH, Style(), Style()).plain)
+        def show() -> None:
+            print(histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain)
             print()
-            print_line(
-                f"{len(sheet.rows):,} of {failed.dataset.num_users:,} users, {SORTS[sheet.about['by']]}"
-            )
-            header = (
-                "user",
-                "held-out film",
-                "rank",
-                "popularity",
-                "gain",
-                "history",
-                "seen by",
-                "age",
-            )
-            order = failed.order(sheet.about["by"])[: len(sheet.rows)]
+            total = failures.dataset.num_users
+            print_line(f"{len(order):,} of {total:,} users, {SORTS[by]}")
+            names = ("held-out film", "rank", "popularity", "gain", "history", "seen by", "age")
+            cells = [user_cells(failures, user) for user in order.tolist()]
+            print_table(("user", *names), cells, numbers=names[1:])
+
+        self._add(failures_sheet(failures, order, by), show)
+
+    def add_cohorts(self) -> None:
+        from neumf_tui.explore.cohorts import make_cohorts
+        from neumf_tui.views.failures import cohort_cells, cohorts_sheet
+        from neumf_tui.views.output import print_line, print_table
+
+        cohorts = make_cohorts(self.failures)
+
+        def show() -> None:
+            header = ("", "kind", "cohort", "users", "Hit@50", "95 %", "popularity", "AUC")
+            table = [cohort_cells(cohort, cohorts[0], 1.0, True) for cohort in cohorts]
             print_table(
-                header, [user_cells(failed, user) for user in order.tolist()], numbers=header[2:]
-            )
-        elif sheet.key == "cohorts":
-            columns = (
-                "",
-                "kind",
-                "cohort",
-                "users",
-                "Hit@50",
-                "95 %",
-                "popularity",
-                "AUC",
-                "95 % of AUC",
-            )
-            table = [cohort_cells(group, groups[0], 1.0, True) for group in groups]
-            print_table(
-                columns,
-                [[*cells[:6], *cells[7:]] for cells in table],
+                (*header, "95 % of AUC"),
+                [[*cells[:6], *cells[7:]] for cells in table],  # without the drawn interval
                 numbers=("users", "Hit@50", "popularity", "AUC"),
             )
-            print_line("▲▼ the whole interval lies above or below all users' Hit@50")
-        elif lists is not None:
-            for line in coverage_text(lists).splitlines():
+            print_line("▲▼ the whole interval is above or below the Hit@50 of all users")
+
+        self._add(cohorts_sheet(self.failures, cohorts), show)
+
+    def add_catalogue(self, folder: "Path", home: "Path", rows: int | None) -> None:
+        from neumf_tui.explore.coverage import measure_coverage
+        from neumf_tui.explore.ranker import Ranker
+        from neumf_tui.views.coverage import coverage_sheet, coverage_text
+        from neumf_tui.views.output import print_line, print_table
+
+        epoch, dataset = str(self.failures.epoch), self.failures.users.dataset
+        coverage = measure_coverage(Ranker(folder, home, epoch, dataset))
+        assert coverage is not None, "it is None only if cancelled"
+        sheet = coverage_sheet(coverage, rows)
+
+        def show() -> None:
+            for line in coverage_text(coverage).splitlines():
                 print_line(line)
             print()
-            print_table(
-                ("never recommended", "year", "genres", "seen by"),
-                [
-                    (
-                        row["title"],
-                        str(row["year"] or ""),
-                        "|".join(row["genres"]),
-                        f"{row['seen_by']:,}",
-                    )
-                    for row in sheet.rows
-                ],
-                numbers=("year", "seen by"),
-            )
+            table = [
+                (
+                    row["title"],
+                    str(row["year"] or ""),
+                    "|".join(row["genres"]),
+                    f"{row['seen_by']:,}",
+                )
+                for row in sheet.rows
+            ]
+            header = ("never recommended", "year", "genres", "seen by")
+            print_table(header, table, numbers=("year", "seen by"))
+
+        self._add(sheet, show)
+
+    def _add(self, sheet: "Sheet", show: "Callable[[], None]") -> None:
+        self.sheets.append(sheet)
+        self._printers.append(show)
+
+    def print_object(self) -> None:
+        """Print the summary with the keys `users`, `cohorts` and `catalogue` of the parts."""
+        import dataclasses
+
+        from neumf_tui.views.failures import summary
+        from neumf_tui.views.output import print_json
+
+        result: dict[str, Any] = summary(self.failures)
+        for sheet in self.sheets:
+            if sheet.key == "never":
+                whole = sheet.object.items()
+                result["catalogue"] = {key: value for key, value in whole if key not in COMMON}
+                continue
+            if sheet.key == "users":
+                result["by"] = sheet.about["by"]
+                result["spread"] = [dataclasses.asdict(one) for one in self.failures.bins()]
+            result[sheet.key] = list(sheet.rows)
+        print_json(result)
+
+    def print_text(self) -> None:
+        from neumf_tui.runs.protocol import protocol_line, protocol_of
+        from neumf_tui.views.failures import summary_text
+        from neumf_tui.views.output import print_line
+
+        info = self.failures.users.info
+        print_line(f"run {info.name}  {info.dataset.label}  epoch {self.failures.epoch}")
+        print_line(f"protocol: {protocol_line(protocol_of(info))}")
+        print_line(summary_text(self.failures))
+        for show in self._printers:
+            print()
+            show()

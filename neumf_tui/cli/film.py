@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 def film(
-    film: Annotated[str, typer.Argument(help="Item id or title.")],
+    item: Annotated[str, typer.Argument(metavar="FILM", help="Item id or title.")],
     everyone: Annotated[
-        bool, typer.Option("--everyone", help="No sample of users, however long it takes.")
+        bool,
+        typer.Option(
+            "--everyone", help="Rank for all users instead of a sample; this can take long."
+        ),
     ] = False,
     run: RunOption = None,
     epoch: Epoch = None,
@@ -23,7 +26,7 @@ def film(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """How a film fares: in how many top 50s it is, how its rank is spread, and for which users it ranks highest."""
+    """Show how a film ranks over all users: top 50s, distribution of ranks, and best users."""
     form = form_of(json, csv)
     ranker = open_ranker(home, run, epoch)
     from neumf_tui.explore.item import MOST_PAIRS, rank_item
@@ -31,33 +34,32 @@ def film(
     from neumf_tui.views.output import print_sheet
 
     found = rank_item(
-        ranker, find_item(ranker.dataset, film), most_pairs=None if everyone else MOST_PAIRS
+        ranker, find_item(ranker.dataset, item), most_pairs=None if everyone else MOST_PAIRS
     )
     sheet = item_sheet(ranker, found, top)
     if print_sheet(sheet, form):
-        _print_film(sheet)
+        _print_text(sheet)
 
 
-def _print_film(sheet: "Sheet") -> None:
+def _print_text(sheet: "Sheet") -> None:
     from neumf_tui.text import rank_text
     from neumf_tui.views.output import item_label, print_line, print_table
     from neumf_tui.views.sheet_keys import label_of
 
     about = sheet.about
     print_line(
-        f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  {item_label(about, '')}"
+        f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  {item_label(about)}"
     )
-    print_line(
-        f"seen by {about['seen_by']:,} of {about['num_users']:,} users, held out for {about['heldout_for']:,}"
-    )
+    users = f"{about['seen_by']:,} of {about['num_users']:,} users"
+    print_line(f"seen by {users}, held out for {about['heldout_for']:,}")
     if about["sampled"]:
-        print_line(f"asked: a random sample of {about['num_asked']:,} users; --everyone asks all")
+        print_line(f"random sample of {about['num_asked']:,} users; --everyone takes all")
     if about["median_rank"] is None:
-        print_line("every user who was asked has seen it: there is nobody to rank it for")
+        print_line("all these users have seen it, so it has no ranks")
         return
     print_line(
-        f"median rank {rank_text(about['median_rank'])}; in {about['top50']:,} top 50s and {about['top10']:,} top 10s, "
-        f"of {about['num_ranked']:,} users who have not seen it"
+        f"median rank {rank_text(about['median_rank'])}; in {about['top50']:,} top 50s and "
+        f"{about['top10']:,} top 10s of {about['num_ranked']:,} users who have not seen it"
     )
     print_table(
         ("ranks", "users"),

@@ -6,7 +6,7 @@ from neumf_tui.cli.options import Csv, Home, Json, RunOption, User, form_of, hom
 def journey(
     user: User, run: RunOption = None, json: Json = False, csv: Csv = False, home: Home = None
 ) -> None:
-    """The rank of a user's held-out film over all epochs, beside the loss."""
+    """Print the rank of a user's held-out film and the loss after each epoch."""
     form = form_of(json, csv)
     folder = run_folder(home, run)
     from neumf_tui.explore.users import load_users
@@ -24,12 +24,11 @@ def journey(
     about = sheet.about
     print_line(f"run {about['run']}  {label_of(about)}  user {user}")
     if about["heldout"] is None:
-        print_line("nothing held out: a single interaction")
+        print_line("no held-out film: the user has a single interaction")
         return
     print_line(f"protocol: {protocol_line(about['protocol'])}")
-    print_line(
-        f"held out: {about['heldout']['title']}; popularity alone {rank_text(about['popularity_rank'])}"
-    )
+    popular = rank_text(about["popularity_rank"])
+    print_line(f"held out: {about['heldout']['title']}; rank by popularity alone {popular}")
     print_table(
         ("epoch", "rank", "hit", "loss"),
         [

@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print."""
+"""The command line: all commands with their examples, and the handling of errors."""
 
 import os
 import sys
@@ -43,8 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train a neural recommender (NeuMF), watch it learn, and see what it does to one person.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 dataset missing or unreadable, 4 run missing or unreadable.",
+    help="Train a neural recommender (NeuMF), watch it learn, and see what it recommends, and why.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 dataset missing or unreadable, "
+    "4 run missing or unreadable.",
 )
 
 
@@ -110,6 +111,6 @@ def main() -> None:
         say(f"neumf-tui: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of stdout is gone (`| head`); nothing more is wanted.
+        # The reader of stdout has closed it (`| head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

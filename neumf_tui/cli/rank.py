@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.lookup import find_person, open_ranker
+from neumf_tui.cli.lookup import check_one_person, find_person, open_ranker
 from neumf_tui.cli.options import (
     Csv,
     Epoch,
@@ -28,9 +28,7 @@ def rank(
     epoch: Epoch = None,
     by: Annotated[
         str,
-        typer.Option(
-            metavar="score|gmf|mlp", help="Order by the score, or by one part of it alone."
-        ),
+        typer.Option(metavar="score|gmf|mlp", help="Sort by the score, or by one part of it."),
     ] = "score",
     raw: Raw = False,
     top: TopFilms = "10",
@@ -38,13 +36,12 @@ def rank(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """One person's ranked films and where the held-out one landed."""
+    """Print one person's ranked films and the rank of the held-out film."""
     form = form_of(json, csv)
     rows = rows_of(top)
     if by not in ("score", "gmf", "mlp"):
         raise UsageError(f"--by {by}: expected score, gmf or mlp")
-    if (user is None) == (guest is None):
-        raise UsageError("name one person: a user's id, or a guest with --guest NAME")
+    check_one_person(user, guest)
     ranker = open_ranker(home, run, epoch)
     check_rows(rows, ranker.dataset.num_items)
     from neumf_tui.views.person import print_ranking, ranking_sheet

@@ -24,9 +24,8 @@ from neumf_tui.errors import UsageError
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
 
-
-STEADY = 3
-"""Number of items from which on the list depends less on each of them."""
+STABLE = 3
+"""Number of liked items from which the list depends less on each single one."""
 
 
 def recommend(
@@ -35,17 +34,17 @@ def recommend(
         typer.Option(
             "--likes",
             metavar="FILMS",
-            help="Item ids or titles, separated by ';'. May be given again.",
+            help="Item ids or titles, separated by ';'; can be repeated.",
         ),
     ],
     save: Annotated[
         str | None,
-        typer.Option("--save", metavar="NAME", help="Keep the person as a guest of this name."),
+        typer.Option("--save", metavar="NAME", help="Save the person as a guest with this name."),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="With --save: in place of a guest of that name.")
+        bool, typer.Option("--replace", help="With --save: replace a guest with that name.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the films drawn for comparison.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the films drawn for comparison.")] = 0,
     run: RunOption = None,
     epoch: Epoch = None,
     raw: Raw = False,
@@ -54,7 +53,7 @@ def recommend(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """The ranked films for somebody who likes these: a pair of vectors made from them, everything else frozen."""
+    """Rank films for a new person who likes the given films; the model does not change."""
     form = form_of(json, csv)
     rows = rows_of(top)
     films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
@@ -63,7 +62,7 @@ def recommend(
             "--likes: expected at least one film, such as --likes 'Alien; Blade Runner'"
         )
     if replace and save is None:
-        raise UsageError("--replace: of which guest? give --save NAME too")
+        raise UsageError("--replace needs --save NAME")
     if save is not None:
         _check_free(home_of(home), save, replace)
     ranker = open_ranker(home, run, epoch)
@@ -75,13 +74,13 @@ def recommend(
     from neumf_tui.views.person import guest_sheet, print_ranking
 
     items = _items_of(data, films)
-    if len(items) < STEADY:
-        say(
-            f"{len(items)} film{'s' if len(items) > 1 else ''}: {STEADY} or more make the list steadier"
-        )
+    if len(items) < STABLE:
+        count = f"{len(items)} film{'s' * (len(items) > 1)}"
+        say(f"{count}: give {STABLE} or more for a more stable list")
     if seed and ranker.by_history:
         say(
-            f"--seed {seed}: {ranker.info.name} makes a person's vectors of their films and draws nothing: it makes no difference"
+            f"--seed {seed}: {ranker.info.name} computes a person's vectors from their films "
+            "without random draws, so it makes no difference"
         )
     guest = Guest(save or UNSAVED, tuple(data.catalogue.item_ids[item] for item in items), seed)
     ranking = ranker.rank(guest)
@@ -98,19 +97,19 @@ def _check_free(home: Path, name: str, replace: bool) -> None:
     check_name(name, "guest")
     if name in guest_names(home) and not replace:
         raise UsageError(
-            f"--save {name}: there is a guest of that name; give another, or --replace"
+            f"--save {name}: a guest with this name exists; give another name, or --replace"
         )
 
 
 def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
-    """Item indices; stderr says what each film was taken as."""
-
+    """Return the indices of the named items; stderr says which ones were guessed."""
     named: dict[int, str] = {}
     for film in films:
         item = find_item(dataset, film)
         if item in named:
             raise UsageError(
-                f"--likes: {named[item]!r} and {film!r} are both {dataset.catalogue.item_title(item)!r}; name each film once"
+                f"--likes: {named[item]!r} and {film!r} are both "
+                f"{dataset.catalogue.item_title(item)!r}; name each film once"
             )
         named[item] = film
     return list(named)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def similar(
-    film: Annotated[str | None, typer.Argument(help="Item id or title.")] = None,
+    item: Annotated[str | None, typer.Argument(metavar="[FILM]", help="Item id or title.")] = None,
     user: Annotated[
-        str | None, typer.Option("--user", help="The users near this user, by id, instead.")
+        str | None, typer.Option("--user", help="Show the users nearest to this user id.")
     ] = None,
     guest: GuestOption = None,
     run: RunOption = None,
@@ -34,23 +34,23 @@ def similar(
     csv: Csv = False,
     home: Home = None,
 ) -> None:
-    """The films nearest to a film by its GMF and by its MLP vector, or the users nearest to a person."""
+    """Show the films nearest to a film, or the users nearest to a person, by GMF and MLP vector."""
     form = form_of(json, csv)
-    if [film, user, guest].count(None) != 2:
+    if [item, user, guest].count(None) != 2:
         raise UsageError("name one of: a film, a user with --user ID, a guest with --guest NAME")
     ranker = open_ranker(home, run, epoch)
     from neumf_tui.views.neighbours import similar_items_sheet, similar_users_sheet
     from neumf_tui.views.output import print_sheet
 
-    if film is not None:
-        sheet = similar_items_sheet(ranker, find_item(ranker.dataset, film), top)
+    if item is not None:
+        sheet = similar_items_sheet(ranker, find_item(ranker.dataset, item), top)
     else:
         sheet = similar_users_sheet(ranker, find_person(ranker, user, guest), top)
     if print_sheet(sheet, form):
-        _print_similar(sheet, film is not None)
+        _print_text(sheet, item is not None)
 
 
-def _print_similar(sheet: "Sheet", films: bool) -> None:
+def _print_text(sheet: "Sheet", films: bool) -> None:
     from neumf_tui.explore.neighbours import CLOSE
     from neumf_tui.views.output import item_label, print_line, print_table
     from neumf_tui.views.sheet_keys import label_of
@@ -58,19 +58,17 @@ def _print_similar(sheet: "Sheet", films: bool) -> None:
     about = sheet.about
     head = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  "
     if films:
-        print_line(f"{head}{item_label(about, '')}  seen by {about['seen_by']:,}")
+        print_line(f"{head}{item_label(about)}  seen by {about['seen_by']:,}")
     else:
         who = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
         print_line(f"{head}{who}  {about['history_size']:,} watched")
     kinds = ("gmf", "mlp")
     for kind in kinds:
         if kind in about["zero_vectors"]:
-            print_line(f"{kind.upper()} vector: zero; it has no direction, and nothing is near")
+            print_line(f"{kind.upper()} vector: zero, so nothing is near it")
         else:
-            what = "films" if films else "users"
-            print_line(
-                f"{kind.upper()} vector: {about[f'{kind}_close']:,} {what} have a cosine of at least {CLOSE}"
-            )
+            close = f"{about[f'{kind}_close']:,} {'films' if films else 'users'}"
+            print_line(f"{kind.upper()} vector: {close} have a cosine of at least {CLOSE}")
 
     def cells(row: dict[str, Any], kind: str) -> tuple[str, ...]:
         if row[f"{kind}_cosine"] is None:

@@ -120,9 +120,8 @@ def train(
                 "leave these flags out"
             )
         raise typer.Exit(_train_with_torchrun(worker, new, changes, home, resume, json))
-    in_training = False
     if resume is None:
-        folder = new.make(where, changes)
+        folder, in_training = new.make(where, changes), False
     else:
         folder = run_folder(home, resume)
         in_training = _reopen(folder, where, changes, on_finish)

@@ -13,7 +13,7 @@ FORMATS = ("csv", "parquet", "npz")
 
 
 def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all, that starts with the keys of `about`.
+    """Write a new file in one of FORMATS, whole or not at all; its first columns are `about`.
 
     Raises UsageError, NeumfTuiError as `write_new`.
     """

@@ -41,9 +41,9 @@ def test_recommend_takes_titles_and_says_as_what(ranker: Ranker, own_home: Path)
         ids[9],
         told["likes"][2]["item_id"],
     ]
-    assert "understood as" in said and "steadier" not in said and len(told["items"]) == 10
+    assert "understood as" in said and "more stable" not in said and len(told["items"]) == 10
     _, said = guest_command("recommend", "--likes", ids[7])
-    assert "1 film: 3 or more make the list steadier" in said
+    assert "1 film: give 3 or more for a more stable list" in said
     table, _ = guest_command("recommend", "--likes", f"{ids[7]};{ids[8]};{ids[9]}", "--top", "4")
     assert "guest new  3 watched" in table and "(simulated)" in table
     sheet = guest_sheet(ranker, ranker.rank(guest_of(ranker, 7, 8, 9)), 4)
@@ -122,7 +122,7 @@ def test_saving_listing_and_deleting(ranker: Ranker, own_home: Path, inside: Cli
     assert titles[5] in guest_command("guests")[0]
     with pytest.raises(RunError, match="no guest 'bob'"):
         guest_command("guests", "--delete", "bob")
-    assert guest_command("guests", "--delete", "anna") == ("", "deleted: guest anna\n")
+    assert guest_command("guests", "--delete", "anna") == ("", "guest anna is deleted\n")
     assert "no guests yet" in guest_command("guests")[0]
 
 
