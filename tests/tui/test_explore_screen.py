@@ -1,4 +1,4 @@
-"""The explore screen on a trained run: what it shows is what the commands print, at any size and under any haste."""
+"""The explore screen of a trained run shows what the commands print, at any size and speed."""
 
 import json
 from pathlib import Path
@@ -494,7 +494,8 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
             command.title.removeprefix("explore: ") for command in app.get_system_commands(screen)
         }
         assert listed >= {
-            "New user", "Failures", "Compare", "Ranking", "History", "Nearest users", "Epochs", "Near miss", "Film", "Find film",
+            "New user", "Failures", "Compare", "Ranking", "History", "Nearest users", "Epochs",
+            "Near miss", "Film", "Find film",
             "Details", "By part", "Epoch", "Best epoch", "Search", "Sort", "Copy", "Write",
         }  # fmt: skip
         for tab in ("history", "nearest", "epochs", "near-miss", "ranking"):

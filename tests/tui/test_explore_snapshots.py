@@ -1,4 +1,7 @@
-"""A picture of each of the explorer's views at three widths, of weights whose scores are exact on every processor."""
+"""A picture of each of the explorer's views at three widths.
+
+The weights are chosen so that all scores are exact on every processor.
+"""
 
 import json
 import shutil
@@ -46,7 +49,10 @@ VIEWS: dict[str, list[str]] = {
 
 @pytest.fixture(scope="session")
 def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with two checkpoints of weights in eighths and quarters: every score is a sum that float32 holds exactly."""
+    """Make a run with two checkpoints whose weights are eighths and quarters.
+
+    Every score is a sum that float32 holds exactly.
+    """
     own = tmp_path_factory.mktemp("exact") / "home"
     shutil.copytree(
         fill_once(tmp_path_factory, "exact-home", lambda home: make_exact(trained_home, home)), own

@@ -1,4 +1,7 @@
-"""Hundreds of keys in any order, as fast as they come: no crash, no worker that hangs, nobody's list under another's name."""
+"""Hundreds of keys in any order, as fast as they come.
+
+Nothing crashes, no worker hangs, and no person's list stands under another person's name.
+"""
 
 import random
 from dataclasses import replace
@@ -23,7 +26,7 @@ KEYS, FEW = 500, 120
 """Keys of each slow test, and of the one that always runs."""
 SIZES = [(60, 20), (80, 24), (120, 40)]
 LEAVING = {"q"}
-"""Keys that leave a screen: not pressed on the explore screen itself, where they would end the app."""
+"""Keys that leave a screen. On the explore screen they would end the app, so they are left out."""
 BARRED = {"ctrl+z", "f1", "question_mark", "ctrl+q", "ctrl+b", "ctrl+l"}
 """Suspends, opens Textual's own help, changes the terminal: not of the explorer."""
 
@@ -45,7 +48,7 @@ def hostile_run(home: Path) -> Path:
 
 
 def all_keys() -> list[str]:
-    """Every key that means something on any of the explorer's screens, and some that are only typed."""
+    """Return every key with a meaning on one of the explorer's screens, and some without one."""
     areas = {"explore", "film", "failures", "compare", "guest", "find-film", "choose-model"}
     bound = {
         key
