@@ -98,7 +98,7 @@ def test_even_rank_is_where_a_hit_is_as_likely_as_not() -> None:
 
 
 def test_it_does_mislead() -> None:
-    """Half of the items at rank 1 and half at 900 is better at 10 than all at 60; sampled, worse."""
+    """Half of the items at rank 1, half at 900: better at 10 than all at 60; sampled, worse."""
     candidates = np.full(100, 1600)
     sharp, blunt = np.tile(ranks_of(1, 900), 50), np.full(100, 60, dtype=np.float32)
     assert (
