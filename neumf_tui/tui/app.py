@@ -105,7 +105,10 @@ class NeumfApp(TerminalApp):
     def navigate(self, wanted: navigation.Navigation) -> None:
         """Open the screen that a screen asks for, unless that screen was left meanwhile."""
         if wanted.asked_by is self.screen:
-            self.open_screen(wanted)
+            try:
+                self.open_screen(wanted)
+            except RunError as error:  # the run was deleted, for instance
+                self.notify(str(error), severity="error", markup=False)
 
     def open_screen(self, wanted: navigation.Navigation) -> None:
         """Open a screen over the present one, or return to the one that is open already."""

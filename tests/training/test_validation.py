@@ -514,7 +514,7 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         assert isinstance(screen, ExploreScreen) and screen.epoch == 1
         assert "(best" in text_of(app, "#run-head") or size[0] == 60
         assert "unseen" in str(screen.query_one("#user-pane").border_subtitle)
-        np.testing.assert_array_equal(screen.list.ranks, screen.users.ranks_at(1))  # type: ignore[union-attr]
+        np.testing.assert_array_equal(screen.user_list.ranks, screen.users.ranks_at(1))  # type: ignore[union-attr]
         await pilot.press("shift+right")
         await settle(pilot)
         assert screen.epoch == 3 and "(best" not in text_of(app, "#run-head")
