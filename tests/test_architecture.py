@@ -1,11 +1,15 @@
-"""What is not loaded, seen in fresh interpreters; static analysis cannot see imports inside functions."""
+"""What a command must not load; static analysis cannot see imports inside functions."""
 
 import subprocess
 import sys
 
 import pytest
 
-INVOKE = "from neumf_tui.cli.main import app\nimport typer.testing\ntyper.testing.CliRunner().invoke(app, [{!r}])"
+INVOKE = (
+    "from neumf_tui.cli.main import app\n"
+    "import typer.testing\n"
+    "typer.testing.CliRunner().invoke(app, [{!r}])"
+)
 CASES = [
     (INVOKE.format("--help"), "torch textual pandas numpy"),
     (INVOKE.format("runs"), "torch textual pandas"),
@@ -44,7 +48,8 @@ CASES = [
         "torch textual pandas typer scipy",
     ),
     (
-        "import neumf_tui.explore.users, neumf_tui.explore.journey, neumf_tui.explore.failures, neumf_tui.explore.compare_users",
+        "import neumf_tui.explore.users, neumf_tui.explore.journey, neumf_tui.explore.failures\n"
+        "import neumf_tui.explore.compare_users",
         "torch textual typer",
     ),
     (

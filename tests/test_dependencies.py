@@ -41,8 +41,6 @@ def test_imports_and_declared_dependencies_agree() -> None:
     owners = packages_distributions()
     # Optional packages may be missing here; then the module's name must be the package's.
     imported = {
-        normal(package)
-        for module in imported_modules()
-        for package in owners.get(module, [module])
+        normal(package) for module in imported_modules() for package in owners.get(module, [module])
     }
     assert imported == declared_packages() - NOT_IMPORTED.keys()

@@ -1,4 +1,4 @@
-"""Host: the GPU by a driver made up, the trainer by real processes, and lines that never cut a number."""
+"""The host panel: a fake GPU driver, real trainer processes, and lines that cut no number."""
 
 import os
 import subprocess
@@ -36,7 +36,8 @@ class FakeNvml(ModuleType):
         self.gpus, self.broken, self.starts, self.ends = gpus, broken, 0, 0
         self.NVMLError = type("NVMLError", (Exception,), {})
         for name in (
-            "NotSupported", "InvalidArgument", "FunctionNotFound", "NoPermission", "LibraryNotFound", "DriverNotLoaded",
+            "NotSupported", "InvalidArgument", "FunctionNotFound", "NoPermission",
+            "LibraryNotFound", "DriverNotLoaded",
             "LibRmVersionMismatch", "GpuIsLost", "NotFound",
         ):  # fmt: skip
             setattr(self, f"NVMLError_{name}", type(f"NVMLError_{name}", (self.NVMLError,), {}))

@@ -1,4 +1,4 @@
-"""Settings: each has a flag that reaches the run; runs that are extended, stopped and resumed, and that end early."""
+"""Every setting has a flag that reaches the run; runs that are extended, stopped or end early."""
 
 import inspect
 import json
@@ -179,7 +179,7 @@ def test_while_paths_learn_apart_their_fusion_is_ranked(data: Dataset, tmp_path:
 def test_a_long_evaluation_shows_how_far_it_is(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the heartbeat, first of the held-out items and then of the validation items; and no more when it is done."""
+    """The heartbeat shows it for held-out items, then for validation items, and not afterwards."""
     monkeypatch.setattr("neumf_tui.training.loop.HEARTBEAT_SECONDS", 0.0)
     told: list[float] = []
     with loop_of(tmp_path / "run", data, epochs=1, validation=True) as loop:
@@ -207,7 +207,7 @@ def test_what_the_trainer_notes_is_a_warning_of_the_run(data: Dataset, tmp_path:
 def test_the_rate_falls_over_all_planned_steps(
     data: Dataset, schedule: str, tmp_path: Path
 ) -> None:
-    """Two epochs of two steps each, and two more that the run is extended by: then it falls over all four."""
+    """Two epochs of two steps, extended by two epochs: then it falls over all four."""
     planned, added = SCHEDULES[schedule]
     changes = {"schedule": schedule, "batch_size": 48, "epochs": 2, "learning_rate": 0.01}
     trainer = make_trainer(data, **changes)

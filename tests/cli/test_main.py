@@ -16,18 +16,21 @@ from tests.support.commands import Cli
 from tests.support.rating_files import HOSTILE, ratings_100k, write_100k
 
 TRAIN_KEYS = {
-    "run", "run_dir", "dataset", "simulated", "num_users", "num_items", "num_train", "preset", "config", "epochs", "train_loss", "metrics",
-    "popularity", "hit@50_ci", "protocol", "seconds", "examples_per_second", "device", "seed", "state",
+    "run", "run_dir", "dataset", "simulated", "num_users", "num_items", "num_train", "preset",
+    "config", "epochs", "train_loss", "metrics",
+    "popularity", "hit@50_ci", "protocol", "seconds", "examples_per_second", "device", "seed",
+    "state",
     "reason", "metrics_epoch", "chosen_by", "last", "validation", "popularity_validation",
 }  # fmt: skip
 PROTOCOL_KEYS = {
-    "split", "candidates", "ties", "num_candidates", "exclude_heldout", "negatives", "validation", "chosen_by", "seed",
+    "split", "candidates", "ties", "num_candidates", "exclude_heldout", "negatives", "validation",
+    "chosen_by", "seed",
 }  # fmt: skip
 METRIC_KEYS = {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}
 
 
 def independent_metrics(home: Path, run: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Metrics from nothing but what `rank --json --top all` prints of each user, beside those of `evaluate --json`."""
+    """Metrics computed from `rank --json --top all` of each user equal those of `evaluate`."""
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.views.evaluation import evaluation_object
     from neumf_tui.views.person import ranking_sheet
@@ -119,7 +122,8 @@ def test_rank_in_its_three_forms(inside: Cli, trained: Path) -> None:
     shown = json.loads(inside("rank", "sim-007", "--json", "--top", "5").stdout)
     assert len(shown["items"]) == 5
     assert shown["items"][0].keys() == {
-        "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred", "gmf_centred", "mlp_centred",
+        "rank", "item_id", "title", "year", "genres", "score", "gmf", "mlp", "score_centred",
+        "gmf_centred", "mlp_centred",
         "seen_by", "heldout",
     }  # fmt: skip
     for item in shown["items"]:
@@ -138,8 +142,9 @@ def test_json_names_the_dataset_and_says_that_it_is_simulated(inside: Cli, train
     """Labels such as "demo (simulated)" are for people only."""
     for command in (
         ("status", "--json"), ("runs", "--json"), ("evaluate", "--json"),
-        ("rank", "sim-007", "--json"), ("why", "sim-007", "--json"), ("journey", "sim-007", "--json"),
-        ("near-miss", "sim-007", "--margin-only", "--json"), ("similar", "--user", "sim-007", "--json"),
+        ("rank", "sim-007", "--json"), ("why", "sim-007", "--json"),
+        ("journey", "sim-007", "--json"), ("near-miss", "sim-007", "--margin-only", "--json"),
+        ("similar", "--user", "sim-007", "--json"),
         ("failures", "--json"), ("compare", "trained@2", "trained@10", "--json"),
         ("recommend", "--likes", "Alien; Blade Runner; Brazil", "--json"),
     ):  # fmt: skip
@@ -353,7 +358,8 @@ def test_output_cut_short_by_its_reader(trained: Path) -> None:
 
 def test_every_command_has_help_with_an_example(cli: Cli, inside: Cli) -> None:
     for command in (
-        "train", "explore", "rank", "evaluate", "runs", "datasets", "attach", "status", "pause", "resume", "checkpoint", "stop",
+        "train", "explore", "rank", "evaluate", "runs", "datasets", "attach", "status", "pause",
+        "resume", "checkpoint", "stop",
         "extend", "pin", "logs", "rename", "delete", "doctor", "config",
     ):  # fmt: skip
         assert "Example: neumf-tui" in inside(command, "--help").stdout

@@ -171,7 +171,7 @@ def test_a_guest_of_another_dataset_is_refused(
 
 
 def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, inside: Cli) -> None:
-    """Who likes one kind of film is given more of it, and is given the other kind by liking that."""
+    """Films of the liked kind rank high, for two kinds of films."""
     args = (
         "--preset",
         "d2l",

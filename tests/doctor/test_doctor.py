@@ -17,6 +17,8 @@ from neumf_tui.doctor.check import Check, Probes
 from neumf_tui.doctor.examine import examine
 from neumf_tui.doctor.report import checks_json, print_checks
 
+CONF, LIB_CONF = "etc/systemd/logind.conf", "usr/lib/systemd/logind.conf"
+KILL = "KillUserProcesses="
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 TMUX = GOOD | {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-1/default,1,0"}
 OPTIONS = {
@@ -147,7 +149,11 @@ def test_colours(
 
 @pytest.mark.parametrize(
     ("rgb", "text"),
-    [(None, "does not answer"), ((253, 246, 227), "light (#fdf6e3)"), ((0, 0, 0), "dark (#000000)")],
+    [
+        (None, "does not answer"),
+        ((253, 246, 227), "light (#fdf6e3)"),
+        ((0, 0, 0), "dark (#000000)"),
+    ],
 )
 def test_background(
     good: Probes, own_home: Path, rgb: tuple[int, int, int] | None, text: str
@@ -370,12 +376,12 @@ OF_THE_USER = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.
     [
         ({}, "0::/\n", "ann", False, "ok"),
         ({}, IN_SESSION, "ann", False, "note"),
-        ({"etc/systemd/logind.conf": "[Login]\n#KillUserProcesses=no\n"}, IN_SESSION, "ann", False, "ok"),
-        ({"usr/lib/systemd/logind.conf": "[Login]\n#KillUserProcesses=yes\n"}, IN_SESSION, "ann", False, "problem"),
-        ({"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=yes\n"}, IN_SESSION, "ann", True, "problem"),
-        ({"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=yes\n"}, OF_THE_USER, "ann", True, "ok"),
-        ({"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=yes\n"}, OF_THE_USER, "ann", False, "problem"),
-        ({"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=yes\n"}, IN_SESSION, "root", False, "ok"),
+        ({CONF: f"#{KILL}no\n"}, IN_SESSION, "ann", False, "ok"),
+        ({LIB_CONF: f"#{KILL}yes\n"}, IN_SESSION, "ann", False, "problem"),
+        ({CONF: f"{KILL}yes\n"}, IN_SESSION, "ann", True, "problem"),
+        ({CONF: f"{KILL}yes\n"}, OF_THE_USER, "ann", True, "ok"),
+        ({CONF: f"{KILL}yes\n"}, OF_THE_USER, "ann", False, "problem"),
+        ({CONF: f"{KILL}yes\n"}, IN_SESSION, "root", False, "ok"),
         (
             {"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=yes\nKillOnlyUsers=bob\n"},
             IN_SESSION, "ann", False, "ok",
