@@ -309,7 +309,7 @@ def test_all_users_equal_an_independent_computation(trained: Path, demo: Dataset
     assert sheet.about["auc_difference_ci"] == pytest.approx(
         [drawn.low, drawn.high], abs=0.05 * width
     )
-    assert [row["user"] for row in sheet.rows] == demo.user_ids
+    assert [row["user"] for row in sheet.rows] == list(demo.user_ids)
     assert [row["auc_difference"] for row in sheet.rows] == pytest.approx(auc.tolist())
     assert [(row["rank_a"], row["hit_b"]) for row in sheet.rows] == [
         (a, b <= 50) for a, b in zip(rank_a, rank_b, strict=True)
