@@ -1,70 +1,205 @@
-"""What a command must not load; static analysis cannot see imports inside functions."""
+"""The rooms of the program: what imports what, what is loaded, how long files and functions are.
 
+Imports are read from the source, with those inside functions and under TYPE_CHECKING. What is
+loaded is seen in new interpreters.
+"""
+
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-INVOKE = (
-    "from neumf_tui.cli.main import app\n"
-    "import typer.testing\n"
-    "typer.testing.CliRunner().invoke(app, [{!r}])"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("neumf_tui", "benchmarks")
+MOST_LINES = 500
+MOST_FUNCTION_LINES = 60
+LONG_FUNCTIONS: dict[str, str] = {}
+"""Functions that may be longer, by `module.function`, and the reason."""
+
+INVOKE = "\n".join(
+    (
+        "from neumf_tui.cli.main import app",
+        "import typer.testing",
+        "typer.testing.CliRunner().invoke(app, [{!r}])",
+    )
 )
-CASES = [
+
+
+def load(*modules: str) -> str:
+    return "\n".join(f"import {module}" for module in modules)
+
+
+NEVER_LOADED = [
     (INVOKE.format("--help"), "torch textual pandas numpy"),
     (INVOKE.format("runs"), "torch textual pandas"),
     (INVOKE.format("status"), "torch textual pandas"),
     (
-        "import neumf_tui.runs.control, neumf_tui.runs.keeper, neumf_tui.views.log",
+        load("neumf_tui.runs.control", "neumf_tui.runs.keeper", "neumf_tui.views.log"),
         "torch textual pandas typer",
     ),
     (
-        "import neumf_tui.doctor.examine, neumf_tui.terminal, neumf_tui.host",
+        load("neumf_tui.doctor.examine", "neumf_tui.terminal", "neumf_tui.host"),
         "torch textual pandas typer numpy",
     ),
     (
-        "import neumf_tui.tui.app; neumf_tui.tui.app.known_keys()",
+        load("neumf_tui.tui.app") + "\nneumf_tui.tui.app.known_keys()",
         "torch pandas typer neumf_tui.training neumf_tui.evaluation",
     ),
     (
-        "import neumf_tui.data.registry, neumf_tui.data.readers.ml100k, neumf_tui.data.demo",
+        load("neumf_tui.data.registry", "neumf_tui.data.readers.ml100k", "neumf_tui.data.demo"),
         "torch textual typer",
     ),
     (
-        "import neumf_tui.runs.reader, neumf_tui.runs.checkpoint, neumf_tui.runs.store",
+        load("neumf_tui.runs.reader", "neumf_tui.runs.checkpoint", "neumf_tui.runs.store"),
         "torch textual pandas typer",
     ),
-    ("import neumf_tui.training.loop, neumf_tui.training.worker", "textual typer"),
+    (load("neumf_tui.training.loop", "neumf_tui.training.worker"), "textual typer"),
     (
-        "import neumf_tui.views.person, neumf_tui.explore.ranker",
+        load("neumf_tui.views.person", "neumf_tui.explore.ranker"),
         "textual typer neumf_tui.training neumf_tui.baselines",
     ),
     (
-        "import neumf_tui.baselines.compute, neumf_tui.baselines.registry",
+        load("neumf_tui.baselines.compute", "neumf_tui.baselines.registry"),
         "textual typer implicit neumf_tui.training",
     ),
     (
-        "import neumf_tui.baselines.kept, neumf_tui.views.baselines",
+        load("neumf_tui.baselines.kept", "neumf_tui.views.baselines"),
         "torch textual pandas typer scipy",
     ),
     (
-        "import neumf_tui.explore.users, neumf_tui.explore.journey, neumf_tui.explore.failures\n"
-        "import neumf_tui.explore.compare_users",
+        load("neumf_tui.explore.users", "neumf_tui.explore.journey", "neumf_tui.explore.failures")
+        + "\nimport neumf_tui.explore.compare_users",
         "torch textual typer",
     ),
     (
-        "import neumf_tui.data.title_search, neumf_tui.views.sheet",
+        load("neumf_tui.data.title_search", "neumf_tui.views.sheet"),
         "torch textual typer pyarrow rapidfuzz",
     ),
 ]
 
 
-@pytest.mark.parametrize(("code", "never"), CASES)
+@pytest.mark.parametrize(("code", "never"), NEVER_LOADED)
 def test_rooms_load_only_what_they_may(code: str, never: str) -> None:
-    check = (
-        f"{code}\nimport sys\nprint([name for name in {never.split()!r} if name in sys.modules])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", check], capture_output=True, text=True, check=True
-    )
+    shown = f"print([name for name in {never.split()!r} if name in sys.modules])"
+    command = [sys.executable, "-c", f"{code}\nimport sys\n{shown}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@cache
+def sources() -> dict[str, tuple[Path, ast.Module]]:
+    """Return file and syntax tree of every module of PACKAGES, by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = (path, ast.parse(path.read_text("utf-8")))
+    return found
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports, at any depth."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "relative imports are not used here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Return the modules of PACKAGES that each module imports."""
+    known = sources().keys()
+    found: dict[str, set[str]] = {}
+    for module, (_, tree) in sources().items():
+        names = {name if name in known else name.rpartition(".")[0] for name in imported(tree)}
+        found[module] = (names & known) - {module}
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter(graph()).prepare()
+    except CycleError as error:
+        pytest.fail(f"imported by the next one: {' < '.join(error.args[1])}")
+
+
+def contracts() -> list[dict[str, Any]]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return list(settings["tool"]["importlinter"]["contracts"])
+
+
+LAYERS = [contract for contract in contracts() if contract["type"] == "layers"]
+
+
+@pytest.mark.parametrize("contract", LAYERS, ids=lambda contract: contract["name"])
+def test_imports_go_down_the_layers_of_pyproject(contract: dict[str, Any]) -> None:
+    (container,) = contract["containers"]
+    level = {
+        room.strip(): number
+        for number, rooms in enumerate(contract["layers"])
+        for room in rooms.split("|")
+    }
+
+    def room_of(module: str) -> str | None:
+        prefix, _, rest = module.partition(f"{container}.")
+        room = rest.partition(".")[0]
+        return room if not prefix and room in level else None
+
+    upward = [
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in others
+        if (above := room_of(module)) and (below := room_of(other))
+        if above != below and level[above] >= level[below]
+    ]
+    assert upward == []
+
+
+def test_the_program_needs_no_benchmarks_and_neither_needs_tests() -> None:
+    wrong = [
+        f"{module} -> {name}"
+        for module, (_, tree) in sources().items()
+        for name in imported(tree)
+        if name.startswith("tests.")
+        or (module.startswith("neumf_tui.") and name.startswith("benchmarks."))
+    ]
+    assert wrong == []
+
+
+def test_only_native_uses_ctypes() -> None:
+    users = {
+        module
+        for module, (_, tree) in sources().items()
+        if any(name.partition(".")[0] == "ctypes" for name in imported(tree))
+    }
+    assert {module for module in users if not module.startswith("neumf_tui.native.")} == set()
+    assert users, "the search finds something"
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        module: path.read_text("utf-8").count("\n") for module, (path, _) in sources().items()
+    }
+    assert {module: n for module, n in lengths.items() if n > MOST_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{module}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for module, (_, tree) in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    long = {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
+    assert {name: n for name, n in long.items() if name not in LONG_FUNCTIONS} == {}
+    assert long.keys() >= LONG_FUNCTIONS.keys(), "an exception is needed no more"

@@ -64,8 +64,7 @@ def failures(
     Ranks by popularity alone stand beside them. The default is --users and --cohorts. --json prints
     one object with the parts that were asked for.
     """
-    form = form_of(json, csv)
-    rows = rows_of(top, "rows")
+    form, rows = form_of(json, csv), rows_of(top, "rows")
     if not (users or cohorts or catalogue):
         users, cohorts = True, form != "csv"
     if form == "csv" and users + cohorts + catalogue > 1:
