@@ -82,8 +82,8 @@ def run(options: Options) -> Report:
     return Report(
         title="How much a viewer slows down training",
         figures={"epochs": epochs, "runs": found, "watched_to_alone": shares},
-        repeats=f"Medians of {times(rounds, 'round')}, with least and most; in each round both ways "
-        "in turns, and the median of the epochs",
+        repeats=f"Medians of {times(rounds, 'round')}, with least and most; in each round both "
+        "take turns, and the median of the epochs counts",
         tables=[Table(["", "median"], rows)],
         notes=[
             f"Preset `d2l`, {epochs} epochs with an evaluation and a checkpoint after each, on "

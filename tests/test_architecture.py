@@ -20,8 +20,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("neumf_tui", "benchmarks")
 MOST_LINES = 500
 MOST_FUNCTION_LINES = 60
-LONG_FUNCTIONS: dict[str, str] = {}
-"""Functions that may be longer, by `module.function`, and the reason."""
 
 INVOKE = "\n".join(
     (
@@ -200,6 +198,4 @@ def test_functions_are_short() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    long = {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
-    assert {name: n for name, n in long.items() if name not in LONG_FUNCTIONS} == {}
-    assert long.keys() >= LONG_FUNCTIONS.keys(), "an exception is needed no more"
+    assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
