@@ -84,9 +84,9 @@ class GradientStep(ABC):
         self._update(batch)
         return loss
 
-    @torch.inference_mode()
     def _update(self, batch: Batch) -> None:
-        self.group.all_reduce(self.weights.gradient[self.weights.user_cells :])
+        if self.group.size > 1:
+            self.group.all_reduce(self.weights.gradient[self.weights.user_cells :])
         if self.objective.settings.clip:
             self._clip(self._paths() if self.objective.separate_paths(batch) else [self._whole()])
         self.weights.update()
@@ -178,7 +178,7 @@ class KernelStep(GradientStep):
                 "not enough memory for a step of training; use a smaller --batch-size or fewer "
                 "--negatives"
             ) from None
-        return torch.tensor(total, dtype=torch.float64)
+        return torch.scalar_tensor(total, dtype=torch.float64)
 
     def _run(
         self, work: Callable[[kernels.Model, slice], float], pairs: int, threads: int
