@@ -148,7 +148,8 @@ class RunsScreen(ChartScreen):
 
     def _draw_head(self) -> None:
         training = sum(not row.ended for row in self.rows)
-        counts = f"{len(self.rows)} runs, {training} in training"
+        runs = "run" if len(self.rows) == 1 else "runs"
+        counts = f"{len(self.rows)} {runs}, {training} in training"
         text = Text.assemble(("neumf-tui", "bold"), " ▸ runs  ", counts)
         if link := self.app.link_text:
             text.append(f"  {link}", "dim")
