@@ -14,7 +14,7 @@ from benchmarks.host import say
 from benchmarks.program import open_data, train_epochs
 from benchmarks.report import Options, Report, Table, times
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.explore.foldin import FoldIn
 from neumf_tui.home import home_dir
 from neumf_tui.model.neumf import NeuMF

@@ -22,7 +22,7 @@ from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.work import Work, evaluation_work, step_work
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.prepared import load
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.settings import Settings, make_settings
 from neumf_tui.training.trainer import Trainer
 

@@ -22,7 +22,7 @@ from benchmarks.host import say
 from benchmarks.program import PROGRAM, data_flags, open_data
 from benchmarks.report import Options, Report, Table
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.runs.reader import rank_epochs, read_ranks, read_snapshot
 from neumf_tui.settings import make_settings
 from neumf_tui.training.trainer import Trainer

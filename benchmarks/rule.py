@@ -11,7 +11,7 @@ import torch
 from benchmarks.host import say
 from benchmarks.program import open_data, train_epochs
 from benchmarks.report import Options, Report, Table, times
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.home import home_dir
 from neumf_tui.settings import make_settings

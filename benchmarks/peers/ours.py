@@ -15,7 +15,7 @@ import torch
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.prepared import load
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.settings import make_settings
 from neumf_tui.training.device import set_threads

@@ -20,7 +20,7 @@ from neumf_tui.baselines.registry import Baseline
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 

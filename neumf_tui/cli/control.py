@@ -27,9 +27,9 @@ def pause(run: Run = None, home: Home = None) -> None:
 def resume(run: Run = None, home: Home = None) -> None:
     """Resume a paused run; continue an ended one from its last checkpoint, in the background."""
     from neumf_tui.runs.control import train_on, wait_until
+    from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import RESUME
-    from neumf_tui.runs.start import check_data
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
@@ -82,9 +82,9 @@ def extend(
 ) -> None:
     """Train a run up to a larger number of epochs; an ended run continues in the background."""
     from neumf_tui.runs.control import train_on
+    from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
-    from neumf_tui.runs.start import check_data
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)

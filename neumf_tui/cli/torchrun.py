@@ -78,8 +78,8 @@ def choose_run(
     found by the job's id and the command. Raises NeumfTuiError.
     """
     from neumf_tui.runs.control import make_ready
+    from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import read_status
-    from neumf_tui.runs.start import check_data
 
     job = f"{worker.job}: {shlex.join(sys.argv[1:])}" if worker.job else ""
     folder = (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neumf_tui.cli.data import open_data
-from neumf_tui.cli.flags import settings_flags
 from neumf_tui.cli.options import (
     ConfigFile,
     DataDir,
@@ -22,6 +21,7 @@ from neumf_tui.cli.options import (
     run_names,
 )
 from neumf_tui.cli.screen import open_screen
+from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 
@@ -157,7 +157,7 @@ class NewRun:
 
     def make(self, home: Path, changes: dict[str, Any], job: str = "") -> Path:
         """Create the run with these changes of its preset's settings, and return its folder."""
-        from neumf_tui.runs.start import make_run
+        from neumf_tui.runs.create_run import make_run
         from neumf_tui.runs.store import new_run_name
 
         settings = make_settings(self.preset or DEFAULT_PRESET, changes, self.config)
@@ -220,9 +220,9 @@ def _train_with_torchrun(
 def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -> bool:
     """Prepare an existing run for another trainer, or extend it; return whether it is training."""
     from neumf_tui.runs.control import ask, make_ready
+    from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
-    from neumf_tui.runs.start import check_data
     from neumf_tui.views.output import say
 
     epochs = changes.get("epochs")

@@ -10,7 +10,13 @@ from neumf_tui.data import prepared
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
-from neumf_tui.data.find import env_dir, find_source, known_sources, originals, sources_in_env
+from neumf_tui.data.find_originals import (
+    env_dir,
+    find_source,
+    known_sources,
+    originals,
+    sources_in_env,
+)
 from neumf_tui.data.formats import EXPECTED, Source, sources_in
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent

@@ -1,4 +1,7 @@
-"""The rank rule: rank = 1 + scored higher + ties / 2, at float32 scores. NaN is an error."""
+"""The rank rule: rank = 1 + scored higher + ties / 2, at float32 scores. NaN is an error.
+
+`full_ranking.py` applies it to all users; the explorer applies it to one.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import Interval, hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
 from neumf_tui.explore.ranker import Ranker

@@ -28,7 +28,14 @@ def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes
     with (folder / "trainer.log").open("ab") as log:
         if on_finish:
             return _start(
-                [sys.executable, "-P", "-m", "neumf_tui.runs.keeper", str(folder), on_finish],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "neumf_tui.runs.run_on_finish",
+                    str(folder),
+                    on_finish,
+                ],
                 environment,
                 log,
             )

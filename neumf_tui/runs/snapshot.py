@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.runs.curve import Points
 from neumf_tui.runs.events import (
     AnyEvent,
     Checkpointed,
@@ -24,7 +25,6 @@ from neumf_tui.runs.events import (
     Steps,
     Warned,
 )
-from neumf_tui.runs.points import Points
 
 
 class Span(NamedTuple):

@@ -17,12 +17,12 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError, RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.checkpoint import find_checkpoint, last_checkpoint
+from neumf_tui.runs.create_run import make_run
 from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Evaluated, RunInfo, Status
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, read_info, read_status
 from neumf_tui.runs.requests import STOP, STOP_NOW, send_request
 from neumf_tui.runs.snapshot import Snapshot, fold
-from neumf_tui.runs.start import make_run
 from neumf_tui.search.plan import Plan
 from neumf_tui.search.space import decoded, suggest
 from neumf_tui.search.state import RunningTrial, SearchState, count_towards_target

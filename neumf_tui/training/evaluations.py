@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
 from neumf_tui.model.neumf import NeuMF

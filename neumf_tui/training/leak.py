@@ -13,7 +13,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.null_dataset import without_structure
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.evaluation.chance import Finding, compare_with_chance
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import pick_device, set_threads
 from neumf_tui.training.trainer import Trainer

@@ -16,7 +16,7 @@ from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
-from neumf_tui.training.requests import PendingRequests
+from neumf_tui.training.pending_requests import PendingRequests
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25

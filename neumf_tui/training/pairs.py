@@ -18,7 +18,7 @@ from neumf_tui.native.library import NoKernels
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
 from neumf_tui.training.distributed.group import Group
-from neumf_tui.training.negatives import NegativeSampler, Seen, precision
+from neumf_tui.training.negative_sampler import NegativeSampler, Seen, precision
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Messages by which a screen asks the app for another screen; see `BaseScreen.navigate`."""
+"""Messages by which a screen asks the app for another screen; app.py opens it."""
 
 from dataclasses import dataclass
 from pathlib import Path

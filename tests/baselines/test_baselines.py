@@ -25,7 +25,7 @@ from neumf_tui.evaluation.intervals import hit_difference_interval
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
-from neumf_tui.tui.widgets.level_names import Area, place_names
+from neumf_tui.tui.widgets.line_labels import Area, place_names
 from tests.support.commands import Cli
 from tests.support.datasets import dataset_of
 from tests.support.golden_runs import make_run

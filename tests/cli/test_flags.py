@@ -16,10 +16,10 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from neumf_tui.cli.flags import HELP, settings_flags
+from neumf_tui.cli.settings_flags import HELP, settings_flags
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, UsageError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.runs.checkpoint import last_checkpoint, load_checkpoint
 from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snapshot, read_status

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from neumf_tui.data import download, releases
-from neumf_tui.data.find import datasets_dir
+from neumf_tui.data.find_originals import datasets_dir
 from neumf_tui.data.progress import Progress, silent
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES

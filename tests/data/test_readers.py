@@ -50,7 +50,12 @@ def test_the_same_data_has_the_same_fingerprint_in_every_form(
     place = write(tmp_path / "films")
     for named in (place, tmp_path / "films"):
         data = open_dataset("auto", named, own_home, silent, silent)
-        assert data.fingerprint == wanted.fingerprint and list(data.user_ids) == ["2", "4", "10", "33"]
+        assert data.fingerprint == wanted.fingerprint and list(data.user_ids) == [
+            "2",
+            "4",
+            "10",
+            "33",
+        ]
         for key in ("users", "items", "times", "heldout"):
             np.testing.assert_array_equal(getattr(data.split, key), getattr(wanted.split, key))
         if write in (as_csv, as_dat, as_recbole, as_100k):

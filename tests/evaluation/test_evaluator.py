@@ -11,7 +11,7 @@ import torch
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation import scoring
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.parallel import each_stretch
 from neumf_tui.evaluation.popularity import popularity_ranks

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.model.config import NeuMFConfig

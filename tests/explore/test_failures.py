@@ -21,7 +21,7 @@ from neumf_tui.data.catalogue import Catalogue as Films
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.explore.cohorts import make_cohorts
 from neumf_tui.explore.coverage import TopCounts, gini, in_top, measure_coverage, popularity_counts
 from neumf_tui.explore.failures import ORDERS, failures_at
@@ -636,9 +636,7 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
     }  # fmt: skip
     table = ask("trained", "--csv", "--top", "3").splitlines()
     assert table[0].startswith("dataset,simulated,user,rank,") and len(table) == 4
-    assert table[1].startswith(
-        f"demo,True,{users.dataset.user_ids[found.order('rank')[0]]},"
-    )
+    assert table[1].startswith(f"demo,True,{users.dataset.user_ids[found.order('rank')[0]]},")
     text = ask("trained", "--top", "2", "--catalogue", "--users")
     worst = int(found.order("rank")[0])
     assert (

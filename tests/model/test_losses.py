@@ -12,7 +12,7 @@ from torch import Tensor
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.model.loss import LOSSES, bce_loss, bpr_loss, softmax_loss
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.training.negatives import NegativeSampler, Seen
+from neumf_tui.training.negative_sampler import NegativeSampler, Seen
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import tiny_dataset
 from tests.support.trainers import batch_of, gradient_rows, make_trainer, scores_of, uniform

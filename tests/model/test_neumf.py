@@ -9,7 +9,7 @@ from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import bpr_loss
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.training.negatives import NegativeSampler
+from neumf_tui.training.negative_sampler import NegativeSampler
 from tests.support.trainers import scores_of, uniform
 
 CONFIG = NeuMFConfig(num_users=50, num_items=3000, embedding_size=6, mlp_layers=(8, 5))

@@ -13,11 +13,11 @@ import torch
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.native.kernels import LANES
 from neumf_tui.native.library import NoKernels, load, why_not
-from neumf_tui.training.negatives import NegativeSampler
+from neumf_tui.training.negative_sampler import NegativeSampler
 from neumf_tui.training.step import AutogradStep, KernelStep
 from neumf_tui.training.trainer import Trainer
 from neumf_tui.training.weights import Weights

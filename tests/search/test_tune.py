@@ -527,7 +527,7 @@ def test_a_search_that_was_killed_with_its_trainer(tune: Cli, own_home: Path, sp
 def test_a_trainer_that_outlived_its_search_is_followed_to_its_end(
     tune: Cli, own_home: Path, space: Path
 ) -> None:
-    from neumf_tui.runs.start import make_run
+    from neumf_tui.runs.create_run import make_run
 
     study = plan(own_home, space, epochs=3)
     trial, lost = study.ask(), study.ask()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.evaluator import Evaluator
+from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.model.neumf import UserVectors
 from neumf_tui.runs.checkpoint import TrainingProgress
 from neumf_tui.training.trainer import Trainer, stream

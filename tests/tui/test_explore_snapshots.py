@@ -64,7 +64,7 @@ def make_exact(trained_home: Path, home: Path) -> None:
     import torch
 
     from neumf_tui.data.registry import load_dataset
-    from neumf_tui.evaluation.evaluator import Evaluator
+    from neumf_tui.evaluation.full_ranking import Evaluator
     from neumf_tui.runs.checkpoint import TrainingProgress
     from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.writer import RunWriter

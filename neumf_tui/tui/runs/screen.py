@@ -13,9 +13,9 @@ from textual.widgets import Footer, Input, Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.runs.filter import unknown_fields
+from neumf_tui.runs.live_runs import RunList, RunRow
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.requests import STOP, send_request
-from neumf_tui.runs.run_list import RunList, RunRow
 from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
@@ -258,7 +258,7 @@ class RunsScreen(ChartScreen):
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on
-        from neumf_tui.runs.start import check_data
+        from neumf_tui.runs.create_run import check_data
 
         if not self.chosen:
             return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.style import Style
 
-from neumf_tui.runs.run_list import RunRow
+from neumf_tui.runs.live_runs import RunRow
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.sheet_keys import label_of

@@ -339,7 +339,7 @@ class TrainScreen(ChartScreen):
 
     def _train_on(self, epochs: int | None = None) -> None:
         from neumf_tui.runs.control import train_on
-        from neumf_tui.runs.start import check_data
+        from neumf_tui.runs.create_run import check_data
 
         check_data(self.folder, self.home)
         train_on(self.folder, epochs)

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
 
 from neumf_tui.tui.keys import bindings, hidden
-from neumf_tui.tui.widgets.level_names import Area, place_names
+from neumf_tui.tui.widgets.line_labels import Area, place_names
 
 Floats = NDArray[np.float64]
 COLOURS = 6

@@ -1,4 +1,7 @@
-"""Draw negatives exactly by given weights from the items that a user does not have."""
+"""Draw negatives exactly by given weights from the items that a user does not have.
+
+`pairs.py` decides which items are excluded and how the rest is weighted.
+"""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Run a command when training ends: `python -m neumf_tui.runs.keeper RUN_DIR COMMAND`.
+"""Run a command when training ends: `python -m neumf_tui.runs.run_on_finish RUN_DIR COMMAND`.
 
 This is a process of its own, because a trainer that was killed (e.g. out of memory) cannot run it.
 The command is never read from the run directory: opening another person's run must not run it.
