@@ -3,7 +3,7 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -186,32 +186,52 @@ def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None
 
 def _read_file(path: Path, base: dict[str, Any]) -> dict[str, Any]:
     """Return the settings in `path`; each must be valid together with those of `base`."""
+    text, values = read_toml(path, f"--config {path}", "name a TOML file of settings")
+    for name, value in values.items():
+        where = f"--config {path}, line {line_of(text, name)}: "
+        if name not in Settings.__struct_fields__:
+            hint = did_you_mean(
+                name, Settings.__struct_fields__, "`neumf-tui train --help` lists all"
+            )
+            raise UsageError(f"{where}unknown setting {name!r}; {hint}")
+        check_value(name, value, base, where)
+    return values
+
+
+def read_toml(path: Path, where: str, advice: str) -> tuple[str, dict[str, Any]]:
+    """Return the text and the values of a TOML file; errors start with `where`.
+
+    `advice` says what to do if the file cannot be read.
+    """
     try:
         text = path.read_text("utf-8")
-        values = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--config {path}: not valid TOML: {error}; fix that line") from error
+        raise UsageError(f"{where}: not valid TOML: {error}; fix that line") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--config {path}: cannot be read ({error}); name a TOML file of settings"
-        ) from error
-    for name in values:
-        if name not in Settings.__struct_fields__:
-            near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "`neumf-tui train --help` lists all"
-            raise UsageError(
-                f"--config {path}, line {line_of(text, name)}: unknown setting {name!r}; {hint}"
-            )
-        try:
-            msgspec.convert(base | {name: values[name]}, Settings)
-        except msgspec.ValidationError as error:
-            problem = str(error).partition(" - at `$.")[0]
-            where = f"--config {path}, line {line_of(text, name)}"
-            problem = problem[0].lower() + problem[1:]
-            raise UsageError(
-                f"{where}: {name} = {values[name]!r}: {problem}; give another value"
-            ) from error
-    return values
+        raise UsageError(f"{where}: cannot be read ({error}); {advice}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a hint at the known name that is nearest to `name`; `otherwise` where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else otherwise
+
+
+def problem_of(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return what is wrong, and the name of the setting, which is empty if it is not known."""
+    problem, _, where = str(error).partition(" - at `$.")
+    return problem[0].lower() + problem[1:], where.rstrip("`").split("[")[0]
+
+
+def check_value(name: str, value: Any, base: dict[str, Any], where: str) -> Any:
+    """Return `value` as setting `name` has it beside those of `base`; else raise UsageError."""
+    try:
+        return getattr(msgspec.convert(base | {name: value}, Settings), name)
+    except msgspec.ValidationError as error:
+        problem, _ = problem_of(error)
+        text = f"{where}{name} = {value!r}: {problem}; give another value"
+        raise UsageError(text) from error
 
 
 def line_of(text: str, name: str) -> int:
@@ -227,16 +247,12 @@ def check(values: dict[str, Any]) -> Settings:
     try:
         settings = msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$.")
-        problem = problem[0].lower() + problem[1:]
-        if not where:  # an unknown setting, or a missing one
-            raise UsageError(
-                f"settings: {problem}; `neumf-tui train --help` lists them all"
-            ) from error
-        name = where.rstrip("`").split("[")[0]
-        raise UsageError(
-            f"{flag_of(name)} {values.get(name)}: {problem}; give another value"
-        ) from error
+        problem, name = problem_of(error)
+        if not name:  # an unknown setting, or a missing one
+            hint = "`neumf-tui train --help` lists them all"
+            raise UsageError(f"settings: {problem}; {hint}") from error
+        text = f"{flag_of(name)} {values.get(name)}: {problem}; give another value"
+        raise UsageError(text) from error
     if settings.early_stop and not settings.validation:
         raise UsageError("--early-stop needs validation items: add --validation, or leave it out")
     if settings.processes > 1 and settings.device not in ("auto", "cpu", "cuda"):

@@ -1,6 +1,5 @@
 """The search space: the settings to try, with a range or a list of choices for each; TOML."""
 
-import difflib
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neumf_tui.errors import UsageError
-from neumf_tui.settings import HAS_NO_EFFECT, Settings, check, has_no_effect
+from neumf_tui.settings import (
+    HAS_NO_EFFECT,
+    Settings,
+    check,
+    check_value,
+    did_you_mean,
+    has_no_effect,
+    read_toml,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -51,17 +58,11 @@ def read_space(file: Path | None, base: Settings) -> Space:
     """
     if file is None:
         text = (resources.files("neumf_tui") / "search" / "space.toml").read_text("utf-8")
-        space = _parse(tomllib.loads(text), base, "")
+        space = _parse(tomllib.loads(text), msgspec.to_builtins(base), "")
         return {name: _extended(entry, base_value(name, base)) for name, entry in space.items()}
-    try:
-        table = tomllib.loads(file.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--space {file}: not TOML: {error}; fix that line") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--space {file}: cannot be read ({error}); name a TOML file of ranges and choices"
-        ) from error
-    return _parse(table, base, f"--space {file}: ")
+    where = f"--space {file}"
+    _, table = read_toml(file, where, "name a TOML file of ranges and choices")
+    return _parse(table, msgspec.to_builtins(base), f"{where}: ")
 
 
 def narrow_space(space: Space, given: Iterable[str], base: Settings) -> Space:
@@ -163,7 +164,7 @@ def _extended(entry: Range | Choices, value: Any) -> Range | Choices:
     return msgspec.structs.replace(entry, low=min(entry.low, value), high=max(entry.high, value))
 
 
-def _parse(table: dict[str, Any], base: Settings, where: str) -> Space:
+def _parse(table: dict[str, Any], base: dict[str, Any], where: str) -> Space:
     if not table:
         raise UsageError(
             f"{where}nothing to search; write lines such as: dropout = {{ low = 0.0, high = 0.6 }}"
@@ -171,10 +172,9 @@ def _parse(table: dict[str, Any], base: Settings, where: str) -> Space:
     return {name: _entry(name, value, base, where) for name, value in table.items()}
 
 
-def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices:
+def _entry(name: str, value: Any, base: dict[str, Any], where: str) -> Range | Choices:
     if name not in _TYPES:
-        near = difflib.get_close_matches(name, _TYPES, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else "`neumf-tui tune --help` lists all"
+        hint = did_you_mean(name, _TYPES, "`neumf-tui tune --help` lists all")
         raise UsageError(f"{where}unknown setting {name!r}; {hint}")
     if name in _NEVER_SEARCHED:
         raise UsageError(
@@ -182,7 +182,7 @@ def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices
             "remove it, or fix it with a flag"
         )
     if isinstance(value, list) and value:
-        return tuple(dict.fromkeys(_valid(name, choice, base, where) for choice in value))
+        return tuple(dict.fromkeys(check_value(name, choice, base, where) for choice in value))
     if not isinstance(value, dict) or _TYPES[name] not in _NUMERIC:
         form = ", or { low = …, high = … }" if _TYPES[name] in _NUMERIC else ""
         raise UsageError(f"{where}{name} = {value!r}: expected a list of choices{form}")
@@ -193,7 +193,7 @@ def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices
             f"{where}{name}: {str(error).lower()}; "
             "expected { low = …, high = …, log = true or false }"
         ) from error
-    low, high = (_valid(name, end, base, where) for end in (entry.low, entry.high))
+    low, high = (check_value(name, end, base, where) for end in (entry.low, entry.high))
     if low >= high:
         raise UsageError(
             f"{where}{name}: low {low} is not below high {high}; fix a single value with its flag"
@@ -204,14 +204,3 @@ def _entry(name: str, value: Any, base: Settings, where: str) -> Range | Choices
             "give a low above 0, or choices"
         )
     return Range(low=low, high=high, log=entry.log)
-
-
-def _valid(name: str, value: Any, base: Settings, where: str) -> Any:
-    """Return `value` as the setting has it; raise UsageError if it cannot have it."""
-    try:
-        return getattr(msgspec.convert(msgspec.to_builtins(base) | {name: value}, Settings), name)
-    except msgspec.ValidationError as error:
-        problem = str(error).partition(" - at `$.")[0]
-        raise UsageError(
-            f"{where}{name} = {value!r}: {problem[0].lower() + problem[1:]}; give another value"
-        ) from error

@@ -1,7 +1,5 @@
 """The person's `config.toml`: theme, bandwidth, notices and keys."""
 
-import difflib
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +8,7 @@ import msgspec
 
 from neumf_tui.errors import UsageError
 from neumf_tui.home import config_path
-from neumf_tui.settings import line_of
+from neumf_tui.settings import did_you_mean, line_of, problem_of, read_toml
 from neumf_tui.tui.keys import NamedKeys, key_problem
 
 ABOUT = {
@@ -40,16 +38,9 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
     Raises UsageError with the file, the line and what to do.
     """
     path = config_path()
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}); fix it or remove it") from error
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}; fix that line") from error
+    text, values = read_toml(path, str(path), "fix it or remove it")
 
     def wrong(name: str, what: str) -> UsageError:
         return UsageError(f"{path}, line {line_of(text, name)}: {what}")
@@ -61,8 +52,7 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`").split("[")[0]
+        problem, name = problem_of(error)
         allowed = ABOUT[name].partition(":")[0] if name in ("low_bandwidth", "notify") else "text"
         what = f"{name} = {values.get(name)!r}: {problem}; expected {allowed}"
         raise wrong(name, what) from error
@@ -73,8 +63,7 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+    return "; " + did_you_mean(name, known, f"known are {', '.join(known)}")
 
 
 def _check_theme(config: Config, wrong: Callable[[str, str], UsageError]) -> None:

@@ -150,7 +150,7 @@ def test_what_does_nothing_is_not_drawn() -> None:
         ('loss = ["bpr", "hinge"]', "loss = 'hinge'"),
         ("mlp_layers = [[8, 0]]", "mlp_layers = [8, 0]"),
         ("", "nothing to search"),
-        ("dropout = [", "not TOML"),
+        ("dropout = [", "not valid TOML"),
     ],
 )
 def test_mistakes_in_a_space_are_told_and_nothing_is_left(

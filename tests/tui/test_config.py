@@ -51,7 +51,7 @@ def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
         ('\ntheme = "nordd"', "line 2: unknown theme 'nordd'; did you mean 'nord'?"),
         ('notify = "loud"', "line 1: notify = 'loud'"),
         ("low_bandwidth = true", "expected auto, on or off"),
-        ("theme = ", "not TOML"),
+        ("theme = ", "not valid TOML"),
         (
             '[keys]\n"train.stp" = "x"',
             "line 2: no key is called 'train.stp'; did you mean 'train.stop'?",
