@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import FINAL_STATES
@@ -90,7 +90,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
         KeyError,
         TypeError,
         ValueError,
-        safetensors.SafetensorError,
+        SafetensorError,
         msgspec.DecodeError,
     ) as error:
         raise RunError(f"{path}: this checkpoint is damaged ({error}); {hint}") from error
@@ -198,11 +198,8 @@ def best_epoch(folder: Path) -> int | None:
 
 def describe_epoch(folder: Path, epoch: int) -> str:
     """Return `best by validation`, `last`, `highest held-out Hit@50`, or an empty text."""
-    is_best, has_validation = (
-        epoch == best_epoch(folder),
-        read_info(folder).settings.get("validation"),
-    )
-    if is_best and has_validation:
+    is_best = epoch == best_epoch(folder)
+    if is_best and read_info(folder).settings.get("validation"):
         return "best by validation"
     if epoch == max(checkpoint_epochs(folder), default=None):
         return "last"

@@ -11,17 +11,8 @@ from typing import Any
 import msgspec
 
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.runs import requests
-from neumf_tui.runs.events import (
-    FINAL_STATES,
-    AnyEvent,
-    Checkpointed,
-    Paused,
-    Requested,
-    Resumed,
-    Status,
-    Warned,
-)
+from neumf_tui.runs import events, requests
+from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
@@ -34,10 +25,10 @@ ANSWER_SECONDS = 60.0
 KILL_SECONDS = 10.0
 """Time after which `stop --now` kills a trainer that does not answer."""
 POLL_SECONDS = 0.05
-_COMPLETED_BY: dict[str, type[AnyEvent]] = {
-    requests.PAUSE: Paused,
-    requests.RESUME: Resumed,
-    requests.CHECKPOINT: Checkpointed,
+_COMPLETED_BY: dict[str, type[events.AnyEvent]] = {
+    requests.PAUSE: events.Paused,
+    requests.RESUME: events.Resumed,
+    requests.CHECKPOINT: events.Checkpointed,
 }
 """The event that follows when such a request is done, not only taken."""
 
@@ -60,22 +51,21 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     tail.read()
     send_request(folder, what, argument)
     stopping, taken = what in (requests.STOP, requests.STOP_NOW), False
+    completed_by = _COMPLETED_BY.get(what, events.Requested)
     until = time.monotonic() + limit
     while time.monotonic() < until:
-        ended = read_status(folder).state in FINAL_STATES
+        now = read_status(folder)
         for event in tail.read():
-            if isinstance(event, Warned) and event.text.startswith(f"request {what}:"):
+            if isinstance(event, events.Warned) and event.text.startswith(f"request {what}:"):
                 raise RunError(f"{folder.name}: {event.text}")
-            if isinstance(event, Requested) and (event.what, event.argument) == (what, argument):
-                taken = True
-            if taken and not stopping and isinstance(event, _COMPLETED_BY.get(what, Requested)):
+            if isinstance(event, events.Requested):
+                taken = taken or (event.what, event.argument) == (what, argument)
+            if taken and not stopping and isinstance(event, completed_by):
                 return read_status(folder)
-        if ended:
+        if now.state in FINAL_STATES:
             if stopping:
-                return read_status(folder)
-            raise RunError(
-                f"{folder.name} ended before it took the request: it is {read_status(folder).state}"
-            )
+                return now
+            raise RunError(f"{folder.name} ended before it took the request: it is {now.state}")
         time.sleep(POLL_SECONDS)
     raise RunError(
         f"{folder.name}: no answer in {limit:.0f} s; the request stays in {folder / 'requests'} "
@@ -123,9 +113,7 @@ def _next_command(folder: Path, status: Status) -> str:
     return f"`neumf-tui resume {folder.name}` continues from its last checkpoint"
 
 
-def make_ready(
-    folder: Path, epochs: int | None = None, changes: Mapping[str, Any] | None = None
-) -> None:
+def make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | None = None) -> None:
     """Prepare a run without a trainer to be trained further, to `epochs` in total if given.
 
     `changes` are settings that say where it trains: `processes` and `device`. Raises RunError or

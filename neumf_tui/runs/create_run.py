@@ -41,24 +41,13 @@ def make_run(
         created=time.time(),
         preset=preset,
         settings=config,
-        dataset=DatasetRef(
-            name=data.name,
-            simulated=data.simulated,
-            fingerprint=data.fingerprint,
-            source=data.source,
-            num_users=data.num_users,
-            num_items=data.num_items,
-            num_train=data.num_train,
-            notices=data.notices,
-        ),
+        dataset=msgspec.convert(data, DatasetRef, from_attributes=True),
         home=str(home),
         protocol=make_protocol(config, _num_candidates(data)),
         pins=pins,
         job=job,
         host=platform.node(),
-        versions={
-            package: version(package) for package in ("neumf-tui", "torch", "numpy", "pandas")
-        }
+        versions={name: version(name) for name in ("neumf-tui", "torch", "numpy", "pandas")}
         | {"python": platform.python_version()},
     )
     create_run(folder, info)

@@ -1,6 +1,6 @@
 """The loss curve: appended to many times a second, and still immutable for its readers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ class _Buffers:
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
     losses: NDArray[np.float64]
-    used: int = 0
+    used: int = field(default=0, init=False)
 
 
 class Points:
@@ -51,11 +51,8 @@ class Points:
         buffers, start, end = self._buffers, self._count, self._count + len(steps)
         if buffers.used != start or end > len(buffers.steps):
             # Other Points use the space after these, or it is full: copy into larger arrays.
-            buffers = _Buffers(
-                _enlarged(buffers.steps, start, end),
-                _enlarged(buffers.times, start, end),
-                _enlarged(buffers.losses, start, end),
-            )
+            arrays = (buffers.steps, buffers.times, buffers.losses)
+            buffers = _Buffers(*(_enlarged(array, start, end) for array in arrays))
         buffers.steps[start:end] = steps
         buffers.times[start:end] = times
         buffers.losses[start:end] = np.array(losses, dtype=np.float64)  # None becomes NaN

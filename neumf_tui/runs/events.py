@@ -191,16 +191,6 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
 
 
 AnyEvent = (
-    Started
-    | Steps
-    | Epoch
-    | Evaluated
-    | Checkpointed
-    | Requested
-    | Paused
-    | Resumed
-    | Extended
-    | Pinned
-    | Warned
-    | Finished
-)
+    Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed | Extended
+    | Pinned | Warned | Finished
+)  # fmt: skip

@@ -52,11 +52,6 @@ def is_optimistic(protocol: Mapping[str, Any]) -> bool:
     return bool(protocol["exclude_heldout"])
 
 
-def by_validation(protocol: Mapping[str, Any]) -> bool:
-    """Return whether validation chooses the epoch."""
-    return bool(protocol["chosen_by"] == BY_VALIDATION)
-
-
 def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before: str = "") -> str:
     """Return the protocol in one line, shortened to at most `width` cells if possible.
 
@@ -71,16 +66,15 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         "optimistic",
     ]
     # The texts of each part, longest first. Parts with a lower number are shortened first.
+    chosen = ["best by validation", "by validation", ""]
     parts = [
         (9, [before]),
         (8, warnings if is_optimistic(protocol) else [""]),
         (1, ["leave-one-out", ""]),
         (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
         (5, [""] if is_optimistic(protocol) else ["held-out items unseen", "held-out unseen", ""]),
-        (4, ["best by validation", "by validation", ""]),
+        (4, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
     ]
-    if not by_validation(protocol):
-        parts[-1] = (4, ["no validation", ""])
     while True:
         line = " · ".join(texts[0] for _, texts in parts if texts[0])
         longer = [part for part in parts if len(part[1]) > 1]

@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -46,14 +47,11 @@ class EventTail:
             return []
         complete = content[: content.rfind(b"\n") + 1]
         self._offset += len(complete)
-        return [event for line in complete.splitlines() if (event := _decode(line)) is not None]
-
-
-def _decode(line: bytes) -> AnyEvent | None:
-    try:
-        return _decoder.decode(line)
-    except msgspec.DecodeError:
-        return None
+        events = []
+        for line in complete.splitlines():
+            with suppress(msgspec.DecodeError):
+                events.append(_decoder.decode(line))
+        return events
 
 
 def read_info(folder: Path) -> RunInfo:

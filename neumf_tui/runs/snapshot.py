@@ -8,23 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.runs import events
 from neumf_tui.runs.curve import Points
-from neumf_tui.runs.events import (
-    AnyEvent,
-    Checkpointed,
-    Epoch,
-    Evaluated,
-    Extended,
-    Finished,
-    Paused,
-    Pinned,
-    Requested,
-    Resumed,
-    Started,
-    Status,
-    Steps,
-    Warned,
-)
 
 
 class Span(NamedTuple):
@@ -41,12 +26,12 @@ class Span(NamedTuple):
 class Snapshot:
     """What the events of a run say. Tuples are ordered by step or epoch, without repetitions."""
 
-    started: Started | None = None
+    started: events.Started | None = None
     points: Points = field(default_factory=Points)
-    epochs: tuple[Epoch, ...] = ()
-    evaluations: tuple[Evaluated, ...] = ()
-    checkpoint: Checkpointed | None = None
-    finished: Finished | None = None
+    epochs: tuple[events.Epoch, ...] = ()
+    evaluations: tuple[events.Evaluated, ...] = ()
+    checkpoint: events.Checkpointed | None = None
+    finished: events.Finished | None = None
     planned: int | None = None
     """Epochs, if the run was extended."""
     pinned: tuple[str, ...] | None = None
@@ -58,7 +43,7 @@ class Snapshot:
     """Unix seconds of the newest event."""
 
     @property
-    def best(self) -> Evaluated | None:
+    def best(self) -> events.Evaluated | None:
         """The evaluation with the highest Hit@50, the earliest if equal.
 
         Hit@50 is that of the validation items, or without validation of the held-out items.
@@ -70,7 +55,7 @@ class Snapshot:
         )
 
     @property
-    def reported(self) -> Evaluated | None:
+    def reported(self) -> events.Evaluated | None:
         """The evaluation reported for the run: the best by validation, or without it the last."""
         last = self.evaluations[-1] if self.evaluations else None
         return self.best if last and last.validation else last
@@ -79,7 +64,7 @@ class Snapshot:
         """Return the seconds of training until the unix `times`, without pauses."""
         return _elapsed(self.spans, times)
 
-    def seconds(self, status: Status) -> float:
+    def seconds(self, status: events.Status) -> float:
         """Return the seconds of training so far; of an ended run, until its newest event."""
         until = max(self.last, time.time()) if status.state == "running" else self.last
         return float(self.elapsed(until))
@@ -93,12 +78,11 @@ def _elapsed(spans: Sequence[Span], times: NDArray[np.float64] | float) -> NDArr
     return seconds
 
 
-def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
-    """Return the snapshot after `events`; `before` does not change."""
+def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
+    """Return the snapshot after the events `news`; `before` does not change."""
     draft = _Draft(before)
-    for event in events:
-        draft.add(event)
-        if text := draft.log_text(event):
+    for event in news:
+        if text := draft.add(event):
             draft.log.append((event.t, text))
     return replace(
         before,
@@ -107,7 +91,7 @@ def fold(before: Snapshot, events: list[AnyEvent]) -> Snapshot:
         evaluations=tuple(draft.evaluations),
         spans=tuple(draft.spans),
         log=tuple(draft.log),
-        last=events[-1].t if events else before.last,
+        last=news[-1].t if news else before.last,
         **draft.changes,
     )
 
@@ -122,78 +106,63 @@ class _Draft:
         self.changes: dict[str, Any] = {}
         """New values of the other fields."""
 
-    def add(self, event: AnyEvent) -> None:
+    def add(self, event: events.AnyEvent) -> str:
+        """Add an event and return its text for the log, empty if it is not logged."""
         match event:
-            case Started():
+            case events.Started():
                 # A resumed trainer repeats what came after its checkpoint.
-                self.points = self.points.until(_steps_done(event))
+                done = event.epoch * event.steps + event.step
+                self.points = self.points.until(done)
                 self.epochs = [e for e in self.epochs if e.epoch <= event.epoch]
                 self.evaluations = [e for e in self.evaluations if e.epoch <= event.epoch]
                 trained = self._trained(self.points.times[-1]) if len(self.points) else 0.0
                 self.spans.append(Span(event.t, trained, True))
                 self.changes |= {"started": event, "finished": None}
-            case Steps():
+                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
+                return f"{'resumed' if done else 'training'} on {event.device}{where}"
+            case events.Steps():
                 self._add_points(event)
-            case Epoch():
+            case events.Epoch():
                 self.epochs.append(event)
-            case Evaluated():
+            case events.Evaluated():
                 self.evaluations.append(event)
-            case Checkpointed():
+                loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
+                hit, auc = event.metrics["hit@50"], event.metrics["auc"]
+                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
+                return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
+            case events.Checkpointed():
                 self.changes["checkpoint"] = event
-            case Paused():
+                return f"checkpoint {event.file}" if event.step else ""
+            case events.Requested():
+                return f"request: {event.what} {event.argument}".rstrip()
+            case events.Paused():
                 self.spans.append(Span(event.t, self._trained(event.t), False))
-            case Resumed():
+                return "paused"
+            case events.Resumed():
                 trained = self.spans[-1].trained_before if self.spans else 0.0
                 self.spans.append(Span(event.t, trained, True))
-            case Extended():
+                return "resumed"
+            case events.Extended():
                 self.changes["planned"] = event.epochs
-            case Pinned():
+                return f"epochs: {event.epochs}"
+            case events.Pinned():
                 self.changes["pinned"] = tuple(event.users)
-            case Finished():
+            case events.Warned():
+                return event.text
+            case events.Finished():
                 self.spans.append(Span(event.t, self._trained(event.t), False))
                 self.changes["finished"] = event
+                return f"{event.state}: {event.reason}" if event.reason else event.state
+        return ""
 
     def _trained(self, time: float) -> float:
         """Return the seconds of training until unix `time`."""
         return float(_elapsed(self.spans, time))
 
-    def _add_points(self, event: Steps) -> None:
+    def _add_points(self, event: events.Steps) -> None:
         """Add the points of the event, at equal intervals since the latest ones."""
         since = self.spans[-1].start if self.spans else event.t
         if len(self.points):
             since = max(since, self.points.times[-1])
         times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
         self.points = self.points.appended(event.steps, times, event.losses)
-
-    def log_text(self, event: AnyEvent) -> str:
-        """Return the text of an added event for the log; empty if it is not logged."""
-        match event:
-            case Started():
-                if not _steps_done(event):
-                    return f"training on {event.device}"
-                where = f"epoch {event.epoch + 1}, step {event.step + 1}"
-                return f"resumed on {event.device} at {where}"
-            case Evaluated():
-                loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
-                hit, auc = event.metrics["hit@50"], event.metrics["auc"]
-                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
-                return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
-            case Checkpointed():
-                return f"checkpoint {event.file}" if event.step else ""
-            case Requested():
-                return f"request: {event.what} {event.argument}".rstrip()
-            case Paused():
-                return "paused"
-            case Resumed():
-                return "resumed"
-            case Extended():
-                return f"epochs: {event.epochs}"
-            case Warned():
-                return event.text
-            case Finished():
-                return f"{event.state}: {event.reason}" if event.reason else event.state
-        return ""
-
-
-def _steps_done(event: Started) -> int:
-    return event.epoch * event.steps + event.step

@@ -1,6 +1,7 @@
 """All runs of a home folder: list them, find one by name, name a new one."""
 
 import random
+import re
 from pathlib import Path
 
 from neumf_tui.errors import RunError, UsageError
@@ -26,9 +27,7 @@ def run_folders(home: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     runs = [path for path in folder.iterdir() if (path / "run.json").exists()]
-    return sorted(
-        runs, key=lambda path: ((path / "run.json").stat().st_mtime_ns, path.name), reverse=True
-    )
+    return sorted(runs, key=lambda run: ((run / "run.json").stat().st_mtime_ns, run.name))[::-1]
 
 
 def find_run(home: Path, run: str | None) -> Path:
@@ -80,12 +79,7 @@ def split_spec(text: str) -> tuple[str, str | None]:
 
 def check_name(name: str, what: str = "run") -> str:
     """Return `name`; raise UsageError if a run (or another `what`) cannot have it."""
-    if (
-        not name
-        or name.startswith((".", "-"))
-        or not all(c.isalnum() or c in "-_." for c in name)
-        or len(name) > NAME_LENGTH
-    ):
+    if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > NAME_LENGTH:
         raise UsageError(
             f"{what} name {name[:80]!r}: use at most {NAME_LENGTH} letters, digits, '-', '_' "
             "and '.', without '-' or '.' at the start"

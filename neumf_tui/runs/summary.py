@@ -14,7 +14,7 @@ def train_summary(folder: Path) -> dict[str, Any]:
     info, status, snapshot = read_info(folder), read_status(folder), read_snapshot(folder)
     reported, last = snapshot.reported, snapshot.evaluations[-1] if snapshot.evaluations else None
     epoch = snapshot.epochs[-1] if snapshot.epochs else None
-    finished = snapshot.finished
+    started, finished = snapshot.started, snapshot.finished
     train = finished.train_seconds if finished else 0.0
     pairs = info.dataset.num_train * len(snapshot.epochs)
     return {
@@ -33,12 +33,10 @@ def train_summary(folder: Path) -> dict[str, Any]:
         "hit@50_ci": list(reported.interval) if reported else None,
         "validation": reported.validation if reported else None,
         "metrics_epoch": reported.epoch if reported else None,
-        "chosen_by": _chosen_by(reported),
+        "chosen_by": _chosen_by(reported, "last epoch"),
         "last": {"epoch": last.epoch, "metrics": last.metrics} if last else None,
-        "popularity": snapshot.started.popularity if snapshot.started else None,
-        "popularity_validation": snapshot.started.popularity_validation
-        if snapshot.started
-        else None,
+        "popularity": started.popularity if started else None,
+        "popularity_validation": started.popularity_validation if started else None,
         "protocol": protocol_of(info),
         "seconds": {
             "train": train,
@@ -53,8 +51,18 @@ def train_summary(folder: Path) -> dict[str, Any]:
     }
 
 
-def _chosen_by(reported: Evaluated | None) -> str | None:
-    return (BY_VALIDATION if reported.validation else "last epoch") if reported else None
+def _chosen_by(evaluation: Evaluated | None, otherwise: str) -> str | None:
+    return (BY_VALIDATION if evaluation.validation else otherwise) if evaluation else None
+
+
+def _figures(evaluation: Evaluated | None) -> dict[str, Any]:
+    validation = evaluation.validation if evaluation else None
+    return {
+        "hit@50": evaluation.metrics["hit@50"] if evaluation else None,
+        "hit@50_ci": list(evaluation.interval) if evaluation else None,
+        "auc": evaluation.metrics["auc"] if evaluation else None,
+        "validation_hit@50": validation["hit@50"] if validation else None,
+    }
 
 
 def status_object(folder: Path) -> dict[str, Any]:
@@ -82,18 +90,10 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "steps": status.steps,
         "evaluated": status.evaluated,
         "seconds": round(snapshot.seconds(status), 1),
-        "hit@50": last.metrics["hit@50"] if last else None,
-        "hit@50_ci": list(last.interval) if last else None,
-        "auc": last.metrics["auc"] if last else None,
-        "validation_hit@50": last.validation["hit@50"] if last and last.validation else None,
+        **_figures(last),
         "best_epoch": best.epoch if best else None,
-        "best_chosen_by": (BY_VALIDATION if best.validation else "held-out items")
-        if best
-        else None,
-        "best_hit@50": best.metrics["hit@50"] if best else None,
-        "best_hit@50_ci": list(best.interval) if best else None,
-        "best_auc": best.metrics["auc"] if best else None,
-        "best_validation_hit@50": best.validation["hit@50"] if best and best.validation else None,
+        "best_chosen_by": _chosen_by(best, "held-out items"),
+        **{f"best_{key}": value for key, value in _figures(best).items()},
         "popularity_hit@50": snapshot.started.popularity["hit@50"] if snapshot.started else None,
         "checkpoint": snapshot.checkpoint.file if snapshot.checkpoint else None,
         "pinned": list(info.pins if snapshot.pinned is None else snapshot.pinned),

@@ -4,7 +4,6 @@ import errno
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 import numpy as np
@@ -64,7 +63,7 @@ class RunWriter:
         os.ftruncate(self._events, path.read_bytes().rfind(b"\n") + 1)
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._events)
         self._lock.close()
 
@@ -100,7 +99,7 @@ class MuteWriter(RunWriter):
     def __enter__(self) -> "MuteWriter":
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def event(self, event: AnyEvent) -> None:
