@@ -18,6 +18,15 @@ class Catalogue:
         year = self.years[item]
         return f"{self.titles[item]} ({year})" if year else self.titles[item]
 
+    def with_untitled(self, item_ids: list[str]) -> "Catalogue":
+        """Return the catalogue with more items at its end, whose titles are their ids."""
+        return Catalogue(
+            self.item_ids + item_ids,
+            self.titles + item_ids,
+            self.years + [None] * len(item_ids),
+            self.genres + [[] for _ in item_ids],
+        )
+
     def select(self, rows: Iterable[int]) -> "Catalogue":
         """Return a catalogue of the items at `rows`, in that order."""
         rows = list(rows)

@@ -5,24 +5,17 @@ from dataclasses import dataclass
 
 from neumf_tui.errors import DatasetError, UsageError
 
-ROLES = ("user", "item", "rating", "time")
 _NAMES = {
-    "user": (
-        "userId", "user", "uid", "reviewerId", "customerId", "visitorId", "memberId", "userName",
-    ),
-    "item": (
-        "movieId", "item", "itemId", "iid", "asin", "parentAsin", "productId", "bookId", "trackId",
-        "songId", "isbn",
-    ),
+    "user": ("userId", "user", "uid", "reviewerId", "customerId", "visitorId", "memberId",
+             "userName"),
+    "item": ("movieId", "item", "itemId", "iid", "asin", "parentAsin", "productId", "bookId",
+             "trackId", "songId", "isbn"),
     "rating": ("rating", "stars", "score", "overall"),
     "time": ("timestamp", "time", "ts", "unixReviewTime", "unixtime", "datetime", "date"),
 }  # fmt: skip
-_MOVIELENS_NAMES = {
-    "user": "userId",
-    "item": "movieId",
-    "rating": "rating",
-    "time": "timestamp",
-}
+"""Known names of the columns, in MovieLens first."""
+ROLES = tuple(_NAMES)
+_MOVIELENS_NAMES = {role: names[0] for role, names in _NAMES.items()}
 _HINT = "name the columns with --columns user=NAME,item=NAME,time=NAME[,rating=NAME]"
 SEPARATOR_NAMES = {",": "commas", "\t": "tabs", "|": "'|'", "::": "'::'"}
 
@@ -41,11 +34,8 @@ class Columns:
         """Parse the value of `--columns`; raise UsageError if it is wrong."""
         parts = re.split(rf",(?=(?:{'|'.join(ROLES)})=)", text)
         named = dict(part.split("=", 1) for part in parts if "=" in part)
-        if (
-            len(named) != len(parts)
-            or not {"user", "item", "time"} <= named.keys() <= set(ROLES)
-            or not all(named.values())
-        ):
+        known = {"user", "item", "time"} <= named.keys() <= set(ROLES)
+        if len(named) != len(parts) or not known or not all(named.values()):
             raise UsageError(
                 f"--columns {text}: expected user=NAME,item=NAME,time=NAME and optionally "
                 "rating=NAME, each once"

@@ -55,13 +55,10 @@ class Dataset:
     def num_train(self) -> int:
         return len(self.split.users)
 
-    @cached_property
+    @property
     def offsets(self) -> NDArray[np.int64]:
         """Shape (num_users + 1,): user u's training pairs are rows offsets[u]:offsets[u + 1]."""
-        if self.split.offsets is not None:
-            return self.split.offsets
-        counts = np.bincount(self.split.users, minlength=self.num_users)
-        return np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        return self.split.offsets
 
     @cached_property
     def validation(self) -> NDArray[np.int64]:
@@ -101,7 +98,7 @@ class Dataset:
         try:
             return self.user_ids.index(user_id)
         except ValueError:
-            near = ", ".join(nearest_ids(user_id, self.user_ids))
+            near = ", ".join(_nearest_ids(user_id, self.user_ids))
             raise RunError(f"no user {user_id!r} in {self.label}; nearest ids: {near}") from None
 
     def history(self, user: int) -> NDArray[np.int64]:
@@ -151,9 +148,8 @@ def _fingerprint(user_ids: Sequence[str], catalogue: Catalogue, rows: Interactio
     return digest.hexdigest()
 
 
-def nearest_ids(wanted: str, ids: Sequence[str], count: int = 5) -> list[str]:
-    """Return the ids nearest to `wanted`: by value if all are numbers, else by spelling."""
+def _nearest_ids(wanted: str, ids: Sequence[str]) -> list[str]:
+    """Return the five ids nearest to `wanted`: by value if all are numbers, else by spelling."""
     if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
-        by_value = sorted(ids, key=lambda one: (abs(int(one) - int(wanted)), int(one)))
-        return by_value[:count]
-    return difflib.get_close_matches(wanted, ids, n=count, cutoff=0.0)
+        return sorted(ids, key=lambda one: (abs(int(one) - int(wanted)), int(one)))[:5]
+    return difflib.get_close_matches(wanted, ids, n=5, cutoff=0.0)

@@ -22,13 +22,10 @@ def _read_films() -> tuple[Catalogue, NDArray[np.float64]]:
     """Return the films, and the fame (1 to 5) of each, shape (num_items,)."""
     text = (resources.files("neumf_tui.data") / "demo_films.tsv").read_text("utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
-    catalogue = Catalogue(
-        [str(number) for number in range(1, len(rows) + 1)],
-        [title for title, _, _, _ in rows],
-        [int(year) for _, year, _, _ in rows],
-        [genres.split("|") for _, _, genres, _ in rows],
-    )
-    return catalogue, np.array([float(fame) for _, _, _, fame in rows])
+    titles, years, genres, fame = zip(*rows, strict=True)
+    ids = [str(number) for number in range(1, len(rows) + 1)]
+    genre_lists = [text.split("|") for text in genres]
+    return Catalogue(ids, list(titles), list(map(int, years)), genre_lists), np.array(fame, float)
 
 
 def make_demo() -> Dataset:
@@ -43,9 +40,7 @@ def make_demo() -> Dataset:
     # Uniform draws only: their stream is the least likely to differ between numpy versions.
     random = np.random.Generator(np.random.PCG64(_SEED)).random
     names = sorted({genre for genres in catalogue.genres for genre in genres})
-    has = np.array(
-        [[genre in genres for genre in names] for genres in catalogue.genres], dtype=np.float64
-    )
+    has = np.array([[name in genres for name in names] for genres in catalogue.genres], float)
     has /= np.sqrt(has.sum(axis=1, keepdims=True))
     share = has.sum(axis=0) / has.sum()
     years = np.array(catalogue.years, dtype=np.float64)
@@ -87,9 +82,8 @@ def make_demo() -> Dataset:
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weight of each genre for one viewer, shape (genres,)."""
     weights = np.zeros(len(share))
-    liked = np.argsort(-(np.log(share) - np.log(-np.log(random(len(share))))))[
-        : 1 + int(3 * random())
-    ]
+    keys = np.log(share) - np.log(-np.log(random(len(share))))
+    liked = np.argsort(-keys)[: 1 + int(3 * random())]
     weights[liked] = 2.5 + 1.5 * random(len(liked))
     disliked = np.argsort(random(len(share)))[: 1 + int(2 * random())]
     weights[disliked] -= 2.0

@@ -59,17 +59,16 @@ class _Download:
         if have and have == self.release.size:
             return
         headers = {"Range": f"bytes={have}-"} if have else {}
-        with requests.get(
-            self.release.url, headers=headers, stream=True, timeout=SILENCE_LIMIT
-        ) as response:
-            if not have or response.status_code != requests.codes.requested_range_not_satisfiable:
-                response.raise_for_status()
-                if response.status_code != requests.codes.partial_content:
-                    have = 0
-                self._receive(response, have)
+        url = self.release.url
+        with requests.get(url, headers=headers, stream=True, timeout=SILENCE_LIMIT) as response:
+            if have and response.status_code == requests.codes.requested_range_not_satisfiable:
+                self.part.unlink()  # longer than the file on the server, so of another version
+                self._request()
                 return
-        self.part.unlink()  # longer than the file on the server, so of another version
-        self._request()
+            response.raise_for_status()
+            if response.status_code != requests.codes.partial_content:
+                have = 0
+            self._receive(response, have)
 
     def _receive(self, response: "requests.Response", have: int) -> None:
         total = have + int(response.headers.get("Content-Length", 0)) or self.release.size or 0
@@ -115,25 +114,17 @@ def sha256_of(path: Path, report: Report = silent) -> str:
     return digest.hexdigest()
 
 
-def _check_zip(release: Release, path: Path, report: Report) -> None:
-    """Raise DatasetError unless the file has the published hash, if one is known."""
-    if release.sha256 is None:
-        return
-    found = sha256_of(path, report)
-    if found != release.sha256:
-        raise DatasetError(
-            f"{path}: not the published {release.archive} ({path.stat().st_size:,} bytes, SHA-256 "
-            f"{found[:12]}…; expected {release.size or 0:,} bytes, {release.sha256[:12]}…): "
-            "the file is incomplete or changed; delete it, then run again"
-        )
-
-
 def unpack(release: Release, archive: Path, target: Path, report: Report = silent) -> None:
     """Unpack the dataset's files to `target`, completely or not at all.
 
-    Raises DatasetError for a zip that is not the release.
+    Raises DatasetError for a zip that is not the release, by its hash if one is known.
     """
-    _check_zip(release, archive, report)
+    if release.sha256 is not None and (found := sha256_of(archive, report)) != release.sha256:
+        raise DatasetError(
+            f"{archive}: not the published {release.archive} ({archive.stat().st_size:,} bytes, "
+            f"SHA-256 {found[:12]}…; expected {release.size or 0:,} bytes, "
+            f"{release.sha256[:12]}…): the file is incomplete or changed; delete it, then run again"
+        )
     scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
     try:
         with zipfile.ZipFile(archive) as zipped:

@@ -8,14 +8,7 @@ from pathlib import Path
 
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.download import unpack
-from neumf_tui.data.formats import (
-    EXPECTED,
-    Source,
-    source_at,
-    source_of,
-    sources_below,
-    sources_in,
-)
+from neumf_tui.data.formats import EXPECTED, Source, source_at, source_of, sources_below, sources_in
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import RELEASES

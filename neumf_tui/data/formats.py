@@ -116,10 +116,9 @@ def source_at(file: Path, columns: Columns | None = None) -> Source | None:
     """
     place = file.absolute()
     for form in FOLDERS:
-        if place.name == form.files[0] and all(
-            _is_file(place.parent / name) for name in form.files
-        ):
-            return _checked(Source(place.parent, form, columns))
+        source = Source(place.parent, form, columns)
+        if place.name == form.files[0] and all(map(_is_file, source.files)):
+            return _checked(source)
     for form in (RECBOLE, *TABLES):
         if place.suffix.lower() in form.suffixes:
             return Source(place, form, columns)
@@ -142,16 +141,8 @@ def source_of(text: str) -> list[Source]:
 
 def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
     """Return the datasets in the visible subfolders of `folder`, sorted; `tables`: `sources_in`."""
-    try:
-        places = sorted(folder.iterdir())
-    except OSError:
-        return []
-    return [
-        source
-        for place in places
-        if not place.name.startswith(".")
-        for source in sources_in(place, tables=tables)
-    ]
+    places = [place for place in _entries(folder) if not place.name.startswith(".")]
+    return [source for place in places for source in sources_in(place, tables=tables)]
 
 
 def _checked(source: Source) -> Source:
@@ -161,9 +152,14 @@ def _checked(source: Source) -> Source:
 
 
 def _files_of(folder: Path, form: Format) -> list[Path]:
+    files = [file for file in _entries(folder) if file.suffix.lower() in form.suffixes]
+    return [file for file in files if _is_file(file)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in the folder, sorted; nothing if it cannot be read."""
     try:
-        files = [file for file in folder.iterdir() if file.suffix.lower() in form.suffixes]
-        return sorted(file for file in files if _is_file(file))
+        return sorted(folder.iterdir())
     except OSError:
         return []
 

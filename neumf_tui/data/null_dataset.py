@@ -2,11 +2,11 @@
 
 import hashlib
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.split import Split
 
 
 def without_structure(
@@ -19,16 +19,14 @@ def without_structure(
     `number` gives another copy. `other_heldout` changes only the held-out items of that copy, of
     users who have another candidate.
     """
-    sizes = np.diff(dataset.offsets)
     held = np.asarray(dataset.split.heldout) >= 0
     items = np.empty(dataset.num_train, dtype=np.int64)
     heldout = np.full(dataset.num_users, -1, dtype=np.int64)
     random = np.random.default_rng([seed, number])
-    for user, (start, size) in enumerate(
-        zip(dataset.offsets[:-1].tolist(), sizes.tolist(), strict=True)
-    ):
+    for user, (start, end) in enumerate(pairwise(dataset.offsets.tolist())):
+        size = end - start
         drawn = random.choice(dataset.num_items, min(size + 2, dataset.num_items), replace=False)
-        items[start : start + size] = drawn[:size]
+        items[start:end] = drawn[:size]
         if held[user]:
             heldout[user] = drawn[size:][-1 if other_heldout else 0]
     form = f"without structure {seed} {number} {other_heldout} {dataset.fingerprint}"
@@ -39,5 +37,5 @@ def without_structure(
         source=f"random items in place of those of {dataset.label}",
         notices=(),
         fingerprint=hashlib.sha256(form.encode()).hexdigest(),
-        split=Split(dataset.split.users, items, dataset.split.times, heldout),
+        split=replace(dataset.split, items=items, heldout=heldout),
     )

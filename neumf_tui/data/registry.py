@@ -4,11 +4,13 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from neumf_tui.data import prepared
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.demo import SOURCE, make_demo
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
 from neumf_tui.data.find_originals import (
     env_dir,
@@ -59,9 +61,7 @@ def open_dataset(
         raise UsageError("--columns names the columns of your own table: add --data-dir FILE")
     if name == "demo":
         if data_dir is not None:
-            raise UsageError(
-                "--data-dir has no effect on demo, which is built in: omit one of them"
-            )
+            raise UsageError("--data-dir has no effect on demo, which is built in; omit one")
         return _demo(home)
     if source := find_source(name, data_dir, home, columns, report):
         if data_dir is None:
@@ -129,7 +129,7 @@ def known_datasets(home: Path) -> list[DatasetEntry]:
         where = places.pop(name, str(archive) if archive.exists() else "")
         entries.append(DatasetEntry(name, where or _how_to_get(release), bool(where)))
     entries += [DatasetEntry(name, place, True) for name, place in places.items()]
-    return [*entries, DatasetEntry("demo", "built in: real films, simulated viewers", True)]
+    return [*entries, DatasetEntry("demo", SOURCE, True)]
 
 
 def _how_to_get(release: Release) -> str:
@@ -157,21 +157,14 @@ def _download(release: Release, home: Path, talk: Talk, report: Report) -> Path:
 
 
 def _demo(home: Path) -> Dataset:
-    from neumf_tui.data.demo import SOURCE, make_demo
-
     here = Path(__file__).parent
     return _cached(home, SOURCE, [here / "demo.py", here / "demo_films.tsv"], make_demo)
 
 
 def _opened(source: Source, home: Path, report: Report = silent) -> Dataset:
-    return _cached(
-        home,
-        source.text,
-        source.files,
-        lambda: source.read(report),
-        report,
-        str(source.columns or ""),
-    )
+    columns = str(source.columns or "")
+    read = partial(source.read, report)
+    return _cached(home, source.text, source.files, read, report, columns)
 
 
 def _cached(

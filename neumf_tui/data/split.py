@@ -40,9 +40,8 @@ class Split:
     times: NDArray[np.int64]
     heldout: NDArray[np.int64]
     """Shape (num_users,): item index held out, or -1 for a user with a single interaction."""
-    offsets: NDArray[np.int64] | None = None
-    """Shape (num_users + 1,): user u's training pairs are rows offsets[u]:offsets[u + 1]; None: not
-    computed yet."""
+    offsets: NDArray[np.int64]
+    """Shape (num_users + 1,): user u's training pairs are rows offsets[u]:offsets[u + 1]."""
 
 
 def drop_duplicates(rows: Interactions, chunk_rows: int = CHUNK_ROWS) -> tuple[Interactions, int]:

@@ -166,12 +166,10 @@ class TitleSearch:
         score[near] = _MISSPELT * (1 - distance[near] / (2 * len(word)))
         return score
 
-    def _most_similar(
-        self, squeezed: str, count: int, cutoff: float = 0
-    ) -> list[tuple[int, float]]:
-        """Return the items with the names most similar to `squeezed`, and the similarity (0-100).
+    def _most_similar(self, name: str, count: int, cutoff: float = 0) -> list[tuple[int, float]]:
+        """Return the items with the names most similar to `name`, and the similarity (0-100).
 
-        Blanks are ignored.
+        `name` is folded and without blanks.
         """
         from rapidfuzz import fuzz
         from rapidfuzz.process import extract
@@ -179,7 +177,7 @@ class TitleSearch:
         best: dict[int, float] = {}
         # An item has up to a handful of names, and only the best one counts.
         for _, similarity, row in extract(
-            squeezed, self._squeezed, scorer=fuzz.ratio, score_cutoff=cutoff, limit=4 * count
+            name, self._squeezed, scorer=fuzz.ratio, score_cutoff=cutoff, limit=4 * count
         ):
             best.setdefault(self._named[row][0], similarity)
         return sorted(best.items(), key=lambda pair: (-pair[1], self._place[pair[0]]))[:count]

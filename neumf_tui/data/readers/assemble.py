@@ -29,7 +29,7 @@ def assemble(
     item_ids, items = indices(rows.items)
     notices = []
     if catalogue is None:
-        catalogue = _untitled(item_ids)
+        catalogue = Catalogue([], [], [], []).with_untitled(item_ids)
     else:
         known = set(catalogue.item_ids)
         missing = [item_id for item_id in item_ids if item_id not in known]
@@ -39,7 +39,7 @@ def assemble(
             notices.append(
                 f"{len(missing):,} items are not in the file of items; their ids are used as titles"
             )
-            catalogue = _joined(catalogue, _untitled(missing))
+            catalogue = catalogue.with_untitled(missing)
         places = {item_id: place for place, item_id in enumerate(catalogue.item_ids)}
         catalogue = catalogue.select(places[item_id] for item_id in item_ids)
     times, order, unit = in_seconds(rows.times, rows.units_per_second)
@@ -53,19 +53,6 @@ def assemble(
     for notice in notices:
         dataset = dataset.with_notice(notice)
     return dataset
-
-
-def _untitled(item_ids: list[str]) -> Catalogue:
-    return Catalogue(item_ids, list(item_ids), [None] * len(item_ids), [[] for _ in item_ids])
-
-
-def _joined(one: Catalogue, other: Catalogue) -> Catalogue:
-    return Catalogue(
-        one.item_ids + other.item_ids,
-        one.titles + other.titles,
-        one.years + other.years,
-        one.genres + other.genres,
-    )
 
 
 def _item_missing(path: Path, layout: Layout, items: Path, ids: set[str]) -> DatasetError:

@@ -33,10 +33,8 @@ def read(
 
 def _read_items(path: Path) -> Catalogue:
     builder = CatalogueBuilder()
-    width = 5 + len(GENRES)
-    for where, fields in records(
-        path, "|", width, has_header=False, quoted=False, encoding="latin-1"
-    ):
+    lines = records(path, "|", 5 + len(GENRES), has_header=False, quoted=False, encoding="latin-1")
+    for where, fields in lines:
         item_id, title, released = fields[:3]
         title, year = split_year(title)
         if year is None and released[-4:].isdigit():

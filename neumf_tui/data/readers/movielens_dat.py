@@ -30,19 +30,16 @@ def _read_movies(path: Path) -> Catalogue:
     """Read `id::title (year)::genres`."""
     first_line(path)
     builder = CatalogueBuilder()
-    for where, (item_id, title, genres) in records(
-        path, "::", 3, has_header=False, quoted=False, encoding=_encoding(path)
-    ):
+    lines = records(path, "::", 3, has_header=False, quoted=False, encoding=_encoding(path))
+    for where, (item_id, title, genres) in lines:
         builder.add(where, "item id", item_id, *split_year(title), split_genres(genres, "|"))
     return builder.catalogue
 
 
 def _encoding(path: Path) -> str:
     """Return UTF-8 (MovieLens 10M), or Latin-1 (1M) if the file is not valid UTF-8."""
-    with path.open("rb") as file:
-        try:
-            for line in file:
-                line.decode("utf-8")
-        except UnicodeDecodeError:
-            return "latin-1"
+    try:
+        path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
     return "utf-8-sig"

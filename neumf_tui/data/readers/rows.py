@@ -110,12 +110,9 @@ def in_seconds(
     parts.clear()
     unit = ""
     if not units_per_second:
-        units_per_second = 1
         latest = times.max(initial=0)
-        for smallest, per_second, name in UNITS:
-            if latest >= smallest:
-                units_per_second, unit = per_second, name
-                break
+        fitting = ((number, name) for smallest, number, name in UNITS if latest >= smallest)
+        units_per_second, unit = next(fitting, (1, ""))
     if units_per_second == 1 and times.dtype.kind == "i":
         return times, None, unit
     whole = times // units_per_second

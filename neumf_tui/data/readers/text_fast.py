@@ -91,17 +91,12 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     if step == 2 and not _all_separators_double(block, layout):
         return None
     places = [step * place for place in layout.places]
-    no_sign_or_blank = not (
-        b" " in block
-        or b"-" in block
-        or b"+" in block
-        or (b"\t" in block and layout.separator != "\t")
-    )
-    numeric = no_sign_or_blank and not _may_have_leading_zeros(block, layout.separator)
+    signs = (b" ", b"-", b"+") if layout.separator == "\t" else (b" ", b"-", b"+", b"\t")
+    numeric = not any(sign in block for sign in signs)
+    numeric = numeric and not _may_have_leading_zeros(block, layout.separator)
     ids = pa.int64() if numeric else _STRINGS
-    types: dict[int, pa.DataType] = dict(
-        zip(places, (ids, ids, pa.int64(), pa.float64()), strict=False)
-    )
+    kinds = (ids, ids, pa.int64(), pa.float64())
+    types: dict[int, pa.DataType] = dict(zip(places, kinds, strict=False))
     names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
     table = _parse_with_arrow(block, layout, names, types)
     if table is None:
