@@ -110,9 +110,7 @@ class StudyReport:
     def as_json(self) -> dict[str, Any]:
         """Return what `tune --json` prints; missing metrics are None."""
         plan, best = self.plan, self.best
-        best_row = None
-        if best:
-            best_row = _row(best) | {"settings": msgspec.to_builtins(self.settings(best))}
+        settings = msgspec.to_builtins(self.settings(best)) if best else None
         return {
             "study": self.study,
             "study_file": str(study_file(self.home, self.study)),
@@ -125,21 +123,13 @@ class StudyReport:
             "target": self.target,
             "counts": count_by_state(self.records),
             "trials": [_row(record) for record in self.records],
-            "best": best_row,
+            "best": _row(best) | {"settings": settings} if best else None,
             "preset_file": str(self.preset_file) if best else None,
             "train": self.train_line if best else None,
         }
 
 
 def _row(record: TrialRecord) -> dict[str, Any]:
-    return {
-        "trial": record.trial,
-        "run": record.run,
-        "state": record.state,
-        "validation_hit@50": record.validation,
-        "best_epoch": record.epoch,
-        "epochs": record.epochs,
-        "seconds": record.seconds,
-        "reason": record.reason,
-        "searched": record.searched,
-    }
+    names = {"validation": "validation_hit@50", "epoch": "best_epoch"}
+    fields = msgspec.structs.asdict(record)
+    return {names.get(name, name): value for name, value in fields.items()}

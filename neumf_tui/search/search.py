@@ -34,11 +34,6 @@ PRUNE_AFTER = 5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START_ERRORS: dict[int, type[NeumfTuiError]] = {2: UsageError, 3: DatasetError, 4: RunError}
 """Exit codes of a trainer that could not start: the next trial would fail in the same way."""
-_OPTUNA_STATES = {
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "stopped": TrialState.FAIL,
-}
 
 
 @dataclass
@@ -252,7 +247,8 @@ class Search:
         if state == "done":
             self._study.tell(trial, record.validation)
         else:
-            self._study.tell(trial, state=_OPTUNA_STATES[state])
+            pruned = state == "pruned"
+            self._study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
         if state == "stopped" and trial.params:
             self._study.enqueue_trial(trial.params)
         self.records.append(record)

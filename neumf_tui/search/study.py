@@ -64,14 +64,15 @@ def new_study_name(home: Path) -> str:
 def check_study_name(home: Path, name: str) -> None:
     """Raise UsageError for an impossible name, RunError if runs of a deleted study have it."""
     check_name(name, "study")
-    if len(run_name(name, 0)) > NAME_LENGTH:
+    first = run_name(name, 0)
+    if len(first) > NAME_LENGTH:
+        letters = NAME_LENGTH - 5
         raise UsageError(
-            f"study name {name!r}: at most {NAME_LENGTH - 5} letters, because its runs are named "
-            f"{run_name(name, 0)!r}"
+            f"study name {name!r}: at most {letters} letters, because its runs are named {first!r}"
         )
-    if not study_file(home, name).exists() and (runs_dir(home) / run_name(name, 0)).exists():
+    if not study_file(home, name).exists() and (runs_dir(home) / first).exists():
         raise RunError(
-            f"run {run_name(name, 0)} belongs to an earlier study of this name; "
+            f"run {first} belongs to an earlier study of this name; "
             "choose another --study, or delete its runs"
         )
 
