@@ -133,7 +133,7 @@ def test_no_viewer_outlives_its_terminal(running: Path, stalled: bool) -> None:
                 fill(terminal)
             begun = time.monotonic()
             terminal.hang_up()
-            wait_for(lambda: not terminal.session(), "the viewer to end", 2)  # noqa: B023 - called at once
+            wait_for(lambda: not terminal.session(), "the viewer to end", 10)  # noqa: B023 - called at once
             print(f"hung up: {time.monotonic() - begun:.3f} s")
     assert is_locked(running)
 
