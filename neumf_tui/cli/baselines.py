@@ -55,6 +55,4 @@ def baselines(
     kept = [one.baseline.name for one in outcomes if one.result and not one.computed]
     if kept:
         say(f"kept from before: {', '.join(kept)}; --again computes them again")
-    sheet = baselines_sheet(data, outcomes)
-    if print_sheet(sheet, form):
-        print_baselines(sheet)
+    print_sheet(baselines_sheet(data, outcomes), form, print_baselines)

@@ -8,11 +8,11 @@ def datasets(json: Json = False, home: Home = None) -> None:
     import dataclasses
 
     from neumf_tui.data.registry import known_datasets
-    from neumf_tui.views.output import print_json, print_table
+    from neumf_tui.views.output import column, print_json, print_rows
 
-    known = known_datasets(home_of(home))
+    known = [dataclasses.asdict(row) for row in known_datasets(home_of(home))]
     if json:
-        print_json([dataclasses.asdict(row) for row in known])
-    else:
-        rows = [(row.name, "yes" if row.available else "no", row.where) for row in known]
-        print_table(("dataset", "here", "where"), rows)
+        print_json(known)
+        return
+    here = column("here", lambda row: "yes" if row["available"] else "no")
+    print_rows(known, column("dataset", "name"), here, column("where", "where"))

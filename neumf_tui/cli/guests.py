@@ -23,7 +23,7 @@ def guests(
     if delete is not None and json:
         raise UsageError("--delete and --json: choose one")
     from neumf_tui.explore.guests import delete_guest, guest_names
-    from neumf_tui.views.output import print_json, print_line, print_table, say
+    from neumf_tui.views.output import column, number, print_json, print_line, print_rows, say
 
     where = home_of(home)
     if delete is not None:
@@ -36,20 +36,12 @@ def guests(
     elif not rows:
         print_line("no guests yet; save one with `neumf-tui recommend --likes ... --save NAME`")
     else:
-        print_table(
-            ("guest", "dataset", "films", "titles"),
-            [
-                (row["guest"], "–", "–", row["problem"])
-                if row["problem"]
-                else (
-                    row["guest"],
-                    row["dataset"],
-                    str(len(row["item_ids"])),
-                    _shortened(row["titles"]),
-                )
-                for row in rows
-            ],
-            numbers=("films",),
+        print_rows(
+            rows,
+            column("guest", "guest"),
+            column("dataset", "dataset"),
+            number("films", lambda row: row["item_ids"] and len(row["item_ids"]), str),
+            column("titles", lambda row: row["problem"] or _shortened(row["titles"])),
         )
 
 
@@ -60,11 +52,12 @@ def _shortened(titles: list[str]) -> str:
 
 def _about_guest(home: Path, name: str) -> dict[str, Any]:
     """Return what is saved of a guest; for an unreadable file only `problem` is not None."""
-    from neumf_tui.explore.guests import read_guest
+    import msgspec
 
-    keys = ("dataset", "item_ids", "titles", "seed")
+    from neumf_tui.explore.guests import GuestFile, read_guest
+
     try:
-        guest = read_guest(home, name)
+        known, problem = msgspec.structs.asdict(read_guest(home, name)), None
     except RunError as error:
-        return {"guest": name} | dict.fromkeys(keys) | {"problem": str(error)}
-    return {"guest": name} | {key: getattr(guest, key) for key in keys} | {"problem": None}
+        known, problem = dict.fromkeys(GuestFile.__struct_fields__), str(error)
+    return {"guest": name, **known, "problem": problem}

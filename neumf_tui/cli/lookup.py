@@ -1,23 +1,53 @@
 """Find the model, the person and the item that a command's arguments name."""
 
-from pathlib import Path
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neumf_tui.cli.options import home_of, run_folder
+from neumf_tui.cli import options
+from neumf_tui.cli.options import Csv, Epoch, Home, Json, RunOption
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.explore.guests import Who
     from neumf_tui.explore.ranker import Ranker
+    from neumf_tui.views.sheet import Sheet
 
 
-def open_ranker(home: Path | None, run: str | None, epoch: str | None) -> "Ranker":
-    """Load a run's dataset and its model after `epoch`; raises RunError or DatasetError."""
-    folder = run_folder(home, run)
-    from neumf_tui.explore.ranker import Ranker
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options of every command that prints a sheet about one model."""
 
-    return Ranker(folder, home_of(home), epoch)
+    run: RunOption = None
+    epoch: Epoch = None
+    json: Json = False
+    csv: Csv = False
+    home: Home = None
+
+    def __post_init__(self) -> None:
+        options.form_of(self.json, self.csv)
+
+    def open_ranker(self) -> "Ranker":
+        """Load the run's dataset and model; raises RunError or DatasetError."""
+        folder = options.run_folder(self.home, self.run)
+        from neumf_tui.explore.ranker import Ranker
+
+        return Ranker(folder, options.home_of(self.home), self.epoch)
+
+    def print_sheet(self, sheet: "Sheet", print_text: "Callable[[Sheet], None]") -> None:
+        """Print a sheet as JSON, as CSV or with `print_text`."""
+        from neumf_tui.views.output import print_sheet
+
+        print_sheet(sheet, options.form_of(self.json, self.csv), print_text)
+
+
+def model_options(command: options.Command) -> options.Command:
+    """Give `command` the fields of ModelOptions as options; its argument `model` gets them."""
+    fields = inspect.signature(ModelOptions).parameters.values()
+    added = [field.replace(kind=inspect.Parameter.KEYWORD_ONLY) for field in fields]
+    return options.add_options(command, "model", ModelOptions, added)
 
 
 def check_one_person(user: str | None, guest: str | None) -> None:

@@ -1,11 +1,15 @@
 """Options and arguments that several commands share."""
 
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neumf_tui.errors import UsageError
+
+Command = Callable[..., None]
 
 
 def run_names(prefix: str) -> list[str]:
@@ -118,3 +122,22 @@ def run_folder(option: Path | None, run: str | None) -> Path:
     from neumf_tui.runs.store import find_run
 
     return find_run(home_of(option), run)
+
+
+def add_options(
+    command: Command, argument: str, make: Callable[..., Any], options: Iterable[inspect.Parameter]
+) -> Command:
+    """Give `command` more options; its argument `argument` gets `make` of their values."""
+    signature = inspect.signature(command)
+    own = [parameter for name, parameter in signature.parameters.items() if name != argument]
+    added = list(options)
+
+    def wrapped(**values: Any) -> None:
+        made = make(**{option.name: values.pop(option.name) for option in added})
+        command(**values, **{argument: made})
+
+    # Typer reads the signature and the annotations.
+    wrapped.__signature__ = signature.replace(parameters=own + added)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in own + added}
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    return wrapped

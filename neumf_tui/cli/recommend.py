@@ -5,20 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.lookup import find_item, open_ranker
-from neumf_tui.cli.options import (
-    Csv,
-    Epoch,
-    Home,
-    Json,
-    Raw,
-    RunOption,
-    TopFilms,
-    check_rows,
-    form_of,
-    home_of,
-    rows_of,
-)
+from neumf_tui.cli.lookup import ModelOptions, find_item, model_options
+from neumf_tui.cli.options import Raw, TopFilms, check_rows, home_of, rows_of
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,15 +16,17 @@ STABLE = 3
 """Number of liked items from which the list depends less on each single one."""
 
 
+Likes = Annotated[
+    list[str],
+    typer.Option(
+        "--likes", metavar="FILMS", help="Item ids or titles, separated by ';'; can be repeated."
+    ),
+]
+
+
+@model_options
 def recommend(
-    likes: Annotated[
-        list[str],
-        typer.Option(
-            "--likes",
-            metavar="FILMS",
-            help="Item ids or titles, separated by ';'; can be repeated.",
-        ),
-    ],
+    likes: Likes,
     save: Annotated[
         str | None,
         typer.Option("--save", metavar="NAME", help="Save the person as a guest with this name."),
@@ -45,16 +35,12 @@ def recommend(
         bool, typer.Option("--replace", help="With --save: replace a guest with that name.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the films drawn for comparison.")] = 0,
-    run: RunOption = None,
-    epoch: Epoch = None,
     raw: Raw = False,
     top: TopFilms = "10",
-    json: Json = False,
-    csv: Csv = False,
-    home: Home = None,
+    *,
+    model: ModelOptions,
 ) -> None:
     """Rank films for a new person who likes the given films; the model does not change."""
-    form = form_of(json, csv)
     rows = rows_of(top)
     films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
     if not films:
@@ -64,8 +50,8 @@ def recommend(
     if replace and save is None:
         raise UsageError("--replace needs --save NAME")
     if save is not None:
-        _check_free(home_of(home), save, replace)
-    ranker = open_ranker(home, run, epoch)
+        _check_free(home_of(model.home), save, replace)
+    ranker = model.open_ranker()
     data = ranker.dataset
     check_rows(rows, data.num_items)
     from neumf_tui.explore.guests import Guest, save_guest
@@ -87,7 +73,8 @@ def recommend(
     if save is not None:
         save_guest(guest, data, ranker.home)
         say(f"saved: `neumf-tui rank --guest {save} --run {ranker.info.name}`")
-    print_ranking(guest_sheet(ranker, ranking, rows), form, raw)
+    sheet = guest_sheet(ranker, ranking, rows)
+    model.print_sheet(sheet, lambda sheet: print_ranking(sheet, raw))
 
 
 def _check_free(home: Path, name: str, replace: bool) -> None:

@@ -2,35 +2,25 @@
 
 import inspect
 import typing
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli.options import Command, add_options
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DESCRIPTIONS, Settings, flag_of
 
 HELP = {name: text for group in DESCRIPTIONS.values() for name, text in group.items()}
 
 
-def settings_flags(command: Callable[..., None]) -> Callable[..., None]:
+def settings_flags(command: Command) -> Command:
     """Give `command` a flag for every setting; its argument `changes` gets the given ones."""
-    signature = inspect.signature(command)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "changes"]
-    flags = [_flag(name) for name in Settings.__struct_fields__]
+    return add_options(command, "changes", _changes, map(_flag, Settings.__struct_fields__))
 
-    def wrapped(**values: Any) -> None:
-        given = {name: values.pop(name) for name in Settings.__struct_fields__}
-        given["mlp_layers"] = _layers(given["mlp_layers"])
-        command(
-            **values, changes={name: value for name, value in given.items() if value is not None}
-        )
 
-    # Typer reads the signature and the annotations.
-    wrapped.__signature__ = signature.replace(parameters=own + flags)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in own + flags}
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    return wrapped
+def _changes(mlp_layers: str | None, **others: Any) -> dict[str, Any]:
+    values = {"mlp_layers": _layers(mlp_layers)} | others
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _flag(name: str) -> inspect.Parameter:
@@ -38,11 +28,9 @@ def _flag(name: str) -> inspect.Parameter:
     kind: Any = {"mlp_layers": str, "embedding_weight_decay": float}.get(name, kinds)
     flag = f"{flag_of(name)}/--no-{name.replace('_', '-')}" if kind is bool else flag_of(name)
     option = typer.Option(flag, help=HELP[name], rich_help_panel="Settings", show_default=False)
+    annotation = Annotated[kind | None, option]
     return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind | None, option],
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
 
 

@@ -8,13 +8,16 @@ from neumf_tui.explore.compare import HeldoutChange, PartChange, PersonCompariso
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
-from neumf_tui.views.compare_users import about_models
+from neumf_tui.views.compare_users import about_models, print_protocols
 from neumf_tui.views.moves import move_text, signed
+from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Row, Sheet
-from neumf_tui.views.sheet_keys import item_keys, who_keys, who_stamp
+from neumf_tui.views.sheet_keys import item_keys, label_of, who_keys, who_stamp
 
 SMALL = 0.05
 """A change of a part, in standard deviations, that is shown as 0.0."""
+MOVERS = 5
+"""Number of items printed that enter or leave the top list."""
 
 
 def compare_person_sheet(
@@ -128,3 +131,36 @@ def person_words(comparison: PersonComparison) -> list[str]:
 
 def _arrow(part: PartChange) -> str:
     return f"{rank_text(part.rank_a)} → {rank_text(part.rank_b)}"
+
+
+def print_person(sheet: Sheet, comparison: PersonComparison) -> None:
+    """Print the sheet of `compare_person_sheet` for people."""
+    about, person = sheet.about, comparison.a.person
+    print_line(
+        f"A {about['a']}  B {about['b']}  {label_of(about)}  {person.label}  "
+        f"{about['history_size']} watched"
+    )
+    print_protocols(sheet)
+    held = about["heldout"]
+    print_line(f"held out: {held['title']}" if held else "no held-out film")
+    for line in person_words(comparison):
+        print_line(line)
+    for name, movers in (("in", about["entered"]), ("out", about["left"])):
+        if movers:
+            named = [
+                f"{m['title']} {rank_text(m['rank_a'])} → {rank_text(m['rank_b'])}"
+                for m in movers[:MOVERS]
+            ]
+            print_line(f"{name}: {'; '.join(named)}{' …' if len(movers) > MOVERS else ''}")
+    print_rows(
+        sheet.rows,
+        number("#", "place"),
+        column("A", "a_title"),
+        number("in B", "a_rank_in_b", rank_text),
+        number("move", lambda row: move_text(row["a_rank"], row["a_rank_in_b"]), str),
+        column("", lambda row: "left" if row["a_left"] else ""),
+        column("B", "b_title"),
+        number("in A", "b_rank_in_a", rank_text),
+        number("move", lambda row: move_text(row["b_rank_in_a"], row["b_rank"]), str),
+        column("", lambda row: "new" if row["b_new"] else ""),
+    )

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.evaluation.intervals import Interval
-from neumf_tui.explore.compare_users import AllComparison
+from neumf_tui.explore.compare_users import AllComparison, ordered
 from neumf_tui.runs.events import CUTOFF, RunInfo
-from neumf_tui.runs.protocol import is_optimistic, protocol_of
-from neumf_tui.views.moves import signed
-from neumf_tui.views.sheet import Sheet
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
+from neumf_tui.text import rank_text
+from neumf_tui.views.moves import move_text, signed
+from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import model_keys
 
 COLUMNS = ("user", "heldout", "rank_a", "rank_b", "hit_a", "hit_b", "auc_difference")
@@ -146,3 +148,46 @@ def chance_text(p: float) -> str:
     if p < 1e-9:
         return "chance alone would do this in fewer than 1 of 1,000,000,000 cases"
     return f"chance alone would do this in 1 of {float(f'{1 / p:.2g}'):,.0f} cases"
+
+
+def print_all(
+    sheet: Sheet, dataset: Dataset, comparison: AllComparison, top: int | None = None
+) -> None:
+    """Print a comparison over all users for people; at most `top` users won, and as many lost."""
+    c = comparison
+    print_line(f"A {c.a.label}  B {c.b.label}  {dataset.label}  {len(c.users):,} users")
+    print_protocols(sheet)
+    for line in (*all_words(c), verdict(c), CAVEAT):
+        print_line(line)
+    for title, sort, moved in (
+        ("biggest wins of B", "biggest win", c.rank_b < c.rank_a),
+        ("biggest losses of B", "biggest loss", c.rank_b > c.rank_a),
+    ):
+        rows = ordered(c, sort)
+        rows = rows[moved[rows]][:top]
+        if len(rows):
+            print_line("")
+            print_line(title)
+            _print_users(compare_all_sheet(dataset, c, rows))
+
+
+def print_protocols(sheet: Sheet) -> None:
+    """Print the protocol of both models, on two lines if they differ."""
+    a, b = (protocol_line(sheet.about[key]) for key in ("protocol", "other_protocol"))
+    for line in [f"protocol: {a}"] if a == b else [f"protocol of A: {a}", f"protocol of B: {b}"]:
+        print_line(line)
+
+
+def _print_users(sheet: Sheet) -> None:
+    def hit(row: Row) -> str:
+        return "" if row["hit_a"] == row["hit_b"] else "won" if row["hit_b"] else "lost"
+
+    print_rows(
+        sheet.rows,
+        column("user", "user"),
+        column("held out", "heldout"),
+        number("rank A", "rank_a", rank_text),
+        number("rank B", "rank_b", rank_text),
+        number("move", lambda row: move_text(row["rank_a"], row["rank_b"]), str),
+        column("hit", hit),
+    )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys
 
@@ -67,4 +68,18 @@ def users_text(coverage: "Coverage") -> str:
     return (
         f"over a sample of {coverage.users:,} of {everyone:,} users (seed {coverage.seed}): "
         "the lists of all users would hold more films"
+    )
+
+
+def print_coverage(coverage: "Coverage", sheet: Sheet) -> None:
+    """Print the figures and the items of `coverage_sheet` for people."""
+    for line in coverage_text(coverage).splitlines():
+        print_line(line)
+    print()
+    print_rows(
+        sheet.rows,
+        column("never recommended", "title"),
+        number("year", "year", str, none=""),
+        column("genres", lambda row: "|".join(row["genres"])),
+        number("seen by", "seen_by"),
     )

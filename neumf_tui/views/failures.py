@@ -1,13 +1,17 @@
 """Users beside popularity alone and cohorts of users, as sheets, cells and text."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from rich.style import Style
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.text import clean, rank_text
+from neumf_tui.views.histogram import histogram
+from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.ruler import journey, sparkline
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys
@@ -34,6 +38,9 @@ USER_LINES = 8
 WHISKER = 24
 """Cells of an interval drawn as a line."""
 NONE = "–"
+_BAR_WIDTH = 60
+_COMMON = ("run", "dataset", "simulated", "epoch", "protocol")
+"""Keys that the JSON object has once for all its parts."""
 
 
 def summary(failures: "Failures") -> dict[str, Any]:
@@ -199,3 +206,45 @@ def cohort_cells(cohort: "Cohort", everybody: "Cohort", scale: float, first: boo
         f"{c.auc:.3f}",
         "{:.3f}–{:.3f}".format(*c.auc_interval) if c.auc_interval else "few users",
     ]
+
+
+def failures_object(failures: "Failures", sheets: Sequence[Sheet]) -> dict[str, Any]:
+    """Return what `failures --json` prints: `summary`, and a key for each of the sheets."""
+    result = summary(failures)
+    for sheet in sheets:
+        if sheet.key == "never":
+            whole = sheet.object.items()
+            result["catalogue"] = {key: value for key, value in whole if key not in _COMMON}
+            continue
+        if sheet.key == "users":
+            result["by"] = sheet.about["by"]
+            result["spread"] = [asdict(one) for one in failures.bins()]
+        result[sheet.key] = list(sheet.rows)
+    return result
+
+
+def print_summary(failures: "Failures") -> None:
+    """Print the model, and its metrics beside popularity's."""
+    info = failures.users.info
+    print_line(f"run {info.name}  {info.dataset.label}  epoch {failures.epoch}")
+    print_line(f"protocol: {protocol_line(protocol_of(info))}")
+    print_line(summary_text(failures))
+
+
+def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> None:
+    """Print the distribution of ranks, and a line for each user index of `order`."""
+    print(histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain)
+    print()
+    print_line(f"{len(order):,} of {failures.dataset.num_users:,} users, {SORTS[by]}")
+    header = ("user", "held-out film", "rank", "popularity", "gain", "history", "seen by", "age")
+    cells = [user_cells(failures, user) for user in order.tolist()]
+    print_table(header, cells, numbers=header[2:])
+
+
+def print_cohorts(cohorts: "Sequence[Cohort]") -> None:
+    """Print a line for each cohort; the first holds all users."""
+    header = ("", "kind", "cohort", "users", "Hit@50", "95 %", "popularity", "AUC", "95 % of AUC")
+    table = [cohort_cells(cohort, cohorts[0], 1.0, True) for cohort in cohorts]
+    without_drawing = [[*cells[:6], *cells[7:]] for cells in table]
+    print_table(header, without_drawing, numbers=("users", "Hit@50", "popularity", "AUC"))
+    print_line("▲▼ the whole interval is above or below the Hit@50 of all users")

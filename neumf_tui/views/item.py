@@ -1,12 +1,14 @@
-"""How one item fares with all users, as a sheet."""
+"""How one item ranks for all users, as a sheet and as text."""
 
 import numpy as np
 
 from neumf_tui.explore.item import ItemRanks
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.text import rank_text
+from neumf_tui.views.output import column, item_label, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import item_keys, model_keys
+from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys
 
 COLUMNS = ("place", "user", "rank", "num_candidates", "history_size", "heldout")
 
@@ -47,3 +49,36 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
     ]
     name = f"item-{data.catalogue.item_ids[item]}-users"
     return Sheet(name, about, "users", rows, COLUMNS, ("item_id",))
+
+
+def print_item(sheet: Sheet) -> None:
+    """Print the sheet of `item_sheet` for people."""
+    about = sheet.about
+    print_line(
+        f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  {item_label(about)}"
+    )
+    users = f"{about['seen_by']:,} of {about['num_users']:,} users"
+    print_line(f"seen by {users}, held out for {about['heldout_for']:,}")
+    if about["sampled"]:
+        print_line(f"random sample of {about['num_asked']:,} users; --everyone takes all")
+    if about["median_rank"] is None:
+        print_line("all these users have seen it, so it has no ranks")
+        return
+    print_line(
+        f"median rank {rank_text(about['median_rank'])}; in {about['top50']:,} top 50s and "
+        f"{about['top10']:,} top 10s of {about['num_ranked']:,} users who have not seen it"
+    )
+    print_rows(
+        about["spread"],
+        number("ranks", lambda step: f"{step['first']:,}–{step['last']:,}", str),
+        number("users", "users"),
+    )
+    print_line("")
+    print_rows(
+        sheet.rows,
+        number("#", "place"),
+        number("rank", lambda row: f"{rank_text(row['rank'])} of {row['num_candidates']:,}", str),
+        column("", lambda row: "★" if row["heldout"] else ""),
+        column("user", "user"),
+        number("watched", "history_size"),
+    )

@@ -1,14 +1,16 @@
-"""The rank of one user's held-out item over all epochs, as a sheet."""
+"""The rank of one user's held-out item over all epochs, as a sheet and as text."""
 
 import numpy as np
 
 from neumf_tui.explore.journey import journey
 from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.text import rank_text
+from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import dataset_keys
+from neumf_tui.views.sheet_keys import dataset_keys, label_of
 
 COLUMNS = ("epoch", "rank", "hit@50", "loss")
 
@@ -39,3 +41,22 @@ def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
         for epoch, rank, loss in zip(found.epochs, found.ranks, found.losses, strict=True)
     ]
     return Sheet(f"user-{about['user']}-epochs", about, "epochs", rows, COLUMNS, ("user",))
+
+
+def print_journey(sheet: Sheet) -> None:
+    """Print the sheet of `journey_sheet` for people."""
+    about = sheet.about
+    print_line(f"run {about['run']}  {label_of(about)}  user {about['user']}")
+    if about["heldout"] is None:
+        print_line("no held-out film: the user has a single interaction")
+        return
+    print_line(f"protocol: {protocol_line(about['protocol'])}")
+    popular = rank_text(about["popularity_rank"])
+    print_line(f"held out: {about['heldout']['title']}; rank by popularity alone {popular}")
+    print_rows(
+        sheet.rows,
+        number("epoch", "epoch", str),
+        number("rank", "rank", rank_text),
+        column("hit", lambda row: "✓" if row["hit@50"] else ""),
+        number("loss", "loss", ".4f"),
+    )

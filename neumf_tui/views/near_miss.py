@@ -1,8 +1,11 @@
-"""A held-out item's distance from the top 50, and what each item of the history does to it."""
+"""How far a held-out item is from the top 50, and the effect of each history item."""
 
 from neumf_tui.explore.near_miss import LeftOut, margin
 from neumf_tui.explore.ranker import Ranker, UserRanking
-from neumf_tui.views.person import about_ranking
+from neumf_tui.runs.protocol import protocol_line
+from neumf_tui.text import rank_text
+from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.person import about_ranking, model_line
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
@@ -36,3 +39,31 @@ def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | No
             rows.append(item_keys(dataset, int(left_out.items[row])) | change)
     name = f"{ranking.person.file_stem}-near-miss"
     return Sheet(name, about, "history", rows, COLUMNS, ("user",))
+
+
+def print_near_miss(sheet: Sheet, top: int) -> None:
+    """Print the sheet of `near_miss_sheet` for people, with at most `top` items of the history."""
+    about = sheet.about
+    held, margin = about["heldout"], about["margin"]
+    print_line(f"{model_line(about)}  user {about['user']}")
+    print_line(f"protocol: {protocol_line(about['protocol'])}")
+    rank = f"rank {rank_text(held['rank'])} of {about['num_candidates']:,}"
+    print_line(f"held out: {held['title']}, {rank}")
+    if margin is None:
+        print_line("no more than 50 candidates: every rank is a hit")
+    else:
+        way = "above" if margin["score"] >= 0 else "below"
+        print_line(
+            f"its score is {abs(margin['score']):.3f} {way} that of {margin['at_50']['title']} at "
+            f"place 50 ({abs(margin['deviations']):.2f} standard deviations of this user's scores)"
+        )
+    if about["rank_by_fold_in"] is None:
+        return
+    print_line(f"rank {rank_text(about['rank_by_fold_in'])} by fold-in, without training again;")
+    print_line("rank without one film of the history:")
+    print_rows(
+        sheet.rows[:top],
+        number("rank", "rank_without", rank_text),
+        number("change", lambda row: f"{row['change']:+,.1f}".removesuffix(".0"), str),
+        column("without", "title"),
+    )

@@ -1,13 +1,14 @@
-"""Neighbours of an item or a person, as sheets: one row a place, one neighbour a table."""
+"""Neighbours of an item or a person, as sheets (a row has one neighbour by each kind) and text."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from neumf_tui.explore.guests import Who
-from neumf_tui.explore.neighbours import KINDS, Neighbours, similar_items, similar_users
+from neumf_tui.explore.neighbours import CLOSE, KINDS, Neighbours, similar_items, similar_users
 from neumf_tui.explore.ranker import Ranker
+from neumf_tui.views.output import Column, column, item_label, number, print_line, print_rows
 from neumf_tui.views.sheet import Row, Sheet
-from neumf_tui.views.sheet_keys import item_keys, model_keys, who_keys, who_stamp
+from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
 
 ITEM_COLUMNS = ("item_id", "title", "year", "cosine", "both", "seen_by")
 USER_COLUMNS = ("user", "cosine", "both", "history_size")
@@ -63,3 +64,39 @@ def _sheet(
     about["zero_vectors"] = [kind for kind, one in found.items() if one.zero]
     header = ("place", *(f"{kind}_{key}" for kind in KINDS for key in columns))
     return Sheet(name, about, "neighbours", rows, header, stamp)
+
+
+def print_neighbours(sheet: Sheet) -> None:
+    """Print the sheet of `similar_items_sheet` or `similar_users_sheet` for people."""
+    about, of_item = sheet.about, "item_id" in sheet.about
+    head = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  "
+    if of_item:
+        print_line(f"{head}{item_label(about)}  seen by {about['seen_by']:,}")
+    else:
+        who = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
+        print_line(f"{head}{who}  {about['history_size']:,} watched")
+    for kind in KINDS:
+        if kind in about["zero_vectors"]:
+            print_line(f"{kind.upper()} vector: zero, so nothing is near it")
+        else:
+            close = f"{about[f'{kind}_close']:,} {'films' if of_item else 'users'}"
+            print_line(f"{kind.upper()} vector: {close} have a cosine of at least {CLOSE}")
+    columns = [one for kind in KINDS for one in _columns(kind, of_item)]
+    print_rows(sheet.rows, number("#", "place"), *columns)
+
+
+def _columns(kind: str, of_item: bool) -> list[Column]:
+    """Return the columns of the neighbours by one kind of vector; it may have too few for a row."""
+    size, key = ("seen by", "seen_by") if of_item else ("watched", "history_size")
+
+    def name(row: Row) -> Any:
+        if of_item:
+            return row[f"{kind}_title"] and item_label(row, f"{kind}_")
+        return row[f"{kind}_user"]
+
+    return [
+        number("cosine", f"{kind}_cosine", ".4f", none=""),
+        number("both", f"{kind}_both", none=""),
+        number(size, f"{kind}_{key}", none=""),
+        column(f"near by {kind.upper()} vector", name, none=""),
+    ]

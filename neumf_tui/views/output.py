@@ -2,7 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from neumf_tui.text import clean
@@ -23,13 +25,60 @@ def print_line(text: str) -> None:
     print(clean(text))
 
 
-def print_sheet(sheet: Sheet, form: str) -> bool:
-    """Print a sheet if `form` is `json` or `csv`; return whether the caller must print a table."""
+def print_sheet(sheet: Sheet, form: str, print_text: Callable[[Sheet], None]) -> None:
+    """Print a sheet as `json`, as `csv`, or with `print_text`."""
     if form == "json":
         print_json(sheet.object)
     elif form == "csv":
         print(sheet.text(), end="")
-    return form == "table"
+    else:
+        print_text(sheet)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a printed table: its header, and the text of its cell in a row."""
+
+    header: str
+    cell: Callable[[Any], str]
+    is_number: bool = False
+    """Numbers are aligned right."""
+
+
+Value = str | Callable[[Any], Any]
+"""A key of the rows, or a function of a row."""
+
+
+def column(header: str, value: Value, none: str = "–") -> Column:
+    """Return a column of texts; `none` is shown for None."""
+    return Column(header, _cell(value, str, none))
+
+
+def number(
+    header: str, value: Value, form: str | Callable[[Any], str] = ",", none: str = "–"
+) -> Column:
+    """Return a column of numbers that `form` formats; `none` is shown for None."""
+    to_text = (lambda found: format(found, form)) if isinstance(form, str) else form
+    return Column(header, _cell(value, to_text, none), is_number=True)
+
+
+def _cell(value: Value, to_text: Callable[[Any], str], none: str) -> Callable[[Any], str]:
+    get = itemgetter(value) if isinstance(value, str) else value
+
+    def cell(row: Any) -> str:
+        found = get(row)
+        return none if found is None else to_text(found)
+
+    return cell
+
+
+def print_rows(rows: Iterable[Any], *columns: Column) -> None:
+    """Print a table with a line for each of `rows`; cells are never markup."""
+    print_table(
+        [column.header for column in columns],
+        [[column.cell(row) for column in columns] for row in rows],
+        [column.header for column in columns if column.is_number],
+    )
 
 
 def print_table(
@@ -53,16 +102,14 @@ def print_table(
 
 def print_metrics(result: Mapping[str, Any]) -> None:
     """Print the keys `metrics`, `validation` (may be None) and `popularity` side by side."""
-    columns = {
+    found = {
         "held out": result["metrics"],
         "validation": result["validation"],
         "popularity": result["popularity"],
     }
-    shown = {name: figures for name, figures in columns.items() if figures is not None}
-    rows = [
-        (key, *(f"{figures[key]:.4f}" for figures in shown.values())) for key in result["metrics"]
-    ]
-    print_table(("metric", *shown), rows, numbers=tuple(shown))
+    shown = {name: figures for name, figures in found.items() if figures is not None}
+    columns = [number(name, figures.__getitem__, ".4f") for name, figures in shown.items()]
+    print_rows(result["metrics"], column("metric", str), *columns)
 
 
 def item_label(row: Mapping[str, Any], prefix: str = "") -> str:

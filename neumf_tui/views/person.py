@@ -10,7 +10,7 @@ from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line
 from neumf_tui.text import rank_text
-from neumf_tui.views.output import print_line, print_sheet, print_table
+from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
 
@@ -108,10 +108,8 @@ def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
     return Sheet(name, about_ranking(ranker, ranking), "history", rows, columns, stamp)
 
 
-def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
-    """Print a person's ranking as `table`, `json` or `csv`; tables show centred or `raw` parts."""
-    if not print_sheet(sheet, form):
-        return
+def print_ranking(sheet: Sheet, raw: bool) -> None:
+    """Print a person's ranking for people, with centred or `raw` parts of the scores."""
     about, held = sheet.about, sheet.about["heldout"]
     whom = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
     print_line(f"{model_line(about)}  {whom}  {about['history_size']} watched")
@@ -129,20 +127,13 @@ def print_ranking(sheet: Sheet, form: str, raw: bool) -> None:
     values = "raw values" if raw else "each minus its mean over this person's candidates"
     print_line(f"ordered by {ordered}; score = gmf + mlp, {values}")
     end = "" if raw else "_centred"
-    rows = [
-        (
-            rank_text(row["rank"]),
-            "★" if row["heldout"] else "",
-            row["title"],
-            str(row["year"] or ""),
-            "|".join(row["genres"]),
-            *(f"{row[key + end]:+.3f}" for key in PARTS),
-            f"{row['seen_by']:,}",
-        )
-        for row in sheet.rows
-    ]
-    print_table(
-        ("rank", "", "title", "year", "genres", "score", "gmf", "mlp", "seen by"),
-        rows,
-        numbers=("rank", "year", "score", "gmf", "mlp", "seen by"),
+    print_rows(
+        sheet.rows,
+        number("rank", "rank", rank_text),
+        column("", lambda row: "★" if row["heldout"] else ""),
+        column("title", "title"),
+        number("year", "year", str, none=""),
+        column("genres", lambda row: "|".join(row["genres"])),
+        *(number(key, key + end, "+.3f") for key in PARTS),
+        number("seen by", "seen_by"),
     )

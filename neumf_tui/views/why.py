@@ -1,12 +1,15 @@
-"""Why an item stands where it does for one person, as a sheet."""
+"""Why an item has its rank for one person, as a sheet and as text."""
 
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import Explanation
-from neumf_tui.views.person import about_ranking
+from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.person import about_ranking, model_line
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
 COLUMNS = ("factor", "effect", "item_ids", "titles", "effects")
+SHOWN = 15
+"""Number of history items that are printed one by one."""
 
 
 def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
@@ -40,3 +43,31 @@ def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
     ]
     name = f"{ranking.person.file_stem}-why-{ids[explanation.item]}"
     return Sheet(name, about, "factors", rows, COLUMNS, ("user", "guest"))
+
+
+def print_why(sheet: Sheet) -> None:
+    """Print the sheet of `why_sheet` for people."""
+    about = sheet.about
+    print_line(f"{model_line(about)}  user {about['user']}")
+    rank = f"rank {about['rank']:,.0f} of {about['num_candidates']:,}"
+    print_line(f"{about['film']['title']}: {rank}")
+    print_line(
+        f"score {about['score_centred']:+.3f} = GMF {about['gmf_centred']:+.3f} + MLP "
+        f"{about['mlp_centred']:+.3f}, minus the means over this user's candidates"
+    )
+    effect = number("effect", "effect", "+.3f")
+    if not about["films"]:
+        print_line("the GMF part is exactly the sum of these factors; the MLP part has no such sum")
+        titles = column(
+            "history films with the largest share", lambda row: " · ".join(row["titles"])
+        )
+        print_rows(sheet.rows, number("factor", "factor"), effect, titles)
+        return
+    print_line("the GMF part is exactly the sum of these effects; the MLP part has no such sum")
+    shares = [{"title": "(the user's own vector)", "effect": about["own"]}, *about["films"]]
+    shares.sort(key=lambda share: -abs(share["effect"]))
+    shown, rest = shares[:SHOWN], shares[SHOWN:]
+    if rest:
+        sum_of_rest = sum(share["effect"] for share in rest)
+        shown.append({"title": f"{len(rest)} more together", "effect": sum_of_rest})
+    print_rows(shown, effect, column("film of the history", "title"))

@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from neumf_tui.cli.check_leak import verdict_text
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.null_dataset import without_structure
@@ -22,6 +21,7 @@ from neumf_tui.model.neumf import NeuMF
 from neumf_tui.settings import Settings, make_settings
 from neumf_tui.training import leak
 from neumf_tui.training.leak import LeakCheck, check_leak, train_twins
+from neumf_tui.views.leak import verdict_text
 from tests.support.commands import Cli
 
 
