@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,33 +12,43 @@ from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, TopFilms
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
+    from neumf_tui.explore.failures import Failures
     from neumf_tui.views.sheet import Sheet
+
+    Part = tuple[Sheet, Callable[[], None]]
+    """A part of the output as a sheet, and the function that prints it as text."""
+
+
+ShowUsers = Annotated[
+    bool, typer.Option("--users", help="Show the distribution of ranks, and the users.")
+]
+ShowCohorts = Annotated[
+    bool, typer.Option("--cohorts", help="Show users by history, popularity, genre and era.")
+]
+ShowCatalogue = Annotated[
+    bool,
+    typer.Option(
+        "--catalogue",
+        help="Show coverage, Gini index and the films in nobody's top 50; scores all users.",
+    ),
+]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="ORDER",
+        help="Sort users by rank, gain, history, popularity, age or dataset.",
+    ),
+]
 
 
 def failures(
     run: Run = None,
     epoch: Epoch = None,
-    users: Annotated[
-        bool, typer.Option("--users", help="Show the distribution of ranks, and the users.")
-    ] = False,
-    cohorts: Annotated[
-        bool, typer.Option("--cohorts", help="Show users by history, popularity, genre and era.")
-    ] = False,
-    catalogue: Annotated[
-        bool,
-        typer.Option(
-            "--catalogue",
-            help="Show coverage, Gini index and the films in nobody's top 50; scores all users.",
-        ),
-    ] = False,
-    by: Annotated[
-        str,
-        typer.Option(
-            "--by",
-            metavar="ORDER",
-            help="Sort users by rank, gain, history, popularity, age or dataset.",
-        ),
-    ] = "rank",
+    users: ShowUsers = False,
+    cohorts: ShowCohorts = False,
+    catalogue: ShowCatalogue = False,
+    by: By = "rank",
     top: TopFilms = "20",
     json: Json = False,
     csv: Csv = False,
@@ -64,7 +75,7 @@ def failures(
         raise UsageError(f"--by {by}: expected one of {', '.join(ORDERS)}")
     where = options.home_of(home)
     found = failures_at(load_users(folder, where), find_rank_epoch(folder, epoch))
-    parts: list[tuple[Sheet, Callable[[], None]]] = []  # with the function that prints it as text
+    parts: list[Part] = []
     if users:
         order = found.order(by)[:rows]
         sheet = views.failures_sheet(found, order, by)
@@ -76,14 +87,7 @@ def failures(
         sheet = views.cohorts_sheet(found, groups)
         parts.append((sheet, partial(views.print_cohorts, groups)))
     if catalogue:
-        from neumf_tui.explore.coverage import measure_coverage
-        from neumf_tui.explore.ranker import Ranker
-        from neumf_tui.views.coverage import coverage_sheet, print_coverage
-
-        coverage = measure_coverage(Ranker(folder, where, str(found.epoch), found.dataset))
-        assert coverage is not None, "it is None only if cancelled"
-        sheet = coverage_sheet(coverage, rows)
-        parts.append((sheet, partial(print_coverage, coverage, sheet)))
+        parts.append(_catalogue_part(found, folder, where, rows))
     sheets = [sheet for sheet, _ in parts]
     if form == "csv":
         print(sheets[0].text(), end="")
@@ -94,3 +98,14 @@ def failures(
         for _, print_part in parts:
             print()
             print_part()
+
+
+def _catalogue_part(failures: "Failures", folder: Path, home: Path, top: int | None) -> "Part":
+    from neumf_tui.explore.coverage import measure_coverage
+    from neumf_tui.explore.ranker import Ranker
+    from neumf_tui.views.coverage import coverage_sheet, print_coverage
+
+    coverage = measure_coverage(Ranker(folder, home, str(failures.epoch), failures.dataset))
+    assert coverage is not None, "it is None only if cancelled"
+    sheet = coverage_sheet(coverage, top)
+    return sheet, partial(print_coverage, coverage, sheet)
