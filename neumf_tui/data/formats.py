@@ -87,9 +87,7 @@ class Source:
         return f"{self.name} ({self.format.files[0] if self.format.files else self.place.name})"
 
 
-def sources_in(
-    folder: Path, columns: Columns | None = None, *, tables: bool = True
-) -> list[Source]:
+def sources_in(folder: Path, columns: Columns | None = None, tables: bool = True) -> list[Source]:
     """Return the datasets whose files are in `folder` itself: several if it has several formats.
 
     Other tables count only if nothing else is found, and only with `tables`. Raises UsageError if

@@ -7,18 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from neumf_tui.data import prepared
+from neumf_tui.data import find_originals, prepared
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.demo import SOURCE, make_demo
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
-from neumf_tui.data.find_originals import (
-    env_dir,
-    find_source,
-    known_sources,
-    originals,
-    sources_in_env,
-)
 from neumf_tui.data.formats import EXPECTED, Source, sources_in
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
@@ -63,7 +56,7 @@ def open_dataset(
         if data_dir is not None:
             raise UsageError("--data-dir has no effect on demo, which is built in; omit one")
         return _demo(home)
-    if source := find_source(name, data_dir, home, columns, report):
+    if source := find_originals.find_source(name, data_dir, home, columns, report):
         if data_dir is None:
             talk(f"{source.name} from {source.place}")
         return _opened(source, home, report)
@@ -107,7 +100,7 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
             _demo(home)
         elif not any(
             _opened(found, home).fingerprint == fingerprint
-            for found in originals(name, home, source)
+            for found in find_originals.originals(name, home, source)
         ):
             raise DatasetError(
                 f"{folder / fingerprint}: this prepared dataset is missing, and so are its "
@@ -121,7 +114,7 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
 def known_datasets(home: Path) -> list[DatasetEntry]:
     """Return what can be trained on, without downloading or unpacking anything."""
     places: dict[str, str] = {}
-    for source in [*sources_in_env(), *known_sources(home)]:
+    for source in [*find_originals.sources_in_env(), *find_originals.known_sources(home)]:
         places.setdefault(source.name, str(source.place))
     entries = []
     for name, release in RELEASES.items():
@@ -133,7 +126,7 @@ def known_datasets(home: Path) -> list[DatasetEntry]:
 
 
 def _how_to_get(release: Release) -> str:
-    if folder := env_dir():
+    if folder := find_originals.env_dir():
         return f"NEUMF_TUI_DATA {folder}: holds no dataset {release.name}"
     size = f", {release.size / 1e6:,.0f} MB" if release.size else ""
     when = "when first used"

@@ -17,7 +17,7 @@ _NO_GENRES = "(no genres listed)"
 
 
 def item_columns(header: list[str]) -> dict[str, list[int]]:
-    """Return the places of the columns that may be `item`, `title`, `year` and `genres`."""
+    """Return the places of the columns that may be item, title, year and genres, in this order."""
     names = [normalized(column) for column in header]
     return {
         role: [place for place, name in enumerate(names) if name in known]

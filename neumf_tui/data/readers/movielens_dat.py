@@ -17,9 +17,7 @@ LAYOUT = Layout(
 )
 
 
-def read(
-    folder: Path, name: str, _columns: Columns | None = None, report: Report = silent
-) -> Dataset:
+def read(folder: Path, name: str, _: Columns | None = None, report: Report = silent) -> Dataset:
     """Read the folder; `users.dat` and `tags.dat` are ignored."""
     path, movies = folder / "ratings.dat", folder / "movies.dat"
     rows = read_text(path, LAYOUT, report)

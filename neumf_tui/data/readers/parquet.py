@@ -92,9 +92,8 @@ def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
 
 
 def _is_number(kind: Any) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
 def _check_values(path: Path, name: str, values: Any, rows_before: int, *, time: bool) -> None:

@@ -31,10 +31,8 @@ def read(path: Path, name: str, columns: Columns | None = None, report: Report =
 def _read_items(path: Path) -> Catalogue:
     """Read the `.item` file: a header of `name:type`; words of a list are separated by blanks."""
     header = read_header(path, "\t", quoted=False)
-    known = item_columns(header)
-    item, title, year, genres = (
-        known[role][0] if known[role] else None for role in ("item", "title", "year", "genres")
-    )
+    known = item_columns(header).values()
+    item, title, year, genres = (places[0] if places else None for places in known)
     if item is None:
         raise DatasetError(
             f"{path}, line 1: no column item_id:token; expected one, separated by tabs; found "

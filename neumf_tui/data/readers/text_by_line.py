@@ -6,12 +6,11 @@ It reads every valid file, but is thirty times slower than `text_fast`.
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from neumf_tui.data.columns import SEPARATOR_NAMES
 from neumf_tui.data.progress import Progress, Report, silent
@@ -25,57 +24,27 @@ CHUNK_ROWS = 1 << 18
 """Rows that are collected as Python objects before they are converted to arrays."""
 
 
-class _Column:
-    """Ids of one column as Arrow dictionary arrays, converted a chunk at a time."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._pending: list[int] = []
-        self._chunks: list[NDArray[np.int32]] = []
-
-    def append(self, field: str) -> None:
-        self._pending.append(self._codes.setdefault(field, len(self._codes)))
-
-    def flush(self) -> None:
-        self._chunks.append(np.array(self._pending, dtype=np.int32))
-        self._pending.clear()
-
-    def arrays(self) -> list[pa.DictionaryArray]:
-        ids = pa.array(list(self._codes), type=pa.string())
-        return [pa.DictionaryArray.from_arrays(pa.array(chunk), ids) for chunk in self._chunks]
-
-
 def read_by_line(
     path: Path, layout: Layout, report: Report = silent, chunk_rows: int = CHUNK_ROWS
 ) -> Rows:
     """Read all interactions; raise DatasetError for the first line that is not valid."""
-    users, items = _Column(), _Column()
-    times: list[float] = []
-    chunks: list[NDArray[Any]] = []
-    total, done = _count_lines(path), 0
-
-    def flush() -> None:
-        nonlocal done
-        done += len(times)
+    rows, total, done = Rows([], [], []), _count_lines(path), 0
+    checked = (
+        (fields[layout.user], fields[layout.item], _checked_time(where, fields, layout))
+        for where, fields in interaction_records(path, layout)
+    )
+    while chunk := list(islice(checked, chunk_rows)):
+        users, items, times = zip(*chunk, strict=True)
+        rows.users.append(pa.array(users, pa.string()).dictionary_encode())
+        rows.items.append(pa.array(items, pa.string()).dictionary_encode())
+        rows.times.append(np.array(times))
+        done += len(chunk)
         report(Progress(f"reading {path.name} line by line", min(done, total), total, "lines"))
-        users.flush()
-        items.flush()
-        chunks.append(np.array(times))
-        times.clear()
-
-    for where, fields in interaction_records(path, layout):
-        times.append(_checked_time(where, fields, layout))
-        users.append(fields[layout.user])
-        items.append(fields[layout.item])
-        if len(times) >= chunk_rows:
-            flush()
-    if times:
-        flush()
-    if not chunks:
+    if not done:
         raise DatasetError(
             f"{path}: no lines below the header; expected interactions; get the file again"
         )
-    return Rows(users.arrays(), items.arrays(), chunks)
+    return rows
 
 
 def _checked_time(where: str, fields: list[str], layout: Layout) -> float:
@@ -84,11 +53,9 @@ def _checked_time(where: str, fields: list[str], layout: Layout) -> float:
         if not fields[place]:
             raise DatasetError(f"{where}: {layout.header[place]} is empty; fix the line")
     for place in layout.places[:1:-1]:  # the rating, if there is one, then the time
-        field = fields[place]
+        name, field = layout.header[place], fields[place]
         if not _NUMBER.fullmatch(field) or not np.isfinite(float(field)):
-            raise DatasetError(
-                f"{where}: {layout.header[place]} {field!r} is not a number; fix the line"
-            )
+            raise DatasetError(f"{where}: {name} {field!r} is not a number; fix the line")
     text = fields[layout.time]
     time = int(text) if _INTEGER.fullmatch(text) else float(text)
     if not 0 <= time < 2**63:

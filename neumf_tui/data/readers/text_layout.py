@@ -35,9 +35,7 @@ class Layout:
         return (self.user, self.item, self.time) + (() if self.rating is None else (self.rating,))
 
 
-def layout_of(
-    path: Path, separator: str, columns: Columns | None, *, quoted: bool = True
-) -> Layout:
+def layout_of(path: Path, separator: str, columns: Columns | None, quoted: bool = True) -> Layout:
     """Return the layout of a file with a header; raise DatasetError if columns are missing."""
     header = read_header(path, separator, quoted=quoted)
     chosen = choose_columns(f"{path}, line 1", header, columns, separator)
