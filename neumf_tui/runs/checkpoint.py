@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import FINAL_STATES
-from neumf_tui.runs.files import replace_bytes, replace_with
+from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -63,7 +63,7 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     metadata = {"checkpoint": text, "sha256": _digest(tensors, text)}
     content = safetensors.numpy.save(tensors, metadata)
     path = folder / "checkpoints" / file_name(about.progress)
-    replace_with(path, lambda scratch: scratch.write_bytes(content))
+    replace_bytes(path, content, to_disk=True)
     set_pointer(folder, "last", path.name)
     if not about.progress.step:
         # The checkpoints inside this epoch are no longer needed.

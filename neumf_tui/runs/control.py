@@ -149,11 +149,9 @@ def train_on(folder: Path, epochs: int | None = None) -> None:
     launch_trainer(folder)
 
 
-def wait_until(
-    folder: Path, holds: Callable[[Status], bool], limit: float = ANSWER_SECONDS
-) -> Status:
-    """Wait until `holds(status)`, at most `limit` seconds; return the last status."""
-    until = time.monotonic() + limit
+def wait_until(folder: Path, holds: Callable[[Status], bool]) -> Status:
+    """Wait until `holds(status)`, at most ANSWER_SECONDS; return the last status."""
+    until = time.monotonic() + ANSWER_SECONDS
     while not holds(status := read_status(folder)) and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
     return status

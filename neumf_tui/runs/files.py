@@ -21,9 +21,9 @@ def replace_with(path: Path, write: Callable[[Path], object], *, to_disk: bool =
         scratch.unlink(missing_ok=True)
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
-    """Replace a small file that may be lost in a power cut."""
-    replace_with(path, lambda scratch: scratch.write_bytes(content), to_disk=False)
+def replace_bytes(path: Path, content: bytes, *, to_disk: bool = False) -> None:
+    """Replace a file by one with this content, which a power cut can lose without `to_disk`."""
+    replace_with(path, lambda scratch: scratch.write_bytes(content), to_disk=to_disk)
 
 
 def take_lock(file: IO[str]) -> bool:

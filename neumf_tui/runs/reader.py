@@ -135,7 +135,5 @@ def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.floa
     try:
         ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); resume the run to write it again"
-        ) from error
+        raise RunError(f"{path}: cannot be read ({error}); resume the run to rewrite it") from error
     return np.asarray(ranks, dtype=np.float32)

@@ -1,6 +1,7 @@
 """Write a run directory: the trainer's side."""
 
 import errno
+import io
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status
-from neumf_tui.runs.files import replace_bytes, replace_with, take_lock
+from neumf_tui.runs.files import replace_bytes, take_lock
+from neumf_tui.runs.reader import read_status
 
 
 def create_run(folder: Path, info: RunInfo) -> None:
@@ -32,14 +34,14 @@ def reopen_run(folder: Path) -> None:
     """Mark a run whose trainer has ended as about to be trained again."""
     for request in (folder / "requests").iterdir():
         request.unlink()  # it was meant for the earlier trainer
-    before = msgspec.json.decode((folder / "status.json").read_bytes(), type=Status)
-    status = msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
-    write_status(folder, status)
+    before = read_status(folder)
+    after = msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
+    write_status(folder, after)
 
 
 def write_info(folder: Path, info: RunInfo) -> None:
     content = msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n"
-    replace_with(folder / "run.json", lambda scratch: scratch.write_bytes(content))
+    replace_bytes(folder / "run.json", content, to_disk=True)
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -84,13 +86,10 @@ class RunWriter:
 
         `tape`: `ranks`, or `validation` for the ranks of the validation items.
         """
-
-        def write(path: Path) -> None:
-            with path.open("wb") as file:
-                np.save(file, ranks)
-
+        content = io.BytesIO()
+        np.save(content, ranks)
         (self.folder / tape).mkdir(exist_ok=True)
-        replace_with(self.folder / tape / f"{epoch:05}.npy", write)
+        replace_bytes(self.folder / tape / f"{epoch:05}.npy", content.getvalue(), to_disk=True)
 
 
 class MuteWriter(RunWriter):

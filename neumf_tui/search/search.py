@@ -32,6 +32,7 @@ POLL_SECONDS = 0.1
 PRUNE_AFTER = 5
 """Trials that have to be done before one is pruned."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDED = FINAL_STATES | {"missing"}
 _START_ERRORS: dict[int, type[NeumfTuiError]] = {2: UsageError, 3: DatasetError, 4: RunError}
 """Exit codes of a trainer that could not start: the next trial would fail in the same way."""
 
@@ -76,9 +77,8 @@ class Search:
         self._home, self._study, self._plan, self._data = home, study, plan, data
         self._watch, self._say, self._keep = watch, say, keep
         # Not in the first third of the epochs: with a schedule, slow learners are behind there.
-        median = optuna.pruners.MedianPruner(
-            n_startup_trials=PRUNE_AFTER, n_warmup_steps=max(1, plan.settings.epochs // 3)
-        )
+        warmup = max(1, plan.settings.epochs // 3)
+        median = optuna.pruners.MedianPruner(n_startup_trials=PRUNE_AFTER, n_warmup_steps=warmup)
         study.pruner = median if plan.prune else optuna.pruners.NopPruner()
         self.records = read_records(study)
         self.caught: list[int] = []
@@ -127,11 +127,8 @@ class Search:
         """
         for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             current = self._trial(optuna.trial.Trial(self._study, frozen._trial_id))
-            try:
-                state = read_status(current.folder).state
-            except RunError:
-                state = "missing"
-            if state == "finished" or state not in FINAL_STATES | {"missing"}:
+            state = _status(current.folder).state
+            if state == "finished" or state not in _ENDED:
                 self._say(
                     f"trial {frozen.number} was running when the search ended; its run "
                     f"{current.folder.name} is {state}: continuing with it"
@@ -166,7 +163,7 @@ class Search:
         current.info = info
         ended = False
         while not ended:
-            ended = process.poll() is not None if process else _has_ended(folder)
+            ended = process.poll() is not None if process else _status(folder).state in _ENDED
             news = tail.read()
             current.snapshot = fold(current.snapshot, news)
             if self._falls_behind(current.trial, news, info.epochs) and not current.stopping:
@@ -201,10 +198,7 @@ class Search:
     def _conclude(self, current: _Trial, code: int | None) -> None:
         """Record how a trial ended; raise the error of a trainer that could not start."""
         folder, snapshot = current.folder, current.snapshot
-        try:
-            status = read_status(folder)
-        except RunError as error:  # deleted in the meantime
-            status = Status(state="missing", pid=0, reason=str(error))
+        status = _status(folder)
         start_error = None
         if status.state == "failed" and snapshot.started is None:
             start_error = _START_ERRORS.get(status.exit_code)
@@ -259,7 +253,6 @@ class Search:
         best, newest = snapshot.best, snapshot.evaluations[-1] if snapshot.evaluations else None
         return RunningTrial(
             trial=current.trial.number,
-            run=current.folder.name,
             epoch=current.epoch,
             epochs=snapshot.planned or info.epochs,
             validation=_validation(newest),
@@ -287,11 +280,12 @@ def _validation(evaluation: Evaluated | None) -> float | None:
     return evaluation.validation["hit@50"] if evaluation and evaluation.validation else None
 
 
-def _has_ended(folder: Path) -> bool:
+def _status(folder: Path) -> Status:
+    """Return the status of a trial's run; the state is `missing` if it was deleted."""
     try:
-        return read_status(folder).state in FINAL_STATES
-    except RunError:  # deleted
-        return True
+        return read_status(folder)
+    except RunError as error:
+        return Status(state="missing", pid=0, reason=str(error))
 
 
 def _ask(folder: Path, what: str) -> None:

@@ -76,9 +76,7 @@ def narrow_space(space: Space, given: Iterable[str], base: Settings) -> Space:
         if other not in left and getattr(base, other) == value:
             left.pop(name, None)
     if not left:
-        raise UsageError(
-            "nothing is left to search: flags fix every setting of the space; omit a flag"
-        )
+        raise UsageError("nothing is left to search: flags fix all settings of the space; omit one")
     return left
 
 

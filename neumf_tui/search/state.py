@@ -14,7 +14,6 @@ class RunningTrial:
     """The current trial."""
 
     trial: int
-    run: str
     epoch: int
     """Whole epochs done."""
     epochs: int

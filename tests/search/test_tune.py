@@ -575,7 +575,7 @@ def test_the_picture_fits_and_shows_validation_alone(
         for n, state in enumerate(states)
     )  # fmt: skip
     running = RunningTrial(
-        trial=40, run="s-0040", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
+        trial=40, epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
         seconds=23.0, stopping="", searched=searched,
     )  # fmt: skip
     state = SearchState(records, running, 50, None)
@@ -606,7 +606,7 @@ def test_lines_of_trials_are_harmless(capsys: pytest.CaptureFixture[str]) -> Non
         reason="\x1b[31mred\nline", searched={},
     )  # fmt: skip
     running = RunningTrial(
-        trial=1, run="s-0001", epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
+        trial=1, epoch=4, epochs=9, validation=0.31, best=0.32, best_epoch=3,
         seconds=23.0, stopping="stopped", searched={},
     )  # fmt: skip
     watch = plain_watch()
