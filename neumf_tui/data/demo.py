@@ -1,4 +1,4 @@
-"""The built-in demo dataset: real films, and simulated viewers with tastes that can be learned."""
+"""The built-in demo dataset: real films, and simulated users with tastes that can be learned."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -11,8 +11,8 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 
-NUM_VIEWERS = 700
-SOURCE = "built in: real films, simulated viewers"
+NUM_USERS = 700
+SOURCE = "built in: real films, simulated users"
 _SEED = 20170826
 _START = 1_704_067_200  # 2024-01-01, unix seconds
 _SESSIONS = 6
@@ -29,9 +29,9 @@ def _read_films() -> tuple[Catalogue, NDArray[np.float64]]:
 
 
 def make_demo() -> Dataset:
-    """Simulate the viewers; the result is always the same.
+    """Simulate the users; the result is always the same.
 
-    A viewer has a favourite era, likes one to three genres, dislikes one or two, and prefers famous
+    A user has a favourite era, likes one to three genres, dislikes one or two, and prefers famous
     films. Over six sessions the taste drifts from one set of genres to another. In each session the
     next films are drawn without replacement with probability proportional to exp(taste), by the
     Gumbel top-k trick.
@@ -47,7 +47,7 @@ def make_demo() -> Dataset:
     num_items = len(fame)
 
     users, items, times = [], [], []
-    for viewer in range(NUM_VIEWERS):
+    for user in range(NUM_USERS):
         early, late = _genre_taste(random, share), _genre_taste(random, share)
         era = 1945 + 75 * np.sqrt(random())
         width = 8 + 14 * random()
@@ -65,14 +65,14 @@ def make_demo() -> Dataset:
             chosen = np.argsort(-keys, kind="stable")[:size]
             unseen[chosen] = False
             steps = np.cumsum(3_600 + (6 * 86_400 * random(size)).astype(np.int64))
-            users.append(np.full(size, viewer))
+            users.append(np.full(size, user))
             items.append(chosen)
             times.append(when + steps)
             when = int(times[-1][-1])
     return prepare(
         "demo",
         SOURCE,
-        [f"sim-{number:03}" for number in range(1, NUM_VIEWERS + 1)],
+        [f"sim-{number:03}" for number in range(1, NUM_USERS + 1)],
         catalogue,
         Interactions(np.concatenate(users), np.concatenate(items), np.concatenate(times)),
         simulated=True,
@@ -80,7 +80,7 @@ def make_demo() -> Dataset:
 
 
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weight of each genre for one viewer, shape (genres,)."""
+    """Return the weight of each genre for one user, shape (genres,)."""
     weights = np.zeros(len(share))
     keys = np.log(share) - np.log(-np.log(random(len(share))))
     liked = np.argsort(-keys)[: 1 + int(3 * random())]

@@ -82,7 +82,7 @@ def open_dataset(
                 "--data-dir"
             ) from error
         return _demo(home).with_notice(
-            f"demo data: {error}; simulated viewers instead of ml-100k "
+            f"demo data: {error}; simulated users instead of ml-100k "
             "(or name a dataset's folder with --data-dir)"
         )
     return _opened(sources_in(folder)[0], home, report)

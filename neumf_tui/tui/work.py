@@ -31,12 +31,13 @@ class Asker:
     So a key held down costs two answers and no queue, and an outdated answer is dropped.
     """
 
-    def __init__(self, screen: Screen[Any], failed: Callable[[str], None]) -> None:
+    def __init__(self, screen: Screen[Any], failed: Callable[[str], None] | None = None) -> None:
         """
         screen: the owner of the threads, which are cancelled when it is removed.
-        failed: shows why a question has no answer.
+        failed: shows why a question has no answer; a notification if None.
         """
-        self._screen, self._failed = screen, failed
+        notify = partial(screen.notify, severity="error", markup=False, timeout=10)
+        self._screen, self._failed = screen, failed or notify
         self._asked: dict[str, Question] = {}
         self._working: set[str] = set()
 

@@ -253,7 +253,7 @@ def test_auto_without_network_says_why_in_one_line(
     result = inside("train", "--preset", "d2l", "--plain", "--epochs", "1", "--name", "fallback")
     assert result.returncode == 0, result.stderr
     assert (
-        sum("simulated viewers instead of ml-100k" in line for line in result.stderr.splitlines())
+        sum("simulated users instead of ml-100k" in line for line in result.stderr.splitlines())
         == 1
     )
     assert "simulated" in result.stdout

@@ -83,7 +83,7 @@ def test_the_protocol_in_a_line_is_shortened_from_its_least_important_part_on(
         line = protocol_line(protocol, width)
         assert len(line) <= width and "  " not in line and not line.startswith(" ·")
         assert "optimistic" in line if leaks else "unseen" in line, "said however narrow it is"
-    assert protocol_line(protocol, 98, "simulated viewers").startswith("simulated viewers · ")
+    assert protocol_line(protocol, 98, "simulated users").startswith("simulated users · ")
 
 
 def test_the_protocol_says_what_the_settings_do() -> None:

@@ -41,9 +41,7 @@ class PersonPane(Vertical):
     """Makes the sheet of what is shown."""
 
     def on_mount(self) -> None:
-        self.asker = Asker(
-            self.screen, lambda text: self.notify(text, severity="error", markup=False, timeout=10)
-        )
+        self.asker = Asker(self.screen)
 
     @property
     def table(self) -> Table:

@@ -113,7 +113,7 @@ class ExploreScreen(SheetScreen):
             yield PeoplePane()
             yield PersonView(self.info)
         if self.info.dataset.simulated:
-            yield Static("simulated viewers: the built-in demo dataset", id="explore-notice")
+            yield Static("simulated users: the built-in demo dataset", id="explore-notice")
         yield Footer(show_command_palette=False)
 
     @property

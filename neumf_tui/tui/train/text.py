@@ -31,7 +31,7 @@ def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
     simulated, protocol = "", protocol_of(info)
     if info.dataset.simulated:
         fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
-        simulated = clean(fallback[0]) if fallback else "simulated viewers"
+        simulated = clean(fallback[0]) if fallback else "simulated users"
     return protocol_line(protocol, width, simulated), bool(simulated) or is_optimistic(protocol)
 
 

@@ -1,6 +1,7 @@
 """A search line over the list of matching items, and a dialog that ends with the item chosen."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -94,9 +95,9 @@ class ItemPicker(Vertical):
         id: str,  # noqa: A002
         classes: str = "",
     ) -> None:
-        """`pick` is called with an item's index, `picked` returns the items picked so far.
-
-        `pick` is no message, because the next Enter must already see its effect.
+        """
+        pick: called with an item's index; no message, because the next Enter must see its effect.
+        picked: returns the items picked so far.
         """
         super().__init__(id=id, classes=classes)
         self.found: list[int] = []
@@ -147,11 +148,8 @@ class ItemPicker(Vertical):
     def search(self) -> None:
         query = self.line.value
         if query.strip():
-            self._asker.ask(
-                "search",
-                lambda _: self._search(query, MOST_LISTED),
-                lambda found: self._show(found, query),
-            )
+            show = partial(self._show, query=query)
+            self._asker.ask("search", lambda _: self._search(query, MOST_LISTED), show)
         else:
             self._asker.drop("search")
             self._show_popular(0)

@@ -54,7 +54,7 @@ class RankedItemTable(Table):
             for end in (part.max(initial=mean), part.min(initial=mean))
         ]
         self._longest = max(map(abs, ends)) or 1.0
-        self.scroll_to(y=0, animate=False, immediate=True, force=True)
+        self.show_from(0)
         self.show_rows(len(ranking.items), self._row_cells, marked=ranking.heldout)
 
     def clear(self) -> None:
@@ -64,11 +64,10 @@ class RankedItemTable(Table):
     def _row_cells(self, row: int) -> list[str]:
         ranking, data = self.ranking, self._dataset
         assert ranking is not None and data is not None
-        item, is_heldout = int(ranking.items[row]), row == ranking.heldout
-        centred = ranking.centred(row)
-        raw = float(ranking.scores[row]), float(ranking.gmf[row]), float(ranking.mlp[row])
+        is_heldout, centred = row == ranking.heldout, ranking.centred(row)
+        raw = ranking.scores[row], ranking.gmf[row], ranking.mlp[row]
         score, gmf, mlp = raw if self.raw else centred
-        title, year, genres, seen_by = item_cells(data, item)
+        title, year, genres, seen_by = item_cells(data, int(ranking.items[row]))
         return [
             rank_text(float(ranking.ranks[row])),
             "★" if is_heldout else "",

@@ -29,10 +29,7 @@ class RankingPane(Container):
         yield self.why_pane
 
     def on_mount(self) -> None:
-        self._asker = Asker(self.screen, self._show_problem)
-
-    def _show_problem(self, text: str) -> None:
-        self.notify(text, severity="error", markup=False, timeout=10)
+        self._asker = Asker(self.screen)
 
     def show_first(self, ranker: "Ranker", why: "Explanation") -> None:
         """Show the ranking of `why` and, at once, why its first item has its place."""

@@ -90,23 +90,19 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
         limits = (-ROOM * end, (1 + ROOM) * end)
         self.set_xlimits(*limits)
         self.set_ylimits(*limits)
-        line = self.style_text("scatter--line")
-        self.plot(limits, limits, line_style=line, hires_mode=HiResMode.BRAILLE)
+        line, braille = self.style_text("scatter--line"), HiResMode.BRAILLE
+        self.plot(limits, limits, line_style=line, hires_mode=braille)
         if self._last > CUTOFF:
             # Between rank 50, the last hit, and 51.
             edge = float(np.log10(CUTOFF + 0.5))
-            self.plot((edge, edge), limits, line_style=line, hires_mode=HiResMode.BRAILLE)
-            self.plot(limits, (edge, edge), line_style=line, hires_mode=HiResMode.BRAILLE)
+            self.plot((edge, edge), limits, line_style=line, hires_mode=braille)
+            self.plot(limits, (edge, edge), line_style=line, hires_mode=braille)
         if self._thinned[0] != self.size:
-            self._thinned = (
-                self.size,
-                [self._dots(self._sides == side, limits) for side, _ in SIDES],
-            )
+            dots = [self._dots(self._sides == side, limits) for side, _ in SIDES]
+            self._thinned = (self.size, dots)
         for (_, style), (x, y) in zip(SIDES, self._thinned[1], strict=True):
             if len(x):
-                self.scatter(
-                    x, y, marker_style=self.style_text(style), hires_mode=HiResMode.BRAILLE
-                )
+                self.scatter(x, y, marker_style=self.style_text(style), hires_mode=braille)
         if 0 <= self._marked < len(self._x):
             x, y = self._x[[self._marked]], self._y[[self._marked]]
             self.scatter(x, y, marker="●", marker_style=self.style_text("scatter--cursor"))
@@ -114,12 +110,10 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
     def _dots(self, kept: NDArray[np.bool_], limits: tuple[float, float]) -> tuple[Ranks, Ranks]:
         """Return one point for each dot, so that many users cost no more than a full screen."""
         x, y = self._x[kept], self._y[kept]
-        size, span = self.size, limits[1] - limits[0]
-        across, down = DOTS[0] * max(10, size.width), DOTS[1] * max(5, size.height)
-        place = np.floor((x - limits[0]) / span * across) * down + np.floor(
-            (y - limits[0]) / span * down
-        )
-        _, first = np.unique(place, return_index=True)
+        low, span = limits[0], limits[1] - limits[0]
+        across, down = DOTS[0] * max(10, self.size.width), DOTS[1] * max(5, self.size.height)
+        columns, rows = np.floor((x - low) / span * across), np.floor((y - low) / span * down)
+        _, first = np.unique(columns * down + rows, return_index=True)
         return x[first], y[first]
 
     def on_resize(self, _event: events.Resize) -> None:

@@ -83,26 +83,19 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     cursor: reactive[int] = reactive(0)
 
     @dataclass
-    class Highlighted(Message):
+    class RowMessage(Message):
+        table: "Table"
+        row: int
+
+        @property
+        def control(self) -> "Table":
+            return self.table
+
+    class Highlighted(RowMessage):
         """The cursor is on another row, or the rows are new."""
 
-        table: "Table"
-        row: int
-
-        @property
-        def control(self) -> "Table":
-            return self.table
-
-    @dataclass
-    class Chosen(Message):
+    class Chosen(RowMessage):
         """A row was double-clicked."""
-
-        table: "Table"
-        row: int
-
-        @property
-        def control(self) -> "Table":
-            return self.table
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -116,7 +109,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         """Show `count` rows with the texts that `cells` returns; highlight the row `marked`."""
         self._count, self._cells, self._marked = count, cells, marked
         self._fit_scrollbar()
-        cursor = max(0, min(cursor, count - 1))
+        cursor = self.validate_cursor(cursor)
         if self.cursor == cursor:
             self._put_in_sight()
             if count:
@@ -156,14 +149,13 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Highlighted(self, cursor))
 
     def _put_in_sight(self) -> None:
-        height = self.size.height - 1
-        top = self.scroll_offset.y
-        if height <= 0:
-            return
-        if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True, force=True)
-        elif self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True, force=True)
+        height, top = self.size.height - 1, self.scroll_offset.y
+        if height > 0 and not top <= self.cursor < top + height:
+            self.show_from(self.cursor if self.cursor < top else self.cursor - height + 1)
+
+    def show_from(self, row: int) -> None:
+        """Scroll at once so that `row` is the first one below the header."""
+        self.scroll_to(y=row, animate=False, immediate=True, force=True)
 
     def show_in_middle(self, row: int) -> None:
         """Put the cursor on `row`, with the rows around it visible."""
@@ -172,9 +164,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def centre(self) -> None:
         """Scroll so that rows above and below the cursor are visible."""
-        self.scroll_to(
-            y=max(0, self.cursor - self.size.height // 2), animate=False, immediate=True, force=True
-        )
+        self.show_from(max(0, self.cursor - self.size.height // 2))
 
     def action_move(self, by: int) -> None:
         self.cursor += by
@@ -204,7 +194,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         base = self.rich_style
         if y == 0:
             style = base + self.get_component_rich_style("table--header", partial=True)
-            return self._line([column.title for column in self.columns], width, style)
+            titles = [column.title for column in self.columns]
+            return self._line(titles, width, style, [style] * len(titles))
         row = y - 1 + self.scroll_offset.y
         if row >= self._count:
             return Strip.blank(width, base)
@@ -213,10 +204,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             style += self.get_component_rich_style("table--marked", partial=True)
         if row == self.cursor:
             style += self.get_component_rich_style("table--cursor", partial=True)
-        styles = [
-            None if row == self.cursor else self.cell_style(row, column)
-            for column in range(len(self.columns))
-        ]
+        styles = [style] * len(self.columns)
+        if row != self.cursor:
+            styles = [style + self.cell_style(row, column) for column in range(len(styles))]
         return self._line([clean(cell) for cell in self._cells(row)], width, style, styles)
 
     def cell_style(self, row: int, column: int) -> Style | None:
@@ -234,38 +224,33 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._widths(self.scrollable_content_region.width)[column]
 
     def _line(
-        self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style | None] = ()
+        self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style]
     ) -> Strip:
+        """Draw a row: each cell in its own style, and what is between them in `style`."""
         segments: list[Segment] = []
-        for number, (column, cell, size) in enumerate(
-            zip(self.columns, cells, self._widths(width), strict=True)
-        ):
+        widths = self._widths(width)
+        for column, cell, size, own in zip(self.columns, cells, widths, styles, strict=True):
             if size:
-                extra = styles[number] if styles else None
-                segments.append(
-                    Segment(_fit(cell, size, column.right), style + extra if extra else style)
-                )
-                segments.append(Segment(" ", style))
-        strip = Strip(segments[:-1])
-        return strip.adjust_cell_length(width, style)
+                segments += [Segment(_fit(cell, size, column.right), own), Segment(" ", style)]
+        return Strip(segments[:-1]).adjust_cell_length(width, style)
 
     def _widths(self, width: int) -> list[int]:
         """Return the width of each column in cells, 0 for one that is left out."""
-        shown = list(range(len(self.columns)))
-        for index in sorted(shown, key=lambda i: -self.columns[i].drop):
-            need = sum(self.columns[i].width + 1 for i in shown) - 1
-            if need <= width or not self.columns[index].drop:
+        widths = [column.width for column in self.columns]
+        spare = width - sum(widths) - (len(widths) - 1)
+        for index in sorted(range(len(widths)), key=lambda i: -self.columns[i].drop):
+            if spare >= 0 or not self.columns[index].drop:
                 break
-            shown.remove(index)
-        need = sum(self.columns[i].width + 1 for i in shown) - 1
-        return [
-            0 if i not in shown else column.width + (max(0, width - need) if column.flex else 0)
-            for i, column in enumerate(self.columns)
-        ]
+            spare += widths[index] + 1
+            widths[index] = 0
+        for index, column in enumerate(self.columns):
+            if column.flex and widths[index]:
+                widths[index] += max(0, spare)
+        return widths
 
 
 def _fit(text: str, width: int, right: bool) -> str:
-    if cell_len(text) > width:
+    spare = width - cell_len(text)
+    if spare < 0:
         return set_cell_size(text, width - 1) + "…"
-    pad = " " * (width - cell_len(text))
-    return pad + text if right else text + pad
+    return " " * spare + text if right else text + " " * spare

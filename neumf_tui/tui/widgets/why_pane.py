@@ -86,14 +86,10 @@ def _effects(why: "Explanation", titles: Sequence[str]) -> tuple[list[tuple[str,
         shares.sort(key=lambda share: -abs(share[1]))
         lines = [("GMF", effect, title) for title, effect in shares]
         return lines, "these sum exactly to the GMF part; the MLP part is one number"
-    lines = [
-        (
-            f"GMF {factor.number:>2}",
-            factor.effect,
-            " · ".join(clean(titles[item]) for item, _ in factor.carriers)
-            or "no film of the history has this direction",
-        )
-        for factor in why.factors
-    ]
+    lines = []
+    for factor in why.factors:
+        films = " · ".join(clean(titles[item]) for item, _ in factor.carriers)
+        what = films or "no film of the history has this direction"
+        lines.append((f"GMF {factor.number:>2}", factor.effect, what))
     note = "per factor, the films of the history behind it; the MLP part is one number"
     return lines, note
