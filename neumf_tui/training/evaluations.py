@@ -37,24 +37,22 @@ class Evaluations:
         own: range,
     ) -> None:
         """Prepare to rank `own`, this process's users; raises DatasetError."""
-        self._writer = writer
-        self._settings = settings
-        self._group = group
+        self._writer, self._settings, self._group = writer, settings, group
         self._counts = group.counts(len(own))
-        users = own if group.size > 1 else None
         threads = threads_of(settings, group.local_size)
-        self.evaluator = Evaluator(dataset, device, users=users, threads=threads)
-        self.validator: Evaluator | None = None
-        if settings.validation:
-            self.validator = Evaluator(
-                dataset, device, validation=True, users=users, threads=threads
+        tapes = ("ranks", "validation") if settings.validation else ("ranks",)
+        self.evaluators = {
+            tape: Evaluator(
+                dataset, device, validation=tape == "validation", users=own, threads=threads
             )
-        self._candidates = {
-            e: self._all_users(e.candidates) for e in (self.evaluator, self.validator) if e
+            for tape in tapes
         }
+        """By rank tape: `ranks` for the held-out items, `validation` for the validation items."""
+        both = self.evaluators.items()
+        self._candidates = {tape: self._all_users(one.candidates) for tape, one in both}
+        self._deciding = tapes[-1]
         self.hits: dict[int, float] = {}
-        """Hit@50 of each evaluated epoch, by which `best` is chosen; of the validation items where
-        there are any."""
+        """Hit@50 of each evaluated epoch on the deciding tape, by which `best` is chosen."""
         self._ranks: NDArray[np.float32] | None = None
         """Ranks of the previous evaluation."""
 
@@ -64,58 +62,45 @@ class Evaluations:
         for epoch in rank_epochs(folder):
             if epoch <= until:
                 self._ranks = read_ranks(folder, epoch)
-                self.hits[epoch] = _hit_rate(
-                    read_ranks(folder, epoch, "validation") if self.validator else self._ranks
-                )
+                self.hits[epoch] = _hit_rate(read_ranks(folder, epoch, self._deciding))
 
-    def popularity(self) -> tuple[Metrics, Metrics | None]:
-        """Return the metrics of ranking by popularity.
-
-        Those of the held-out items, and of the validation items; None where there are none.
-        """
-        both = [
-            metrics_from_ranks(self._all_users(evaluator.popularity_ranks()), candidates)
-            for evaluator, candidates in self._candidates.items()
-        ]
-        return both[0], both[1] if self.validator else None
+    def popularity(self) -> dict[str, Metrics]:
+        """Return the metrics of ranking by popularity, by tape."""
+        return {
+            tape: self._metrics(tape, self._all_users(evaluator.popularity_ranks()))
+            for tape, evaluator in self.evaluators.items()
+        }
 
     def evaluate(self, model: NeuMF, epoch: int, report: Callable[[float], None]) -> float:
         """Rank all users by the `model` after `epoch`, write the result, and return the seconds.
 
         `report` gets the share of this process's users done. Raises NeumfTuiError, OSError.
         """
-        began = time.perf_counter()
-        passes = 2 if self.validator else 1
-        ranks = self._ranks_of(self.evaluator, model, lambda share: report(share / passes))
-        deciding = ranks
-        if self.validator:
-            deciding = self._ranks_of(
-                self.validator, model, lambda share: report((1 + share) / passes)
-            )
-        self.hits[epoch] = self._group.broadcast(_hit_rate(deciding))
+        began, ranks = time.perf_counter(), {}
+        for done, (tape, evaluator) in enumerate(self.evaluators.items()):
+
+            def report_share(share: float, done: int = done) -> None:
+                report((done + share) / len(self.evaluators))
+
+            ranks[tape] = self._ranks_of(evaluator, model, report_share)
+        self.hits[epoch] = self._group.broadcast(_hit_rate(ranks[self._deciding]))
         if self._group.rank:
             return time.perf_counter() - began
-        metrics = metrics_from_ranks(ranks, self._candidates[self.evaluator])
-        validation = (
-            metrics_from_ranks(deciding, self._candidates[self.validator])
-            if self.validator
-            else None
-        )
+        metrics = {tape: self._metrics(tape, found) for tape, found in ranks.items()}
         seconds = time.perf_counter() - began
-        entered = left = 0
-        if self._ranks is not None:
-            before, after = self._ranks <= events.CUTOFF, ranks <= events.CUTOFF
-            entered, left = int((after & ~before).sum()), int((before & ~after).sum())
-        if self.validator:
-            self._writer.ranks(epoch, deciding, "validation")
-        self._writer.ranks(epoch, ranks)
-        self._ranks = ranks
+        now, before, entered, left = ranks["ranks"], self._ranks, 0, 0
+        if before is not None:
+            hit, hit_before = now <= events.CUTOFF, before <= events.CUTOFF
+            entered, left = int((hit & ~hit_before).sum()), int((hit_before & ~hit).sum())
+        self._ranks = now
+        for tape in reversed(ranks):  # `ranks` last: it tells readers that the epoch is complete
+            self._writer.ranks(epoch, ranks[tape], tape)
         self._writer.event(
             events.Evaluated(
                 epoch=epoch,
-                metrics=metrics,
-                validation=validation,
-                interval=hit_interval(ranks),
+                metrics=metrics["ranks"],
+                validation=metrics.get("validation"),
+                interval=hit_interval(now),
                 seconds=seconds,
                 entered=entered,
                 left=left,
@@ -142,6 +127,9 @@ class Evaluations:
             return ""
         return f"early stop: validation Hit@50 was best at epoch {best}, {since} evaluations ago"
 
+    def _metrics(self, tape: str, ranks: NDArray[np.float32]) -> Metrics:
+        return metrics_from_ranks(ranks, self._candidates[tape])
+
     def _ranks_of(
         self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]
     ) -> NDArray[np.float32]:
@@ -164,8 +152,6 @@ class Evaluations:
 
     def _all_users(self, own: NDArray[T]) -> NDArray[T]:
         """Return the values of all processes at rank 0; elsewhere `own` as it is."""
-        if self._group.size == 1:
-            return own
         whole = self._group.gather_rows(torch.from_numpy(own), self._counts)
         return own if whole is None else whole.numpy()
 

@@ -240,7 +240,6 @@ def test_early_stop_goes_by_validation_alone(
 ) -> None:
     data = random_dataset(num_items=70)
     with loop_of(tmp_path / "run", data, validation=True, early_stop=patience, epochs=8) as loop:
-        assert loop.evaluations.validator is not None
         turn = iter(hits)
 
         def validation(*_: Any) -> Any:
@@ -248,11 +247,12 @@ def test_early_stop_goes_by_validation_alone(
             ranks[: next(turn)] = 50
             return ranks
 
-        loop.evaluations.validator.ranks = validation  # type: ignore[method-assign]
+        evaluators = loop.evaluations.evaluators
+        evaluators["validation"].ranks = validation  # type: ignore[method-assign]
         held = iter(range(12, 0, -1))  # held-out items do worse and worse: nobody asks
-        loop.evaluations.evaluator.ranks = lambda *_: np.where(
-            np.arange(12) < next(held), 1, 60
-        ).astype(np.float32)  # type: ignore[method-assign]
+        evaluators["ranks"].ranks = lambda *_: np.where(  # type: ignore[method-assign]
+            np.arange(12) < next(held), np.float32(1), np.float32(60)
+        )
         loop.run(os.getpid())
     assert loop.progress.epoch == stopped
     assert (tmp_path / "run" / "checkpoints" / "best").read_text() == f"{best:05}.safetensors"
