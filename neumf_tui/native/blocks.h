@@ -48,8 +48,8 @@ typedef struct {
 } model;
 
 /* `add_product` for at most TOGETHER rows of W, so that their sums stay in registers. */
-static inline void add_sums(int rows, int64_t in, const float *restrict w, int64_t out_step, int64_t in_step,
-                            const lanes *restrict x, lanes *restrict y) {
+static inline void add_sums(int rows, int64_t in, const float *restrict w, int64_t out_step,
+                            int64_t in_step, const lanes *restrict x, lanes *restrict y) {
     lanes sum[TOGETHER];
     for (int r = 0; r < rows; r++)
         sum[r] = y[r];
@@ -63,8 +63,8 @@ static inline void add_sums(int rows, int64_t in, const float *restrict w, int64
 }
 
 /* y_o = y_o + Σ_i w[o·out_step + i·in_step] x_i */
-static void add_product(int64_t out, int64_t in, const float *restrict w, int64_t out_step, int64_t in_step,
-                        const lanes *restrict x, lanes *restrict y) {
+static void add_product(int64_t out, int64_t in, const float *restrict w, int64_t out_step,
+                        int64_t in_step, const lanes *restrict x, lanes *restrict y) {
     int64_t o = 0;
     for (; o + TOGETHER <= out; o += TOGETHER)
         add_sums(TOGETHER, in, w + o * out_step, out_step, in_step, x, y + o);
@@ -85,4 +85,25 @@ static void relu(int64_t count, lanes *restrict y) {
 static void add_rows(int64_t count, const lanes *restrict x, lanes *restrict y) {
     for (int64_t o = 0; o < count; o++)
         EACH_VECTOR y[o].of[q] += x[o].of[q];
+}
+
+/* Returns the sum of all layers' widths. */
+static int64_t units_of(const model *m) {
+    int64_t units = 0;
+    for (int64_t k = 0; k < m->layers; k++)
+        units += m->width[k];
+    return units;
+}
+
+/* Computes the outputs of the other layers from the first one's, at `h`, each after the one before;
+   returns where the last layer's begin. */
+static lanes *hidden_layers(const model *m, lanes *h) {
+    for (int64_t k = 1; k < m->layers; k++) {
+        const int64_t out = m->width[k], in = m->width[k - 1];
+        lanes *next = h + in;
+        fill(out, m->values + m->bias[k], next);
+        add_product(out, in, m->values + m->weight[k], in, 1, h, next);
+        relu(out, h = next);
+    }
+    return h;
 }

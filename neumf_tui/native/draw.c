@@ -13,7 +13,7 @@ void neumf_order(int64_t total, int64_t size, const int32_t *drawn, int64_t *nex
 }
 
 /* The items that each user does not have. keys[starts[u]] to before keys[starts[u + 1]] are
-   e_j − j, for the items e_0 < e_1 < … that user u has: how many free items come before each. */
+   e_j − j, for the items e_0 < e_1 < … that user u has: how many free items precede each. */
 typedef struct {
     int64_t users;
     const int64_t *starts;
@@ -23,7 +23,8 @@ typedef struct {
 
 /* The r-th item, from 0, that a user does not have, r = uniform · free. */
 static int64_t item_of(const free_items *o, int64_t user, double uniform) {
-    const int64_t last = o->free[user] - 1, drawn = (int64_t)(uniform * (double)(last + 1)), r = drawn < last ? drawn : last;
+    const int64_t last = o->free[user] - 1, drawn = (int64_t)(uniform * (double)(last + 1));
+    const int64_t r = drawn < last ? drawn : last;
     const int32_t *first = o->keys + o->starts[user], *at = first;
     int64_t left = o->starts[user + 1] - o->starts[user];
     /* No branch depends on a value that is read, so that the processor starts the next draws while
@@ -37,11 +38,11 @@ static int64_t item_of(const free_items *o, int64_t user, double uniform) {
 
 enum { CACHED_KEYS = 1 << 18 }; /* number of keys that fit in the L2 cache */
 
-/* Draws items[i] for users[i] by uniform[i]. Users should ascend in every `run` of draws: then as
-   many users at a time as have CACHED_KEYS keys are drawn for in all runs. `next` has an entry for each
-   run. */
-void neumf_draw(const free_items *o, int64_t count, int64_t run, const int64_t *users, const double *uniform, int64_t *next,
-                int64_t *items) {
+/* Draws items[i] for users[i] by uniform[i]. Users should ascend in every `run` of draws: the
+   kernel then draws in all runs for as many users as have CACHED_KEYS keys, before it goes on to
+   the next users. `next` has an entry for each run. */
+void neumf_draw(const free_items *o, int64_t count, int64_t run, const int64_t *users,
+                const double *uniform, int64_t *next, int64_t *items) {
     const int64_t runs = (count + run - 1) / run;
     for (int64_t k = 0; k < runs; k++)
         next[k] = k * run;

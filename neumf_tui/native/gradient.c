@@ -11,8 +11,8 @@ static void relu_back(int64_t count, const lanes *restrict x, lanes *restrict y)
 }
 
 /* sums[o·step + i] += x_o y_i for each lane; `sum_of` adds the lanes after the last block */
-static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y, vector *restrict sums,
-                      int64_t step) {
+static void add_outer(int64_t out, int64_t in, const lanes *restrict x, const lanes *restrict y,
+                      vector *restrict sums, int64_t step) {
     for (int64_t o = 0; o < out; o++)
         for (int64_t i = 0; i < in; i++) {
             vector sum = sums[o * step + i];
@@ -34,7 +34,8 @@ static float softplus(float x, float *slope) {
 
 /* Returns the loss of the first n lanes, and sets its gradient, 0 in the other lanes. Scores and
    gradient have a row for the positive, then one for each negative. */
-static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *restrict score, lanes *restrict delta) {
+static double loss_of(enum loss kind, int64_t items, int64_t n, const lanes *restrict score,
+                      lanes *restrict delta) {
     double loss = 0;
     memset(delta, 0, items * sizeof *delta);
     for (int64_t l = 0; l < n; l++) {
@@ -92,7 +93,8 @@ static void transpose(four x[4]) {
 
 /* Copies a row of `table` into each of n lanes: row places[l], or l without places. The other lanes
    get the first one's row. */
-static void gather(int64_t width, int64_t n, const float *restrict table, const int64_t *restrict places, lanes *restrict x) {
+static void gather(int64_t width, int64_t n, const float *restrict table,
+                   const int64_t *restrict places, lanes *restrict x) {
     for (int64_t l = 0; l < LANES; l += 4) {
         const float *row[4];
         for (int r = 0; r < 4; r++) {
@@ -115,7 +117,8 @@ static void gather(int64_t width, int64_t n, const float *restrict table, const 
 }
 
 /* Adds each of n lanes to its row of `table`. */
-static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *restrict table, const int64_t *restrict places) {
+static void scatter(int64_t width, int64_t n, const lanes *restrict x, float *restrict table,
+                    const int64_t *restrict places) {
     for (int64_t l = 0; l < n; l += 4) {
         const int64_t count = n - l < 4 ? n - l : 4;
         float *row[4];
@@ -166,7 +169,8 @@ typedef struct {
 /* Returns how many items of a pair's history count. The latest one is at `items`, the one before it
    at `items` − 1. Weights times `scale` are w / √Σ w. */
 static int64_t latest_items(const batch *b, int64_t pair, const int32_t **items, float *scale) {
-    const int64_t count = b->history ? b->count[pair] : 0, seen = count < b->length ? count : b->length;
+    const int64_t count = b->history ? b->count[pair] : 0;
+    const int64_t seen = count < b->length ? count : b->length;
     float total = 0;
     for (int64_t i = 0; i < seen; i++)
         total += b->weight[i];
@@ -175,8 +179,16 @@ static int64_t latest_items(const batch *b, int64_t pair, const int32_t **items,
     return seen;
 }
 
+/* Multiplies a pair's row (2d) by its dropout factors. */
+static void drop(const batch *b, int64_t d, int64_t pair, float *restrict row) {
+    for (int path = 0; path < 2; path++)
+        if (b->dropout[path])
+            for (int64_t k = 0; k < d; k++)
+                row[path * d + k] *= b->dropout[path][pair * d + k];
+}
+
 /* Writes the vectors (n, 2d) of n pairs' users: their own plus their histories', after dropout. */
-static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
+static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, float *rows) {
     const int64_t d = m->d;
     const int32_t *items;
     float scale;
@@ -185,49 +197,34 @@ static void user_rows(const model *m, const batch *b, int64_t start, int64_t n, 
         const int64_t seen = latest_items(b, start + l, &items, &scale);
         for (int64_t i = 0; i < seen; i++)
             for (int path = 0; path < 2; path++)
-                add_scaled(d, b->weight[i] * scale, m->values + m->history[path] + items[-i] * d, rows + path * d);
-        for (int path = 0; path < 2; path++)
-            if (b->dropout[path])
-                for (int64_t k = 0; k < d; k++)
-                    rows[path * d + k] *= b->dropout[path][(start + l) * d + k];
+                add_scaled(d, b->weight[i] * scale,
+                           m->values + m->history[path] + items[-i] * d, rows + path * d);
+        drop(b, d, start + l, rows);
     }
 }
 
 /* Adds the gradient of the vectors of `user_rows`, (n, 2d), to the gradients of users and
    histories. Overwrites `rows`. */
-static void user_rows_back(const model *m, const batch *b, int64_t start, int64_t n, float *restrict rows) {
+static void user_rows_back(const model *m, const batch *b, int64_t start, int64_t n, float *rows) {
     const int64_t d = m->d;
     const int32_t *items;
     float scale;
     for (int64_t l = 0; l < n; l++, rows += 2 * d) {
-        for (int path = 0; path < 2; path++)
-            if (b->dropout[path])
-                for (int64_t k = 0; k < d; k++)
-                    rows[path * d + k] *= b->dropout[path][(start + l) * d + k];
+        drop(b, d, start + l, rows);
         add_scaled(2 * d, 1, rows, m->gradient + b->users[start + l] * 2 * d);
         const int64_t seen = latest_items(b, start + l, &items, &scale);
         for (int64_t i = 0; i < seen; i++)
             for (int path = 0; path < 2; path++)
-                add_scaled(d, b->weight[i] * scale, rows + path * d, m->gradient + m->history[path] + items[-i] * d);
+                add_scaled(d, b->weight[i] * scale, rows + path * d,
+                           m->gradient + m->history[path] + items[-i] * d);
     }
 }
 
-/* Computes the outputs of the other layers from the first one's, at `h`, each after the one before;
-   returns where the last layer's begin. */
-static lanes *hidden_layers(const model *m, lanes *h) {
-    for (int64_t k = 1; k < m->layers; k++) {
-        lanes *next = h + m->width[k - 1];
-        fill(m->width[k], m->values + m->bias[k], next);
-        add_product(m->width[k], m->width[k - 1], m->values + m->weight[k], m->width[k - 1], 1, h, next);
-        relu(m->width[k], h = next);
-    }
-    return h;
-}
-
-/* Computes from `delta`, the gradient of the scores, that of the first layer's sums into `back`, and
-   adds the gradients of head and later layers to `sums`. `h`: where the last layer's outputs begin.
-   `spare`: as large as `back`. */
-static void back_to_first(const model *m, const lanes *delta, const lanes *h, lanes *back, lanes *spare, vector *sums) {
+/* Computes from `delta`, the gradient of the scores, the gradient of the first layer's sums into
+   `back`, and adds the gradients of head and later layers to `sums`. `h`: where the last layer's
+   outputs begin. `spare`: as large as `back`. */
+static void back_to_first(const model *m, const lanes *delta, const lanes *h, lanes *back,
+                          lanes *spare, vector *sums) {
     const int64_t last = m->width[m->layers - 1], base = m->weight[0];
     const float *head = m->values + m->head + m->d;
     add_outer(1, last, delta, h, sums + (m->head + m->d - base), 0);
@@ -256,8 +253,8 @@ static float sum_of(vector x) {
     return sum;
 }
 
-/* Values of one block of pairs, and sums over all blocks. `count` items are scored for a pair:
-   the first `gathered` are its own (the positive first), and `shared` are the same for all pairs. */
+/* Values of one block of pairs, and sums over all blocks. `count` items are scored for a pair: the
+   first `gathered` are its own (the positive first), and `shared` are the same for all pairs. */
 typedef struct {
     int64_t both, first, last, units, count, gathered, shared, base, learned;
     lanes *user, *user_back;  /* vectors of GMF and MLP, and gradient */
@@ -283,7 +280,7 @@ static void *place_array(char *memory, size_t *used, int64_t count, size_t size)
 #define PLACE(name, count, type) w->name = place_array(memory, &used, count, sizeof(type))
 
 /* Divides `memory`, or null, among the arrays of `w`; returns the bytes needed. */
-static size_t lay_out(work *w, char *memory, int64_t widest) {
+static size_t lay_out(work *w, char *memory) {
     size_t used = 0;
     PLACE(user, w->both, lanes), PLACE(user_back, w->both, lanes);
     PLACE(user_first, w->first, lanes), PLACE(user_first_back, w->first, lanes);
@@ -291,9 +288,10 @@ static size_t lay_out(work *w, char *memory, int64_t widest) {
     PLACE(hidden, w->count * w->units, lanes);
     PLACE(gmf, w->count, lanes), PLACE(gmf_delta, w->count, lanes);
     PLACE(mlp, w->count, lanes), PLACE(mlp_delta, w->count, lanes);
-    PLACE(back, widest, lanes), PLACE(spare, widest, lanes);
+    PLACE(back, w->units, lanes), PLACE(spare, w->units, lanes);
     PLACE(rows, LANES * w->both, float);
-    PLACE(weighted, w->shared * (w->both / 2), float), PLACE(item_first, w->shared * w->first, float);
+    PLACE(weighted, w->shared * (w->both / 2), float);
+    PLACE(item_first, w->shared * w->first, float);
     PLACE(sums, w->learned - w->base, vector);
     PLACE(shared_gmf, w->shared * (w->both / 2), vector);
     PLACE(shared_first, w->shared * w->first, vector);
@@ -303,17 +301,13 @@ static size_t lay_out(work *w, char *memory, int64_t widest) {
 /* Allocates memory for a batch, with all sums 0; returns 0 if there is none. */
 static int allocate(const model *m, const batch *b, work *w) {
     w->both = 2 * m->d, w->first = m->width[0], w->last = m->width[m->layers - 1];
-    w->count = 1 + b->negatives, w->shared = b->step ? 0 : b->negatives, w->gathered = w->count - w->shared;
-    w->base = m->weight[0], w->learned = m->head + m->d + w->last, w->units = 0;
-    int64_t widest = 0;
-    for (int64_t k = 0; k < m->layers; k++) {
-        w->units += m->width[k];
-        widest = m->width[k] > widest ? m->width[k] : widest;
-    }
-    const size_t size = lay_out(w, 0, widest);
+    w->units = units_of(m), w->count = 1 + b->negatives;
+    w->shared = b->step ? 0 : b->negatives, w->gathered = w->count - w->shared;
+    w->base = m->weight[0], w->learned = m->head + m->d + w->last;
+    const size_t size = lay_out(w, 0);
     if (!(w->memory = aligned_alloc(64, size)))
         return 0;
-    lay_out(w, w->memory, widest);
+    lay_out(w, w->memory);
     memset(w->sums, 0, (char *)w->memory + size - (char *)w->sums);
     return 1;
 }
@@ -390,10 +384,12 @@ static void backward(const model *m, const batch *b, work *w, int64_t start, int
     const int64_t d = m->d;
     const float *head = m->values + m->head, *weight = m->values + m->weight[0];
     vector *head_sums = w->sums + (m->head - w->base);
+    float *items_back = m->gradient + m->num_users * w->both;
     memset(w->user_back, 0, w->both * sizeof *w->user_back);
     memset(w->user_first_back, 0, w->first * sizeof *w->user_first_back);
     for (int64_t j = 0; j < w->count; j++) {
-        back_to_first(m, w->mlp_delta + j, w->hidden + (j + 1) * w->units - w->last, w->back, w->spare, w->sums);
+        const lanes *last = w->hidden + (j + 1) * w->units - w->last;
+        back_to_first(m, w->mlp_delta + j, last, w->back, w->spare, w->sums);
         add_rows(w->first, w->back, w->user_first_back);
         if (j >= w->gathered) {
             add_lanes(w->first, w->back, w->shared_first + (j - w->gathered) * w->first);
@@ -410,7 +406,7 @@ static void backward(const model *m, const batch *b, work *w, int64_t start, int
                 w->user_back[k].of[q] += head[k] * pulled;
                 head_sums[k] += w->user[k].of[q] * pulled;
             }
-        scatter(w->both, n, w->item_back, m->gradient + m->num_users * w->both, own_item(b, j, start));
+        scatter(w->both, n, w->item_back, items_back, own_item(b, j, start));
     }
     add_outer(w->shared, d, w->gmf_delta + w->gathered, w->user, w->shared_gmf, d);
     add_product(d, w->shared, w->weighted, 1, d, w->gmf_delta + w->gathered, w->user_back);
@@ -446,7 +442,7 @@ static void add_sums_to_gradient(const model *m, const batch *b, const work *w) 
     }
 }
 
-/* Adds the gradient of a batch to that of the model; returns the summed loss, −1 without memory. */
+/* Adds the gradient of a batch to that of the model. Returns the summed loss; −1: no memory. */
 double neumf_gradient(const model *m, const batch *b) {
     work w;
     if (!allocate(m, b, &w))

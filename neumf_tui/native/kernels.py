@@ -1,8 +1,8 @@
 """Typed functions over numpy arrays that call the kernels in C.
 
 This package alone uses ctypes and pointers. Arrays must be C-contiguous and have the dtype that
-their annotation names: TypeError or ValueError otherwise. What is first to load the library raises
-NoKernels where there is none.
+their annotation names: TypeError or ValueError otherwise. The first call that needs the library
+raises NoKernels if there is none.
 """
 
 import ctypes
