@@ -260,8 +260,8 @@ def test_fewer_gpus_than_processes_are_refused_with_their_number(cli: Cli, own_h
 
     have = torch.cuda.device_count()
     with pytest.raises(UsageError, match=f"{have} CUDA device|finds no CUDA"):
-        pick_device("cuda", Worker(0, have + 2, 0, have + 2, 0, 3, ""))
-    assert pick_device("cpu", Worker(1, 2, 1, 2, 0, 3, "")).type == "cpu"
+        pick_device("cuda", Worker(0, have + 2, 0, have + 2, 0, 3, job=""))
+    assert pick_device("cpu", Worker(1, 2, 1, 2, 0, 3, job="")).type == "cpu"
     for flags, problem in (
         (("--gpus", "2", "--device", "cpu"), "--gpus 2 means --device cuda"),
         (("--processes", "2", "--device", "cuda:1"), "expected auto, cpu or cuda"),
@@ -314,7 +314,7 @@ def test_torchrun_itself_goes_on_with_its_run_after_a_restart(pair: Path, own_ho
 
 
 def part(**changes: object) -> Worker:
-    return dataclasses.replace(Worker(0, 2, 0, 2, 0, 3, "films"), **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(Worker(0, 2, 0, 2, 0, 3, job="films"), **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_torchruns_environment() -> None:
         "TORCHELASTIC_RESTART_COUNT": "2",
         "TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_RUN_ID": "films",
     }  # fmt: skip
-    assert current_worker(environment) == Worker(5, 8, 1, 4, 2, 3, "films")
+    assert current_worker(environment) == Worker(5, 8, 1, 4, 2, 3, job="films")
     assert not current_worker(environment).is_last_try
     assert current_worker(environment | {"TORCHELASTIC_RESTART_COUNT": "3"}).is_last_try
     assert current_worker(environment | {"TORCHELASTIC_RUN_ID": "none"}).job == "", (
@@ -65,7 +65,7 @@ def test_torchruns_environment() -> None:
 
 def test_alone_nothing_is_joined() -> None:
     group, tensor = join_group(None), torch.ones(3)
-    assert type(join_group(Worker(0, 1, 0, 1, 0, 0, ""))) is Group
+    assert type(join_group(Worker(0, 1, 0, 1, 0, 0, job=""))) is Group
     group.all_reduce(tensor)
     assert type(group) is Group
     assert tensor.tolist() == [1, 1, 1]

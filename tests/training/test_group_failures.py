@@ -19,7 +19,7 @@ from neumf_tui.training.distributed.torchrun import RESTART, Worker, WorkerMessa
 from neumf_tui.training.evaluations import Evaluations
 from neumf_tui.training.worker import describe_failure, fail, has_ended
 
-FIRST_TRY, LAST_TRY = Worker(1, 2, 1, 2, 0, 3, "films"), Worker(1, 2, 1, 2, 3, 3, "films")
+FIRST_TRY, LAST_TRY = Worker(1, 2, 1, 2, 0, 3, job="films"), Worker(1, 2, 1, 2, 3, 3, job="films")
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,8 @@ def test_no_process_waits_for_ranks_that_another_cannot_compute(
     evaluations = Evaluations(
         MuteWriter(trained), demo, make_settings("d2l", {}), torch.device("cpu"), group, own
     )  # fmt: skip
-    monkeypatch.setattr(
-        evaluations.evaluator, "ranks", lambda _model, _report: np.ones(len(own), dtype=np.float32)
-    )
+    evaluator = evaluations.evaluators["ranks"]
+    monkeypatch.setattr(evaluator, "ranks", lambda *_: np.ones(len(own), dtype=np.float32))
     model: NeuMF = None  # type: ignore[assignment]  # not looked at
     with pytest.raises(NeumfTuiError, match="process 1 could not evaluate"):
         evaluations.evaluate(model, 1, lambda _share: None)

@@ -53,7 +53,7 @@ class Group:
         # A user is never divided, however many pairs they have; their neighbours still get one
         # user each.
         for rank in range(1, self.size):
-            cuts[rank] = min(max(cuts[rank], cuts[rank - 1] + 1), count - (self.size - rank))
+            cuts[rank] = np.clip(cuts[rank], cuts[rank - 1] + 1, count - (self.size - rank))
         return [range(int(start), int(stop)) for start, stop in pairwise(cuts)]
 
     def users(self, offsets: NDArray[np.int64]) -> range:
@@ -82,14 +82,11 @@ class Group:
         return [int(number) for number in numbers]
 
     def report_failure(self, message: WorkerMessage) -> WorkerMessage:
-        """Tell the others why this process ends; return the first message that any of them told.
-
-        That one counts for all.
-        """
+        """Tell the others why this process ends, and return the group's first such message."""
         return message
 
     def failure(self) -> WorkerMessage | None:
-        """Return the message of a process that has failed; from any thread, and not collective."""
+        """Return the first message of `report_failure`, if any; not collective, for any thread."""
         return None
 
     def leave(self) -> None:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 RESTART = 75
@@ -32,7 +32,7 @@ class Worker:
     restarts: int
     """How often torchrun has restarted this group."""
     max_restarts: int
-    job: str
+    job: str = field(kw_only=True)
     """The job's name by `--rdzv-id`, or one that `--standalone` drew; empty where it has none."""
 
     @property
@@ -51,14 +51,12 @@ class WorkerMessage(NamedTuple):
 
 def current_worker(environment: Mapping[str, str] = os.environ) -> Worker | None:
     """Return this process's place among the others; None if torchrun did not start it."""
-    if not all(name in environment for name in (*_NUMBERS, "TORCHELASTIC_RUN_ID")):
+    try:
+        numbers = [int(environment[name]) for name in _NUMBERS]
+        job = environment["TORCHELASTIC_RUN_ID"]
+    except KeyError:
         return None
-    job = environment["TORCHELASTIC_RUN_ID"]
-    rank, size, local_rank, local_size, restarts, max_restarts = (
-        int(environment[name]) for name in _NUMBERS
-    )
-    job = "" if job == "none" else job
-    return Worker(rank, size, local_rank, local_size, restarts, max_restarts, job)
+    return Worker(*numbers, job="" if job == "none" else job)
 
 
 def end_with_torchrun() -> None:
