@@ -1,5 +1,6 @@
 """The training loop of a run: steps, evaluations, checkpoints, and the events it writes."""
 
+import math
 import time
 
 import numpy as np
@@ -52,26 +53,24 @@ class Loop:
         device: torch.device,
         group: Group | None = None,
     ) -> None:
-        self.writer = writer
-        self.settings = settings
+        self.writer, self.settings, self.device = writer, settings, device
         self.group = group or Group()
         self.trainer = Trainer(dataset, settings, device, self.group)
-        self.evaluations = Evaluations(
-            writer, dataset, settings, device, self.group, self.trainer.pairs.own
-        )
+        own = self.trainer.pairs.own
+        self.evaluations = Evaluations(writer, dataset, settings, device, self.group, own)
         self.requests = PendingRequests(writer, dataset.user_ids, self.group)
         self.progress = TrainingProgress()
         self.early_stop = ""
         """Why training ended before its last epoch; empty: it did not."""
+        many = self.group.size > 1
+        self._device_name = f"{self.group.size} × {device.type}" if many else str(device)
         self._state = "running"
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._flushed = self._checked = self._beat = 0.0
         """When the last flush, check and heartbeat were; 0: do it after the next step."""
-        self._stride = 1
-        """Steps from one check to the next, in a group."""
-        self._steps = 0
-        """Steps since the last check, in a group."""
+        self._stride, self._steps = 1, 0
+        """In a group: steps from one check to the next, and steps since the last check."""
 
     def run(self, pid: int) -> None:
         """Train from the last checkpoint on.
@@ -95,8 +94,8 @@ class Loop:
                     return
                 if self.requests.stop_reason:
                     raise Stop
-                if reason := self.evaluations.stale():
-                    self.early_stop = reason
+                self.early_stop = self.evaluations.stale()
+                if self.early_stop:
                     return
 
     def _evaluate(self, epoch: int) -> None:
@@ -108,51 +107,39 @@ class Loop:
         self.progress = replace(self.progress, evaluate_seconds=seconds)
 
     def _start(self) -> None:
-        popularity, of_validation = self.evaluations.popularity()
+        popularity = self.evaluations.popularity()
+        details = gpu = ""
+        if self.device.type == "cuda":
+            properties = torch.cuda.get_device_properties(self.device)
+            # By the UUID, NVML finds the GPU whatever CUDA_VISIBLE_DEVICES is.
+            details, gpu = f" {properties.name}", str(properties.uuid)
+        elif self.device.type == "cpu":
+            details = f" ×{torch.get_num_threads()}"
         self.writer.event(
             events.Started(
-                device=self._device_name(),
+                device=self._device_name + details,
                 epoch=self.progress.epoch,
                 step=self.progress.step,
                 steps=self.trainer.steps,
-                popularity=popularity,
-                popularity_validation=of_validation,
+                popularity=popularity["ranks"],
+                popularity_validation=popularity.get("validation"),
                 versions={
                     "neumf-tui": __version__,
                     "torch": str(torch.__version__),
                     "numpy": np.__version__,
                     "kernels": self.trainer.take_step.library,
                 },
-                gpu=self._gpu(),
+                gpu=gpu,
             )
         )
         if skipped := self.trainer.pairs.skipped:
-            self._warn(
-                f"{skipped:,} training pairs left out: their users have every item, so no negatives"
-            )
+            reason = "their users have every item, so there are no negatives"
+            self._warn(f"{skipped:,} training pairs left out: {reason}")
         self._started = time.perf_counter() - self.progress.total_seconds
         self._heartbeat()
 
     def _warn(self, text: str) -> None:
         self.writer.event(events.Warned(text=text))
-
-    def _device_name(self) -> str:
-        device, many = self.trainer.device, self.group.size > 1
-        if device.type == "cuda":
-            name = f"{'cuda' if many else device} {torch.cuda.get_device_name(device)}"
-        else:
-            name = f"{device} ×{torch.get_num_threads()}" if device.type == "cpu" else str(device)
-        return f"{self.group.size} × {name}" if many else name
-
-    @property
-    def _short_device_name(self) -> str:
-        device = self.trainer.device
-        return f"{self.group.size} × {device.type}" if self.group.size > 1 else str(device)
-
-    def _gpu(self) -> str:
-        """Return the GPU's UUID, by which NVML finds it whatever CUDA_VISIBLE_DEVICES is."""
-        device = self.trainer.device
-        return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else ""
 
     def _train_epoch(self) -> None:
         """Take the steps of one epoch, from where the last checkpoint left off."""
@@ -205,10 +192,8 @@ class Loop:
         if flush:
             self._flush()
             self._flushed = now
-        self._checked, self._steps = now, 0
         paused = self._obey(train_seconds)
-        if self._checked:
-            self._checked = time.perf_counter()
+        self._checked, self._steps = time.perf_counter(), 0
         return paused
 
     def _flush(self) -> None:
@@ -230,18 +215,15 @@ class Loop:
                 losses=[mean if np.isfinite(mean) else None for mean in means],
             )
         )
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if len(bad):
-            step = self.progress.step + int(bad[0]) + 1
-            raise Diverged(
-                f"the loss is {losses[bad[0]]} at epoch {self.progress.epoch + 1}, step {step} of "
-                f"{self.trainer.steps}: training has diverged; try a smaller --learning-rate"
-            )
-        # Added one by one, so that the sum does not depend on when flushes happened.
         total = self.progress.loss_sum
-        for loss in losses.tolist():
+        # Added one by one, so that the sum does not depend on when flushes happened.
+        for step, loss in enumerate(losses.tolist(), self.progress.step + 1):
             total += loss
-        step = self.progress.step + len(losses)
+            if not math.isfinite(loss):
+                raise Diverged(
+                    f"the loss is {loss} at epoch {self.progress.epoch + 1}, step {step} of "
+                    f"{self.trainer.steps}: training has diverged; try a smaller --learning-rate"
+                )
         self.progress = replace(self.progress, step=step, loss_sum=total)
         self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
 
@@ -253,8 +235,7 @@ class Loop:
             return 0.0
         self._flush()
         if self.progress.step == self.trainer.steps and not requests.discard:
-            self._checked = 0.0  # first finish the epoch: it may evaluate and save
-            return 0.0
+            return 0.0  # first finish the epoch: it may evaluate and save
         self.progress = replace(self.progress, train_seconds=train_seconds)
         began = time.perf_counter()
         if requests.pause:
@@ -317,6 +298,6 @@ class Loop:
                 steps=self.trainer.steps,
                 evaluated=evaluated,
                 epochs=self.requests.epochs,
-                device=self._short_device_name,
+                device=self._device_name,
             )
         )

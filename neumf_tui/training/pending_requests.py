@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from neumf_tui.runs import events, requests
 from neumf_tui.runs.reader import read_info, read_snapshot
-from neumf_tui.runs.requests import Request, take_requests
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.distributed.group import Group
 
@@ -37,28 +36,23 @@ class PendingRequests:
         order.
         """
         if self._group.rank == 0:
-            self._read_all(epoch)
-        if self._group.size > 1:
-            state = self.epochs, self.stop_reason, self.discard, self.pause, self.save
-            self.epochs, self.stop_reason, self.discard, self.pause, self.save = (
-                self._group.broadcast(state)
-            )
+            self.stop_reason = self.stop_reason or self._signal
+            for what, argument in requests.take_requests(self._writer.folder):
+                problem = self._apply(what, argument, epoch)
+                # The answer comes after the effect: a crash in between leaves a request without
+                # its answer, never an answer without its effect.
+                self._writer.event(
+                    events.Warned(text=f"request {what}: {problem}")
+                    if problem
+                    else events.Requested(what=what, argument=argument)
+                )
+        state = self.epochs, self.stop_reason, self.discard, self.pause, self.save
+        state = self._group.broadcast(state)
+        self.epochs, self.stop_reason, self.discard, self.pause, self.save = state
 
-    def _read_all(self, epoch: int) -> None:
-        self.stop_reason = self.stop_reason or self._signal
-        for request in take_requests(self._writer.folder):
-            problem = self._apply(request, epoch)
-            # The answer comes after the effect: a crash in between leaves a request without its
-            # answer, never an answer without its effect.
-            if problem:
-                text = f"request {request.what}: {problem}"
-                self._writer.event(events.Warned(text=text))
-            else:
-                self._writer.event(events.Requested(what=request.what, argument=request.argument))
-
-    def _apply(self, request: Request, epoch: int) -> str:
+    def _apply(self, what: str, argument: str, epoch: int) -> str:
         """Apply one request, and return what is wrong with it, if anything."""
-        match request.what:
+        match what:
             case requests.STOP:
                 self.stop_reason = "stopped on request"
             case requests.STOP_NOW:
@@ -71,9 +65,15 @@ class PendingRequests:
             case requests.CHECKPOINT:
                 self.save = True
             case requests.EXTEND:
-                return self._extend(request.argument, epoch)
+                return self._extend(argument, epoch)
             case requests.PIN | requests.UNPIN:
-                return self._pin(request)
+                if what == requests.UNPIN:
+                    self._pinned = [user for user in self._pinned if user != argument]
+                elif argument not in self._user_ids:
+                    return f"no user {argument!r}"
+                elif argument not in self._pinned:
+                    self._pinned.append(argument)
+                self._writer.event(events.Pinned(users=self._pinned))
             case _:
                 return "this version does not know it"
         return ""
@@ -84,17 +84,6 @@ class PendingRequests:
             return f"{argument!r} is not a number of epochs from {least} (the current one) on"
         self.epochs = int(argument)
         self._writer.event(events.Extended(epochs=self.epochs))
-        return ""
-
-    def _pin(self, request: Request) -> str:
-        user = request.argument
-        if request.what == requests.PIN:
-            if user not in self._user_ids:
-                return f"no user {user!r}"
-            self._pinned += [user] * (user not in self._pinned)
-        elif user in self._pinned:
-            self._pinned.remove(user)
-        self._writer.event(events.Pinned(users=self._pinned))
         return ""
 
     def on_signal(self, number: int, _frame: object) -> None:
