@@ -1,7 +1,7 @@
 """A step of training as one CUDA graph: Python launches it at once, not kernel by kernel."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ _INPUTS = "rows", "negatives", "users", "items"
 
 
 def capture_on_cuda(work: Work) -> Work:
+    """Capture `work` as a CUDA graph, and return a function that replays it."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         loss = work()
@@ -25,59 +26,52 @@ def capture_on_cuda(work: Work) -> Work:
     return replay
 
 
+@dataclass
 class RecordedStep:
     """Records `step` on the first full batch, and replays it on all other full batches.
 
-    It is captured by hand, since `torch.cuda.make_graphed_callables` would leave Adam outside.
-    Training goes on without it where it cannot be recorded, or computes other numbers.
-    Untested on a GPU: tests check all but the capture.
+    `torch.cuda.make_graphed_callables` would leave Adam outside. Training continues without a
+    record if recording fails or computes other numbers. Untested on a GPU: tests fake `capture`.
     """
 
+    step: Callable[[Batch], Tensor]
+    weights: Weights
+    batch_size: int
+    warn: Callable[[str], None]
+    capture: Callable[[Work], Work] = capture_on_cuda
+    failed: bool = field(default=False, init=False)
+    _replay: Work | None = field(default=None, init=False)
     library = "torch's"
 
-    def __init__(
-        self,
-        step: Callable[[Batch], Tensor],
-        weights: Weights,
-        batch_size: int,
-        warn: Callable[[str], None],
-        capture: Callable[[Work], Work] = capture_on_cuda,
-    ) -> None:
-        self._step, self._weights, self._batch_size = step, weights, batch_size
-        self._warn, self._capture = warn, capture
-        self._replay: Work | None = None
-        self.failed = False
-
     def __call__(self, batch: Batch) -> Tensor:
-        if not self.failed and self._replay is None and batch.size == self._batch_size:
+        if batch.size == self.batch_size and not self.failed and not self._replay:
             try:
                 self._replay = self._record(batch)
             except RuntimeError as error:
                 self.failed = True
-                self._warn(f"no CUDA graph of a step ({error}): training continues, but slower")
-        if self._replay is None or batch.size < self._batch_size:
-            return self._step(batch)
+                self.warn(f"no CUDA graph of a step ({error}): training continues, but slower")
+        if batch.size < self.batch_size or not self._replay:
+            return self.step(batch)
         for name in _INPUTS:
             getattr(self._batch, name).copy_(getattr(batch, name))
         return self._replay().clone()  # the next run overwrites it
 
     def _record(self, batch: Batch) -> Work:
         """Record the step, and compare it with the step itself; the state stays as it was."""
-        weights = self._weights
         self._batch = replace(batch, **{name: getattr(batch, name).clone() for name in _INPUTS})
-        state = weights.values, weights.mean, weights.square, weights.steps
+        state = self.weights.values, self.weights.mean, self.weights.square, self.weights.steps
         before = [(tensor, tensor.clone()) for tensor in state]
 
         def run(work: Work) -> list[Tensor]:
             try:
-                return [x.clone() for x in (work(), weights.gradient, weights.steps)]
+                return [x.clone() for x in (work(), self.weights.gradient, self.weights.steps)]
             finally:
                 for tensor, kept in before:
                     tensor.copy_(kept)
 
-        # This run also makes what is made at first use, which recording must not do.
-        expected = run(lambda: self._step(self._batch))
-        replay = self._capture(lambda: self._step(self._batch))
+        # The first run also creates what is created at first use, which must not be recorded.
+        expected = run(lambda: self.step(self._batch))
+        replay = self.capture(lambda: self.step(self._batch))
         # Float sums in another order differ most where terms nearly cancel out.
         for one, other in zip(run(replay), expected, strict=True):
             if not torch.allclose(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max())):

@@ -36,7 +36,7 @@ class LeakCheck:
     num_ranks: int
     """Held-out items ranked in all rounds."""
     num_candidates: tuple[int, int]
-    """Fewest and most candidates that one of them was ranked among."""
+    """Fewest and most candidates of these items."""
     findings: list[Finding]
     """Each metric compared with chance, after the last epoch."""
 
@@ -73,9 +73,8 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
             evaluator = Evaluator(null, device)
             trainer = Trainer(null, replace(settings, seed=settings.seed + number), device)
             for epoch in range(1, settings.epochs + 1):
-                report(
-                    Progress(f"round {number + 1} of {rounds}: epochs", epoch - 1, settings.epochs)
-                )
+                what = f"round {number + 1} of {rounds}: epochs"
+                report(Progress(what, epoch - 1, settings.epochs))
                 for batch in trainer.batches(epoch):
                     trainer.step(batch)
             ranks.append(evaluator.ranks(trainer.scored(settings.epochs)))
@@ -83,9 +82,8 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
     every, among = np.concatenate(ranks), np.concatenate(candidates)
     ranked = among[~np.isnan(every)]
     findings = compare_with_chance(every, among, FALSE_ALARMS)
-    return LeakCheck(
-        blind, steps, rounds, len(ranked), (int(ranked.min()), int(ranked.max())), findings
-    )
+    num_candidates = int(ranked.min()), int(ranked.max())
+    return LeakCheck(blind, steps, rounds, len(ranked), num_candidates, findings)
 
 
 def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:

@@ -62,7 +62,7 @@ class Objective:
         return self.loss_of_scores(positive, negative)
 
     def seen(self, batch: Batch) -> Tensor:
-        """Return which shared negatives each pair's user has, and which so do not count: (n, b)."""
+        """Return which shared negatives do not count, as the pair's user has them: bool (n, b)."""
         assert self.pairs.seen is not None
         return self.pairs.seen.of(batch.users, batch.negatives)
 

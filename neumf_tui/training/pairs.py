@@ -28,7 +28,7 @@ STRETCH_NEGATIVES = 1 << 20
 """Approximate number of negatives drawn at once: 50 MB while they are drawn, and as much for those
 that a thread draws ahead."""
 FEWEST_SORTED = 1 << 20
-"""Pairs of an epoch from which on each batch is sorted by user."""
+"""From this many pairs in an epoch on, each batch is sorted by user."""
 
 
 def stream(seed: int, *parts: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -52,9 +52,8 @@ class Batch:
     negatives: Tensor
     """int64 (n, b), or (n,) where all pairs share them; n is `negatives` × `hard_negatives`."""
     users: Tensor
-    """int64 (b,)."""
     items: Tensor
-    """The positives, int64 (b,)."""
+    """The positives; like `users` int64 (b,)."""
     size: int
     """Pairs of the whole step, over all processes."""
     places: Tensor | None = None
@@ -181,12 +180,10 @@ class Pairs:
         # three quarters of the time.
         narrow = self.device.type == "cpu" and self.total <= torch.iinfo(torch.int32).max
         kind = torch.int32 if narrow else torch.int64
-        permutation = torch.randperm(
-            self.total, generator=generator, device=self.device, dtype=kind
-        )
+        order = torch.randperm(self.total, generator=generator, device=self.device, dtype=kind)
         if self.device.type != "cpu" or self.total < self._fewest_sorted:
-            return permutation.long()
-        return self._sorted_batches(permutation)
+            return order.long()
+        return self._sorted_batches(order)
 
     def _sorted_batches(self, permutation: Tensor) -> Tensor:
         """Return the same batches with the pairs of each in order of their users.

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,18 +21,11 @@ from neumf_tui.training.objective import Objective
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.weights import Weights
 
+Work = Callable[[kernels.Model, slice], float]
+"""Computes a model's gradient for some of a batch's pairs, and returns their summed loss."""
 FEWEST_SCORES = 1 << 16
 """Scores of a batch for each thread: with fewer, waking a thread and adding its gradient takes
 longer than it saves."""
-
-
-class Step(Protocol):
-    """Learns from a batch, and returns its summed loss over this process's pairs, shape ()."""
-
-    library: str
-    """Whose kernels compute the gradient: `C` or `torch's`."""
-
-    def __call__(self, batch: Batch) -> Tensor: ...
 
 
 def make_step(
@@ -43,7 +35,7 @@ def make_step(
     weights: Weights,
     group: Group,
     warn: Callable[[str], None],
-) -> Step:
+) -> "GradientStep | RecordedStep":
     """Return the fastest step for these settings on this device.
 
     `warn` gets a line for the person where a faster step cannot be had.
@@ -71,6 +63,7 @@ class GradientStep(ABC):
     """Computes a gradient, and gives it to Adam; all processes of the group together."""
 
     library = "torch's"
+    """Whose kernels compute the gradient: `C` or `torch's`."""
 
     def __init__(self, objective: Objective, weights: Weights, group: Group) -> None:
         self.objective, self.weights, self.group = objective, weights, group
@@ -80,20 +73,18 @@ class GradientStep(ABC):
         """Set the gradient of the weights to that of the batch's loss, and return the loss."""
 
     def __call__(self, batch: Batch) -> Tensor:
+        """Learn from a batch; return its summed loss over this process's pairs, shape ()."""
         loss = self.differentiate(batch)
-        self._update(batch)
-        return loss
-
-    def _update(self, batch: Batch) -> None:
         if self.group.size > 1:
             self.group.all_reduce(self.weights.gradient[self.weights.user_cells :])
         if self.objective.settings.clip:
-            self._clip(self._paths() if self.objective.separate_paths(batch) else [self._whole()])
+            self._clip(batch)
         self.weights.update()
+        return loss
 
-    def _clip(self, models: list[tuple[list[Tensor], list[Tensor]]]) -> None:
-        """Bound the norm of each model's gradient, given as that of users and of the rest."""
-        for users, others in models:
+    def _clip(self, batch: Batch) -> None:
+        """Bound the norm of the gradient of each model that learns from this batch."""
+        for users, others in self._gradients(batch):
             squares = _sum_of_squares(users)
             # Each process has the gradient of its own users, and all have that of the rest.
             self.group.all_reduce(squares)
@@ -101,12 +92,11 @@ class GradientStep(ABC):
             for gradient in (*users, *others):
                 gradient.mul_((self.objective.settings.clip / (norm + 1e-6)).clamp(max=1))
 
-    def _whole(self) -> tuple[list[Tensor], list[Tensor]]:
-        gradient, cells = self.weights.gradient, self.weights.user_cells
-        return [gradient[:cells]], [gradient[cells:]]
-
-    def _paths(self) -> list[tuple[list[Tensor], list[Tensor]]]:
-        """Return the gradients of GMF and of the MLP, which learn as two models."""
+    def _gradients(self, batch: Batch) -> list[tuple[list[Tensor], list[Tensor]]]:
+        """Return the gradient of users, and the rest, of each model that learns from this batch."""
+        if not self.objective.separate_paths(batch):
+            gradient, cells = self.weights.gradient, self.weights.user_cells
+            return [([gradient[:cells]], [gradient[cells:]])]
         found = {
             name: parameter.grad
             for name, parameter in self.weights.model.named_parameters()
@@ -180,9 +170,7 @@ class KernelStep(GradientStep):
             ) from None
         return torch.scalar_tensor(total, dtype=torch.float64)
 
-    def _run(
-        self, work: Callable[[kernels.Model, slice], float], pairs: int, threads: int
-    ) -> float:
+    def _run(self, work: Work, pairs: int, threads: int) -> float:
         """Return the summed loss of all pairs, and leave the gradient in that of the weights."""
         if threads == 1:
             return work(self._models[0], slice(0, pairs))
@@ -199,7 +187,7 @@ class KernelStep(GradientStep):
             other.zero_()
         return total
 
-    def _work(self, batch: Batch) -> Callable[[kernels.Model, slice], float]:
+    def _work(self, batch: Batch) -> Work:
         """Return a function that adds the gradient of some of the pairs to that of a model."""
         objective, loss = self.objective, self.objective.settings.loss
         users, positives = batch.users.numpy(), batch.items.numpy()

@@ -18,7 +18,7 @@ from neumf_tui.training.device import threads_of
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.objective import Objective
 from neumf_tui.training.pairs import Batch, Pairs, stream
-from neumf_tui.training.step import Step, make_step
+from neumf_tui.training.step import make_step
 from neumf_tui.training.weights import Weights
 
 ALONE = Group()
@@ -52,9 +52,8 @@ class Trainer:
         self.notes: list[str] = []
         """What a person should know about how this trainer works."""
         self.objective = Objective(settings, self.model, self.pairs)
-        self.take_step: Step = make_step(
-            settings, device, self.objective, self.weights, group, self.notes.append
-        )
+        parts = self.objective, self.weights, group
+        self.take_step = make_step(settings, device, *parts, self.notes.append)
 
     @property
     def steps(self) -> int:
@@ -121,14 +120,16 @@ class Trainer:
         """Read the state of a checkpoint of the same model and dataset; raises RunError."""
         tensors, about = load_checkpoint(path, self.fingerprint)
         own, users = self.weights.tensors(), slice(self.pairs.own.start, self.pairs.own.stop)
-        for name in own.keys() | tensors.keys():
-            wanted: object = tuple(own[name].shape) if name in own else "nothing"
-            if name in own and _has_row_per_user(name, own[name]):
-                wanted = (self.config.num_users, *own[name].shape[1:])
-            found = tuple(tensors[name].shape) if name in tensors else "nothing"
-            if wanted != found:
+        found = {name: array.shape for name, array in tensors.items()}
+        wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        for name, tensor in own.items():
+            if _has_row_per_user(name, tensor):
+                wanted[name] = (self.config.num_users, *tensor.shape[1:])
+        for name in wanted | found:
+            if found.get(name) != wanted.get(name):
                 raise RunError(
-                    f"{path}: a checkpoint of another model: {name} is {found}, expected {wanted}; "
+                    f"{path}: a checkpoint of another model: {name} is "
+                    f"{found.get(name, 'nothing')}, expected {wanted.get(name, 'nothing')}; "
                     "resume the run that wrote it"
                 )
         with torch.no_grad():

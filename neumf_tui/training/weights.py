@@ -19,8 +19,8 @@ EPSILON = 1e-8
 CACHE_VALUES = 1 << 18
 """Number of values that fit in the L2 cache of a core: 1 MiB."""
 SHARED_VALUES = 1 << 20
-"""Weights from which on threads share a step of Adam, which then takes a millisecond; to wake
-them takes a twentieth of that."""
+"""From this many weights on, threads share a step of Adam: it then takes a millisecond, and waking
+the threads a twentieth of that."""
 
 
 class _Place(NamedTuple):
@@ -140,10 +140,8 @@ class Weights:
         step, (first, second) = int(self.steps), BETAS
         # Both means started at 0: rate and epsilon correct for that.
         mean_share, square_share = 1 - first**step, math.sqrt(1 - second**step)
-        rate, epsilon = (
-            float(self.learning_rate) * square_share / mean_share,
-            EPSILON * square_share,
-        )
+        rate = float(self.learning_rate) * square_share / mean_share
+        epsilon = EPSILON * square_share
 
         def work(part: range) -> None:
             kernel.update(part, 1 - first, 1 - second, rate, epsilon, decay)
@@ -160,18 +158,15 @@ class Weights:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every parameter by its name, and Adam's state of each, as in a checkpoint."""
+        views = zip(self._views(self.mean), self._views(self.square), strict=True)
+        means = dict(zip(self._places, views, strict=True))
         found = {name: parameter.detach() for name, parameter in self.model.named_parameters()}
-        means, squares = (
-            dict(zip(self._places, self._views(flat), strict=True))
-            for flat in (self.mean, self.square)
-        )
         for name, parameter in list(found.items()):
-            learns = name in self._places
-            found[f"adam.step.{name}"] = self.steps if learns else torch.zeros_like(self.steps)
-            for kind, state in (("exp_avg", means), ("exp_avg_sq", squares)):
-                found[f"adam.{kind}.{name}"] = (
-                    state[name] if learns else torch.zeros_like(parameter)
-                )
+            state = [self.steps, *means.get(name, (parameter, parameter))]
+            if name not in means:  # a parameter of the path that the model leaves out
+                state = [torch.zeros_like(tensor) for tensor in state]
+            for kind, tensor in zip(("step", "exp_avg", "exp_avg_sq"), state, strict=True):
+                found[f"adam.{kind}.{name}"] = tensor
         return found
 
 

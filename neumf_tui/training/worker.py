@@ -45,7 +45,7 @@ def main(folder: Path) -> int:
 
 def has_ended(folder: Path, worker: Worker) -> bool:
     """Return whether torchrun restarted this process though the run had already ended."""
-    return worker.restarts > 0 and _last_status(folder).state in ("finished", "stopped", "failed")
+    return worker.restarts > 0 and _last_status(folder).state in events.FINAL_STATES
 
 
 def train(folder: Path, worker: Worker | None, group: "Group | None" = None) -> int:
