@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from neumf_tui.baselines import factor_models
 from neumf_tui.baselines.histories import UserHistories
@@ -24,8 +23,7 @@ from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 
-_CHUNK_SCORES = 1 << 20
-"""Scores held at once: 8 MiB."""
+_CHUNK_SCORES = 1 << 20  # scores held at once: 8 MiB
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,9 @@ class BaselineOutcome:
     """The result of one baseline, or why there is none."""
 
     baseline: Baseline
-    result: KeptBaseline | None
-    """None where it cannot be computed here."""
-    computed: bool = False
-    """Whether it was computed now, not read."""
-    note: str = ""
-    """Why it cannot be computed here, or why its kept result could not be used."""
+    result: KeptBaseline | None  # None where it cannot be computed here
+    computed: bool = False  # whether it was computed now, not read
+    note: str = ""  # why it cannot be computed here, or why its kept result could not be used
 
 
 class Fold:
@@ -47,21 +42,18 @@ class Fold:
     def __init__(self, dataset: Dataset, validation: bool) -> None:
         """Raises DatasetError where there is nothing to rank."""
         self.evaluator = Evaluator(dataset, torch.device("cpu"), validation=validation)
-        self.histories = UserHistories.of(self.evaluator)
+        items, offsets = self.evaluator.items, self.evaluator.offsets
+        self.histories = UserHistories(items, offsets, dataset.num_items)
 
     def ranks(self, scores: Scores) -> NDArray[np.float32]:
         """Return the rank of each user's item, shape (num_users,), NaN where there is none.
 
         Raises NeumfTuiError where a score is not a number.
         """
-        users, items = self.histories.num_users, self.histories.num_items
-        size = max(1, _CHUNK_SCORES // items)
-
-        def chunk(number: int) -> Tensor:
-            start = number * size
-            return torch.from_numpy(scores(start, min(start + size, users)).astype(np.float32))
-
-        return self.evaluator.ranks_by(chunk, -(-users // size), size)
+        size = max(1, _CHUNK_SCORES // self.histories.num_items)
+        return self.evaluator.ranks_by(
+            lambda start, stop: torch.from_numpy(scores(start, stop).astype(np.float32)), size
+        )
 
     def metrics(self, ranks: NDArray[np.float32]) -> FoldMetrics:
         """Return the metrics over the users who have a rank."""
@@ -79,12 +71,9 @@ class Baselines:
         self.dataset, self.home, self._report, self.seed = dataset, home, report, seed
 
     @cached_property
-    def _validation(self) -> Fold:
-        return Fold(self.dataset, True)
-
-    @cached_property
-    def _heldout(self) -> Fold:
-        return Fold(self.dataset, False)
+    def _folds(self) -> tuple[Fold, Fold]:
+        """To choose settings on the validation items, and to rank the held-out items."""
+        return Fold(self.dataset, True), Fold(self.dataset, False)
 
     def outcomes(
         self, wanted: Sequence[Baseline], *, again: bool = False, strict: bool = False
@@ -140,12 +129,12 @@ class Baselines:
         return None
 
     def _compute(self, baseline: Baseline) -> tuple[KeptBaseline, NDArray[np.float32]]:
-        tuning, fold = self._validation, self._heldout
+        tuning, fold = self._folds
         fits = len(baseline.choices) + 1
         seed = {"seed": self.seed} if baseline.by_package else {}
-        tried = []
-        for number, choice in enumerate(baseline.choices):
-            self._report(Progress(f"{baseline.name}: fits", number, fits))
+        tried: list[FoldMetrics] = []
+        for choice in baseline.choices:
+            self._report(Progress(f"{baseline.name}: fits", len(tried), fits))
             scores = baseline.fit(tuning.histories, **choice, **seed)
             tried.append(tuning.metrics(tuning.ranks(scores)))
         # The first of equally good settings.

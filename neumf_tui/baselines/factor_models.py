@@ -34,19 +34,13 @@ def why_missing() -> str:
 
 
 def als(histories: UserHistories, factors: int, l2: float, seed: int = 0) -> Scores:
-    """Fit weighted matrix factorisation by alternating least squares (Hu, Koren, Volinsky 2008).
-
-    15 rounds, alpha 1.
-    """
+    """Fit weighted matrix factorisation by alternating least squares (Hu, Koren, Volinsky 2008)."""
     settings = {"factors": factors, "regularization": l2, "iterations": 15, "alpha": 1.0}
     return _fit("als", "AlternatingLeastSquares", histories, random_state=seed, **settings)
 
 
 def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) -> Scores:
-    """Fit matrix factorisation by BPR (Rendle et al. 2009).
-
-    Learning rate 0.006, regularisation 0.001.
-    """
+    """Fit matrix factorisation by BPR (Rendle et al. 2009)."""
     settings = {
         "factors": factors,
         "iterations": iterations,
@@ -67,17 +61,14 @@ def _fit(module: str, kind: str, histories: UserHistories, **settings: Any) -> S
     matrix.sort_indices()  # BPR needs them sorted
     # It has its own threads, which those of a BLAS would slow down many times.
     with threadpool_limits(1, "blas"):
-        model = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(
-            use_gpu=False, **settings
-        )
+        package = importlib.import_module(f"{PACKAGE}.{module}")
+        model = getattr(package, kind)(use_gpu=False, **settings)
         try:
             model.fit(matrix, show_progress=False)
         except ModelFitError as error:
             raise NeumfTuiError(
                 f"{module}: {PACKAGE} cannot fit this data ({error}); leave it out with --only"
             ) from error
-    users, items = (
-        np.asarray(factors, dtype=np.float64)
-        for factors in (model.user_factors, model.item_factors)
-    )
+    users = np.asarray(model.user_factors, dtype=np.float64)
+    items = np.asarray(model.item_factors, dtype=np.float64)
     return lambda start, stop: users[start:stop] @ items.T

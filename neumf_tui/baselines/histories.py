@@ -6,23 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from neumf_tui.evaluation.full_ranking import Evaluator
-
 
 @dataclass(frozen=True, eq=False)
 class UserHistories:
     """All users' histories in one fold of the dataset."""
 
-    items: NDArray[np.int64]
-    """Shape (pairs,): item indices, user by user, oldest first."""
-    offsets: NDArray[np.int64]
-    """Shape (num_users + 1,): user u has items[offsets[u]:offsets[u + 1]]."""
+    items: NDArray[np.int64]  # (pairs,): item indices, user by user, oldest first
+    offsets: NDArray[np.int64]  # (num_users + 1,): user u has items[offsets[u]:offsets[u + 1]]
     num_items: int
-
-    @classmethod
-    def of(cls, evaluator: Evaluator) -> "UserHistories":
-        """Return the histories behind an evaluator's candidates, without the items it ranks."""
-        return cls(evaluator.items, evaluator.offsets, evaluator.dataset.num_items)
 
     @property
     def num_users(self) -> int:

@@ -4,7 +4,8 @@
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,8 +22,7 @@ class FoldMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Metrics over the users of one fold."""
 
     metrics: dict[str, float]
-    interval: tuple[float, float]
-    """95 % confidence interval of Hit@50."""
+    interval: tuple[float, float]  # 95 % confidence interval of Hit@50
     num_users: int
 
 
@@ -32,21 +32,16 @@ class KeptBaseline(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     settings: dict[str, float | int]
-    """Those with the highest Hit@50 on the validation items."""
+    """Those with the highest Hit@50 on the validation items, of the `tried` ones."""
     tried: int
-    """Number of settings tried."""
-    heldout: FoldMetrics
-    """Fitted to all training pairs."""
-    validation: FoldMetrics
-    """Fitted without the validation items."""
+    heldout: FoldMetrics  # fitted to all training pairs
+    validation: FoldMetrics  # fitted without the validation items
     seconds: float
     """Time to fit to all training pairs with these settings and to rank all held-out items."""
     recipe: str
-    """All that decides the metrics beside the data; if it has changed, they are computed anew."""
-    package: str = ""
-    """Version of the package that fitted it; empty where none did."""
-    computed: float
-    """Unix seconds."""
+    """All that decides the metrics beside the data; if it has changed, they are computed again."""
+    package: str = ""  # version of the package that fitted it; empty where none did
+    computed: float  # Unix seconds
 
 
 def kept_folder(home: Path, fingerprint: str) -> Path:
@@ -82,33 +77,35 @@ def read_one(home: Path, fingerprint: str, name: str) -> KeptBaseline | None:
     return _read(path) if path.exists() else None
 
 
-def _read(path: Path) -> KeptBaseline:
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
+        yield
+    except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
+        raise RunError(
+            f"{path}: cannot be read ({error}); `neumf-tui baselines --again` computes it again"
+        ) from error
+
+
+def _read(path: Path) -> KeptBaseline:
+    with _reading(path):
         result = msgspec.json.decode(path.read_bytes(), type=KeptBaseline)
         if result.name != path.stem:
             raise ValueError(f"it holds {result.name}")
         for fold in (result.heldout, result.validation):
             if not fold.metrics.keys() >= {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}:
                 raise ValueError("metrics are missing")
-    except (OSError, ValueError, msgspec.DecodeError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); `neumf-tui baselines` makes it anew"
-        ) from error
-    return result
+        return result
 
 
 def read_kept_ranks(home: Path, fingerprint: str, name: str, num_users: int) -> NDArray[np.float32]:
     """Return a kept baseline's ranks of held-out items, shape (num_users,); raises RunError."""
     path = kept_folder(home, fingerprint) / f"{name}.npy"
-    try:
-        ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    with _reading(path):
+        ranks = np.load(path, allow_pickle=False)
         if ranks.shape != (num_users,):
             raise ValueError(f"shape {ranks.shape}, expected ({num_users},)")
-    except (OSError, ValueError, EOFError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); `neumf-tui baselines --again` makes it anew"
-        ) from error
-    return np.asarray(ranks, dtype=np.float32)
+        return np.asarray(ranks, dtype=np.float32)
 
 
 class KeptReader:
@@ -132,6 +129,5 @@ class KeptReader:
 
 
 def strongest(results: Sequence[KeptBaseline], count: int) -> list[KeptBaseline]:
-    """Return the results with the highest Hit@50 except popularity."""
-    ordered = sorted(results, key=lambda one: -one.heldout.metrics["hit@50"])
-    return [one for one in ordered if one.name != POPULARITY][:count]
+    """Return the first results of `read_kept` except popularity."""
+    return [one for one in results if one.name != POPULARITY][:count]

@@ -10,8 +10,7 @@ from neumf_tui.baselines.item_models import Scores
 from neumf_tui.errors import UsageError
 
 Choice = dict[str, float | int]
-_VERSION = 1
-"""Add one if a change here or in the models changes metrics."""
+_VERSION = 1  # add one if a change here or in the models changes metrics
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,10 @@ class Baseline:
 
     name: str
     title: str
-    fit: Callable[..., Scores]
-    """Called with UserHistories and a choice as keywords."""
+    fit: Callable[..., Scores]  # called with UserHistories and a choice as keywords
     choices: tuple[Choice, ...] = ({},)
-    pair_bytes: int = 0
-    """Memory that fitting needs, in bytes for each pair of items."""
-    by_package: bool = False
-    """Whether it needs `implicit` and a seed; the others have one solution."""
+    pair_bytes: int = 0  # memory that fitting needs, in bytes for each pair of items
+    by_package: bool = False  # whether it needs `implicit` and a seed; the others have one solution
 
     def recipe(self, seed: int) -> str:
         """Return all that decides its metrics beside the data and the package."""

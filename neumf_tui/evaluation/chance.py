@@ -12,8 +12,7 @@ from neumf_tui.evaluation.intervals import Interval, wilson_interval
 from neumf_tui.evaluation.metrics import aucs_from_ranks
 
 HITS = {"hit@10": 10, "hit@50": 50}
-_SMALLEST = 1e-12
-"""Rounding errors of the sums make a smaller p meaningless."""
+_SMALLEST = 1e-12  # rounding errors of the sums make a smaller p meaningless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +21,10 @@ class Finding:
 
     metric: str
     value: float
-    interval: Interval
-    """95 % confidence interval of `value`, over users."""
+    interval: Interval  # 95 % confidence interval of `value`, over users
     chance: float
-    band: Interval
-    """Chance puts `value` outside of it at most as often as the test allows."""
-    p: float
-    """Two-sided: how often chance gives something as unlikely."""
+    band: Interval  # chance puts `value` outside of it at most as often as the test allows
+    p: float  # two-sided: how often chance gives something as unlikely
 
     @property
     def verdict(self) -> str:
@@ -51,9 +47,7 @@ def compare_with_chance(
     held = ~np.isnan(ranks)
     rank, among = ranks[held], candidates[held]
     if not len(rank):
-        raise DatasetError(
-            "no user has two interactions, so nothing is held out and nothing can leak"
-        )
+        raise DatasetError("no user has two interactions, so nothing is held out that can leak")
     found = [
         _hits(name, int((rank <= cutoff).sum()), np.minimum(cutoff, among) / among, level)
         for name, cutoff in HITS.items()
@@ -97,13 +91,9 @@ def hit_distribution(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _auc(rank: NDArray[np.float32], among: NDArray[np.int64], level: float) -> Finding:
-    """A user's AUC is uniform on 0, 1/(C − 1), …, 1: mean 1/2, variance (C + 1)/(12 (C − 1)).
-
-    It is 1 for a lone candidate.
-
-    The mean over users is treated as normal. A mean of uniform values has lighter tails, so the
-    test errs towards chance.
-    """
+    # A user's AUC is uniform on 0, 1/(C − 1), …, 1: mean 1/2, variance (C + 1)/(12 (C − 1)); it is
+    # 1 for a lone candidate. The mean over users is treated as normal: a mean of uniform values has
+    # lighter tails, so the test errs towards chance.
     users, several = len(rank), among > 1
     aucs = aucs_from_ranks(rank, among)
     value, chance = float(aucs.mean()), float(np.where(several, 0.5, 1.0).mean())

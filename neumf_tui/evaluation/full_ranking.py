@@ -47,7 +47,14 @@ class Evaluator:
         Raises DatasetError where no user of the dataset has such an item.
         """
         targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
-        _check_targets(dataset, targets, validation)
+        if not (targets >= 0).any():
+            lacking = "no user has two interactions, so nothing can be held out"
+            if validation:
+                lacking = (
+                    "no user has three interactions, so none has a validation item; "
+                    "add --no-validation"
+                )
+            raise DatasetError(f"{dataset.label}: {lacking}")
         self.dataset, self.validation, self.threads = dataset, validation, threads
         self.own = range(dataset.num_users) if users is None else users
         self._targets: NDArray[np.int64] = targets[self.own.start : self.own.stop]
@@ -89,8 +96,7 @@ class Evaluator:
         """Return the rank of each user's item, shape (users,), NaN where there is none.
 
         `report` gets the share of users done, one call at a time, from any thread. Raises
-        NeumfTuiError when a score is not a number, or where a device has not enough memory for
-        one user.
+        NeumfTuiError when a score is not a number, or a device has too little memory for one user.
         """
         starts = self._ends[:-1]
         scorer = Scorer(model.with_history_folded_in(self._items, starts, self._sizes))
@@ -125,25 +131,19 @@ class Evaluator:
             self.seen_by, self._targets, self.candidates, split.items[self._rows], self._offsets
         )
 
-    def ranks_by(
-        self, scores_of: Callable[[int], Tensor], count: int, size: int
-    ) -> NDArray[np.float32]:
-        """Return ranks by any model's scores.
+    def ranks_by(self, scores: Callable[[int, int], Tensor], size: int) -> NDArray[np.float32]:
+        """Return ranks by any model's scores, of `size` users at a time.
 
-        scores_of(number): float32 (users, num_items), scores of the `number`-th `size` users,
-        for numbers below `count`; they may be overwritten.
+        scores(start, stop): float32 (stop − start, num_items), which may be overwritten.
         """
-        counts = _RankCounts(self)
-        for number in range(count):
-            counts.add(number * size, scores_of(number))
+        counts, users = _RankCounts(self), len(self.own)
+        for start in range(0, users, size):
+            counts.add(start, scores(start, min(start + size, users)))
         return counts.ranks()
 
 
 class _RankCounts:
-    """How many candidates are above and below each user's item.
-
-    Nothing waits for the device until `ranks`.
-    """
+    """Candidates above and below each user's item; nothing waits for the device until `ranks`."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.of = evaluator
@@ -162,10 +162,7 @@ class _RankCounts:
 
     @torch.inference_mode()
     def add(self, start: int, scores: Tensor) -> None:
-        """Count by `scores` (users, num_items) of the users from row `start` on.
-
-        The scores are overwritten.
-        """
+        """Count by `scores` (users, num_items) of users from `start` on, and overwrite them."""
         of, stop = self.of, start + len(scores)
         if self._kernel:
             self._kernel.count(start, scores.contiguous().numpy())
@@ -190,17 +187,6 @@ class _RankCounts:
             raise NeumfTuiError(f"a score {DIVERGED}")
         ranks = ranks_from_lead(lead.astype(np.float64), self.of.candidates)
         return np.where(ranked, ranks, np.float32(np.nan))
-
-
-def _check_targets(dataset: Dataset, targets: NDArray[np.int64], validation: bool) -> None:
-    if (targets >= 0).any():
-        return
-    if validation:
-        raise DatasetError(
-            f"{dataset.label}: no user has three interactions, so none has a validation item; "
-            "add --no-validation"
-        )
-    raise DatasetError(f"{dataset.label}: no user has two interactions, so nothing can be held out")
 
 
 def _read_only(array: NDArray[np.int64]) -> Tensor:

@@ -9,12 +9,9 @@ from neumf_tui.errors import RunError
 from neumf_tui.runs.events import CUTOFF
 
 Interval = tuple[float, float]
-_Z = 1.959963984540054
-"""Standard deviations from the mean of a normal distribution that hold 95 %."""
-_CHUNK = 1 << 20
-"""Draws held at once: 8 MiB."""
-_DRAWS = 300_000_000
-"""Draws spent on one interval of means, but at least 1,000 resamples."""
+_Z = 1.959963984540054  # standard deviations around the mean of a normal distribution with 95 %
+_CHUNK = 1 << 20  # draws held at once: 8 MiB
+_DRAWS = 300_000_000  # draws spent on one interval of means, but at least 1,000 resamples
 _BOOTSTRAP_USERS = 10_000
 """Above this number of users the normal interval of a mean agrees with the bootstrap's in the third
 digit of its width."""
@@ -53,9 +50,8 @@ def hit_difference_interval(
     """
     users = won + lost + same
     _check_users(users)
-    drawn = np.random.default_rng(seed).multinomial(
-        users, np.array([won, lost, same]) / users, size=resamples
-    )
+    shares = np.array([won, lost, same]) / users
+    drawn = np.random.default_rng(seed).multinomial(users, shares, size=resamples)
     return _percentiles((drawn[:, 0] - drawn[:, 1]) / users)
 
 

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.evaluation.ranks import ranks_from_lead
 
-_PAIRS = 1 << 22
-"""Training pairs processed at once: 100 MiB."""
+_PAIRS = 1 << 22  # training pairs processed at once: 100 MiB
 
 
 def popularity_ranks(
@@ -30,11 +29,8 @@ def popularity_ranks(
     below, upto = (np.searchsorted(ascending, target, side) for side in ("left", "right"))
     lead = (len(seen) - upto - below).astype(np.float64)
     # Whole users at a time, with about `most_pairs` pairs.
-    cuts = np.unique(
-        np.searchsorted(offsets, np.arange(0, len(items) + most_pairs, most_pairs)).clip(
-            max=len(targets)
-        )
-    )
+    cuts = np.searchsorted(offsets, np.arange(0, len(items) + most_pairs, most_pairs))
+    cuts = np.unique(cuts.clip(max=len(targets)))
     for start, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         sizes = np.diff(offsets[start : stop + 1])
         users = np.repeat(np.arange(stop - start), sizes)

@@ -29,8 +29,6 @@ def bin_ranks(ranks: NDArray[np.float32], last: int) -> list[RankBin]:
         scale *= 10
     ends = [*[end for end in ends if end < last], last]
     # A rank between two whole ones, from ties, belongs to the greater: 50.5 is not a hit.
-    counts, _ = np.histogram(
-        np.ceil(ranks[~np.isnan(ranks)]), bins=[0.5, *(end + 0.5 for end in ends)]
-    )
+    counts, _ = np.histogram(np.ceil(ranks[~np.isnan(ranks)]), [0.5, *(end + 0.5 for end in ends)])
     firsts = [1, *(end + 1 for end in ends)]
     return [RankBin(*found) for found in zip(firsts, ends, counts.tolist(), strict=False)]

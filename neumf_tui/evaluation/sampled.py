@@ -32,15 +32,13 @@ def sampled_metrics(
     """
     held = ~np.isnan(ranks)
     if not held.any():
-        raise DatasetError(
-            "no user has two interactions, so nothing is held out and nothing can be ranked"
-        )
+        raise DatasetError("no user has two interactions, so nothing is held out to rank")
     above, others = ranks[held].astype(np.float64) - 1, candidates[held] - 1
-    floor = np.floor(above).astype(np.int64)
-    ceiling = np.ceil(above).astype(np.int64)
-    places = (
-        place_chances(floor, others, negatives) + place_chances(ceiling, others, negatives)
-    ) / 2
+    low, high = (
+        place_chances(rounded(above).astype(np.int64), others, negatives)
+        for rounded in (np.floor, np.ceil)
+    )
+    places = (low + high) / 2
     gains = 1 / np.log2(2 + np.arange(CUTOFF))
     hits, ndcg = places.sum(1), places @ gains
     users = len(hits)
@@ -67,16 +65,14 @@ def place_chances(
     others: int64 (n,), 0 ≤ above ≤ others. The hypergeometric distribution, by logarithms of
     factorials.
     """
-    log_factorial = np.concatenate(
-        ([0.0], np.cumsum(np.log(np.arange(1, others.max(initial=0) + 1))))
-    )
+    logs = np.log(np.arange(1, others.max(initial=0) + 1))
+    log_factorial = np.concatenate(([0.0], np.cumsum(logs)))
 
     def log_choose(n: NDArray[np.int64], k: NDArray[np.int64]) -> NDArray[np.float64]:
         possible = (k >= 0) & (k <= n)
         k = np.where(possible, k, 0)
-        return np.where(
-            possible, log_factorial[n] - log_factorial[k] - log_factorial[n - k], -np.inf
-        )
+        logs = log_factorial[n] - log_factorial[k] - log_factorial[n - k]
+        return np.where(possible, logs, -np.inf)
 
     above, others = above[:, None], others[:, None]
     drawn = np.minimum(negatives, others)

@@ -2,10 +2,12 @@
 
 import contextlib
 import threading
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import NeumfTuiError
@@ -20,13 +22,11 @@ a pair, with an eighth 38 ns)."""
 _KERNEL_PAIRS = 1 << 16
 """Pairs in a chunk for the kernels: both parts of their scores, 512 KiB, stay in the cache until
 ranks are counted."""
-_MOST_PAIRS = 1 << 22
-"""Pairs in a chunk, enough to keep an accelerator busy: 32 MiB of both parts."""
+_MOST_PAIRS = 1 << 22  # pairs in a chunk, enough to keep an accelerator busy: 32 MiB of both parts
 _FEWEST_USERS = 16
 """Users in a chunk, even if the catalogue must be cut for it: each item that is read serves them
 all (ML-20M, 64 factors, layers of 64, 32 and 16: 83 ns a pair, with one user at a time 101 ns)."""
-_FEWEST_ITEMS = 1 << 10
-"""An accelerator without memory for this many pairs has none for the model."""
+_FEWEST_ITEMS = 1 << 10  # an accelerator without memory for this many pairs has none for the model
 _BUFFERS = threading.local()
 """Memory for hidden units, at most `_HIDDEN_BYTES` twice a thread. Allocated anew for each
 evaluation, its pages would cost a third of what is computed in them."""
@@ -79,9 +79,7 @@ class Scorer:
             arrays = [part.reshape(-1) for layer in self.layers for part in layer]
             values = torch.cat([*arrays, self.head_mlp]).numpy()
             catalogue = kernels.Catalogue(self.items_gmf.numpy(), self.items_first.numpy())
-        ends = [0]
-        for array in arrays:
-            ends.append(ends[-1] + len(array))
+        ends = list(accumulate(map(len, arrays), initial=0))
         d = len(self.items_gmf)
         # The first layer is part of the catalogue, and of the head only the MLP's part is needed.
         model = kernels.Model(
@@ -123,7 +121,13 @@ class Scorer:
         # not be one.
         users_first = (users_mlp[:, None, :] * self.first_user).sum(2) + self.first_bias
         if self._kernels:
-            return self._kernel_parts(*self._kernels, weighted, users_first)
+            arrays = weighted.contiguous().numpy(), users_first.contiguous().numpy()
+            try:
+                parts = kernels.scores(*self._kernels, *arrays)
+            except MemoryError:
+                text = "not enough memory to score items; close other programs and try again"
+                raise NeumfTuiError(text) from None
+            return torch.from_numpy(parts[0]), torch.from_numpy(parts[1])
         # The order in which a matrix product sums depends on how many rows there are.
         padded = F.pad(weighted, (0, 0, 0, max(0, self.chunk_users - users)))
         gmf = (padded @ self.items_gmf)[:users]
@@ -143,18 +147,6 @@ class Scorer:
             mlp[:, begin : begin + self._chunk_items] = scores
         return gmf, mlp
 
-    @staticmethod
-    def _kernel_parts(
-        model: kernels.Model, catalogue: kernels.Catalogue, weighted: Tensor, users_first: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        users = weighted.contiguous().numpy(), users_first.contiguous().numpy()
-        try:
-            gmf, mlp = kernels.scores(model, catalogue, *users)
-        except MemoryError:
-            text = "not enough memory to score items; close other programs and try again"
-            raise NeumfTuiError(text) from None
-        return torch.from_numpy(gmf), torch.from_numpy(mlp)
-
     def _buffer(self, name: str, width: int, pairs: int) -> Tensor:
         """Return memory for (width, pairs)."""
         if self.device.type != "cpu":  # torch reuses the memory of accelerators itself
@@ -167,27 +159,23 @@ class Scorer:
     def chunk(self, number: int) -> tuple[Tensor, Tensor]:
         """Return the parts of the `number`-th `chunk_users` users."""
         start = number * self.chunk_users
-        return self.parts(start, min(start + self.chunk_users, self.num_users))
+        return self.parts(start, start + self.chunk_users)
 
     def num_chunks(self) -> int:
         """Return how many chunks all users make."""
         return -(-self.num_users // self.chunk_users)
 
-    def user(self, user: int) -> tuple[Tensor, Tensor]:
-        """Return GMF and MLP parts of one user index, each (num_items,)."""
-        gmf, mlp = self.parts(user, user + 1)
-        return gmf[0], mlp[0]
+    def embedded(
+        self, gmf: NDArray[np.float32], mlp: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return GMF and MLP parts, each (n, num_items), for n users with the given vectors.
 
-    @torch.inference_mode()
-    def embedded(self, gmf: Tensor, mlp: Tensor) -> tuple[Tensor, Tensor]:
-        """Return GMF and MLP parts for n users who have the given vectors.
-
-        gmf, mlp: (n, embedding_size) each. The parts are (n, num_items) each.
+        gmf, mlp: (n, embedding_size) each, for a model on the CPU.
         """
-        size = self.chunk_users
-        chunks = zip(torch.split(gmf, size), torch.split(mlp, size), strict=True)
+        tables = (torch.from_numpy(gmf), torch.from_numpy(mlp))
+        chunks = zip(*(torch.split(table, self.chunk_users) for table in tables), strict=True)
         first, second = zip(*(self._parts(*chunk) for chunk in chunks), strict=True)
-        return torch.cat(first), torch.cat(second)
+        return torch.cat(first).numpy(), torch.cat(second).numpy()
 
     def shrink(self) -> None:
         """Score half as many pairs at once from now on; raises NeumfTuiError at the minimum."""

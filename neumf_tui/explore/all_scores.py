@@ -9,15 +9,13 @@ from neumf_tui.explore.ranker import Ranker
 
 
 def chunk_numbers(scorer: Scorer, most_pairs: int | None, seed: int) -> list[int]:
-    """Return numbers of the scorer's chunks, ascending.
+    """Return the numbers of all the scorer's chunks, or of a random sample, ascending.
 
-    All of them, or a random sample with at most `most_pairs` user-item pairs and at least one
-    chunk.
+    A sample has at most `most_pairs` user-item pairs, but at least one chunk.
     """
-    count = scorer.num_chunks()
-    if most_pairs is None:
-        return list(range(count))
-    allowed = max(1, most_pairs // (scorer.chunk_users * scorer.num_items))
+    count = allowed = scorer.num_chunks()
+    if most_pairs is not None:
+        allowed = max(1, most_pairs // (scorer.chunk_users * scorer.num_items))
     if count <= allowed:
         return list(range(count))
     return sorted(np.random.default_rng(seed).choice(count, allowed, replace=False).tolist())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,29 +12,22 @@ from neumf_tui.evaluation.intervals import Interval, mean_interval, wilson_inter
 from neumf_tui.explore.failures import Failures
 from neumf_tui.runs.events import CUTOFF
 
-SMALL = 30
-"""A cohort of fewer users is marked: its metrics are uncertain."""
-FEWEST = 10
-"""A cohort of fewer has no interval of AUC: the bootstrap would make it far too narrow."""
+SMALL = 30  # a cohort of fewer users is marked: its metrics are uncertain
+FEWEST = 10  # with fewer there is no interval of AUC: the bootstrap makes it far too narrow
 
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
     """Users who have something in common, and how well they are served."""
 
-    kind: str
-    """all, history, popularity (of the held-out item), genre or era (both of that item)."""
+    kind: str  # all, history, popularity (of the held-out item), genre or era (both of that item)
     name: str
-    members: NDArray[np.int64]
-    """User indices; only users that have a rank."""
-    hit: float
-    """Hit@50."""
+    members: NDArray[np.int64]  # user indices; only users that have a rank
+    hit: float  # Hit@50
     hit_interval: Interval
     auc: float
-    auc_interval: Interval | None
-    """Of the mean over users; None for fewer than FEWEST users."""
-    popularity_hit: float
-    """Hit@50 of the same users if items are ranked by how many users saw them."""
+    auc_interval: Interval | None  # of the mean over users; None for fewer than FEWEST users
+    popularity_hit: float  # Hit@50 of the same users if items are ranked by how many users saw them
 
     @property
     def small(self) -> bool:
@@ -47,15 +41,10 @@ def make_cohorts(failures: Failures, cancelled: Callable[[], bool] = lambda: Fal
     its genres. Raises RunError where nobody has a rank.
     """
     if not len(failures.evaluated):
-        raise RunError(
-            f"{failures.users.info.name}: no user has a held-out film, so there are no cohorts"
-        )
-    found = []
-    for kind, name, members in _groups(failures):
-        if cancelled():
-            break
-        found.append(_cohort(failures, kind, name, members))
-    return found
+        name = failures.users.info.name
+        raise RunError(f"{name}: no user has a held-out film, so there are no cohorts")
+    groups = takewhile(lambda _: not cancelled(), _groups(failures))
+    return [_cohort(failures, *group) for group in groups]
 
 
 def _groups(failures: Failures) -> list[tuple[str, str, NDArray[np.int64]]]:
@@ -75,7 +64,7 @@ def _groups(failures: Failures) -> list[tuple[str, str, NDArray[np.int64]]]:
         for genre in genres or ["no genre given"]:
             of_genre.setdefault(genre, np.zeros(len(catalogue.genres), dtype=bool))[item] = True
     groups += [("genre", genre, users[of_genre[genre][items]]) for genre in sorted(of_genre)]
-    decades = np.array([year // 10 * 10 if year else 0 for year in catalogue.years])[items]
+    decades = np.array([(year or 0) // 10 * 10 for year in catalogue.years])[items]
     for decade in sorted(set(decades.tolist()), key=lambda d: (not d, d)):
         name = f"{decade}s" if decade else "year not known"
         groups.append(("era", name, users[decades == decade]))

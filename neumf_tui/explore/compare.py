@@ -56,15 +56,12 @@ class HeldoutChange:
 class PersonComparison:
     """One person's candidates as A and as B order them."""
 
-    label_a: str
-    """Run and epoch, `quiet-otter-07@3`."""
+    label_a: str  # run and epoch, `quiet-otter-07@3`
     label_b: str
     a: UserRanking
     b: UserRanking
-    count: int
-    """Length of the top of a list; at most the number of candidates."""
-    row_in_b: NDArray[np.int64]
-    """Shape (candidates,): the row in B's list of each item of A's."""
+    count: int  # length of the top of a list; at most the number of candidates
+    row_in_b: NDArray[np.int64]  # (candidates,): the row in B's list of each item of A's
     row_in_a: NDArray[np.int64]
     heldout: HeldoutChange | None
 

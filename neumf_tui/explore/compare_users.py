@@ -8,11 +8,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.evaluation.intervals import (
-    Interval,
-    hit_difference_interval,
-    mean_difference_interval,
-)
+from neumf_tui.evaluation import intervals
 from neumf_tui.evaluation.metrics import aucs_from_ranks
 from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.evaluation.significance import mcnemar
@@ -40,8 +36,7 @@ class TapeRanks:
 
     info: RunInfo
     epoch: int
-    ranks: NDArray[np.float32]
-    """Shape (num_users,): ranks of held-out items, NaN where none."""
+    ranks: NDArray[np.float32]  # (num_users,): ranks of held-out items, NaN where none
 
     @property
     def label(self) -> str:
@@ -60,19 +55,16 @@ class AllComparison:
 
     a: TapeRanks
     b: TapeRanks
-    users: NDArray[np.int64]
-    """User indices, ascending."""
+    users: NDArray[np.int64]  # user indices, ascending
     rank_a: NDArray[np.float64]
     rank_b: NDArray[np.float64]
     auc_a: NDArray[np.float64]
     auc_b: NDArray[np.float64]
-    left_out: int
-    """Users without a rank in A or in B."""
-    p: float
-    """McNemar's exact test of hits won against hits lost."""
-    hit_interval: Interval
+    left_out: int  # users without a rank in A or in B
+    p: float  # McNemar's exact test of hits won against hits lost
+    hit_interval: intervals.Interval
     """95 %, paired bootstrap over users, of Hit@50 in B less that in A."""
-    auc_interval: Interval
+    auc_interval: intervals.Interval
 
     @property
     def hit_a(self) -> NDArray[np.bool_]:
@@ -118,12 +110,10 @@ def compare_all(dataset: Dataset, a: TapeRanks, b: TapeRanks) -> AllComparison:
             )
     users = np.flatnonzero(~np.isnan(a.ranks) & ~np.isnan(b.ranks))
     if not len(users):
-        raise RunError(
-            f"{a.label} and {b.label}: no user is ranked in both; nothing can be compared"
-        )
-    rank_a, rank_b = a.ranks[users].astype(np.float64), b.ranks[users].astype(np.float64)
+        raise RunError(f"{a.label} and {b.label}: no user is ranked in both; choose other models")
+    rank_a, rank_b = (tape.ranks[users].astype(np.float64) for tape in (a, b))
     candidates = num_candidates(dataset)[users]
-    auc_a, auc_b = aucs_from_ranks(rank_a, candidates), aucs_from_ranks(rank_b, candidates)
+    auc_a, auc_b = (aucs_from_ranks(ranks, candidates) for ranks in (rank_a, rank_b))
     hit_a, hit_b = rank_a <= CUTOFF, rank_b <= CUTOFF
     won, lost = int((hit_b & ~hit_a).sum()), int((hit_a & ~hit_b).sum())
     return AllComparison(
@@ -136,8 +126,8 @@ def compare_all(dataset: Dataset, a: TapeRanks, b: TapeRanks) -> AllComparison:
         auc_b=auc_b,
         left_out=dataset.num_users - len(users),
         p=mcnemar(won, lost),
-        hit_interval=hit_difference_interval(won, lost, len(users) - won - lost),
-        auc_interval=mean_difference_interval(auc_b - auc_a),
+        hit_interval=intervals.hit_difference_interval(won, lost, len(users) - won - lost),
+        auc_interval=intervals.mean_difference_interval(auc_b - auc_a),
     )
 
 

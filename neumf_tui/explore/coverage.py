@@ -12,8 +12,7 @@ from neumf_tui.explore.all_scores import candidate_scores, chunk_numbers
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF, RunInfo
 
-MAX_PAIRS = 300_000_000
-"""User-item pairs scored at most; above, a random sample of users is."""
+MAX_PAIRS = 300_000_000  # user-item pairs scored at most; above, a random sample of users is
 
 
 def gini(counts: ArrayLike) -> float:
@@ -33,10 +32,8 @@ def gini(counts: ArrayLike) -> float:
 class TopCounts:
     """How often each item stands in the top 50 of the users whose lists were made."""
 
-    counts: NDArray[np.int64]
-    """Shape (num_items,)."""
-    seen_by: NDArray[np.int64]
-    """Shape (num_items,): users with the item in their history."""
+    counts: NDArray[np.int64]  # (num_items,)
+    seen_by: NDArray[np.int64]  # (num_items,): users with the item in their history
 
     @property
     def coverage(self) -> float:
@@ -67,10 +64,8 @@ class Coverage:
     info: RunInfo
     epoch: int
     dataset: Dataset
-    users: int
-    """How many users' lists were made."""
-    seed: int | None
-    """Seed of the sample of users; None where the lists of all users were made."""
+    users: int  # number of users whose lists were made
+    seed: int | None  # seed of the sample of users; None where the lists of all users were made
     model: TopCounts
     popularity: TopCounts
 
@@ -152,9 +147,8 @@ def popularity_counts(
     sizes = np.bincount(users, minlength=dataset.num_users)
     number = np.arange(len(users)) - (np.cumsum(sizes) - sizes)[users]
     skipped = places - number < size
-    lengths = np.minimum(
-        size + np.bincount(users[skipped], minlength=dataset.num_users), num_items
-    )[chosen]
+    numbers = np.bincount(users[skipped], minlength=dataset.num_users)[chosen]
+    lengths = np.minimum(size + numbers, num_items)
     # A list reaches a place if it is longer; users who have seen what stands there do not count.
     reached = chosen.sum() - np.cumsum(np.bincount(lengths, minlength=num_items + 1))[:num_items]
     counts = np.empty(num_items, dtype=np.int64)

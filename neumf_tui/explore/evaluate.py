@@ -7,50 +7,30 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.evaluation.full_ranking import Evaluator
-from neumf_tui.evaluation.intervals import Interval, hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
 from neumf_tui.explore.ranker import Ranker
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RunEvaluation:
-    """Ranks and metrics of one checkpoint, beside popularity alone."""
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Ranks of each user's item by one checkpoint, and their metrics beside popularity's."""
 
-    ranks: NDArray[np.float32]
-    """Shape (num_users,): ranks of held-out items, NaN where none."""
-    candidates: NDArray[np.int64]
-    """Shape (num_users,): items outside the history."""
+    ranks: NDArray[np.float32]  # (num_users,), NaN for users without an item
+    candidates: NDArray[np.int64]  # (num_users,): items outside the history
     metrics: Metrics
-    hit_interval: Interval
     popularity: Metrics
-    validation: Metrics | None = None
-    """None for a run without validation."""
-    popularity_validation: Metrics | None = None
 
 
-def evaluate_run(ranker: Ranker) -> RunEvaluation:
-    """Rank all held-out items, and the validation items of a run with validation.
+def evaluate(ranker: Ranker, *, validation: bool = False) -> Evaluation:
+    """Rank all held-out items, or all validation items.
 
-    Raises DatasetError where nothing is held out, NeumfTuiError where a score is not a number.
+    Raises DatasetError where there are none, NeumfTuiError where a score is not a number.
     """
-    cpu = torch.device("cpu")
-    validation = popularity_validation = None
-    if ranker.info.settings.get("validation"):
-        validator = Evaluator(ranker.dataset, cpu, validation=True)
-        # `ranker.model` has the validation items in the users' histories; the trained model has
-        # not.
-        validation = metrics_from_ranks(validator.ranks(ranker.trained), validator.candidates)
-        popularity_validation = metrics_from_ranks(
-            validator.popularity_ranks(), validator.candidates
-        )
-    evaluator = Evaluator(ranker.dataset, cpu)
-    ranks, candidates = evaluator.ranks(ranker.model), evaluator.candidates
-    return RunEvaluation(
-        ranks=ranks,
-        candidates=candidates,
-        metrics=metrics_from_ranks(ranks, candidates),
-        hit_interval=hit_interval(ranks),
-        popularity=metrics_from_ranks(evaluator.popularity_ranks(), candidates),
-        validation=validation,
-        popularity_validation=popularity_validation,
+    evaluator = Evaluator(ranker.dataset, torch.device("cpu"), validation=validation)
+    # `ranker.model` has the validation items in the users' histories; the trained model has not.
+    ranks = evaluator.ranks(ranker.trained if validation else ranker.model)
+    metrics, popularity = (
+        metrics_from_ranks(each, evaluator.candidates)
+        for each in (ranks, evaluator.popularity_ranks())
     )
+    return Evaluation(ranks, evaluator.candidates, metrics, popularity)

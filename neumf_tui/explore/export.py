@@ -22,9 +22,7 @@ def rank_columns(users: Users) -> Columns:
     no epoch was evaluated.
     """
     if not users.epochs:
-        raise UsageError(
-            f"{users.info.name}: no epoch was evaluated yet; wait for the first evaluation"
-        )
+        raise UsageError(f"{users.info.name}: no evaluation yet; wait for the first one")
     ids = np.array(users.dataset.user_ids)
     return {
         "user": np.tile(ids, len(users.epochs)),
@@ -39,17 +37,13 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
     `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32); a user with fewer
     candidates has fewer rows. Raises UsageError, RunError, DatasetError.
     """
-    from neumf_tui.explore.ranker import Ranker
+    from neumf_tui.explore.ranker import PARTS, Ranker
 
     ranker = Ranker(folder, home, which)
     data = ranker.dataset
     if not 0 < count <= data.num_items:
-        raise UsageError(
-            f"--top {count}: expected 1 to {data.num_items:,}, the items of the catalogue"
-        )
-    parts: dict[str, list[NDArray[Any]]] = {
-        key: [] for key in ("user", "place", "item", "score", "gmf", "mlp")
-    }
+        raise UsageError(f"--top {count}: expected 1 to {data.num_items:,}, the number of items")
+    found: list[tuple[NDArray[Any], ...]] = []
     for number in range(ranker.scorer.num_chunks()):
         gmf, mlp = (part.numpy() for part in ranker.scorer.chunk(number))
         scores = gmf + mlp
@@ -61,19 +55,14 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
             few = np.flatnonzero(scores[row] >= np.partition(scores[row], -count)[-count])
             best = few[np.argsort(-scores[row, few], kind="stable")][:count]
             best = best[np.isfinite(scores[row, best])]
-            parts["user"].append(np.full(len(best), user))
-            parts["place"].append(np.arange(1, len(best) + 1))
-            parts["item"].append(best)
-            for key, values in (("score", scores), ("gmf", gmf), ("mlp", mlp)):
-                parts[key].append(values[row, best])
-    whole = {key: np.concatenate(values) for key, values in parts.items()}
+            ids = np.full(len(best), user), np.arange(1, len(best) + 1), best
+            found.append((*ids, *(part[row, best] for part in (scores, gmf, mlp))))
+    users, places, items, *parts = map(np.concatenate, zip(*found, strict=True))
     return {
-        "user": np.array(data.user_ids)[whole["user"]],
-        "place": whole["place"],
-        "item_id": np.array(data.catalogue.item_ids)[whole["item"]],
-        "score": whole["score"],
-        "gmf": whole["gmf"],
-        "mlp": whole["mlp"],
+        "user": np.array(data.user_ids)[users],
+        "place": places,
+        "item_id": np.array(data.catalogue.item_ids)[items],
+        **dict(zip(PARTS, parts, strict=True)),
     }
 
 
@@ -96,8 +85,8 @@ def embedding_columns(arrays: Columns) -> Columns:
     """Return the embeddings as one table: `table`, `id`, then one column for each coordinate."""
     ids = {"user": arrays["user_ids"], "item": arrays["item_ids"]}
     values = np.concatenate([arrays[name] for name in TABLES])
-    columns: Columns = {
-        "table": np.concatenate([np.full(len(arrays[name]), name) for name in TABLES]),
+    return {
+        "table": np.repeat(TABLES, [len(arrays[name]) for name in TABLES]),
         "id": np.concatenate([ids[name.partition("_")[0]] for name in TABLES]),
+        **{f"v{k}": column for k, column in enumerate(values.T)},
     }
-    return columns | {f"v{k}": values[:, k] for k in range(values.shape[1])}

@@ -14,6 +14,7 @@ from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import aucs_from_ranks
 from neumf_tui.evaluation.popularity import popularity_ranks
 from neumf_tui.evaluation.rank_bins import RankBin, bin_ranks
+from neumf_tui.evaluation.ranks import num_candidates
 from neumf_tui.explore.user_search import UserSearch
 from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
@@ -34,10 +35,8 @@ class Failures:
     epoch: int
     ranks: NDArray[np.float32]
     popularity_ranks: NDArray[np.float32]
-    candidates: NDArray[np.int64]
-    """Items outside the history."""
-    seen_by: NDArray[np.float64]
-    """How many users have the held-out item in their history."""
+    candidates: NDArray[np.int64]  # items outside the history
+    seen_by: NDArray[np.float64]  # how many users have the held-out item in their history
     ages: NDArray[np.float64]
     """Years from the held-out item's release to the last year of the interactions; NaN also where
     the year is not known."""
@@ -108,8 +107,7 @@ def failures_at(users: Users, epoch: int) -> Failures:
             f"{users.info.name}: no ranks after epoch {epoch}; the last epochs with ranks: {known}"
         )
     dataset = users.dataset
-    heldout = np.asarray(dataset.split.heldout)
-    candidates = dataset.num_items - users.history_sizes
+    heldout, candidates = np.asarray(dataset.split.heldout), num_candidates(dataset)
     last = datetime.fromtimestamp(int(dataset.split.times.max(initial=0)), UTC).year
     years = np.array([year or np.nan for year in dataset.catalogue.years])
     return Failures(

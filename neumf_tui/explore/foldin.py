@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -38,16 +37,6 @@ class Vectors:
     mlp: NDArray[np.float32]
 
 
-class VectorsOfHistories(Protocol):
-    """Gives user embeddings to histories (item indices, oldest first, each at most once)."""
-
-    def fit(self, histories: Sequence[NDArray[np.int64]], seed: int = 0) -> Vectors:
-        """Return embeddings of n histories; raises UsageError for an empty one."""
-
-    def without_each(self, history: NDArray[np.int64], size: int) -> Iterator[Vectors]:
-        """Yield embeddings of the whole history, then of it without each item, `size` at a time."""
-
-
 def leave_one_out(history: NDArray[np.int64], size: int) -> Iterator[list[NDArray[np.int64]]]:
     """Yield copies of the history that each lack one item, in its order, `size` at a time."""
     for first in range(0, len(history), size):
@@ -71,7 +60,7 @@ def mean_vectors(model: NeuMF) -> Vectors:
 
 
 class FoldIn:
-    """Fits user embeddings to histories; see `VectorsOfHistories`.
+    """Fits user embeddings to histories (item indices, oldest first, each at most once).
 
     Minimises the loss of training, averaged over the draw of negatives, and a Gaussian prior:
 
@@ -101,9 +90,8 @@ class FoldIn:
             weight = first.weight.cpu()
             self.first_user = weight[:, :d]
             self.items_gmf = model.item_gmf.weight.cpu() * head[:d]
-            self.items_first = torch.addmm(
-                first.bias.cpu(), model.item_mlp.weight.cpu(), weight[:, d:].T
-            )
+            items_mlp = model.item_mlp.weight.cpu()
+            self.items_first = torch.addmm(first.bias.cpu(), items_mlp, weight[:, d:].T)
             self.layers = [(layer.weight.cpu(), layer.bias.cpu()) for layer in rest]
             users = torch.cat([model.user_gmf.weight, model.user_mlp.weight], 1).cpu().double()
             # At least the spread of the initial weights: C is singular if no user has moved.
@@ -145,7 +133,10 @@ class FoldIn:
         return Vectors(both[:, : self.embedding_size].copy(), both[:, self.embedding_size :].copy())
 
     def without_each(self, history: NDArray[np.int64], size: int) -> Iterator[Vectors]:
-        """Yield embeddings as `VectorsOfHistories` says; an item left out is never a negative."""
+        """Yield embeddings of the whole history, then of it without each item, `size` at a time.
+
+        An item left out is never a negative.
+        """
         whole = self.fit([history])
         yield whole
         for histories in leave_one_out(history, size):

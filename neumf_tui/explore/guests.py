@@ -24,10 +24,8 @@ class Guest:
     """A person who is in no dataset. The same model gives equal guests equal embeddings."""
 
     name: str
-    item_ids: tuple[str, ...]
-    """In the order of picking."""
-    seed: int = 0
-    """Seed of the negatives drawn for them."""
+    item_ids: tuple[str, ...]  # in the order of picking
+    seed: int = 0  # seed of the negatives drawn for them
 
     def history(self, dataset: "Dataset") -> NDArray[np.int64]:
         """Return item indices; raises RunError naming the items that `dataset` does not have."""
@@ -41,18 +39,15 @@ class Guest:
         return np.array([rows[item_id] for item_id in self.item_ids], dtype=np.int64)
 
 
-Who = int | Guest
-"""A user index, or a guest."""
+Who = int | Guest  # a user index, or a guest
 
 
 class GuestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a guest's file."""
 
-    dataset: str
-    """Name of the dataset whose item ids these are."""
+    dataset: str  # name of the dataset whose item ids these are
     item_ids: list[str]
-    titles: list[str]
-    """For people who open the file; only the ids count."""
+    titles: list[str]  # for people who open the file; only the ids count
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
@@ -96,9 +91,7 @@ def read_guest(home: Path, name: str) -> GuestFile:
             f"{path}: cannot be read ({error}); delete it and save the guest again"
         ) from error
     if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
-        raise RunError(
-            f"{path}: expected one or more different item ids; fix it, or save the guest again"
-        )
+        raise RunError(f"{path}: expected item ids, each once; save the guest again")
     return kept
 
 
@@ -106,9 +99,9 @@ def _file_of(home: Path, name: str) -> Path:
     """Raise RunError for an unknown name, and so for any that would lead out of the folder."""
     names = guest_names(home)
     if name not in names:
-        known = ", ".join(names[:5])
-        remedy = "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
-        found = f"there are {known}" if known else remedy
+        found = "there is none yet; `neumf-tui recommend --likes ... --save NAME` makes one"
+        if names:
+            found = f"there are {', '.join(names[:5])}"
         raise RunError(f"no guest {name!r} in {home / 'guests'}: {found}")
     return home / "guests" / f"{name}.json"
 

@@ -11,7 +11,7 @@ from neumf_tui.model.neumf import NeuMF
 
 
 class HistorySums:
-    """Sums the vectors of a history; exact, nothing is fitted; see `VectorsOfHistories`.
+    """Sums the vectors of a history, in place of `FoldIn`; exact, nothing is fitted.
 
     A trained user keeps the vector of their own. A newcomer gets the mean of all users' own
     vectors. (ML-100K, preset tuned, seed 0: the held-out item's median rank is 45 with the users'
@@ -24,11 +24,8 @@ class HistorySums:
         if user is None:
             self.own = mean_vectors(trained)
         else:
-            gmf, mlp = (
-                table.weight.detach()[user : user + 1].numpy()
-                for table in (trained.user_gmf, trained.user_mlp)
-            )
-            self.own = Vectors(gmf, mlp)
+            tables = (trained.user_gmf.weight, trained.user_mlp.weight)
+            self.own = Vectors(*(table.detach()[user : user + 1].numpy() for table in tables))
 
     @torch.inference_mode()
     def fit(self, histories: Sequence[NDArray[np.int64]], seed: int = 0) -> Vectors:
@@ -42,7 +39,7 @@ class HistorySums:
         return Vectors(self.own.gmf + gmf, self.own.mlp + mlp)
 
     def without_each(self, history: NDArray[np.int64], size: int) -> Iterator[Vectors]:
-        """Yield vectors as `VectorsOfHistories` says."""
+        """Yield vectors as `FoldIn.without_each`."""
         yield self.fit([history])
         for histories in leave_one_out(history, size):
             yield self.fit(histories)

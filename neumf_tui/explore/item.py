@@ -27,8 +27,7 @@ class ItemRanks:
     and for users who were not asked."""
     best: NDArray[np.int64]
     """Indices of the users who have a rank, best rank first, equal ones by index."""
-    last: int
-    """The greatest rank possible for any user."""
+    last: int  # the greatest rank possible for any user
 
     @property
     def sampled(self) -> bool:

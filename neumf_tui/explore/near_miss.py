@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
@@ -13,8 +12,7 @@ from neumf_tui.explore.foldin import Vectors
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.events import CUTOFF
 
-BATCH = 32
-"""Histories folded in between two results."""
+BATCH = 32  # histories folded in between two results
 
 
 @dataclass(frozen=True)
@@ -22,10 +20,8 @@ class Margin:
     """The held-out item beside the item at place 50."""
 
     rank: float
-    item: int
-    """The item at place 50."""
-    score: float
-    """Score of the held-out item less that item's: positive for a hit."""
+    item: int  # the item at place 50
+    score: float  # score of the held-out item less that item's: positive for a hit
     deviations: float
     """The same in standard deviations of this person's scores, whose scale is arbitrary."""
 
@@ -37,12 +33,9 @@ class LeftOut:
     base: float
     """Rank after folding in the whole history, which the others are compared with; it differs from
     the trained rank unless the model makes users' vectors of their histories."""
-    items: NDArray[np.int64]
-    """Items left out so far, in the order of the history."""
-    ranks: NDArray[np.float32]
-    """The held-out item's rank without each of them."""
-    total: int
-    """Items of the history."""
+    items: NDArray[np.int64]  # items left out so far, in the order of the history
+    ranks: NDArray[np.float32]  # the held-out item's rank without each of them
+    total: int  # items of the history
 
     @property
     def best_first(self) -> NDArray[np.intp]:
@@ -79,17 +72,12 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
         )
 
     def ranks(vectors: Vectors) -> NDArray[np.float32]:
-        gmf, mlp = ranker.scorer.embedded(
-            torch.from_numpy(vectors.gmf), torch.from_numpy(vectors.mlp)
-        )
-        scores = (gmf + mlp).numpy()
+        scores = np.add(*ranker.scorer.embedded(vectors.gmf, vectors.mlp))
         scores[:, history] = np.nan
         return rank_among(scores, scores[:, held])
 
-    fitted = ranker.fold_in_of(person.who).without_each(history, BATCH)
-    base = float(ranks(next(fitted))[0])
     known = np.empty(0, dtype=np.float32)
-    yield LeftOut(base, history[:0], known, len(history))
-    for vectors in fitted:
-        known = np.concatenate([known, ranks(vectors)])
-        yield LeftOut(base, history[: len(known)], known, len(history))
+    for vectors in ranker.fold_in_of(person.who).without_each(history, BATCH):
+        known = np.concatenate([known, ranks(vectors)])  # the first one is the whole history's
+        left_out = known[1:]
+        yield LeftOut(float(known[0]), history[: len(left_out)], left_out, len(history))

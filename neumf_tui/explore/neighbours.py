@@ -11,20 +11,16 @@ from neumf_tui.evaluation.ranks import DIVERGED
 from neumf_tui.explore.guests import Who
 from neumf_tui.explore.ranker import Ranker
 
-KINDS = ("gmf", "mlp")
-"""The two embedding tables: of the GMF path and of the MLP path."""
-CLOSE = 0.99
-"""Cosine from which vectors are called close."""
-_SLACK = 1e-5
-"""Far more than float32 rounding changes a cosine."""
+KINDS = ("gmf", "mlp")  # the embedding tables of the GMF path and of the MLP path
+CLOSE = 0.99  # cosine from which vectors are called close
+_SLACK = 1e-5  # far more than float32 rounding changes a cosine
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
     """Rows of one embedding table, nearest first; arrays of shape (neighbours,)."""
 
-    rows: NDArray[np.int64]
-    """Item or user indices."""
+    rows: NDArray[np.int64]  # item or user indices
     cosines: NDArray[np.float64]
     both: NDArray[np.int64]
     """Items: users who have both in their history. Users: items that are in both histories."""
@@ -50,10 +46,8 @@ def nearest(
     own = np.sqrt(wanted @ wanted)
     if not np.isfinite(lengths.sum() + own):
         raise RunError(f"an embedding {DIVERGED}")
-    wanted_rows = lengths > 0
-    if leave_out >= 0:
-        wanted_rows[leave_out] = False
-    rows = np.flatnonzero(wanted_rows)
+    rows = np.flatnonzero(lengths)
+    rows = rows[rows != leave_out]
     if own == 0 or not len(rows) or count < 1:
         return np.empty(0, dtype=np.int64), np.empty(0), 0
     rough = (table @ (wanted / own).astype(np.float32))[rows] / lengths[rows]

@@ -6,8 +6,7 @@ from neumf_tui.explore.foldin import mean_vectors
 from neumf_tui.explore.guests import Guest
 from neumf_tui.explore.ranker import Person, Ranker, UserRanking
 
-UNSAVED = "new"
-"""Name of a guest who has none yet."""
+UNSAVED = "new"  # name of a guest who has none yet
 
 
 def average_ranking(ranker: Ranker) -> UserRanking:

@@ -4,6 +4,7 @@ Beside them the ranks after the evaluation before, and the users whose ranks cha
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,10 @@ Ranks = NDArray[np.float32]
 class Runner:
     """One user's held-out item."""
 
-    user: str
-    """The user's id."""
+    user: str  # id of the user
     title: str
-    rank: float
-    """NaN where nothing is held out or nothing is evaluated yet."""
-    before: float
-    """Rank after the evaluation before, NaN where there was none."""
+    rank: float  # NaN where nothing is held out or nothing is evaluated yet
+    before: float  # rank after the evaluation before, NaN where there was none
     candidates: int
 
 
@@ -43,8 +41,7 @@ class Race:
     runners: tuple[Runner, ...] = ()
     chosen: bool = False
     """Whether the runners are users that a person pinned; else they are a default choice."""
-    entered: int = 0
-    """Users whose held-out item came into the top 50 since the evaluation before."""
+    entered: int = 0  # users whose held-out item came into the top 50 since the evaluation before
     left: int = 0
     risers: tuple[Runner, ...] = ()
     fallers: tuple[Runner, ...] = ()
@@ -67,35 +64,26 @@ class RaceReader:
 
     def __init__(self, folder: Path, info: RunInfo, home: Path) -> None:
         self._folder, self._info, self._home = folder, info, home
-        self._dataset: Dataset | None = None
-        self._default: list[int] | None = None
+        self._default: list[int] = []
+
+    @cached_property
+    def _dataset(self) -> "Dataset":
+        from neumf_tui.explore.users import dataset_of
+
+        return dataset_of(self._info, self._home)
 
     def read(self, pinned: tuple[str, ...]) -> Race:
         """Return the race after the newest evaluation; `pinned` are users' ids.
 
         Raises RunError, DatasetError.
         """
-        from neumf_tui.explore.users import dataset_of
-
-        if self._dataset is None:
-            self._dataset = dataset_of(self._info, self._home)
-        data = self._dataset
-        epochs = rank_epochs(self._folder)
-        if not epochs:
-            now = before = np.full(data.num_users, np.nan, dtype=np.float32)
-            return self._race(data, 0, now, before, pinned)
-        if self._default is None:
+        data, epochs = self._dataset, rank_epochs(self._folder)
+        if epochs and not self._default:
             # By the first evaluation, so that the users stay the same while their ranks change.
             self._default = default_pins(read_ranks(self._folder, epochs[0]))
-        now = read_ranks(self._folder, epochs[-1])
-        before = np.full_like(now, np.nan)
-        if len(epochs) > 1:
-            before = read_ranks(self._folder, epochs[-2])
-        return self._race(data, epochs[-1], now, before, pinned)
-
-    def _race(
-        self, data: "Dataset", epoch: int, now: Ranks, before: Ranks, pinned: tuple[str, ...]
-    ) -> Race:
+        unknown = np.full(data.num_users, np.nan, dtype=np.float32)
+        tape = [read_ranks(self._folder, epoch) for epoch in epochs[-2:]]
+        before, now = [unknown, unknown, *tape][-2:]
         users = [data.user_ids.index(user) for user in pinned if user in data.user_ids]
         won = np.log(before) - np.log(now)  # 300 → 30 counts as much as 30 → 3
         order = np.argsort(np.nan_to_num(won), kind="stable")
@@ -108,8 +96,8 @@ class RaceReader:
             return Runner(data.user_ids[user], title, *ranks, candidates)
 
         return Race(
-            epoch=epoch,
-            runners=tuple(runner(user) for user in users or self._default or []),
+            epoch=epochs[-1] if epochs else 0,
+            runners=tuple(runner(user) for user in users or self._default),
             chosen=bool(pinned),
             entered=int(((now <= CUTOFF) & (before > CUTOFF)).sum()),
             left=int(((before <= CUTOFF) & (now > CUTOFF)).sum()),

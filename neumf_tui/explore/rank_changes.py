@@ -21,16 +21,13 @@ def places_gained(
     """
     from neumf_tui.evaluation.ranks import ranks_without
 
-    in_before = np.zeros(num_items, dtype=bool)
-    in_before[before.items] = True
-    is_shared = in_before[ranking.items]
-    shared = np.zeros(num_items, dtype=bool)
-    shared[ranking.items[is_shared]] = True
+    listed = np.zeros((2, num_items), dtype=bool)
+    listed[0, before.items] = listed[1, ranking.items] = True
+    one_list_only = listed[0] != listed[1]
     ranks_before = np.full(num_items, np.nan, dtype=np.float32)
-    ranks_before[before.items] = ranks_without(before.ranks, ~shared[before.items])
-    ranks_now = ranks_without(ranking.ranks, ~is_shared)
+    ranks_before[before.items] = ranks_without(before.ranks, one_list_only[before.items])
+    ranks_now = ranks_without(ranking.ranks, one_list_only[ranking.items])
     gained: NDArray[np.float32] = ranks_before[ranking.items] - ranks_now
-    gained[~is_shared] = np.nan
     return gained
 
 

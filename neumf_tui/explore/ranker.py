@@ -12,7 +12,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.ranks import check_scores, rank_among, ranks_in_order
 from neumf_tui.evaluation.scoring import Scorer
-from neumf_tui.explore.foldin import FoldIn, VectorsOfHistories
+from neumf_tui.explore.foldin import FoldIn
 from neumf_tui.explore.guests import Guest, Who
 from neumf_tui.explore.history_vectors import HistorySums
 from neumf_tui.explore.users import dataset_of
@@ -32,16 +32,11 @@ class Person:
     """A user or guest as one model knows them."""
 
     who: Who
-    label: str
-    """`user 196` or `guest anna`."""
-    history: NDArray[np.int64]
-    """Item indices, oldest first."""
-    heldout: int
-    """Item index held out, or -1."""
-    gmf: NDArray[np.float32]
-    """GMF embedding, shape (embedding_size,)."""
-    mlp: NDArray[np.float32]
-    """MLP embedding, shape (embedding_size,)."""
+    label: str  # `user 196` or `guest anna`
+    history: NDArray[np.int64]  # item indices, oldest first
+    heldout: int  # item index held out, or -1
+    gmf: NDArray[np.float32]  # GMF embedding, shape (embedding_size,)
+    mlp: NDArray[np.float32]  # MLP embedding, shape (embedding_size,)
 
     @property
     def file_stem(self) -> str:
@@ -54,20 +49,17 @@ class UserRanking:
     """All candidates of one person, best first; every array has shape (candidates,)."""
 
     person: Person
-    by: str
-    """Which of PARTS decides order and ranks."""
+    by: str  # which of PARTS decides order and ranks
     items: NDArray[np.int64]
     ranks: NDArray[np.float32]
     scores: NDArray[np.float32]
     gmf: NDArray[np.float32]
-    mlp: NDArray[np.float32]
-    """The parts; their float32 sum is the score."""
+    mlp: NDArray[np.float32]  # the float32 sum of gmf and mlp is the score
     gmf_mean: float
     mlp_mean: float
     """Means of the parts over the candidates. BPR leaves a user's scores free up to a constant: a
     part is meaningful only beside that user's other candidates."""
-    heldout: int
-    """Position of the held-out item in these arrays, or -1."""
+    heldout: int  # position of the held-out item in these arrays, or -1
     heldout_ranks: dict[str, float]
     """The held-out item's rank by each of PARTS; empty where nothing is held out."""
 
@@ -140,13 +132,13 @@ class Ranker:
         return self.trained.config.history > 0
 
     @cached_property
-    def fold_in(self) -> VectorsOfHistories:
+    def fold_in(self) -> FoldIn | HistorySums:
         """Gives newcomers their vectors."""
         if self.by_history:
             return HistorySums(self.trained)
         return FoldIn(self.model, weight_decay=float(self.info.settings["weight_decay"]))
 
-    def fold_in_of(self, who: Who) -> VectorsOfHistories:
+    def fold_in_of(self, who: Who) -> FoldIn | HistorySums:
         """Return what gives `who` vectors for another history than their own."""
         if self.by_history and isinstance(who, int):
             return HistorySums(self.trained, who)
@@ -217,14 +209,7 @@ class Ranker:
 
         Raises RunError where one is not a number.
         """
-        if isinstance(person.who, Guest):
-            gmf, mlp = self.scorer.embedded(
-                torch.from_numpy(person.gmf)[None], torch.from_numpy(person.mlp)[None]
-            )
-            parts = gmf[0].numpy(), mlp[0].numpy()
-        else:
-            gmf, mlp = self.scorer.user(person.who)
-            parts = gmf.numpy(), mlp.numpy()
-        for part in parts:
+        gmf, mlp = self.scorer.embedded(person.gmf[None], person.mlp[None])
+        for part in (gmf, mlp):
             check_scores(part, self.folder)
-        return parts
+        return gmf[0], mlp[0]

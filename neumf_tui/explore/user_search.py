@@ -92,19 +92,18 @@ class UserList:
 
     def row_of(self, who: "Who | None") -> int | None:
         """Return the row of a person, None where they are not listed."""
-        if who is not None and not isinstance(who, int):
-            who = -1 - self.guests.index(who) if who in self.guests else None
-        if who is None:
-            return None
+        if not isinstance(who, int):
+            if who not in self.guests:
+                return None
+            who = -1 - self.guests.index(who)
         rows = np.flatnonzero(self.order == who)
         return int(rows[0]) if len(rows) else None
 
     def next_miss(self, row: int, step: int) -> int | None:
         """Return the next (step 1) or previous (−1) row, cyclic, with a rank beyond the top 50."""
         users = self.order >= 0
-        missed = np.flatnonzero(
-            users & (np.where(users, self.ranks[np.maximum(self.order, 0)], 0) > CUTOFF)
-        )
+        ranks = self.ranks[np.maximum(self.order, 0)]
+        missed = np.flatnonzero(users & (ranks > CUTOFF))
         if not len(missed):
             return None
         if step > 0:
@@ -128,9 +127,8 @@ class UserList:
             case _:
                 keys = order
         query = self._query.strip().casefold()
-        guests = [
-            -1 - g for g, guest in enumerate(self.guests) if guest.name.casefold().startswith(query)
-        ]
+        names = [guest.name.casefold() for guest in self.guests]
+        guests = [-1 - g for g, name in enumerate(names) if name.startswith(query)]
         # NaN, an unknown rank, sorts last.
         order = order[np.argsort(keys, kind="stable")]
         self.order = np.concatenate([np.array(guests, dtype=np.int64), order])

@@ -21,10 +21,8 @@ class Users:
     info: RunInfo
     dataset: Dataset
     history_sizes: NDArray[np.int64]
-    epochs: list[int]
-    """Evaluated epochs, ascending."""
-    tape: NDArray[np.float32]
-    """Shape (epochs, num_users): ranks of held-out items, NaN where none."""
+    epochs: list[int]  # evaluated epochs, ascending
+    tape: NDArray[np.float32]  # (epochs, num_users): ranks of held-out items, NaN where none
 
     @property
     def ranks(self) -> NDArray[np.float32]:
@@ -60,8 +58,7 @@ def dataset_of(info: RunInfo, home: Path) -> Dataset:
 def load_users(folder: Path, home: Path) -> Users:
     """Read all users; raises RunError or DatasetError where a file cannot be read."""
     info = read_info(folder)
-    dataset = dataset_of(info, home)
-    epochs = rank_epochs(folder)
+    dataset, epochs = dataset_of(info, home), rank_epochs(folder)
     tape = np.full((max(len(epochs), 1), dataset.num_users), np.nan, dtype=np.float32)
     for row, epoch in enumerate(epochs):
         ranks = read_ranks(folder, epoch)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.explore.history_vectors import item_shares
-from neumf_tui.explore.ranker import Person, Ranker, UserRanking
+from neumf_tui.explore.ranker import Ranker, UserRanking
 
-CARRIERS = 3
-"""Items of the history named with each factor."""
+CARRIERS = 3  # items of the history named with each factor
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,8 @@ class Explanation:
     """The score of one item for one person, taken apart."""
 
     ranking: UserRanking
-    row: int
-    """Position of the item in `ranking`."""
-    factors: tuple[Factor, ...]
-    """Strongest effect first."""
+    row: int  # position of the item in `ranking`
+    factors: tuple[Factor, ...]  # strongest effect first
     items: tuple[tuple[int, float], ...] = ()
     """Items of the history and what each adds to the centred GMF part, strongest first; empty where
     users' vectors are not made of their histories."""
@@ -72,15 +69,9 @@ def explain(ranker: Ranker, ranking: UserRanking, row: int) -> Explanation:
         factors.append(Factor(k + 1, float(effects[k]), carriers))
     if not ranker.by_history:
         return Explanation(ranking, row, tuple(factors))
-    items, own = _by_item(ranker, person, head * difference)
-    return Explanation(ranking, row, tuple(factors), items, own)
-
-
-def _by_item(
-    ranker: Ranker, person: Person, values: NDArray[np.float64]
-) -> tuple[tuple[tuple[int, float], ...], float]:
-    """Return what each item of the history adds, and what the user's own vector adds."""
+    values = head * difference
     shares = item_shares(ranker.trained, person.history, values)
     order = np.argsort(-np.abs(shares), kind="stable")
     items = tuple((int(person.history[k]), float(shares[k])) for k in order if shares[k])
-    return items, float(person.gmf.astype(np.float64) @ values - shares.sum())
+    own = float(person.gmf.astype(np.float64) @ values - shares.sum())
+    return Explanation(ranking, row, tuple(factors), items, own)

@@ -22,8 +22,7 @@ COLUMNS = (
     "seconds",
 )  # fmt: skip
 METRIC_HEADER = ("Hit@10", "Hit@50", "95 %", "NDCG@10", "MRR", "AUC")
-_WIDE = 125
-"""Columns that a terminal needs to show a table in one piece."""
+_WIDE = 125  # columns that a terminal needs to show a table in one piece
 
 
 def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> Sheet:
@@ -31,10 +30,8 @@ def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> S
     rows = []
     for outcome in outcomes:
         names = {"baseline": outcome.baseline.name, "title": outcome.baseline.title}
-        row = dict.fromkeys(COLUMNS) | names
-        if outcome.result:
-            row = baseline_row(outcome.result)
-        rows.append(row | {"note": outcome.note})
+        figures = baseline_row(outcome.result) if outcome.result else dict.fromkeys(COLUMNS)
+        rows.append(figures | names | {"note": outcome.note})
     about = {
         **dataset_keys(data),
         "fingerprint": data.fingerprint,
@@ -61,9 +58,8 @@ def baseline_row(result: KeptBaseline) -> Row:
 
 def print_baselines(sheet: Sheet) -> None:
     """Print the sheet of `baselines_sheet` for people."""
-    print_line(
-        f"{label_of(sheet.about)}  {sheet.about['num_users'] or 0:,} users with a held-out item"
-    )
+    users = sheet.about["num_users"] or 0
+    print_line(f"{label_of(sheet.about)}  {users:,} users with a held-out item")
     numbers = ("val. Hit@50", "val. AUC", "s")
     table = []
     for row in sheet.rows:
@@ -73,9 +69,8 @@ def print_baselines(sheet: Sheet) -> None:
             table.append((name, *dashes, row["note"].removeprefix(f"{name}: ")))
             continue
         validation = (f"{row[f'validation_{key}']:.4f}" for key in ("hit@50", "auc"))
-        table.append(
-            (name, *metric_cells(row), *validation, f"{row['seconds']:.1f}", row["settings"])
-        )
+        fit = f"{row['seconds']:.1f}", row["settings"]
+        table.append((name, *metric_cells(row), *validation, *fit))
     print_in_parts((*numbers, "settings"), table, numbers)
     print_line("metrics: of the held-out items, after fitting to all training pairs")
     print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")

@@ -14,10 +14,8 @@ from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import item_keys, label_of, who_keys, who_stamp
 
-SMALL = 0.05
-"""A change of a part, in standard deviations, that is shown as 0.0."""
-MOVERS = 5
-"""Number of items printed that enter or leave the top list."""
+SMALL = 0.05  # a change of a part, in standard deviations, that is shown as 0.0
+MOVERS = 5  # number of items printed that enter or leave the top list
 
 
 def compare_person_sheet(
@@ -34,10 +32,8 @@ def compare_person_sheet(
         "in_both": c.in_both,
         "overlap": c.overlap,
         "heldout": _heldout_object(dataset, c.heldout),
-        "entered": [
-            _mover(dataset, int(c.b.items[row]), *c.ranks_of_b(row)) for row in c.entered()
-        ],
-        "left": [_mover(dataset, int(c.a.items[row]), *c.ranks_of_a(row)) for row in c.left()],
+        "entered": [_mover(dataset, c.b.items[row], *c.ranks_of_b(row)) for row in c.entered()],
+        "left": [_mover(dataset, c.a.items[row], *c.ranks_of_a(row)) for row in c.left()],
     }
     rows = [_row(dataset, c, row) for row in range(len(c.a.items))[:top]]
     name = f"compare-{c.label_a}-{c.label_b}-{person.file_stem}"
@@ -65,22 +61,15 @@ def _row(dataset: Dataset, c: PersonComparison, row: int) -> Row:
 
 
 def _mover(dataset: Dataset, item: int, rank_a: float, rank_b: float) -> Row:
-    catalogue = dataset.catalogue
-    return {
-        "item_id": catalogue.item_ids[item],
-        "title": catalogue.titles[item],
-        "rank_a": rank_a,
-        "rank_b": rank_b,
-    }
+    names = {"item_id": dataset.catalogue.item_ids[item], "title": dataset.catalogue.titles[item]}
+    return names | {"rank_a": rank_a, "rank_b": rank_b}
 
 
 def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, Any] | None:
     if held is None:
         return None
-    parts = {
-        name: asdict(part) | {"change": part.change}
-        for name, part in (("score", held.score), ("gmf", held.gmf), ("mlp", held.mlp))
-    }
+    changes = {"score": held.score, "gmf": held.gmf, "mlp": held.mlp}
+    parts = {name: asdict(part) | {"change": part.change} for name, part in changes.items()}
     mover = _mover(dataset, held.item, held.score.rank_a, held.score.rank_b)
     return mover | {"parts": parts, "words": cause_text(held)}
 
@@ -115,11 +104,10 @@ def person_words(comparison: PersonComparison) -> list[str]:
     c = comparison
     lines = []
     if held := c.heldout:
-        before, after = (
-            "hit" if rank <= CUTOFF else "miss" for rank in (held.score.rank_a, held.score.rank_b)
-        )
+        ranks = held.score.rank_a, held.score.rank_b
+        before, after = ("hit" if rank <= CUTOFF else "miss" for rank in ranks)
         lines = [
-            f"rank {_arrow(held.score)} {move_text(held.score.rank_a, held.score.rank_b)} · "
+            f"rank {_arrow(held.score)} {move_text(*ranks)} · "
             f"{before if before == after else f'{before} → {after}'} · "
             f"GMF alone {_arrow(held.gmf)} · MLP alone {_arrow(held.mlp)}",
             cause_text(held),

@@ -17,8 +17,7 @@ from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import model_keys
 
 COLUMNS = ("user", "heldout", "rank_a", "rank_b", "hit_a", "hit_b", "auc_difference")
-LEVEL = 0.05
-"""Below this p, and outside 95 % intervals, a difference is called one."""
+LEVEL = 0.05  # below this p, and outside 95 % intervals, a difference is called one
 CAVEAT = (
     "This holds for these two models and for users like these: another seed trains another model, "
     "and nothing here corrects for looking at many pairs."
@@ -103,12 +102,10 @@ def _sign(interval: Interval) -> int:
 def all_words(comparison: AllComparison) -> list[str]:
     """Return the comparison in sentences, without the verdict."""
     c = comparison
+    hits = f"Both put the same {_films(int(c.hit_a.sum()))} into the top {CUTOFF}."
     if c.won or c.lost:
-        hits = (
-            f"B puts {_films(c.won)} into the top {CUTOFF} that A does not, and loses {c.lost:,}."
-        )
-    else:
-        hits = f"Both put the same {_films(int(c.hit_a.sum()))} into the top {CUTOFF}."
+        won = _films(c.won)
+        hits = f"B puts {won} into the top {CUTOFF} that A does not, and loses {c.lost:,}."
     lines = [
         hits,
         f"Hit@{CUTOFF} {c.hit_a.mean():.4f} → {c.hit_b.mean():.4f}, "
@@ -117,9 +114,8 @@ def all_words(comparison: AllComparison) -> list[str]:
         f"AUC {c.auc_a.mean():.4f} → {c.auc_b.mean():.4f}, by {signed(c.auc_difference, 4)} "
         f"({_interval(c.auc_interval, 4)}).",
     ]
-    optimistic = [
-        name for name, model in (("A", c.a), ("B", c.b)) if is_optimistic(protocol_of(model.info))
-    ]
+    models = {"A": c.a, "B": c.b}
+    optimistic = [name for name in models if is_optimistic(protocol_of(models[name].info))]
     if len(optimistic) == 1:
         lines.append(
             f"{optimistic[0]}'s Hit@{CUTOFF} is optimistic: held-out items were never drawn as its "

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.baselines.differences import differences_from_kept
+from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.sampled import sampled_metrics
-from neumf_tui.explore.evaluate import evaluate_run
+from neumf_tui.explore.evaluate import evaluate
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.protocol import protocol_of
@@ -28,7 +29,10 @@ DIFFERENCE = "difference (run − baseline)"
 
 def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
     """Return what `evaluate --json` prints; `negatives` of each user in the sampled evaluation."""
-    found = evaluate_run(ranker)
+    found = evaluate(ranker)
+    validation = (
+        evaluate(ranker, validation=True) if ranker.info.settings.get("validation") else None
+    )
     sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {
         "run": ranker.info.name,
@@ -36,10 +40,10 @@ def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str,
         "epoch": ranker.epoch,
         "standing": describe_epoch(ranker.folder, ranker.epoch),
         "metrics": found.metrics,
-        "hit@50_ci": list(found.hit_interval),
-        "validation": found.validation,
+        "hit@50_ci": list(hit_interval(found.ranks)),
+        "validation": validation and validation.metrics,
         "popularity": found.popularity,
-        "popularity_validation": found.popularity_validation,
+        "popularity_validation": validation and validation.popularity,
         "num_users": int((~np.isnan(found.ranks)).sum()),
         "protocol": protocol_of(ranker.info),
         "sampled": sampled | {"note": WARNING} if sampled else None,
@@ -55,10 +59,8 @@ def _baseline_rows(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[str,
     rows = []
     for result, difference in found:
         value, (low, high) = difference or (None, (None, None))
-        rows.append(
-            baseline_row(result)
-            | {"difference": value, "difference_low": low, "difference_high": high}
-        )
+        keys = {"difference": value, "difference_low": low, "difference_high": high}
+        rows.append(baseline_row(result) | keys)
     return rows
 
 

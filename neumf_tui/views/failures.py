@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from neumf_tui.evaluation.intervals import Interval
     from neumf_tui.evaluation.rank_bins import RankBin
     from neumf_tui.explore.cohorts import Cohort
     from neumf_tui.explore.failures import Failures
@@ -33,10 +34,8 @@ SORTS = {
     "dataset": "dataset order",
 }
 """What each of `failures.ORDERS` is called on screen."""
-USER_LINES = 8
-"""Lines that `user_text` needs with a long title, and one before it."""
-WHISKER = 24
-"""Cells of an interval drawn as a line."""
+USER_LINES = 8  # lines that `user_text` needs with a long title, and one before it
+WHISKER = 24  # cells of an interval drawn as a line
 NONE = "–"
 _BAR_WIDTH = 60
 _COMMON = ("run", "dataset", "simulated", "epoch", "protocol")
@@ -96,26 +95,27 @@ def _known(values: "NDArray[Any]", kind: type = float) -> list[Any]:
 
 def cohorts_sheet(failures: "Failures", cohorts: "Sequence[Cohort]") -> Sheet:
     """Return one row for each cohort."""
-    rows = []
-    for cohort in cohorts:
-        auc_low, auc_high = cohort.auc_interval or (None, None)
-        rows.append(
-            {
-                "kind": cohort.kind,
-                "cohort": cohort.name,
-                "num_users": len(cohort.members),
-                "hit@50": cohort.hit,
-                "hit@50_low": cohort.hit_interval[0],
-                "hit@50_high": cohort.hit_interval[1],
-                "auc": cohort.auc,
-                "auc_low": auc_low,
-                "auc_high": auc_high,
-                "popularity_hit@50": cohort.popularity_hit,
-                "note": "few users" if cohort.small else "",
-            }
-        )
+    rows = [
+        {
+            "kind": cohort.kind,
+            "cohort": cohort.name,
+            "num_users": len(cohort.members),
+            "hit@50": cohort.hit,
+            **_ends("hit@50", cohort.hit_interval),
+            "auc": cohort.auc,
+            **_ends("auc", cohort.auc_interval),
+            "popularity_hit@50": cohort.popularity_hit,
+            "note": "few users" if cohort.small else "",
+        }
+        for cohort in cohorts
+    ]
     name = f"{failures.users.info.name}-cohorts"
     return Sheet(name, summary(failures), "cohorts", rows, tuple(rows[0]))
+
+
+def _ends(name: str, interval: "Interval | None") -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
 
 
 def gain_text(gain: float) -> str:

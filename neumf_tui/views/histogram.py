@@ -29,10 +29,8 @@ def histogram(bins: Sequence["RankBin"], width: int, inside: Style, outside: Sty
     text = Text()
     for b, label, count in zip(bins, labels, counts, strict=True):
         text.append(f"{label:>{left}} {count:>{right}} ")
-        text.append(
-            blocks(b.count / most, max(1, width - left - right - 2)),
-            inside if b.last <= CUTOFF else outside,
-        )
+        bar = blocks(b.count / most, max(1, width - left - right - 2))
+        text.append(bar, inside if b.last <= CUTOFF else outside)
         text.append("\n")
     text.right_crop(1)
     return text

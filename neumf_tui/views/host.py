@@ -12,12 +12,7 @@ def host_lines(reading: HostReading, width: int) -> list[str]:
 
     Parts that do not fit are left out, from the right.
     """
-    return [
-        _gpu_line(reading, width),
-        _cpu_line(reading, width),
-        _memory_line(reading, width),
-        _disk_line(reading, width),
-    ]
+    return [line(reading, width) for line in (_gpu_line, _cpu_line, _memory_line, _disk_line)]
 
 
 def _gpu_line(reading: HostReading, width: int) -> str:
@@ -25,33 +20,25 @@ def _gpu_line(reading: HostReading, width: int) -> str:
     if gpu is None:
         note = reading.gpu_note
         return note if len(note) <= width else (note[: max(0, width - 1)] + "…")[:width]
-    parts = [
-        f"{gpu.utilisation:.0f} %" if gpu.utilisation is not None else "",
-        _of(gpu.memory_used, gpu.memory_total),
-        f"{gpu.temperature:.0f} °C" if gpu.temperature is not None else "",
-        f"{gpu.power:.0f} W" if gpu.power is not None else "",
-        gpu.name,
-    ]
-    return _fit(width, ["GPU", *parts])
+    memory = _of(gpu.memory_used, gpu.memory_total)
+    share, heat = _known("{:.0f} %", gpu.utilisation), _known("{:.0f} °C", gpu.temperature)
+    return _fit(width, ["GPU", share, memory, heat, _known("{:.0f} W", gpu.power), gpu.name])
 
 
 def _cpu_line(reading: HostReading, width: int) -> str:
-    load = f"load {reading.load:.1f}" if reading.load is not None else ""
-    if reading.cpu_percent is None:
-        return _fit(width, ["CPU", f"{reading.cpu_cores} cores", load])
-    # In cores: a percentage could be of one core or of all.
-    return _fit(
-        width, ["CPU", f"{reading.cpu_percent / 100:.1f} of {reading.cpu_cores} cores", load]
-    )
+    cores = f"{reading.cpu_cores} cores"
+    if reading.cpu_percent is not None:
+        # In cores: a percentage could be of one core or of all.
+        cores = f"{reading.cpu_percent / 100:.1f} of {cores}"
+    return _fit(width, ["CPU", cores, _known("load {:.1f}", reading.load)])
 
 
 def _memory_line(reading: HostReading, width: int) -> str:
     trainer = f"{_gib(reading.trainer_memory)} GiB" if reading.trainer_memory is not None else ""
+    named = trainer and f"trainer {trainer}"
     host = _of(reading.memory_used, reading.memory_total)
     rest = f"host {host}" if host else "" if trainer else "unknown"
-    return _fit(
-        width, ["memory", trainer and f"trainer {trainer}", rest], ["memory", trainer, rest]
-    )
+    return _fit(width, ["memory", named, rest], ["memory", trainer, rest])
 
 
 def _disk_line(reading: HostReading, width: int) -> str:
@@ -59,6 +46,10 @@ def _disk_line(reading: HostReading, width: int) -> str:
         return _fit(width, ["disk", "unknown"])
     total = f"of {_gib(reading.disk_total)} GiB" if reading.disk_total is not None else ""
     return _fit(width, ["disk", f"{_gib(reading.disk_free)} GiB free", total])
+
+
+def _known(form: str, value: float | None) -> str:
+    return "" if value is None else form.format(value)
 
 
 def _gib(size: int) -> str:

@@ -18,11 +18,8 @@ COLUMNS = ("epoch", "rank", "hit@50", "loss")
 def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
     """Return what `journey --json` prints: one row for each evaluated epoch."""
     dataset, found = users.dataset, journey(users, user, snapshot)
-    item = int(dataset.split.heldout[user])
-    heldout = {
-        "item_id": dataset.catalogue.item_ids[item],
-        "title": dataset.catalogue.item_title(item),
-    }
+    item, catalogue = int(dataset.split.heldout[user]), dataset.catalogue
+    heldout = {"item_id": catalogue.item_ids[item], "title": catalogue.item_title(item)}
     about = {
         "run": users.info.name,
         **dataset_keys(dataset),

@@ -59,7 +59,5 @@ def last_output(folder: Path, count: int) -> list[str]:
         return []
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        return [
-            clean(line)
-            for line in file.read().decode("utf-8", errors="replace").splitlines()[-count:]
-        ]
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
+    return [clean(line) for line in lines[-count:]]

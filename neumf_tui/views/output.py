@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from neumf_tui.text import clean
 from neumf_tui.views.sheet import Sheet
@@ -82,7 +82,7 @@ def print_rows(rows: Iterable[Any], *columns: Column) -> None:
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()
+    header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()
 ) -> None:
     """Print a table with the columns `numbers` aligned right; cells are never markup."""
     from rich.console import Console
@@ -92,9 +92,8 @@ def print_table(
     console = Console(width=None if sys.stdout.isatty() else 250, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
-        table.add_column(
-            name, justify="right" if name in numbers else "left", no_wrap=True, overflow="ellipsis"
-        )
+        side: Literal["right", "left"] = "right" if name in numbers else "left"
+        table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
     console.print(table)
@@ -102,12 +101,8 @@ def print_table(
 
 def print_metrics(result: Mapping[str, Any]) -> None:
     """Print the keys `metrics`, `validation` (may be None) and `popularity` side by side."""
-    found = {
-        "held out": result["metrics"],
-        "validation": result["validation"],
-        "popularity": result["popularity"],
-    }
-    shown = {name: figures for name, figures in found.items() if figures is not None}
+    names = {"metrics": "held out", "validation": "validation", "popularity": "popularity"}
+    shown = {name: result[key] for key, name in names.items() if result[key] is not None}
     columns = [number(name, figures.__getitem__, ".4f") for name, figures in shown.items()]
     print_rows(result["metrics"], column("metric", str), *columns)
 

@@ -67,14 +67,9 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
                 "heldout": row == ranking.heldout,
             }
         )
-    about = about_ranking(ranker, ranking) | {
-        "by": ranking.by,
-        "means": {
-            "score": ranking.gmf_mean + ranking.mlp_mean,
-            "gmf": ranking.gmf_mean,
-            "mlp": ranking.mlp_mean,
-        },
-    }
+    gmf_mean, mlp_mean = ranking.gmf_mean, ranking.mlp_mean
+    means = {"score": gmf_mean + mlp_mean, "gmf": gmf_mean, "mlp": mlp_mean}
+    about = about_ranking(ranker, ranking) | {"by": ranking.by, "means": means}
     stamp = (who_stamp(person.who),)
     return Sheet(f"{person.file_stem}-ranking", about, "items", rows, tuple(rows[0]), stamp)
 
@@ -89,10 +84,7 @@ def guest_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) ->
 
 
 def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
-    """Return one row for each item of the history, oldest first; `time` is in Unix seconds.
-
-    It is None for a guest.
-    """
+    """Return one row for each item of the history, oldest first; `time`: Unix seconds or None."""
     data, person = ranker.dataset, ranking.person
     times: list[int | None] = [None] * len(person.history)
     if isinstance(person.who, int):
@@ -115,10 +107,8 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
     print_line(f"{model_line(about)}  {whom}  {about['history_size']} watched")
     if held is not None:
         print_line(f"protocol: {protocol_line(about['protocol'])}")
-        print_line(
-            f"held out: {held['title']}, rank {rank_text(held['rank'])} of "
-            f"{about['num_candidates']:,}, {'hit' if held['hit@50'] else 'miss'}@50"
-        )
+        place = f"rank {rank_text(held['rank'])} of {about['num_candidates']:,}"
+        print_line(f"held out: {held['title']}, {place}, {'hit' if held['hit@50'] else 'miss'}@50")
         gmf, mlp = (rank_text(held[f"rank_by_{part}"]) for part in ("gmf", "mlp"))
         print_line(f"rank by GMF alone {gmf}, by MLP alone {mlp}")
     elif about["guest"] is None:

@@ -8,8 +8,7 @@ from typing import TextIO
 from neumf_tui.data.progress import Progress
 from neumf_tui.text import clean
 
-PATIENCE = 1.0
-"""Seconds before the first line: shorter work is not reported."""
+PATIENCE = 1.0  # seconds before the first line: shorter work is not reported
 _TERMINAL_SECONDS, _LOG_SECONDS = 0.2, 10.0
 """Seconds between two lines: a terminal's line is overwritten, a log keeps each."""
 
@@ -63,20 +62,11 @@ def line_of(progress: Progress, start: int, seconds: float) -> str:
         return f"{progress.what}  {progress.done} of {progress.total}"
     unit = "MB" if progress.unit == "B" else f"million {progress.unit}"
     percent = 100 * progress.done // max(1, progress.total)
-    parts = [
-        progress.what,
-        f"{progress.done / 1e6:,.1f} of {progress.total / 1e6:,.1f} {unit}",
-        f"{percent} %",
-    ]
+    done = f"{progress.done / 1e6:,.1f} of {progress.total / 1e6:,.1f} {unit}"
+    line = f"{progress.what}  {done}  {percent} %"
     rate = (progress.done - start) / seconds if seconds > 0 else 0.0
-    if rate > 0:
-        parts += [
-            f"{rate / 1e6:,.1f} {unit}/s",
-            f"{_duration((progress.total - progress.done) / rate)} left",
-        ]
-    return "  ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02} min"
+    if rate <= 0:
+        return line
+    left = round((progress.total - progress.done) / rate)
+    duration = f"{left} s" if left < 60 else f"{left // 60}:{left % 60:02} min"
+    return f"{line}  {rate / 1e6:,.1f} {unit}/s  {duration} left"

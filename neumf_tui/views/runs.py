@@ -37,10 +37,8 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
         progress += f", evaluating {facts['evaluated']:.0%}"
     if facts["reason"]:
         progress += f": {facts['reason']}"
-    lines = [
-        f"{name}  {label_of(facts)}  {facts['preset']}  {device}",
-        f"  {state:<8} {progress}",
-    ]
+    lines = [f"{name}  {label_of(facts)}  {facts['preset']}  {device}"]
+    lines.append(f"  {state:<8} {progress}")
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
         lines.append(f"  protocol {protocol_line(facts['protocol'])}")
@@ -84,9 +82,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     if summary["validation"] is None:
         print_line(f"metrics of the last epoch, {epoch}; add --validation to choose the best epoch")
     else:
-        print_line(
-            f"metrics of epoch {epoch} of {summary['epochs']}, the best by validation Hit@50"
-        )
+        epochs = summary["epochs"]
+        print_line(f"metrics of epoch {epoch} of {epochs}, the best by validation Hit@50")
     low, high = summary["hit@50_ci"]
     print_line(f"95 % interval of Hit@50 over users: {low:.4f} to {high:.4f}")
     print_line(f"protocol: {protocol_line(protocol)}, seed {summary['seed']}")

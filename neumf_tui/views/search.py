@@ -23,10 +23,8 @@ from neumf_tui.views.output import say
 from neumf_tui.views.ruler import BLOCKS
 
 Watch = Callable[[SearchState], None]
-DRAW_SECONDS = 0.5
-"""Shortest time between two drawings when the state has changed."""
-CLOCK_SECONDS = 2.0
-"""The same when only the clocks have changed."""
+DRAW_SECONDS = 0.5  # shortest time between two drawings when the state has changed
+CLOCK_SECONDS = 2.0  # the same when only the clocks have changed
 _BAR_STYLES = {"done": "green", "pruned": "yellow"}
 
 
@@ -85,17 +83,13 @@ def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
 
         def watch(state: SearchState) -> None:
             nonlocal drawn, before
-            news = (
-                len(state.records),
-                state.running
-                and (state.running.epoch, state.running.validation, state.running.stopping),
-            )
+            one = state.running
+            news = len(state.records), one and (one.epoch, one.validation, one.stopping)
             now = time.monotonic()
             if now - drawn >= (CLOCK_SECONDS if news == before else DRAW_SECONDS):
                 drawn, before = now, news
-                live.update(
-                    picture(study, plan, state, console.width, console.height), refresh=True
-                )
+                drawing = picture(study, plan, state, console.width, console.height)
+                live.update(drawing, refresh=True)
 
         yield watch
 
@@ -103,23 +97,22 @@ def live_watch(study: str, plan: Plan) -> Iterator[Watch]:
 def picture(study: str, plan: Plan, state: SearchState, width: int, height: int) -> RenderableType:
     """Return the picture of a search, within `width` × `height` cells."""
     above = [_head(study, plan, state), _counts_line(state, width), _bars(state, width), Text()]
-    foot = Text(
-        "Ctrl-C stops the trial with a checkpoint and keeps the study",
-        style="dim",
-        no_wrap=True,
-        overflow="ellipsis",
-    )
+    foot = _line("Ctrl-C stops the trial with a checkpoint and keeps the study", "dim")
     below = [Text(), *_running_lines(state.running, width), foot]
     rows = height - len(above) - len(below) - 4  # the header's three lines, and one for the cursor
     return Group(*above, _table(state, width, max(1, rows)), *below)
 
 
 def _head(study: str, plan: Plan, state: SearchState) -> Text:
-    line = Text("neumf-tui ▸ tune", style="bold", no_wrap=True, overflow="ellipsis")
+    line = _line("neumf-tui ▸ tune", "bold")
     line.append(clean(f"  {study}  {plan.label}  from {plan.preset}"), style="not bold")
-    if (begun := preset_trial(plan, state.records)) is not None:
-        line.append(f", which has {begun.validation:.4f}", style="not bold dim")
+    if (first := preset_trial(plan, state.records)) is not None:
+        line.append(f", which has {first.validation:.4f}", style="not bold dim")
     return line
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _counts_line(state: SearchState, width: int) -> RenderableType:
@@ -130,14 +123,11 @@ def _counts_line(state: SearchState, width: int) -> RenderableType:
         words.append(f"  of {state.target}", style="dim")
     if state.eta is not None:
         words.append(f"  eta {clock(state.eta)}", style="dim")
+    if not state.target:
+        return words
     line = Table.grid(padding=(0, 2))
-    done = state.counted / state.target if state.target else 0.0
-    line.add_row(
-        words,
-        ProgressBar(1.0, done, width=max(8, min(40, width - words.cell_len - 4)))
-        if state.target
-        else "",
-    )
+    room = max(8, min(40, width - words.cell_len - 4))
+    line.add_row(words, ProgressBar(state.target, state.counted, width=room))
     return line
 
 
@@ -192,12 +182,7 @@ def _running_lines(running: RunningTrial | None, width: int) -> list[RenderableT
     """Always three lines, so that the picture keeps its height."""
     if running is None:
         return [Text("next trial …", style="dim"), Text(), Text()]
-    line = Text(
-        f"trial {running.trial}  epoch {running.epoch}/{running.epochs}",
-        style="bold",
-        no_wrap=True,
-        overflow="ellipsis",
-    )
+    line = _line(f"trial {running.trial}  epoch {running.epoch}/{running.epochs}", "bold")
     if running.validation is not None:
         best = f"best {running.best:.4f} at epoch {running.best_epoch}"
         line.append(f"  validation {running.validation:.4f}, {best}", style="not bold")

@@ -20,15 +20,12 @@ Row = dict[str, Any]
 class Sheet:
     """Rows with the same keys in the same order, and facts that hold for all of them."""
 
-    name: str
-    """Used in file names, such as `user-196-ranking`."""
+    name: str  # used in file names, such as `user-196-ranking`
     about: dict[str, Any]
     """Run, dataset, user and the like: the keys of the JSON object beside the rows."""
-    key: str
-    """The key of the rows in the JSON object."""
+    key: str  # the key of the rows in the JSON object
     rows: Sequence[Row]
-    columns: tuple[str, ...]
-    """Keys of each row; a table without rows has them, too."""
+    columns: tuple[str, ...]  # keys of each row; a table without rows has them, too
     stamp: tuple[str, ...] = ()
     """More keys of `about`, after `dataset` and `simulated`, that start each row of a table."""
 
@@ -104,19 +101,13 @@ def _write(sheet: Sheet, path: Path, ending: str) -> None:
     if ending == ".csv":
         path.write_text(sheet.text(), "utf-8")
     elif ending == ".json":
-        path.write_text(
-            json.dumps(sheet.object, ensure_ascii=False, indent=2, allow_nan=False) + "\n", "utf-8"
-        )
+        text = json.dumps(sheet.object, ensure_ascii=False, indent=2, allow_nan=False)
+        path.write_text(text + "\n", "utf-8")
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         columns = list(zip(*sheet.flat(), strict=True)) or [()] * len(sheet.header)
-        table = pa.table(
-            {
-                name: pa.array(list(values))
-                for name, values in zip(sheet.header, columns, strict=True)
-            }
-        )
+        table = pa.table([pa.array(values) for values in columns], sheet.header)
         about = {"neumf-tui": json.dumps(sheet.about, ensure_ascii=False, allow_nan=False)}
         pq.write_table(table.replace_schema_metadata(about), path)

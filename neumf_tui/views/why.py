@@ -27,9 +27,7 @@ def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
         "gmf_centred": gmf,
         "mlp_centred": mlp,
         "own": explanation.own if explanation.items else None,
-        "films": [
-            item_keys(dataset, item) | {"effect": effect} for item, effect in explanation.items
-        ],
+        "films": [item_keys(dataset, item) | {"effect": e} for item, e in explanation.items],
     }
     rows = [
         {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import UsageError
@@ -122,8 +121,8 @@ def test_a_film_left_out_is_a_history_without_it(ranker: Ranker) -> None:
             by_hand(ranker, o, t, shorter).astype(np.float32)
             for o, t in zip(own, ("history_gmf", "history_mlp"), strict=True)
         ]
-        gmf, mlp = ranker.scorer.embedded(*(torch.from_numpy(v)[None] for v in vectors))
-        scores = np.delete((gmf + mlp)[0].numpy(), history)
+        gmf, mlp = ranker.scorer.embedded(*(v[None] for v in vectors))
+        scores = np.delete((gmf + mlp)[0], history)
         target = float((gmf + mlp)[0, ranking.person.heldout])
         assert left.ranks[row] == pytest.approx(1 + (scores > target).sum(), abs=1)
     assert left.ranks[0] == left.base, "beyond the window a film does nothing"

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_paper_and_parts_sum_to_them() -> None:
     items = torch.randint(0, 3000, (4, 3), generator=torch.Generator().manual_seed(1))
     scores = scores_of(model, torch.tensor(users), items).detach()
     for column, user in enumerate(users):
-        gmf, mlp = scorer.user(user)
+        gmf, mlp = (part[0] for part in scorer.parts(user, user + 1))
         for row in range(4):
             item = int(items[row, column])
             want = plain_score(model, user, item)
@@ -55,7 +55,7 @@ def test_a_user_scores_the_same_bits_alone_and_in_the_whole() -> None:
     scorer = Scorer(make_model())
     whole = torch.cat([sum(scorer.chunk(n)) for n in range(scorer.num_chunks())])  # type: ignore[arg-type]
     for user in range(50):
-        gmf, mlp = scorer.user(user)
+        gmf, mlp = (part[0] for part in scorer.parts(user, user + 1))
         assert torch.equal(gmf + mlp, whole[user])
 
 

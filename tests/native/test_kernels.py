@@ -231,14 +231,14 @@ def test_equal_scores_count_half_and_histories_not_at_all(data: Dataset) -> None
     evaluator, generator = Evaluator(data, CPU), torch.Generator().manual_seed(3)
     scores = torch.randint(0, 4, (data.num_users, data.num_items), generator=generator).float()
     scores[3, 5], scores[4, 6] = torch.inf, -torch.inf
-    found = evaluator.ranks_by(lambda _: scores.clone(), 1, data.num_users)
+    found = evaluator.ranks_by(lambda *_: scores.clone(), data.num_users)
     for user, row in enumerate(scores.numpy()):
         target = row[data.split.heldout[user]]
         others = np.delete(row, [*data.history(user), data.split.heldout[user]])
         assert found[user] == 1 + (others > target).sum() + (others == target).sum() / 2
     scores[7, 2] = torch.nan
     with pytest.raises(NeumfTuiError, match="not a number"):
-        evaluator.ranks_by(lambda _: scores.clone(), 1, data.num_users)
+        evaluator.ranks_by(lambda *_: scores.clone(), data.num_users)
 
 
 # Compiling
