@@ -1,6 +1,7 @@
 """The app: it opens the screens that screens ask for, and prints a last word when it is left."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -161,15 +162,10 @@ class NeumfApp(TerminalApp):
 
     def _return_to(self, kind: type[S]) -> S | None:
         """Close the screens above the topmost one of this kind; None where there is none."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, kind):
-                self._close_above(screen)
-                return screen
-        return None
-
-    def _close_above(self, screen: Screen[None]) -> None:
-        while self.screen is not screen:
+        found = [screen for screen in self.screen_stack if isinstance(screen, kind)]
+        while found and self.screen is not found[-1]:
             self.pop_screen()
+        return found[-1] if found else None
 
     def on_model_loaded(self, message: navigation.ModelLoaded) -> None:
         from neumf_tui.tui.failures.screen import FailuresScreen
@@ -196,14 +192,11 @@ class NeumfApp(TerminalApp):
             if active.enabled and named and binding.action not in listed:
                 listed.add(binding.action)
                 text = f"{binding.tooltip or binding.description} ({self.get_key_display(binding)})"
-                run = self._runner(active.node, binding.action)
+                run = partial(self.call_later, self.run_action, binding.action, active.node)
                 yield SystemCommand(f"{area}: {binding.description}", text, run)
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys"):  # both are above, as this program does them
                 yield command
-
-    def _runner(self, node: object, action: str) -> Callable[[], object]:
-        return lambda: self.call_later(self.run_action, action, node)
 
 
 def load_config() -> Config:

@@ -68,12 +68,10 @@ class BaseScreen(Screen[None]):
     @property
     def seen(self) -> bool:
         """Whether no other screen covers this one; a dialog covers it only in part."""
-        for screen in reversed(self.app.screen_stack):
-            if screen is self:
-                return True
-            if not isinstance(screen, ModalScreen):
-                break
-        return False
+        stack = self.app.screen_stack
+        return self in stack and all(
+            isinstance(screen, ModalScreen) for screen in stack[stack.index(self) + 1 :]
+        )
 
     def poll(
         self,

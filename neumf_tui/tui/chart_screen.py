@@ -4,6 +4,7 @@ from rich.text import Text
 from textual import getters
 from textual.widgets import Static
 
+from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen, Poll
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import AXES
@@ -28,6 +29,10 @@ class ChartScreen(BaseScreen):
         panel = self.query_one(selector, Static)
         if panel.content != text:
             panel.update(text, layout=layout)
+
+    def show_notice(self, text: str, quiet: bool = False) -> None:
+        self.query_one("#notice").set_class(quiet, "-quiet")
+        self.show_text("#notice", Text(clean(text)))
 
     def changed(self, text: str) -> None:
         super().changed(text)

@@ -19,14 +19,11 @@ ABOUT = {
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The file's settings; each of them may be missing."""
+    """The file's settings, as `ABOUT` explains them; each of them may be missing."""
 
     theme: str = "auto"
-    """auto, or the name of a theme; auto follows the terminal's background and colours."""
     low_bandwidth: Literal["auto", "on", "off"] = "auto"
-    """One refresh a second, no mouse, 16 colours; auto turns it on when the link is slow."""
     notify: Literal["auto", "osc9", "osc777", "both", "bell", "off"] = "auto"
-    """How to report that a watched run has ended; all but off also ring the bell."""
     keys: dict[str, str] = {}
     """Keys by the id of their binding, as `neumf-tui config` lists them, separated by commas."""
 
@@ -38,9 +35,12 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
     Raises UsageError with the file, the line and what to do.
     """
     path = config_path()
-    if not path.exists():
-        return Config()
-    text, values = read_toml(path, str(path), "fix it or remove it")
+    try:
+        text, values = read_toml(path, str(path), "fix it or remove it")
+    except UsageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Config()
+        raise
 
     def wrong(name: str, what: str) -> UsageError:
         return UsageError(f"{path}, line {line_of(text, name)}: {what}")
@@ -104,16 +104,15 @@ def config_object(config: Config, known: Mapping[str, NamedKeys], path: Path) ->
 
 def config_text(config: Config, known: Mapping[str, NamedKeys]) -> str:
     """Return the config as a file that explains every setting; defaults stand in comments."""
-    default, lines = Config(), []
+    lines = []
     for name, about in ABOUT.items():
         value = getattr(config, name)
-        setting = f'{name} = "{value}"'
-        lines.append(
-            f"{setting if value != getattr(default, name) else '# ' + setting:<28}  # {about}"
-        )
+        mark = "# " if value == getattr(Config(), name) else ""
+        setting = f'{mark}{name} = "{value}"'
+        lines.append(f"{setting:<28}  # {about}")
     lines += ["", "[keys]"]
     for name, binding in known.items():
-        setting = f'"{name}" = "{config.keys.get(name, binding.keys)}"'
-        set_here = name in config.keys
-        lines.append(f"{setting if set_here else '# ' + setting:<42}  # {binding.description}")
+        mark = "" if name in config.keys else "# "
+        setting = f'{mark}"{name}" = "{config.keys.get(name, binding.keys)}"'
+        lines.append(f"{setting:<42}  # {binding.description}")
     return "\n".join(lines)

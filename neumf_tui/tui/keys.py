@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from textual.binding import Binding, BindingType
 from textual.keys import Keys
 
 
 def shown(
-    keys: str, action: str, name: str, about: str = "", *, key_id: str = "", display: str = ""
+    keys: str,
+    action: str,
+    name: str,
+    about: str = "",
+    *,
+    key_id: str = "",
+    display: str = "",
+    show: bool = True,
 ) -> Binding:
     """Return a binding that stands in the footer.
 
@@ -18,14 +26,11 @@ def shown(
     display: how the footer writes the key.
     """
     key_id = key_id or action.replace("_", "-")
-    return Binding(keys, action, name, key_display=display or None, tooltip=about, id=key_id)
+    return Binding(keys, action, name, show, display or None, tooltip=about, id=key_id)
 
 
-def hidden(
-    keys: str, action: str, name: str, about: str = "", *, key_id: str = "", display: str = ""
-) -> Binding:
-    """Return a binding that only the help panel and the command palette list; see `shown`."""
-    return replace(shown(keys, action, name, about, key_id=key_id, display=display), show=False)
+hidden = partial(shown, show=False)
+"""Return a binding that only the help panel and the command palette list; see `shown`."""
 
 
 def bindings(area: str, *keys: Binding) -> list[BindingType]:

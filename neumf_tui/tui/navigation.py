@@ -42,20 +42,18 @@ class OpenExplorer(Navigation):
 
 @dataclass
 class OpenUser(Navigation):
-    """Go back to the explorer and choose this user."""
+    """Go back to the explorer and choose the user with this index."""
 
     user: int
-    """User index."""
 
 
 @dataclass
 class OpenItem(Navigation):
-    """Show which items are similar to an item, and which users get it."""
+    """Show which items are similar to the one with this index, and which users get it."""
 
     ranker: "Ranker"
     users: "Users"
     item: int
-    """Item index."""
 
 
 @dataclass

@@ -23,8 +23,9 @@ from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenExplorer, OpenRun
 from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.widgets import chart_text
-from neumf_tui.tui.widgets.chart import COLOURS, CurveChart
+from neumf_tui.tui.widgets.chart import CurveChart, series_style
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.table import Table
 
 READ_SECONDS = 1.0
@@ -67,7 +68,7 @@ class RunsScreen(ChartScreen):
         self._bound_for: tuple[object, ...] = ()
         run_list = RunList(home)
         self.reader = self.poll(
-            "runs", lambda _: run_list.read(), self.show_runs, self._show_notice, self._pause
+            "runs", lambda _: run_list.read(), self.show_runs, self.show_notice, self._pause
         )
 
     def compose(self) -> ComposeResult:
@@ -82,7 +83,7 @@ class RunsScreen(ChartScreen):
             yield CurveChart(id="hit")
             yield CurveChart(id="auc")
             yield CurveChart(id="loss")
-        yield Static(id="runs-notice")
+        yield Static(id="notice")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -108,9 +109,7 @@ class RunsScreen(ChartScreen):
                 series = self._series.setdefault(row.folder, RunSeries(row.info))
                 if series.snapshot is not row.snapshot:
                     series.update(row.snapshot)
-        self._series = {
-            folder: series for folder, series in self._series.items() if folder in there
-        }
+        self._series = {run: series for run, series in self._series.items() if run in there}
         self._draw_head()
         # Rows that have not changed are the same objects; what they say of their age may change.
         now: list[tuple[object, ...]] = [(row, row.age) for row in rows]
@@ -143,21 +142,15 @@ class RunsScreen(ChartScreen):
         self._refresh_bindings_if_changed()
 
     def _colour(self, number: int) -> Style:
-        chart = self.query_one("#hit", CurveChart)
-        return chart.get_component_rich_style(f"chart--series-{number % COLOURS}", partial=True)
+        return self.loss.get_component_rich_style(series_style(number), partial=True)
 
     def _draw_head(self) -> None:
         training = sum(not row.ended for row in self.rows)
         runs = "run" if len(self.rows) == 1 else "runs"
-        counts = f"{len(self.rows)} {runs}, {training} in training"
-        text = Text.assemble(("neumf-tui", "bold"), " ▸ runs  ", counts)
+        text = head("runs").append(f" {len(self.rows)} {runs}, {training} in training")
         if link := self.app.link_text:
             text.append(f"  {link}", "dim")
         self.show_text("#runs-head", text, layout=False)
-
-    def _show_notice(self, text: str, quiet: bool = False) -> None:
-        self.query_one("#runs-notice").set_class(quiet, "-quiet")
-        self.show_text("#runs-notice", Text(clean(text)))
 
     @property
     def compared(self) -> list[RunSeries]:
@@ -173,11 +166,11 @@ class RunsScreen(ChartScreen):
     def draw_charts(self) -> None:
         runs, chosen = self.compared, self.chosen
         if chosen is not None and (problem := chosen.problem or chosen.status.reason):
-            self._show_notice(problem)
+            self.show_notice(problem)
         else:
             info = chosen.info if chosen else None
             width = self.app.size.width - 2
-            self._show_notice(protocol_line(protocol_of(info), width) if info else "", quiet=True)
+            self.show_notice(protocol_line(protocol_of(info), width) if info else "", quiet=True)
         now = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if now == self._drawn_charts:
             return

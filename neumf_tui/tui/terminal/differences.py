@@ -19,8 +19,6 @@ from textual.strip import Strip
 
 GAP = 4
 """Up to so many unchanged cells are sent again: moving the cursor would cost more bytes."""
-_FOREGROUNDS = {str(n) for n in (*range(30, 38), 39, *range(90, 98))}
-_BACKGROUNDS = {str(n) for n in (*range(40, 48), 49, *range(100, 108))}
 
 
 class Code(NamedTuple):
@@ -103,31 +101,21 @@ class Cells:
         if style is None:
             return PLAIN
         if (known := self._styles.get(style)) is None:
-            known = _parse(Strip.render_ansi(style, system))
+            known = _code(style, system)
             known = self._styles[style] = self._codes.setdefault(known, known)
         return known
 
 
-def _parse(ansi: str) -> Code:
-    """Sort the parameters of an SGR sequence; `5;n` or `2;r;g;b` follows `38` and `48`."""
-    attributes: list[str] = []
-    colours = {"fg": "", "bg": ""}
-    parameters = ansi.split(";") if ansi else []
-    while parameters:
-        first = parameters.pop(0)
-        if first in ("38", "48"):
-            length = 2 if parameters[0] == "5" else 4
-            colours["fg" if first == "38" else "bg"] = ";".join([first, *parameters[:length]])
-            del parameters[:length]
-        elif first in ("39", "49"):
-            pass  # the terminal's own colour, which needs no parameter
-        elif first in _FOREGROUNDS:
-            colours["fg"] = first
-        elif first in _BACKGROUNDS:
-            colours["bg"] = first
-        else:
-            attributes.append(first)
-    return Code(";".join(attributes), colours["fg"], colours["bg"])
+def _code(style: Style, system: ColorSystem) -> Code:
+    """Return the SGR parameters of a style. The terminal's own colour needs none."""
+    attributes = Strip.render_ansi(style.without_color, system)
+    fg, bg = (
+        ";".join(color.downgrade(system).get_ansi_codes(foreground))
+        if color and not color.is_default
+        else ""
+        for color, foreground in ((style.color, True), (style.bgcolor, False))
+    )
+    return Code(attributes, fg, bg)
 
 
 def _switch(before: Code, after: Code) -> str:

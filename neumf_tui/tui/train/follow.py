@@ -87,14 +87,13 @@ class HostFollower:
         self._asked_at = 0.0
 
     def due(self, ended: bool) -> bool:
-        """Return whether to read now: of a run that has ended, only the first time."""
-        if ended and self._asked_at:
-            return False
+        """Return whether to read now, and expect that: of an ended run, only the first time."""
+        now = time.monotonic()
         # Polls come a little late or early.
-        return time.monotonic() - self._asked_at >= HOST_SECONDS - 0.2
-
-    def asked(self) -> None:
-        self._asked_at = time.monotonic()
+        if now - self._asked_at < HOST_SECONDS - 0.2 or (ended and self._asked_at):
+            return False
+        self._asked_at = now
+        return True
 
     def read(self, pid: int, gpu: str) -> HostReading:
         """Read the machine of trainer `pid`, and the GPU with this UUID if there is one."""

@@ -51,7 +51,6 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         self.folder, self.home = folder, home
         self.pinned = list(pinned)
         self.user_list = UserList()
-        self.users: Users | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="pin"):
@@ -73,7 +72,6 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
         self.title_box.update(Text(clean(text)))
 
     def show_users(self, users: "Users") -> None:
-        self.users = users
         self.user_list.set_people(users)
         self.table.columns[1] = id_column("user", users.dataset.user_ids)
         self._draw()
@@ -89,10 +87,10 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
 
     @on(Table.Chosen)
     def action_pin(self) -> None:
-        if self.users is None or not len(self.user_list.order):
+        if not self.table.row_count:
             return
         row = self.table.cursor
-        user = self.users.dataset.user_ids[int(self.user_list.order[row])]
+        user = self._cells(row)[1]
         if user in self.pinned:
             self.pinned.remove(user)
         else:
@@ -109,7 +107,7 @@ class PinDialog(ModalScreen[tuple[str, ...] | None]):
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
         self.user_list.search(event.value)
-        if self.users is not None:
+        if self.user_list.users is not None:
             self._draw()
 
     @on(Input.Submitted)

@@ -19,7 +19,6 @@ from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot
-from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenExplorer, OpenRuns
@@ -187,7 +186,8 @@ class TrainScreen(ChartScreen):
         self._last_state = state
 
     def show_unreadable(self, problem: str) -> None:
-        self._show_notice(problem)
+        self._has_problem = True
+        self.show_notice(problem)
         if self.status.state != "damaged":
             self.status = Status(state="damaged", pid=0, reason=problem)
             self._draw(charts=False)
@@ -202,7 +202,6 @@ class TrainScreen(ChartScreen):
     def _ask_host(self) -> None:
         started, host = self.snapshot.started, self._host
         if started and self.query_one("#host").display and host.due(self.ended):
-            host.asked()
             pid = self.status.pid
             self.ask("host", lambda _: host.read(pid, started.gpu), self.show_host)
 
@@ -267,15 +266,10 @@ class TrainScreen(ChartScreen):
         if self.query_one("#overview").display:
             self.show_text("#overview-text", overview(self.info, self.snapshot))
 
-    def _show_notice(self, text: str, quiet: bool = False) -> None:
-        self._has_problem = True
-        self.query_one("#notice").set_class(quiet, "-quiet")
-        self.show_text("#notice", Text(clean(text)))
-
     def _show_standing_notice(self) -> None:
-        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
-        self._show_notice(text, quiet=not careful)
         self._has_problem = False
+        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
+        self.show_notice(text, quiet=not careful)
 
     def on_resize(self) -> None:
         self._lines_at = 0.0

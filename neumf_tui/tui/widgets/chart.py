@@ -55,6 +55,11 @@ class Plot:
     """Names and heights of dotted lines. If there are any, all lines carry their names."""
 
 
+def series_style(colour: int) -> str:
+    """Return the component class of the curves with this colour."""
+    return f"chart--series-{colour % COLOURS}"
+
+
 class StyledPlot(PlotWidget, inherit_bindings=False):
     """A plot with narrow margins whose colours follow the theme."""
 
@@ -80,7 +85,7 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
     """Draws a Plot. The screen sets the border's title; values that are read are the subtitle."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"chart--series-{number}" for number in range(COLOURS)),
+        *map(series_style, range(COLOURS)),
         "chart--faint", "chart--dashed", "chart--line", "chart--cursor",
     }  # fmt: skip
     DEFAULT_CSS = """
@@ -148,7 +153,7 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
                 self._line(np.array([left, right]), np.array([height, height]), "chart--line")
         self._draw_levels()
         for curve in sorted(plot.curves, key=lambda curve: not curve.dashed):
-            style = "chart--faint" if curve.faint else f"chart--series-{curve.colour % COLOURS}"
+            style = "chart--faint" if curve.faint else series_style(curve.colour)
             inside = (curve.x >= left) & (curve.x <= right) & np.isfinite(curve.y)
             x, y = curve.x[inside], curve.y[inside]
             # Two dots a cell: more points than that cannot be seen.
@@ -159,8 +164,9 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
                 self._line(x, y, style)
         for curve in plot.curves:
             if 0 <= curve.best < len(curve.x) and left <= curve.x[curve.best] <= right:
-                style = f"chart--series-{curve.colour % COLOURS}"
-                self._mark(curve.x[curve.best], curve.y[curve.best], "●", style)
+                x, y = curve.x[[curve.best]], self._heights(curve.y[[curve.best]])
+                style = self.style_text(series_style(curve.colour))
+                self.scatter(x, y, marker="●", marker_style=style)
         self._draw_reading()
 
     def _draw_levels(self) -> None:
@@ -173,17 +179,14 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
             return
         style = self.style_text("chart--line")
         dots = np.array([area.x(column) for column in range(0, area.width, 2)])
-        named = [
-            (name, float(self._heights(np.array([y]))[0]))
-            for name, y in (*plot.levels, *plot.lines)
-        ]
-        for _, height in named[: len(plot.levels)]:
-            if math.isfinite(height):
-                y = np.full(len(dots), height)
-                self.scatter(dots, y, hires_mode=HiResMode.BRAILLE, marker_style=style)
+        names, values = zip(*plot.levels, *plot.lines, strict=True)
+        heights = self._heights(np.array(values)).tolist()
+        for height in heights[: len(plot.levels)]:
+            y = np.full(len(dots), height)
+            self.scatter(dots, y, hires_mode=HiResMode.BRAILLE, marker_style=style)
         curves = [(curve.x, self._heights(curve.y)) for curve in plot.curves]
-        finite = [one for one in named if math.isfinite(one[1])]
-        for column, height, name in place_names(finite, curves, area):
+        named = [(name, y) for name, y in zip(names, heights, strict=True) if math.isfinite(y)]
+        for column, height, name in place_names(named, curves, area):
             for place, letter in enumerate(name, column):
                 self.scatter([area.x(place)], [height], marker=letter, marker_style=style)
 
@@ -216,15 +219,13 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(y > 0, np.log10(y), np.nan)
 
-    def _line(self, x: Floats, y: Floats, style: str) -> None:
-        y = self._heights(y)
-        good = np.isfinite(y)
-        if good.sum() > 1:
-            self.plot(
-                x[good], y[good], line_style=self.style_text(style), hires_mode=HiResMode.BRAILLE
-            )
-        elif good.any():
-            self._mark(float(x[good][0]), float(y[good][0]), "·", style, plain=True)
+    def _line(self, x: Floats, y: Floats, name: str) -> None:
+        """Draw a line, or a dot where it has a single point; the plot drops what is not finite."""
+        y, style = self._heights(y), self.style_text(name)
+        if np.isfinite(y).sum() > 1:
+            self.plot(x, y, line_style=style, hires_mode=HiResMode.BRAILLE)
+        else:
+            self.scatter(x, y, marker="·", marker_style=style)
 
     def _dashes(self, x: Floats, y: Floats) -> None:
         """Draw dashes that keep their places when the curve grows; a single point becomes a dot."""
@@ -239,11 +240,6 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
             if ends[0] < ends[1]:
                 at = np.concatenate([ends[:1], x[(x > ends[0]) & (x < ends[1])], ends[1:]])
                 self._line(at, np.interp(at, x, y), "chart--dashed")
-
-    def _mark(self, x: float, y: float, marker: str, style: str, plain: bool = False) -> None:
-        height = y if plain else float(self._heights(np.array([y]))[0])
-        if math.isfinite(height):
-            self.scatter([x], [height], marker=marker, marker_style=self.style_text(style))
 
     # Reading values.
 
@@ -343,24 +339,18 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
 class _FewTicks(NumericAxisFormatter):
     """At most five ticks, because a small chart has no room for more."""
 
-    def __init__(self, text: Callable[[float], str] | None = None) -> None:
-        self._text = text
-
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         return super().get_ticks(min_, max_, min(max_ticks, 5))
-
-    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        if self._text:
-            return [self._text(tick) for tick in ticks]
-        return super().get_labels_for_ticks(ticks)
 
 
 class XTicks(_FewTicks):
     """Ticks whose labels fit, neither cut nor touching one another."""
 
     def __init__(self, text: Callable[[float], str], width: Callable[[], int]) -> None:
-        super().__init__(text)
-        self._width = width
+        self._text, self._width = text, width
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        return [self._text(tick) for tick in ticks]
 
     def get_ticks_and_labels(
         self, min_: float, max_: float, max_ticks: int = 8
@@ -394,9 +384,8 @@ class _LogTicks(NumericAxisFormatter):
 
 
 def _nearest(x: Floats, value: float) -> int:
-    """Return the index of the element of ascending `x` that is nearest to `value`."""
-    right = int(np.clip(np.searchsorted(x, value), 1, max(1, len(x) - 1)))
-    return right - 1 if len(x) < 2 or value - x[right - 1] <= x[right] - value else right
+    """Return the index of the element of `x` that is nearest to `value`."""
+    return int(np.abs(x - value).argmin())
 
 
 def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:

@@ -45,8 +45,7 @@ def lower(snapshot: Snapshot, key: str, width: int) -> str:
     found = marked(snapshot, key)
     if found is None:
         return ""
-    figure = f"● {found.metrics[key]:.3f}"
-    whole, at = f"{figure}{_margin(found, key)} @ {found.epoch}", f"{figure} @ {found.epoch}"
+    _, at, whole = _figures(found, key)
     if found.validation:
         best = f"{whole}, best by validation"
         forms = f"{best} {found.validation['hit@50']:.3f}", best, f"{whole} by validation"
@@ -62,8 +61,7 @@ def both(snapshot: Snapshot, key: str, title: str, width: int) -> str:
     if found is None:
         return title
     now = f"{title} {snapshot.evaluations[-1].metrics[key]:.3f}"
-    figure = f"● {found.metrics[key]:.3f}"
-    whole, at = f"{figure}{_margin(found, key)} @ {found.epoch}", f"{figure} @ {found.epoch}"
+    figure, at, whole = _figures(found, key)
     if found.validation:
         forms = (
             f"{now}  {whole} (best by {DASHED} validation)",
@@ -95,6 +93,8 @@ def legend(snapshot: Snapshot, is_optimistic: bool) -> str:
     return f"{chosen}, but optimistic by its negatives" if is_optimistic else chosen
 
 
-def _margin(found: Evaluated, key: str) -> str:
-    """Return half the interval of Hit@50."""
-    return f" ±{(found.interval[1] - found.interval[0]) / 2:.3f}" if key == "hit@50" else ""
+def _figures(found: Evaluated, key: str) -> tuple[str, str, str]:
+    """Return the figure, with its epoch, and with half the interval of Hit@50."""
+    figure, at = f"● {found.metrics[key]:.3f}", f" @ {found.epoch}"
+    half = f" ±{(found.interval[1] - found.interval[0]) / 2:.3f}" if key == "hit@50" else ""
+    return figure, figure + at, figure + half + at

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -145,21 +146,9 @@ def metric_plot(
     low = min((value for c in curves for value in c.y.tolist()), default=1.0)
     bounds = (min(AUC_RANGE[0], low - 0.02), AUC_RANGE[1]) if key == "auc" else None
     levels = [(clean(one.name), one.heldout.metrics[key]) for one in baselines]
-    return replace(_plot(runs, axis, curves, lines, bounds), levels=levels)
+    return replace(_plot(runs, axis, curves), lines=lines, levels=levels, y_range=bounds)
 
 
-def _plot(
-    runs: Sequence[RunSeries],
-    axis: str,
-    curves: list[Curve],
-    lines: Sequence[tuple[str, float]] = (),
-    y_range: tuple[float, float] | None = None,
-) -> Plot:
-    return Plot(
-        curves,
-        lines,
-        x_max=max((run.x_max(axis) for run in runs), default=1.0),
-        y_range=y_range,
-        x_name=axis,
-        x_text=lambda value: x_text(axis, value),
-    )
+def _plot(runs: Sequence[RunSeries], axis: str, curves: list[Curve]) -> Plot:
+    x_max = max((run.x_max(axis) for run in runs), default=1.0)
+    return Plot(curves, x_max=x_max, x_name=axis, x_text=partial(x_text, axis))
