@@ -1,4 +1,4 @@
-"""What is known of the items of a dataset."""
+"""The items of a dataset: their ids, titles, years and genres."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

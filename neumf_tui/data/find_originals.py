@@ -1,5 +1,4 @@
-"""Where a dataset's original files are: `--data-dir`, NEUMF_TUI_DATA, `<home>/datasets`, or where
-an earlier run found them."""
+"""Find a dataset's files: --data-dir, NEUMF_TUI_DATA, <home>/datasets, folders of earlier runs."""
 
 import json
 import os

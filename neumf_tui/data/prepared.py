@@ -54,6 +54,7 @@ def save(dataset: Dataset, folder: Path, report: Report = silent) -> None:
 def load(folder: Path, fingerprint: str) -> Dataset:
     """Open the prepared dataset; raise DatasetError if it is missing or damaged."""
     where = folder / fingerprint
+    what = f"{where}: this prepared dataset"
     try:
         about = json.loads((where / "dataset.json").read_text("utf-8"))
         # The offsets are read into memory: they are indexed for every user.
@@ -69,13 +70,9 @@ def load(folder: Path, fingerprint: str) -> Dataset:
             Split(**{key: _mapped(where, key) for key in _ARRAYS}, offsets=offsets),
         )
     except FileNotFoundError as error:
-        raise DatasetError(
-            f"{where}: this prepared dataset is missing; name the original files with --data-dir"
-        ) from error
+        raise DatasetError(f"{what} is missing; name the original files with --data-dir") from error
     except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
-        raise DatasetError(
-            f"{where}: this prepared dataset is damaged ({error}); delete the folder"
-        ) from error
+        raise DatasetError(f"{what} is damaged ({error}); delete the folder") from error
 
 
 def _mapped(folder: Path, key: str) -> NDArray[np.int64]:

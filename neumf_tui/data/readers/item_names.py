@@ -1,4 +1,4 @@
-"""What the readers of item files share: titles with years, genres, and each id only once."""
+"""Shared by the readers of item files: titles with years, genres, and each id only once."""
 
 import re
 

@@ -16,6 +16,7 @@ UNITS = (
 """The smallest timestamp of each unit, its number per second, and its name.
 
 10¹¹ seconds are the year 5138."""
+STRINGS = pa.dictionary(pa.int32(), pa.string())
 _NUMERIC_LIMIT = 10**18
 """Ids that are whole numbers below it are ordered by value."""
 
@@ -33,7 +34,7 @@ class Rows:
     times: list[NDArray[Any]]
     """int32, int64 or float64, not negative."""
     units_per_second: int = 0
-    """Of the times; 0: unknown, to be judged by their size."""
+    """Units of `times` in a second; 0: not known, so they are judged by their size."""
 
 
 def indices(parts: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
@@ -48,9 +49,7 @@ def indices(parts: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
         rows = sum(map(len, parts))
         if low >= 0 and high < _NUMERIC_LIMIT and high - low < max(1 << 24, 4 * rows):
             return _indices_by_table(parts, low, high, rows)
-    coded = pa.chunked_array(
-        [_dictionary(part) for part in parts], type=pa.dictionary(pa.int32(), pa.string())
-    )
+    coded = pa.chunked_array([_dictionary(part) for part in parts], type=STRINGS)
     parts.clear()
     coded = coded.unify_dictionaries()
     ids = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
@@ -66,7 +65,7 @@ def indices(parts: list[Ids]) -> tuple[list[str], NDArray[np.int32]]:
 def _indices_by_table(
     parts: list[Ids], low: int, high: int, rows: int
 ) -> tuple[list[str], NDArray[np.int32]]:
-    """Return the same for numbers so dense that a table with every possible one fits in memory."""
+    """Return `indices` of numbers from `low` to `high`, with a table of all these in memory."""
     present = np.zeros(high - low + 1, dtype=bool)
     for part in parts:
         present[part - low] = True

@@ -19,7 +19,7 @@ from pyarrow import csv as arrow_csv
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.progress import Progress, Report
-from neumf_tui.data.readers.rows import Ids, Rows
+from neumf_tui.data.readers.rows import STRINGS, Ids, Rows
 from neumf_tui.data.readers.text_by_line import read_by_line
 from neumf_tui.data.readers.text_layout import Layout, first_line
 
@@ -27,7 +27,6 @@ BLOCK_BYTES = 1 << 23
 """Bytes that are parsed at once."""
 _PIECE_BYTES = 1 << 17
 """Bytes that are compared at once: they and the temporary arrays fit in the cache."""
-_STRINGS = pa.dictionary(pa.int32(), pa.string())
 _COLUMN_IN_ERROR = re.compile(r"CSV column #(\d+)")
 _HEX_NUMBER = re.compile(rb"(?:^|[\s,;|:])0[xX]")
 
@@ -94,7 +93,7 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     signs = (b" ", b"-", b"+") if layout.separator == "\t" else (b" ", b"-", b"+", b"\t")
     numeric = not any(sign in block for sign in signs)
     numeric = numeric and not _may_have_leading_zeros(block, layout.separator)
-    ids = pa.int64() if numeric else _STRINGS
+    ids = pa.int64() if numeric else STRINGS
     kinds = (ids, ids, pa.int64(), pa.float64())
     types: dict[int, pa.DataType] = dict(zip(places, kinds, strict=False))
     names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
@@ -130,30 +129,23 @@ def _parse_with_arrow(
     Where a column does not fit its type, the type in `types` is replaced by a wider one: strings
     for ids, floats for times.
     """
+    size, quote = len(block) + 1, '"' if layout.quoted else False
+    reading = arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=size)
+    parsing = arrow_csv.ParseOptions(delimiter=layout.separator[0], quote_char=quote)
     while True:
+        kinds = {str(place): kind for place, kind in types.items()}
+        converting = arrow_csv.ConvertOptions(
+            column_types=kinds, include_columns=[*kinds], null_values=[], strings_can_be_null=False
+        )
         try:
-            return arrow_csv.read_csv(
-                pa.py_buffer(block),
-                read_options=arrow_csv.ReadOptions(
-                    column_names=names, use_threads=False, block_size=len(block) + 1
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=layout.separator[0], quote_char='"' if layout.quoted else False
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types={str(place): kind for place, kind in types.items()},
-                    include_columns=[str(place) for place in types],
-                    null_values=[],
-                    strings_can_be_null=False,
-                ),
-            )
+            return arrow_csv.read_csv(pa.py_buffer(block), reading, parsing, converting)
         except pa.ArrowInvalid as error:
             found = _COLUMN_IN_ERROR.search(str(error))
             place = int(found[1]) if found else -1
             if place not in types:
                 return None
             role = [*types].index(place)  # user, item, time, rating
-            wider = _STRINGS if role < 2 else pa.float64()
+            wider = STRINGS if role < 2 else pa.float64()
             if types[place] == wider:
                 return None
             types[place] = wider
