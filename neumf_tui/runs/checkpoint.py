@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, and which one is meant.
+"""Save and load checkpoints, and find the one that a person names.
 
 A checkpoint is one safetensors file. It holds every parameter of the model under its name, Adam's
 state of each as `adam.step.NAME`, `adam.exp_avg.NAME` and `adam.exp_avg_sq.NAME`, and in the
@@ -154,9 +154,7 @@ def find_checkpoint(folder: Path, which: str | None) -> Path:
         try:
             return checkpoints / (checkpoints / "best").read_text("ascii").strip()
         except (OSError, ValueError) as error:
-            raise RunError(
-                f"{folder}: no best checkpoint ({error}); name an epoch, or leave it out"
-            ) from error
+            raise RunError(f"{folder}: no best checkpoint ({error}); name an epoch") from error
     if which == "last" and not epochs:
         if path := last_checkpoint(folder):
             return path

@@ -41,9 +41,8 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     """
     status = read_status(folder)
     if status.state in FINAL_STATES:
-        raise RunError(
-            f"{folder.name} is {status.state}: it has no trainer; {_next_command(folder, status)}"
-        )
+        hint = _next_command(folder, status)
+        raise RunError(f"{folder.name} is {status.state}: it has no trainer; {hint}")
     is_paused = status.state == "paused"
     if (what == requests.PAUSE and is_paused) or (what == requests.RESUME and not is_paused):
         return status

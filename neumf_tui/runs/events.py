@@ -184,7 +184,7 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     state: str
     reason: str
     train_seconds: float = 0.0
-    """Seconds in training steps, those before a resume included; so are the following."""
+    """Seconds of training steps, including those before a resume, as in the next two."""
     evaluate_seconds: float = 0.0
     total_seconds: float = 0.0
     """Training, evaluation and writing, without start-up."""

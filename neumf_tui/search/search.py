@@ -25,7 +25,7 @@ from neumf_tui.runs.requests import STOP, STOP_NOW, send_request
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.search.plan import Plan
 from neumf_tui.search.space import decoded, suggest
-from neumf_tui.search.state import RunningTrial, SearchState, count_towards_target
+from neumf_tui.search.state import RunningTrial, SearchState, count_for_target
 from neumf_tui.search.study import TrialEnd, TrialRecord, read_records, run_name, write_record
 
 POLL_SECONDS = 0.1
@@ -97,9 +97,7 @@ class Search:
         with self._signals():
             self._show(None)
             self._finish_interrupted()
-            while not self.caught and (
-                target is None or count_towards_target(self.records) < target
-            ):
+            while not self.caught and (target is None or count_for_target(self.records) < target):
                 self._run_trial()
                 if self._until is not None and time.monotonic() >= self._until:
                     break

@@ -94,9 +94,7 @@ def base_params(space: Space, base: Settings) -> dict[str, Any]:
 
 def is_base(searched: Mapping[str, Any], base: Settings) -> bool:
     """Return whether a trial with these values has the settings `base`."""
-    return all(
-        _encoded(value) == _encoded(base_value(name, base)) for name, value in searched.items()
-    )
+    return all(_encoded(new) == _encoded(base_value(name, base)) for name, new in searched.items())
 
 
 def suggest(trial: "optuna.Trial", space: Space, base: Settings) -> Settings:

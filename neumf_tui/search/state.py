@@ -44,7 +44,7 @@ class SearchState:
 
     @property
     def counted(self) -> int:
-        return count_towards_target(self.records)
+        return count_for_target(self.records)
 
     @property
     def eta(self) -> float | None:
@@ -75,7 +75,7 @@ def preset_trial(plan: Plan, records: Sequence[TrialRecord]) -> TrialRecord | No
     return next((record for record in done if is_base(record.searched, plan.settings)), None)
 
 
-def count_towards_target(records: Sequence[TrialRecord]) -> int:
+def count_for_target(records: Sequence[TrialRecord]) -> int:
     """Return the number of trials that are done, pruned or failed; stopped ones are repeated."""
     return sum(record.state != "stopped" for record in records)
 

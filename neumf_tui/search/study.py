@@ -109,7 +109,7 @@ def open_study_file(home: Path, name: str) -> Iterator[optuna.Study]:
 
 
 def read_plan(study: optuna.Study) -> Plan | None:
-    """Return the plan, None in a new study; raise RunError if it is of another version."""
+    """Return the plan, None in a new study; raise RunError if another version wrote it."""
     plain = study.user_attrs.get(_PLAN)
     if plain is None:
         return None
@@ -117,7 +117,7 @@ def read_plan(study: optuna.Study) -> Plan | None:
         return msgspec.convert(plain, Plan)
     except msgspec.ValidationError as error:
         raise RunError(
-            f"study {study.study_name} is of another version of this program ({error}); "
+            f"study {study.study_name} was written by another version of this program ({error}); "
             "choose another --study"
         ) from error
 
