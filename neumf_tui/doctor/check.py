@@ -1,4 +1,4 @@
-"""A finding of `doctor`, and the questions that the checks ask the machine."""
+"""What a check of `doctor` finds, and the questions that the checks ask the machine."""
 
 import getpass
 import locale
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from neumf_tui.host import open_nvml
 from neumf_tui.native.library import why_not
@@ -17,16 +17,36 @@ from neumf_tui.terminal import Rgb, ask_background, why_no_screen
 State = Literal["ok", "note", "problem"]
 
 
-@dataclass(frozen=True)
-class Check:
-    """One finding."""
+class Finding(NamedTuple):
+    """What a check finds."""
 
-    name: str
     state: State
     """`note`: works, but not fully or not everywhere; `problem`: something does not work."""
     text: str
     fix: tuple[str, ...] = ()
     """Lines to type or to add to a file; a line that starts with `#` says where."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding with the name of its check."""
+
+    name: str
+    state: State
+    text: str
+    fix: tuple[str, ...] = ()
+
+
+def ok(text: str) -> Finding:
+    return Finding("ok", text)
+
+
+def note(text: str, *fix: str) -> Finding:
+    return Finding("note", text, fix)
+
+
+def problem(text: str, *fix: str) -> Finding:
+    return Finding("problem", text, fix)
 
 
 def _run(command: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from neumf_tui.doctor import machine, storage, terminal
-from neumf_tui.doctor.check import Check, Probes
+from neumf_tui.doctor.check import Check, Finding, Probes, ok
 from neumf_tui.doctor.trainer import check_trainer
 
 
@@ -16,7 +16,7 @@ def examine(home: Path, probes: Probes | None = None) -> list[Check]:
     that fails unexpectedly is a problem of its own. Importing torch takes seconds.
     """
     probes = probes or Probes()
-    checks: dict[str, Callable[[Probes], Check]] = {
+    checks: dict[str, Callable[[Probes], Finding]] = {
         "terminal": terminal.check_terminal,
         "screen": terminal.check_screen,
         "colours": terminal.check_colours,
@@ -26,7 +26,7 @@ def examine(home: Path, probes: Probes | None = None) -> list[Check]:
         "tmux": terminal.check_tmux,
         "clipboard": terminal.check_clipboard,
         "notices": terminal.check_notices,
-        "mouse": lambda _: Check("mouse", "ok", "not needed: everything has a key"),
+        "mouse": lambda _: ok("not needed: everything has a key"),
         "python": machine.check_python,
         "torch": machine.check_torch,
         "kernels": machine.check_kernels,
@@ -40,8 +40,8 @@ def examine(home: Path, probes: Probes | None = None) -> list[Check]:
     return [_guarded(name, check, probes) for name, check in checks.items()]
 
 
-def _guarded(name: str, check: Callable[[Probes], Check], probes: Probes) -> Check:
+def _guarded(name: str, check: Callable[[Probes], Finding], probes: Probes) -> Check:
     try:
-        return check(probes)
+        return Check(name, *check(probes))
     except Exception as error:  # noqa: BLE001 - a failing check must not hide the other findings
         return Check(name, "problem", f"the check failed: {type(error).__name__}: {error}")

@@ -6,12 +6,12 @@ import sys
 import warnings
 from typing import Any
 
-from neumf_tui.doctor.check import Check, Probes
+from neumf_tui.doctor.check import Finding, Probes, note, ok, problem
 from neumf_tui.host import nvml_note, nvml_text
 
 
-def check_python(_probes: Probes) -> Check:
-    return Check("python", "ok", f"{platform.python_version()}, {sys.executable}")
+def check_python(_probes: Probes) -> Finding:
+    return ok(f"{platform.python_version()}, {sys.executable}")
 
 
 def _build(torch: Any) -> str:
@@ -22,22 +22,17 @@ def _build(torch: Any) -> str:
     return f"ROCm {hip}" if hip else ""
 
 
-def check_torch(probes: Probes) -> Check:
+def check_torch(probes: Probes) -> Finding:
     torch = probes.torch()
-    return Check("torch", "ok", f"{torch.__version__}, built for {_build(torch) or 'the CPU only'}")
+    return ok(f"{torch.__version__}, built for {_build(torch) or 'the CPU only'}")
 
 
-def check_kernels(probes: Probes) -> Check:
+def check_kernels(probes: Probes) -> Finding:
     why = probes.kernels()
     if not why:
-        return Check("kernels", "ok", "compiled for this processor")
+        return ok("compiled for this processor")
     text = f"{why}. Without kernels the CPU takes two to four times as long"
-    return Check(
-        "kernels",
-        "note",
-        text,
-        ("# install a C compiler, such as", "sudo apt install gcc libc6-dev"),
-    )
+    return note(text, "# install a C compiler, such as", "sudo apt install gcc libc6-dev")
 
 
 def _driver(probes: Probes) -> str:
@@ -50,17 +45,17 @@ def _driver(probes: Probes) -> str:
     return found[1] if found else "of an unknown version"
 
 
-def check_cuda(probes: Probes) -> Check:
+def check_cuda(probes: Probes) -> Finding:
     torch = probes.torch()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")  # torch reports a driver that is too old as a warning
         available = torch.cuda.is_available()
     if available:
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        return Check("cuda", "ok", f"usable: {', '.join(names)}")
+        return ok(f"usable: {', '.join(names)}")
     driver, build = _driver(probes), _build(torch)
     if not driver:
-        return Check("cuda", "ok", "no NVIDIA driver: training uses the CPU")
+        return ok("no NVIDIA driver: training uses the CPU")
     if not build:
         version = str(torch.__version__).partition("+")[0]
         wheels = "https://download.pytorch.org/whl/cu126"
@@ -70,14 +65,12 @@ def check_cuda(probes: Probes) -> Check:
             f'{sys.executable} -m pip install "torch=={version}" --index-url {wheels}',
         )
         text = f"there is an NVIDIA driver ({driver}), but this torch is built for the CPU only"
-        return Check("cuda", "problem", text, fix)
+        return problem(text, *fix)
     hidden = probes.env.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and hidden.strip() in ("", "-1"):
-        text = "CUDA_VISIBLE_DEVICES hides every GPU"
-        return Check("cuda", "note", text, ("unset CUDA_VISIBLE_DEVICES",))
+        return note("CUDA_VISIBLE_DEVICES hides every GPU", "unset CUDA_VISIBLE_DEVICES")
     why = str(caught[0].message) if caught else _why_no_cuda(torch)
-    text = f"not usable with driver {driver} and torch for {build}: {why.splitlines()[0]}"
-    return Check("cuda", "problem", text)
+    return problem(f"not usable with driver {driver} and torch for {build}: {why.splitlines()[0]}")
 
 
 def _why_no_cuda(torch: Any) -> str:
@@ -88,18 +81,17 @@ def _why_no_cuda(torch: Any) -> str:
     return "no device found"
 
 
-def check_gpu(probes: Probes) -> Check:
-    nvml, note = probes.nvml()
+def check_gpu(probes: Probes) -> Finding:
+    nvml, why_not = probes.nvml()
     if nvml is None:
-        return Check("gpu", "note" if _driver(probes) else "ok", note)
+        return Finding("note" if _driver(probes) else "ok", why_not)
     try:
         count = nvml.nvmlDeviceGetCount()
         handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
         names = [nvml_text(nvml.nvmlDeviceGetName(handle)) for handle in handles]
         driver = nvml_text(nvml.nvmlSystemGetDriverVersion())
     except nvml.NVMLError as error:
-        return Check("gpu", "note", nvml_note(nvml, error))
+        return note(nvml_note(nvml, error))
     finally:
         nvml.nvmlShutdown()
-    text = f"{', '.join(names)}; driver {driver}" if names else "no NVIDIA GPU here"
-    return Check("gpu", "ok", text)
+    return ok(f"{', '.join(names)}; driver {driver}" if names else "no NVIDIA GPU here")

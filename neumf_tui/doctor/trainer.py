@@ -3,17 +3,16 @@
 import re
 from pathlib import Path
 
-from neumf_tui.doctor.check import Check, Probes
+from neumf_tui.doctor.check import Finding, Probes, note, ok, problem
 
 _YES = ("1", "yes", "y", "true", "t", "on")
 """Values that systemd reads as yes."""
 _SURVIVES = "continues after the screen or the connection closes"
 
 
-def check_trainer(probes: Probes) -> Check:
+def check_trainer(probes: Probes) -> Finding:
     if job := probes.env.get("SLURM_JOB_ID"):
-        text = f"inside Slurm job {job}: the trainer ends with the job at the latest"
-        return Check("trainer", "note", text)
+        return note(f"inside Slurm job {job}: the trainer ends with the job at the latest")
     try:
         cgroup = (probes.root / "proc/self/cgroup").read_text(errors="replace")
     except OSError:
@@ -23,25 +22,24 @@ def check_trainer(probes: Probes) -> Check:
     kill = options.get("KillUserProcesses")
     if kill is None:
         if not in_session:
-            return Check("trainer", "ok", _SURVIVES)
+            return ok(_SURVIVES)
         text = f"{_SURVIVES}, unless systemd kills processes at logout (KillUserProcesses is unset)"
-        return Check("trainer", "note", text)
+        return note(text)
     user = probes.user()
     only = options.get("KillOnlyUsers", "").split()
     excluded = options.get("KillExcludeUsers", "root").split()
     if kill.lower() not in _YES or user in excluded or (only and user not in only):
-        return Check("trainer", "ok", _SURVIVES)
+        return ok(_SURVIVES)
     lingers = (probes.root / "var/lib/systemd/linger" / user).exists()
     if "/user@" in cgroup and not in_session and lingers:
-        text = f"{_SURVIVES}: this shell belongs to no login session, and {user} lingers"
-        return Check("trainer", "ok", text)
+        return ok(f"{_SURVIVES}: this shell belongs to no login session, and {user} lingers")
     # Lingering keeps the user's systemd alive, but the scope of a login session is still killed.
     text = (
         "ends at logout: systemd kills the processes of a login (KillUserProcesses=yes in "
         "logind.conf); start it outside the login's scope"
     )
     fix = ("loginctl enable-linger $USER", "systemd-run --user --scope neumf-tui train")
-    return Check("trainer", "problem", text, fix)
+    return problem(text, *fix)
 
 
 def _logind_options(root: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean, clock
-from neumf_tui.views.output import print_line, print_metrics, print_table, say
+from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows, say
 from neumf_tui.views.sheet_keys import label_of
 
 BEST_NOTE = (
@@ -97,30 +97,23 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 
 def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the objects of `status_object` as a table."""
-    header = (
-        "run", "state", "dataset", "preset", "epoch", "hit@50", "best", "@", "validation",
-        "best auc", "device", "started",
-    )  # fmt: skip
-    rows = [
-        (
-            run["run"],
-            run["state"],
-            label_of(run),
-            run["preset"],
-            f"{run['epoch']}/{run['epochs']}",
-            _metric(run["hit@50"]),
-            _metric(run["best_hit@50"]),
-            str(run["best_epoch"] or ""),
-            _metric(run["best_validation_hit@50"]),
-            _metric(run["best_auc"]),
-            run["device"],
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"])),
-        )
-        for run in runs
-    ]
-    print_table(header, rows, numbers=header[4:10])
+
+    def started(run: Mapping[str, Any]) -> str:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"]))
+
+    print_rows(
+        runs,
+        column("run", "run"),
+        column("state", "state"),
+        column("dataset", label_of),
+        column("preset", "preset"),
+        number("epoch", lambda run: f"{run['epoch']}/{run['epochs']}", str),
+        number("hit@50", "hit@50", ".4f"),
+        number("best", "best_hit@50", ".4f"),
+        number("@", "best_epoch", str, none=""),
+        number("validation", "best_validation_hit@50", ".4f"),
+        number("best auc", "best_auc", ".4f"),
+        column("device", "device"),
+        column("started", started),
+    )
     say(BEST_NOTE)
-
-
-def _metric(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
