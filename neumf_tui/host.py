@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from neumf_tui.cores import usable_cores
 
+_T = TypeVar("_T")
 _RESCAN = 10
 """Reads between searches for the trainer's children and GPU, which take tens of milliseconds."""
 
@@ -121,10 +122,13 @@ class HostReader:
 
     def read(self) -> HostReading:
         """Return the state now, within milliseconds; the first call starts NVML (up to 1 s)."""
+        import psutil
+
         cpu_percent, trainer_memory = self._trainer()
         gpu, gpu_note = self._gpu()
-        used, total = _memory()
-        disk_free, disk_total = _disk(self._folder)
+        memory = _or_none(psutil.virtual_memory)
+        disk = _or_none(lambda: shutil.disk_usage(self._folder))
+        load = _or_none(os.getloadavg)
         self._reads += 1
         return HostReading(
             gpu=gpu,
@@ -132,11 +136,11 @@ class HostReader:
             cpu_percent=cpu_percent,
             cpu_cores=usable_cores(),
             trainer_memory=trainer_memory,
-            memory_used=used,
-            memory_total=total,
-            load=_load(),
-            disk_free=disk_free,
-            disk_total=disk_total,
+            memory_used=memory and memory.total - memory.available,
+            memory_total=memory and memory.total,
+            load=load and load[0],
+            disk_free=disk and disk.free,
+            disk_total=disk and disk.total,
         )
 
     def close(self) -> None:
@@ -260,26 +264,11 @@ def _cpu_seconds(process: Any) -> float:
     return float(times.user + times.system)
 
 
-def _memory() -> tuple[int | None, int | None]:
+def _or_none(read: Callable[[], _T]) -> _T | None:
+    """Return what the system tells, or None if it does not."""
     import psutil
 
     try:
-        memory = psutil.virtual_memory()
+        return read()
     except (psutil.Error, OSError):
-        return None, None
-    return memory.total - memory.available, memory.total
-
-
-def _load() -> float | None:
-    try:
-        return os.getloadavg()[0]
-    except OSError:
         return None
-
-
-def _disk(folder: Path) -> tuple[int | None, int | None]:
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return None, None
-    return usage.free, usage.total

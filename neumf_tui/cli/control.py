@@ -24,22 +24,33 @@ def pause(run: Run = None, home: Home = None) -> None:
     _request(run_folder(home, run), PAUSE)
 
 
-def resume(run: Run = None, home: Home = None) -> None:
-    """Resume a paused run; continue an ended one from its last checkpoint, in the background."""
-    from neumf_tui.runs.control import train_on, wait_until
+def _started(folder: Path, home: Path | None, request: str, epochs: int | None = None) -> bool:
+    """Start a trainer in the background, or send `request` to the one that is at work.
+
+    Returns whether a trainer was started.
+    """
+    from neumf_tui.runs.control import train_on
     from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
+
+    if is_locked(folder):
+        _request(folder, request, "" if epochs is None else str(epochs))
+        return False
+    check_data(folder, home_of(home))
+    train_on(folder, epochs)
+    return True
+
+
+def resume(run: Run = None, home: Home = None) -> None:
+    """Resume a paused run; continue an ended one from its last checkpoint, in the background."""
+    from neumf_tui.runs.control import wait_until
     from neumf_tui.runs.requests import RESUME
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    if is_locked(folder):
-        _request(folder, RESUME)
-        return
-    check_data(folder, home_of(home))
-    train_on(folder)
-    now = wait_until(folder, lambda status: status.state != "starting")
-    say(f"{folder.name} is {now.state}; watch it with neumf-tui attach {folder.name}")
+    if _started(folder, home, RESUME):
+        now = wait_until(folder, lambda status: status.state != "starting")
+        say(f"{folder.name} is {now.state}; watch it with neumf-tui attach {folder.name}")
 
 
 def checkpoint(run: Run = None, home: Home = None) -> None:
@@ -81,22 +92,15 @@ def extend(
     home: Home = None,
 ) -> None:
     """Train a run up to a larger number of epochs; an ended run continues in the background."""
-    from neumf_tui.runs.control import train_on
-    from neumf_tui.runs.create_run import check_data
-    from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    if is_locked(folder):
-        _request(folder, EXTEND, str(epochs))
-        return
-    check_data(folder, home_of(home))
-    train_on(folder, epochs)
-    say(
-        f"{folder.name} trains in the background up to epoch {epochs}; "
-        f"watch it with neumf-tui attach {folder.name}"
-    )
+    if _started(folder, home, EXTEND, epochs):
+        say(
+            f"{folder.name} trains in the background up to epoch {epochs}; "
+            f"watch it with neumf-tui attach {folder.name}"
+        )
 
 
 def pin(

@@ -14,7 +14,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     home: Home = None,
 ) -> None:
-    """Delete a run that is not training, with its checkpoints; asks for confirmation."""
+    """Delete a run that is not training and its checkpoints, after asking for confirmation."""
     from neumf_tui.runs.control import delete_run
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.views.output import say

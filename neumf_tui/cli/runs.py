@@ -15,7 +15,7 @@ def runs(
     low_bandwidth: LowBandwidth = None,
     home: Home = None,
 ) -> None:
-    """List all runs, the latest first: a live screen on a terminal, else a table."""
+    """List all runs, the latest first, on a live screen or, without a terminal, as a table."""
     from neumf_tui.home import runs_dir
     from neumf_tui.runs.store import run_folders
     from neumf_tui.runs.summary import status_object

@@ -1,6 +1,5 @@
 """Text and JSON on stdout for people and programs; talk on stderr."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from neumf_tui.text import clean
-from neumf_tui.views.sheet import Sheet
+from neumf_tui.views.sheet import Sheet, json_text
 
 
 def say(text: str) -> None:
@@ -17,7 +16,7 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    print(json_text(value))
 
 
 def print_line(text: str) -> None:

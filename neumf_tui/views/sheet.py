@@ -59,6 +59,10 @@ class Sheet:
         return out.getvalue()
 
 
+def json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, list | tuple):
         value = "|".join(str(part) for part in value)
@@ -101,8 +105,7 @@ def _write(sheet: Sheet, path: Path, ending: str) -> None:
     if ending == ".csv":
         path.write_text(sheet.text(), "utf-8")
     elif ending == ".json":
-        text = json.dumps(sheet.object, ensure_ascii=False, indent=2, allow_nan=False)
-        path.write_text(text + "\n", "utf-8")
+        path.write_text(json_text(sheet.object) + "\n", "utf-8")
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
