@@ -20,7 +20,7 @@ from neumf_tui.errors import DatasetError
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-CHUNK_ROWS = 1 << 18
+CHUNK_ROWS = 1 << 14
 """Rows that are collected as Python objects before they are converted to arrays."""
 
 
