@@ -1,5 +1,7 @@
 """The base of the screens with charts: axis, smoothing and scale."""
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual import getters
 from textual.widgets import Static
@@ -13,12 +15,18 @@ from neumf_tui.tui.widgets.curves import AXES
 class ChartScreen(BaseScreen):
     """A screen with a chart `loss` and others, drawn from what `reader` reads."""
 
+    TITLES: ClassVar[dict[str, str]]
+    """Titles of the borders by widget id."""
     reader: Poll
     loss = getters.query_one("#loss", CurveChart)
 
     def __init__(self) -> None:
         super().__init__()
         self.axis, self.smooth = "epoch", True
+
+    def on_mount(self) -> None:
+        for name, title in self.TITLES.items():
+            self.query_one(f"#{name}").border_title = title
 
     def draw_charts(self) -> None:
         """Draw every chart again."""

@@ -53,6 +53,8 @@ class RunsScreen(ChartScreen):
         shown("q", "leave", "Quit", "Leave this screen"),
     )
 
+    TITLES: ClassVar = {"hit": "Hit@50", "auc": "AUC", "loss": "loss", "runs-pane": "runs"}
+
     table = getters.query_one(RunTable)
     filter_line = getters.query_one("#runs-filter", Input)
 
@@ -87,9 +89,6 @@ class RunsScreen(ChartScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        titles = {"hit": "Hit@50", "auc": "AUC", "loss": "loss", "runs-pane": "runs"}
-        for name, title in titles.items():
-            self.query_one(f"#{name}").border_title = title
         chosen_by = "best: by validation (valid.); without it the highest, which is optimistic"
         self.query_one("#runs-pane").border_subtitle = chosen_by
         self.table.focus()

@@ -6,6 +6,7 @@ to the runs of cells that changed.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from rich.cells import split_graphemes
@@ -30,14 +31,16 @@ class Code(NamedTuple):
 
 
 PLAIN = Code("", "", "")
-UNKNOWN = Code("?", "?", "?")
+Cell = tuple[str, Code]
+"""Text and style of a cell. The second cell of a wide character has no text."""
+UNKNOWN: Cell = "", Code("?", "?", "?")
 
 
 class Cells:
     """The text and the style of every cell that the terminal shows."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, tuple[list[str], list[Code]]] = {}
+        self._rows: dict[int, list[Cell]] = {}
         self._size = Size(0, 0)
         self._styles: dict[Style, Code] = {}
         self._codes: dict[Code, Code] = {PLAIN: PLAIN}
@@ -51,50 +54,41 @@ class Cells:
         if size != self._size:
             self._size = size
             self.forget()
-        width = size.width
         system = console._color_system or ColorSystem.TRUECOLOR
         pieces: list[str] = []
         shown = PLAIN
         for y, first, segments in _pieces(update):
-            texts, codes = self._rows.setdefault(y, ([""] * width, [UNKNOWN] * width))
-            new_texts, new_codes = self._split(segments, system)
-            last = min(width, first + len(new_texts))
-            for start, end in _changed(texts, codes, new_texts, new_codes, first, last):
-                pieces.append(f"\x1b[{y + 1};{start + 1}H")
-                for x in range(start - first, end - first):
-                    code = new_codes[x]
-                    if code is not shown and new_texts[x]:
+            row = self._rows.setdefault(y, [UNKNOWN] * size.width)
+            new = self._split(segments, system)[: max(0, size.width - first)]
+            there = slice(first, first + len(new))
+            for start, end in _changed(row[there], new):
+                pieces.append(f"\x1b[{y + 1};{first + start + 1}H")
+                for text, code in new[start:end]:
+                    if code is not shown and text:
                         pieces.append(_switch(shown, code))
                         shown = code
-                    pieces.append(new_texts[x])
-            texts[first:last] = new_texts[: last - first]
-            codes[first:last] = new_codes[: last - first]
+                    pieces.append(text)
+            row[there] = new
         if shown is not PLAIN:
             pieces.append("\x1b[0m")
         return "".join(pieces)
 
-    def _split(
-        self, segments: Iterable[Segment], system: ColorSystem
-    ) -> tuple[list[str], list[Code]]:
-        """Return text and style of each cell; the second cell of a wide character is empty."""
-        texts: list[str] = []
-        codes: list[Code] = []
+    def _split(self, segments: Iterable[Segment], system: ColorSystem) -> list[Cell]:
+        cells: list[Cell] = []
         for text, style, control in segments:
             if control:
                 continue
             code = self._code(style, system)
             if text.isascii():
-                texts.extend(text)
-                codes.extend([code] * len(text))
+                cells.extend(zip(text, repeat(code), strict=False))
                 continue
             for start, end, width in split_graphemes(text)[0]:
-                if width == 0:
-                    if texts:  # a combining mark at the very start has no cell
-                        texts[-1 if texts[-1] else -2] += text[start:end]
-                    continue
-                texts += [text[start:end], *[""] * (width - 1)]
-                codes += [code] * width
-        return texts, codes
+                if width:
+                    cells += [(text[start:end], code), *[("", code)] * (width - 1)]
+                elif cells:  # a combining mark at the very start has no cell
+                    at = -1 if cells[-1][0] else -2
+                    cells[at] = (cells[at][0] + text[start:end], cells[at][1])
+        return cells
 
     def _code(self, style: Style | None, system: ColorSystem) -> Code:
         """Return the SGR parameters of `style`; equal ones are the same object."""
@@ -144,26 +138,18 @@ def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, list
                 yield y, first, list(strip.crop(first - x, min(end, x2) - x))
 
 
-def _changed(
-    texts: list[str],
-    codes: list[Code],
-    new_texts: list[str],
-    new_codes: list[Code],
-    first: int,
-    last: int,
-) -> Iterator[tuple[int, int]]:
-    """Yield runs of columns that differ, from start to end; a small gap does not end a run."""
+def _changed(before: list[Cell], after: list[Cell]) -> Iterator[tuple[int, int]]:
+    """Yield runs of cells that differ, from start to end; a small gap does not end a run."""
     start = end = -1
-    for x in range(first, last):
-        if texts[x] == new_texts[x - first] and codes[x] is new_codes[x - first]:
+    for x, cell in enumerate(after):
+        if cell == before[x]:
             continue
         if start >= 0 and x - end > GAP:
             yield start, end
             start = -1
         if start < 0:
-            start = x
-            if not new_texts[x - first] and x > first:
-                start -= 1  # the left half of a wide character goes with its right half
+            # The left half of a wide character goes with its right half.
+            start = x if cell[0] else max(0, x - 1)
         end = x + 1
     if start >= 0:
         yield start, end

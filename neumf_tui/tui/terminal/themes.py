@@ -80,10 +80,12 @@ def _ansi_theme(name: str, base: Theme) -> Theme:
     return replace(base, name=name, ansi=True, variables=variables, **accents)  # type: ignore[arg-type]
 
 
-DARK, LIGHT = _theme("neumf-dark", 0), _theme("neumf-light", 1)
-ANSI_DARK = _ansi_theme("neumf-ansi-dark", BUILTIN_THEMES["ansi-dark"])
-ANSI_LIGHT = _ansi_theme("neumf-ansi-light", BUILTIN_THEMES["ansi-light"])
-THEMES = (DARK, LIGHT, ANSI_DARK, ANSI_LIGHT)
+THEMES = (
+    _theme("neumf-dark", 0),
+    _theme("neumf-light", 1),
+    _ansi_theme("neumf-ansi-dark", BUILTIN_THEMES["ansi-dark"]),
+    _ansi_theme("neumf-ansi-light", BUILTIN_THEMES["ansi-light"]),
+)
 
 
 def theme_names() -> list[str]:
@@ -94,6 +96,5 @@ def choose_theme(wanted: str, env: Mapping[str, str], light: bool, few_colours: 
     """Return the theme: the one wanted, or one that suits background and number of colours."""
     if wanted != "auto":
         return wanted
-    if "NO_COLOR" in env or few_colours:
-        return ANSI_LIGHT.name if light else ANSI_DARK.name
-    return LIGHT.name if light else DARK.name
+    colours = "ansi-" if "NO_COLOR" in env or few_colours else ""
+    return f"neumf-{colours}{'light' if light else 'dark'}"

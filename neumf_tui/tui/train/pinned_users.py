@@ -1,10 +1,12 @@
 """The rank race: how the ranks of some users' held-out films change from epoch to epoch."""
 
+from dataclasses import replace
+
 from rich.style import Style
 
 from neumf_tui.explore.race import Race
 from neumf_tui.text import rank_text
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.views.moves import move_text
 from neumf_tui.views.ruler import ruler
 
@@ -28,17 +30,13 @@ class PinnedUserTable(Table):
         """Show the runners of `race`, or why they are not known."""
         self._race = race
         runners = race.runners
-        width = min(16, max(4, *(len(r.user) for r in runners))) if runners else 7
-        self.columns[0] = Column("user", width)
-        if problem or not runners:
-            hint = "after the first evaluation: users of all ranks, or pinned ones (space)"
-            self.columns[2] = Column(problem or hint, 20, flex=True)
-            self.show_rows(0, lambda _row: [])
-        else:
-            self.columns[2] = Column("rank, log scale, ┊ top 50", 20, flex=True)
-            self.show_rows(len(runners), self._texts, cursor=min(self.cursor, len(runners) - 1))
-        title = "rank race" if race.chosen or not runners else "rank race · users of all ranks"
-        self.border_title = title
+        self.columns[0] = id_column("user", (r.user for r in runners)) if runners else COLUMNS[0]
+        hint = "after the first evaluation: users of all ranks, or pinned ones (space)"
+        title = problem or ("rank, log scale, ┊ top 50" if runners else hint)
+        self.columns[2] = replace(COLUMNS[2], title=title)
+        self.show_rows(0 if problem else len(runners), self._texts, cursor=self.cursor)
+        everyone = runners and not race.chosen
+        self.border_title = "rank race · users of all ranks" if everyone else "rank race"
 
     def _texts(self, row: int) -> list[str]:
         runner = self._race.runners[row]

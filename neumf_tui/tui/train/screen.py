@@ -39,10 +39,6 @@ ENDED_SECONDS = 5.0
 """Time between two readings of a run that has ended; it may be resumed elsewhere."""
 LINES_SECONDS = 0.9
 """Least time between two changes of the lines with clock and progress in the same state."""
-TITLES = {
-    "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch",
-    "host": "host", "race": "rank race", "overview": "run",
-}  # fmt: skip
 
 
 class TrainScreen(ChartScreen):
@@ -79,6 +75,11 @@ class TrainScreen(ChartScreen):
         hidden("escape", "back", "Back", "Stop reading values, end full screen, or leave"),
         shown("q", "leave", "Quit", "Quit; the training can go on"),
     )  # fmt: skip
+
+    TITLES: ClassVar = {
+        "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch",
+        "host": "host", "race": "rank race", "overview": "run",
+    }  # fmt: skip
 
     log_pane = getters.query_one(RunLog)
 
@@ -135,8 +136,6 @@ class TrainScreen(ChartScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        for name, title in TITLES.items():
-            self.query_one(f"#{name}").border_title = title
         self._show_standing_notice()
         self._draw()
         self._draw_overview()

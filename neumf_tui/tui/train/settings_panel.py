@@ -11,15 +11,9 @@ from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.settings import DESCRIPTIONS, is_in_use
 from neumf_tui.text import clean
+from neumf_tui.tui.widgets.head_text import WARNING
 
-METRICS = (
-    ("hit@10", "Hit@10"),
-    ("hit@50", "Hit@50"),
-    ("ndcg@10", "NDCG@10"),
-    ("mrr", "MRR"),
-    ("auc", "AUC"),
-)
-WARNING = "yellow"
+METRICS = ("Hit@10", "Hit@50", "NDCG@10", "MRR", "AUC")
 
 
 def overview(info: RunInfo, snapshot: Snapshot) -> Text:
@@ -50,7 +44,8 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
     text.append(f"epoch {found.epoch}, {'best by validation' if valid else 'the last'}\n", "bold")
     others = f"{'valid.':>8}{'popular':>8}" if valid else f"{'popular':>9}"
     text.append(f"{'':<9}{'held out':>8}{others}\n", "dim")
-    for key, title in METRICS:
+    for title in METRICS:
+        key = title.lower()
         text.append(f"{title:<9}")
         text.append(f"{found.metrics[key]:>8.4f}", "bold")
         text.append(f"{valid[key]:>8.4f}" if valid else " ")
@@ -64,11 +59,10 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
 def _settings(text: Text, settings: Mapping[str, Any]) -> None:
     """Append the settings that decide something, by group, and the names of the others."""
     known = {name for group in DESCRIPTIONS.values() for name in group}
-    groups = {title: tuple(group) for title, group in DESCRIPTIONS.items()}
-    groups["others"] = tuple(name for name in settings if name not in known)
+    others = [name for name in settings if name not in known]
     text.append("settings\n", "bold")
     off: list[str] = []
-    for title, names in groups.items():
+    for title, names in (*DESCRIPTIONS.items(), ("others", others)):
         given = [name for name in names if name in settings]
         used = [name for name in given if is_in_use(name, settings)]
         off += [name for name in given if name not in used]
