@@ -87,9 +87,8 @@ def read_guest(home: Path, name: str) -> GuestFile:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=GuestFile)
     except (OSError, msgspec.DecodeError) as error:
-        raise RunError(
-            f"{path}: cannot be read ({error}); delete it and save the guest again"
-        ) from error
+        problem = f"cannot be read ({error}); delete it and save the guest again"
+        raise RunError(f"{path}: {problem}") from error
     if not kept.item_ids or len(set(kept.item_ids)) != len(kept.item_ids):
         raise RunError(f"{path}: expected item ids, each once; save the guest again")
     return kept

@@ -178,10 +178,8 @@ class Ranker:
         candidate[person.history] = False
         items = np.flatnonzero(candidate)
         if not len(items):
-            raise RunError(
-                f"{person.label} has seen all {self.dataset.num_items:,} films: none is left to "
-                "rank; choose another"
-            )
+            seen = f"{person.label} has seen all {self.dataset.num_items:,} films"
+            raise RunError(f"{seen}: none is left to rank; choose another")
         gmf, mlp = (part[items] for part in self.parts(person))
         values = {"score": gmf + mlp, "gmf": gmf, "mlp": mlp}
         order = np.argsort(-values[by], kind="stable")

@@ -54,9 +54,7 @@ def coverage_text(coverage: "Coverage") -> str:
          f"users, over the top {CUTOFF}"),
         ("never recommended", f"{len(model.never):,}", f"{len(popular.never):,}", "films"),
     )  # fmt: skip
-    lines = [
-        f"{name:<17} {left:>9} {right:>10}  {note}".rstrip() for name, left, right, note in rows
-    ]
+    lines = ["{:<17} {:>9} {:>10}  {}".format(*row).rstrip() for row in rows]
     return "\n".join([*lines, users_text(coverage)])
 
 

@@ -30,9 +30,8 @@ DIFFERENCE = "difference (run − baseline)"
 def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
     """Return what `evaluate --json` prints; `negatives` of each user in the sampled evaluation."""
     found = evaluate(ranker)
-    validation = (
-        evaluate(ranker, validation=True) if ranker.info.settings.get("validation") else None
-    )
+    validated = ranker.info.settings.get("validation")
+    validation = evaluate(ranker, validation=True) if validated else None
     sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {
         "run": ranker.info.name,
@@ -103,9 +102,8 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 
 def _print_sampled(sampled: Mapping[str, Any], full: Mapping[str, float]) -> None:
-    hr, ndcg = (
-        f"{sampled[key]:.4f} ± {sampled[f'{key}_draw_sd']:.4f}" for key in ("hr@10", "ndcg@10")
-    )
+    keys = ("hr@10", "ndcg@10")
+    hr, ndcg = (f"{sampled[key]:.4f} ± {sampled[f'{key}_draw_sd']:.4f}" for key in keys)
     even, candidates = f"{sampled['even_rank']:,}", f"{sampled['even_candidates']:,}"
     for line in (
         f"sampled: HR@10 {hr}, NDCG@10 {ndcg}; "

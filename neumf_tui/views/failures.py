@@ -167,9 +167,8 @@ def fewer(bins: "list[RankBin]") -> "list[RankBin]":
     """Return bins beyond the top 50 joined in pairs."""
     inside, outside = [b for b in bins if b.last <= CUTOFF], [b for b in bins if b.last > CUTOFF]
     pairs = [outside[at : at + 2] for at in range(0, len(outside), 2)]
-    return inside + [
-        replace(pair[0], last=pair[-1].last, count=sum(b.count for b in pair)) for pair in pairs
-    ]
+    joined = [replace(p[0], last=p[-1].last, count=sum(b.count for b in p)) for p in pairs]
+    return inside + joined
 
 
 def verdict(cohort: "Cohort", everybody: "Cohort") -> int:

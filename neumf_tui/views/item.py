@@ -54,9 +54,8 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
 def print_item(sheet: Sheet) -> None:
     """Print the sheet of `item_sheet` for people."""
     about = sheet.about
-    print_line(
-        f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  {item_label(about)}"
-    )
+    model = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}"
+    print_line(f"{model}  {item_label(about)}")
     users = f"{about['seen_by']:,} of {about['num_users']:,} users"
     print_line(f"seen by {users}, held out for {about['heldout_for']:,}")
     if about["sampled"]:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "auc": "AUC"}
 _VERDICTS = {"chance": "as chance", "above": "ABOVE", "below": "BELOW"}
-_SMALLEST_P = 1e-11
-"""Smaller p values are not printed as numbers."""
+_SMALLEST_P = 1e-11  # smaller p values are not printed as numbers
 
 
 def leak_sheet(data: Dataset, preset: str, settings: Settings, result: "LeakCheck") -> Sheet:
@@ -104,13 +103,9 @@ def print_leak(sheet: Sheet) -> None:
         sheet.rows,
         column("metric", lambda row: _NAMES[row["metric"]]),
         number("value", "value", ".4f"),
-        number("95 %", lambda row: f"{row['low']:.4f} to {row['high']:.4f}", str),
+        number("95 %", "{low:.4f} to {high:.4f}".format_map, str),
         number("chance", "chance", ".4f"),
-        number(
-            "bounds of chance",
-            lambda row: f"{row['chance_low']:.4f} to {row['chance_high']:.4f}",
-            str,
-        ),
+        number("bounds of chance", "{chance_low:.4f} to {chance_high:.4f}".format_map, str),
         number("p", "p", lambda p: f"<{_SMALLEST_P:g}" if p < _SMALLEST_P else f"{p:.2g}"),
         column("verdict", lambda row: _VERDICTS[row["verdict"]]),
     )

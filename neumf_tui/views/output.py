@@ -40,12 +40,10 @@ class Column:
 
     header: str
     cell: Callable[[Any], str]
-    is_number: bool = False
-    """Numbers are aligned right."""
+    is_number: bool = False  # numbers are aligned right
 
 
-Value = str | Callable[[Any], Any]
-"""A key of the rows, or a function of a row."""
+Value = str | Callable[[Any], Any]  # a key of the rows, or a function of a row
 
 
 def column(header: str, value: Value, none: str = "–") -> Column:

@@ -8,8 +8,7 @@ from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
 COLUMNS = ("factor", "effect", "item_ids", "titles", "effects")
-SHOWN = 15
-"""Number of history items that are printed one by one."""
+SHOWN = 15  # number of history items that are printed one by one
 
 
 def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
@@ -56,9 +55,8 @@ def print_why(sheet: Sheet) -> None:
     effect = number("effect", "effect", "+.3f")
     if not about["films"]:
         print_line("the GMF part is exactly the sum of these factors; the MLP part has no such sum")
-        titles = column(
-            "history films with the largest share", lambda row: " · ".join(row["titles"])
-        )
+        header = "history films with the largest share"
+        titles = column(header, lambda row: " · ".join(row["titles"]))
         print_rows(sheet.rows, number("factor", "factor"), effect, titles)
         return
     print_line("the GMF part is exactly the sum of these effects; the MLP part has no such sum")
