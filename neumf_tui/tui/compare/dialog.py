@@ -4,22 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rich.text import Text
-from textual import getters, on
-from textual.app import ComposeResult
+from textual import on
 from textual.binding import BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.store import run_folders
-from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
+from neumf_tui.tui.widgets.dialogs import ListDialog
 from neumf_tui.tui.widgets.table import Column, Table
-from neumf_tui.tui.work import Asker
 
 Model = tuple[Path, str | None]
 """The folder of a run and a checkpoint of it, as for `Ranker`."""
@@ -103,7 +98,7 @@ def _choices_of(folder: Path, every: bool) -> list[Choice]:
     ]
 
 
-class CompareDialog(ModalScreen[Model | None]):
+class CompareDialog(ListDialog[Model]):
     """A list of models with a line to filter it; ends with the model chosen, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(
@@ -114,33 +109,18 @@ class CompareDialog(ModalScreen[Model | None]):
               key_id="leave"),
     )  # fmt: skip
 
-    table = getters.query_one(Table)
-    line = getters.query_one(Input)
-    title_box = getters.query_one("#choose-model-title", Static)
-
     def __init__(self, folder: Path, home: Path, epoch: int) -> None:
         """`folder` and `epoch` are those of the model to be compared."""
-        super().__init__()
+        super().__init__(COLUMNS, "reading the runs", "/ run, preset or epoch")
         self.folder, self.home, self.epoch = folder, home, epoch
         self.choices = Choices([], 0, 0)
         self.shown: list[Choice] = []
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog", id="choose-model"):
-            yield Static("reading the runs", id="choose-model-title", markup=False)
-            yield Table(COLUMNS, id="choose-model-list")
-            placeholder = "/ run, preset or epoch"
-            yield Input(placeholder=placeholder, id="choose-model-filter", compact=True)
-        yield Footer(show_command_palette=False)
+    def read(self) -> Choices:
+        return find_choices(self.folder, self.home, self.epoch)
 
-    def on_mount(self) -> None:
-        self.table.focus()
-        folder, home, epoch = self.folder, self.home, self.epoch
-        asker = Asker(self, lambda text: self.title_box.update(Text(clean(text))))
-        asker.ask("choices", lambda _: find_choices(folder, home, epoch), self._take)
-
-    def _take(self, choices: Choices) -> None:
-        self.choices = choices
+    def show_list(self, found: Choices) -> None:
+        self.choices = found
         self._draw()
 
     @on(Input.Changed)
@@ -156,11 +136,8 @@ class CompareDialog(ModalScreen[Model | None]):
         else:
             title = "This run has no other checkpoint, and no other run has its dataset."
         text = "\n".join(filter(None, (title, self.choices.left_out)))
-        self.title_box.update(Text(clean(text)))
+        self.show_title(text)
         self.table.show_rows(len(self.shown), lambda row: self.shown[row].cells)
-
-    def action_filter(self) -> None:
-        self.line.focus()
 
     @on(Table.Chosen)
     @on(Input.Submitted)
@@ -168,9 +145,3 @@ class CompareDialog(ModalScreen[Model | None]):
         if self.shown:
             choice = self.shown[self.table.cursor]
             self.dismiss((choice.folder, str(choice.epoch)))
-
-    def action_back(self) -> None:
-        if self.line.has_focus:
-            self.table.focus()
-        else:
-            self.dismiss(None)

@@ -1,17 +1,22 @@
-"""Small dialogs: choose an option, confirm an action, edit a line of text."""
+"""Dialogs: choose an option, confirm an action, choose from a list, edit a line of text."""
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
+from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.work import Asker
+
+T = TypeVar("T")
 
 
 class ChoiceDialog(ModalScreen[str]):
@@ -45,6 +50,53 @@ class ConfirmDialog(ChoiceDialog):
     def __init__(self, question: str, yes: str) -> None:
         """`yes` is the verb of what is confirmed, such as "Delete"."""
         super().__init__(question, {"no": "Cancel (Esc)", "yes": f"{yes} (y)"})
+
+
+class ListDialog(ModalScreen[T | None]):
+    """A list that is read in a thread, with a title over it and a line under it to filter it."""
+
+    table = getters.query_one(Table)
+    line = getters.query_one(Input)
+
+    def __init__(self, columns: Sequence[Column], reading: str, hint: str) -> None:
+        """
+        reading: the title while the list is read.
+        hint: shown in the empty line.
+        """
+        super().__init__()
+        self._columns, self._reading, self._hint = columns, reading, hint
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._reading, id="list-title", markup=False)
+            yield Table(self._columns)
+            yield Input(placeholder=self._hint, compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.table.focus()
+        Asker(self, self.show_title).ask("list", lambda _: self.read(), self.show_list)
+
+    def read(self) -> Any:
+        """Return what is listed; called in a thread."""
+        raise NotImplementedError
+
+    def show_list(self, found: Any) -> None:
+        """Show what `read` has returned."""
+        raise NotImplementedError
+
+    def show_title(self, text: str) -> None:
+        title = "\n".join(map(clean, text.splitlines()))
+        self.query_one("#list-title", Static).update(title)
+
+    def action_filter(self) -> None:
+        self.line.focus()
+
+    def action_back(self) -> None:
+        if self.line.has_focus:
+            self.table.focus()
+        else:
+            self.dismiss(None)
 
 
 class AskDialog(ModalScreen[str | None]):
