@@ -148,7 +148,6 @@ static void add_scaled(int64_t count, float scale, const float *restrict x, floa
 
 /* The training data of one step. */
 typedef struct {
-    int64_t pairs;
     const int64_t *users;
     const int64_t *positives;
     int64_t negatives;
@@ -442,15 +441,16 @@ static void add_sums_to_gradient(const model *m, const batch *b, const work *w) 
     }
 }
 
-/* Adds the gradient of a batch to that of the model. Returns the summed loss; −1: no memory. */
-double neumf_gradient(const model *m, const batch *b) {
+/* Adds the gradient of the pairs `begin` to before `end` to that of the model. Returns their summed
+   loss; −1: no memory. */
+double neumf_gradient(const model *m, const batch *b, int64_t begin, int64_t end) {
     work w;
     if (!allocate(m, b, &w))
         return -1;
     weigh_shared(m, b, &w);
     double loss = 0;
-    for (int64_t start = 0; start < b->pairs; start += LANES) {
-        const int64_t n = b->pairs - start < LANES ? b->pairs - start : LANES;
+    for (int64_t start = begin; start < end; start += LANES) {
+        const int64_t n = end - start < LANES ? end - start : LANES;
         forward(m, b, &w, start, n);
         loss += loss_of_scores(b, &w, start, n);
         backward(m, b, &w, start, n);

@@ -26,34 +26,6 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-class _Model(ctypes.Structure):
-    """`model` of blocks.h."""
-
-    _fields_ = [
-        ("d", _Int), ("num_users", _Int), ("layers", _Int), ("width", _Pointer),
-        ("weight", _Pointer), ("bias", _Pointer), ("head", _Int), ("history", _Int * 2),
-        ("values", _Pointer), ("gradient", _Pointer),
-    ]  # fmt: skip
-
-
-class _Batch(ctypes.Structure):
-    """`batch` of gradient.c."""
-
-    _fields_ = [
-        ("pairs", _Int), ("users", _Pointer), ("positives", _Pointer), ("negatives", _Int),
-        ("negative", _Pointer), ("step", _Int), ("score_offset", _Pointer), ("offset_step", _Int),
-        ("dropout", _Pointer * 2), ("history", _Pointer), ("start", _Pointer),
-        ("count", _Pointer), ("weight", _Pointer), ("length", _Int), ("loss", ctypes.c_int),
-        ("separate_paths", ctypes.c_int),
-    ]  # fmt: skip
-
-
-class _FreeItems(ctypes.Structure):
-    """`free_items` of draw.c."""
-
-    _fields_ = [("users", _Int), ("starts", _Pointer), ("free", _Pointer), ("keys", _Pointer)]
-
-
 def _address(array: NDArray[Any], dtype: type[np.generic]) -> int:
     """Return where `array` begins; raises TypeError for another dtype, ValueError for gaps."""
     if array.dtype != dtype:
@@ -66,11 +38,17 @@ def _address(array: NDArray[Any], dtype: type[np.generic]) -> int:
     return array.ctypes.data
 
 
-class Model:
-    """Widths of a NeuMF's layers, and where each layer lies in the one array of all weights.
+class Model(ctypes.Structure):
+    """`model` of blocks.h: widths of a NeuMF's layers, and where each lies in the weights.
 
-    The structure for C is made once; it keeps the arrays that it points to.
+    It keeps the arrays that it points to.
     """
+
+    _fields_ = [
+        ("d", _Int), ("num_users", _Int), ("layers", _Int), ("width", _Pointer),
+        ("weight", _Pointer), ("bias", _Pointer), ("head", _Int), ("history", _Int * 2),
+        ("values", _Pointer), ("gradient", _Pointer),
+    ]  # fmt: skip
 
     def __init__(
         self,
@@ -92,13 +70,12 @@ class Model:
         """
         arrays = [np.array(numbers, np.int64) for numbers in (widths, weights, biases)]
         self._kept = arrays, values, gradient
-        self._model = _Model(
+        self.library = load()
+        super().__init__(
             factors, num_users, len(widths), *(_address(array, np.int64) for array in arrays),
             head, history, _address(values, np.float32),
             None if gradient is None else _address(gradient, np.float32),
         )  # fmt: skip
-        self.address = ctypes.addressof(self._model)
-        self.library = load()
 
 
 class PairHistories(NamedTuple):
@@ -113,51 +90,65 @@ class PairHistories(NamedTuple):
     sizes: Integers
     """(pairs,): items of each history."""
 
-    def of_pairs(self, rows: slice) -> "PairHistories":
-        """Return the histories of some of the pairs."""
-        return self._replace(starts=self.starts[rows], sizes=self.sizes[rows])
+
+class Batch(ctypes.Structure):
+    """`batch` of gradient.c: the training data of one step. It keeps the arrays."""
+
+    _fields_ = [
+        ("users", _Pointer), ("positives", _Pointer), ("negatives", _Int), ("negative", _Pointer),
+        ("step", _Int), ("score_offset", _Pointer), ("offset_step", _Int),
+        ("dropout", _Pointer * 2), ("history", _Pointer), ("start", _Pointer),
+        ("count", _Pointer), ("weight", _Pointer), ("length", _Int), ("loss", ctypes.c_int),
+        ("separate_paths", ctypes.c_int),
+    ]  # fmt: skip
+
+    def __init__(
+        self,
+        loss: str,
+        users: Integers,
+        positives: Integers,
+        negatives: Integers,
+        *,
+        score_offset: Floats | None = None,
+        dropout: Sequence[Floats] = (),
+        histories: PairHistories | None = None,
+        separate_paths: bool = False,
+    ) -> None:
+        """Describe pairs of `users` and `positives`, both (b,), and their negatives.
+
+        negatives: (n, b), or (n,) where all pairs share them; its rows must be contiguous.
+        score_offset: (n, b), subtracted from the scores of the negatives. dropout: factors of the
+        users' vectors of GMF and of the MLP, two of (b, factors), or none. With `separate_paths`
+        GMF and MLP are two models, and the loss is the sum of their losses.
+        """
+        self._kept = users, positives, negatives, score_offset, dropout, histories
+        super().__init__(_address(users, np.int64), _address(positives, np.int64), len(negatives))
+        if negatives.ndim == 1:
+            self.negative, self.step = _address(negatives, np.int64), 0
+        else:
+            self.negative = _address(negatives[0], np.int64)
+            self.step = max(1, negatives.strides[0] // negatives.itemsize)  # 0 would mean shared
+        if score_offset is not None:
+            self.score_offset = _address(score_offset[0], np.float32)
+            self.offset_step = score_offset.strides[0] // score_offset.itemsize
+        if dropout:
+            self.dropout = tuple(_address(factors, np.float32) for factors in dropout)
+        if histories:
+            self.history = _address(histories.items, np.int32)
+            self.weight = _address(histories.weights, np.float32)
+            self.start = _address(histories.starts, np.int64)
+            self.count = _address(histories.sizes, np.int64)
+            self.length = len(histories.weights)
+        self.loss, self.separate_paths = _LOSSES[loss], separate_paths
 
 
-def gradient(
-    model: Model,
-    loss: str,
-    users: Integers,
-    positives: Integers,
-    negatives: Integers,
-    *,
-    score_offset: Floats | None = None,
-    dropout: Sequence[Floats] = (),
-    histories: PairHistories | None = None,
-    separate_paths: bool = False,
-) -> float:
-    """Add the gradient of a batch to that of `model`, and return the batch's summed loss.
+def gradient(model: Model, batch: Batch, begin: int, end: int) -> float:
+    """Add the gradient of the pairs `begin` to before `end` to that of `model`.
 
-    users, positives: (b,). negatives: (n, b), or (n,) where all pairs share them; its rows must be
-    contiguous. score_offset: (n, b), subtracted from the scores of the negatives. dropout: factors
-    of the users' vectors of GMF and of the MLP, two of (b, factors), or none. With
-    `separate_paths` GMF and MLP are two models, and the loss is the sum of their losses.
-    Raises MemoryError.
+    Returns the summed loss of these pairs. Raises MemoryError.
     """
-    batch = _Batch(len(users), _address(users, np.int64), _address(positives, np.int64))
-    batch.negatives = len(negatives)
-    if negatives.ndim == 1:
-        batch.negative, batch.step = _address(negatives, np.int64), 0
-    else:
-        batch.negative = _address(negatives[0], np.int64)
-        batch.step = max(1, negatives.strides[0] // negatives.itemsize)  # 0 would mean shared
-    if score_offset is not None:
-        batch.score_offset = _address(score_offset[0], np.float32)
-        batch.offset_step = score_offset.strides[0] // score_offset.itemsize
-    if dropout:
-        batch.dropout = tuple(_address(factors, np.float32) for factors in dropout)
-    if histories is not None:
-        batch.history = _address(histories.items, np.int32)
-        batch.weight = _address(histories.weights, np.float32)
-        batch.start = _address(histories.starts, np.int64)
-        batch.count = _address(histories.sizes, np.int64)
-        batch.length = len(histories.weights)
-    batch.loss, batch.separate_paths = _LOSSES[loss], separate_paths
-    found: float = model.library.neumf_gradient(model.address, ctypes.addressof(batch))
+    addresses = ctypes.addressof(model), ctypes.addressof(batch)
+    found: float = model.library.neumf_gradient(*addresses, begin, end)
     if found < 0:
         raise MemoryError
     return found
@@ -187,16 +178,14 @@ class FreeItems:
     """The items that each user does not have, all with the same chance of being drawn."""
 
     def __init__(self, starts: Integers, free: Integers, keys: NDArray[np.int32]) -> None:
-        """Keep the tables of `free_items` in draw.c.
+        """Keep the tables that `neumf_draw` reads.
 
         starts: (users + 1,), where each user's keys begin. free: (users,), how many items each
         user does not have. keys: (n,), e_j − j of the items e_0 < e_1 < … that a user has.
         """
         self._kept = starts, free, keys
-        self._table = _FreeItems(
-            len(free), _address(starts, np.int64), _address(free, np.int64),
-            _address(keys, np.int32),
-        )  # fmt: skip
+        tables = _address(starts, np.int64), _address(free, np.int64), _address(keys, np.int32)
+        self._tables = len(free), *tables
         self._run = load().neumf_draw
 
     def draw(self, users: Integers, uniform: NDArray[np.float64], ascending: int = 0) -> Integers:
@@ -209,7 +198,7 @@ class FreeItems:
         stretch = ascending or max(1, users.size)
         next_places = np.empty(-(-users.size // stretch), np.int64)
         self._run(
-            ctypes.addressof(self._table), users.size, stretch,
+            *self._tables, users.size, stretch,
             _address(users, np.int64), _address(uniform, np.float64),
             _address(next_places, np.int64), _address(items, np.int64),
         )  # fmt: skip
@@ -259,7 +248,7 @@ def scores(
     gmf, mlp = np.empty(shape, np.float32), np.empty(shape, np.float32)
     arrays = users_gmf, users_first, catalogue.blocks, gmf, mlp
     addresses = [_address(array, np.float32) for array in arrays]
-    if not model.library.neumf_scores(model.address, *shape, *addresses):
+    if not model.library.neumf_scores(ctypes.addressof(model), *shape, *addresses):
         raise MemoryError
     return gmf, mlp
 

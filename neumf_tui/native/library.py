@@ -29,9 +29,9 @@ OPTIONS = (
 _INT, _DOUBLE, _FLOAT, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_float, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_adam": (None, [_INT, *4 * [_POINTER], *5 * [_FLOAT]]),
-    "neumf_gradient": (_DOUBLE, [_POINTER, _POINTER]),
+    "neumf_gradient": (_DOUBLE, [_POINTER, _POINTER, _INT, _INT]),
     "neumf_scores": (ctypes.c_int, [_POINTER, _INT, _INT, *5 * [_POINTER]]),
-    "neumf_draw": (None, [_POINTER, _INT, _INT, *4 * [_POINTER]]),
+    "neumf_draw": (None, [_INT, *3 * [_POINTER], _INT, _INT, *4 * [_POINTER]]),
     "neumf_order": (None, [_INT, _INT, *3 * [_POINTER]]),
     "neumf_rank_counts": (None, [_INT, _INT, *5 * [_POINTER]]),
 }

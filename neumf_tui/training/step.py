@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -21,8 +21,6 @@ from neumf_tui.training.objective import Objective
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.weights import Weights
 
-Work = Callable[[kernels.Model, slice], float]
-"""Computes a model's gradient for some of a batch's pairs, and returns their summed loss."""
 FEWEST_SCORES = 1 << 16
 """Scores of a batch for each thread: with fewer, waking a thread and adding its gradient takes
 longer than it saves."""
@@ -158,11 +156,8 @@ class KernelStep(GradientStep):
 
     def differentiate(self, batch: Batch) -> Tensor:
         self.weights.gradient.zero_()
-        scores = len(batch.users) * (1 + len(batch.negatives))
-        threads = max(1, min(self._threads, scores // self._fewest_scores))
-        work = self._work(batch)
         try:
-            total = self._run(work, len(batch.users), threads)
+            total = self._run(self._for_kernels(batch), len(batch), len(batch.negatives))
         except MemoryError:
             raise NeumfTuiError(
                 "not enough memory for a step of training; use a smaller --batch-size or fewer "
@@ -170,50 +165,41 @@ class KernelStep(GradientStep):
             ) from None
         return torch.scalar_tensor(total, dtype=torch.float64)
 
-    def _run(self, work: Work, pairs: int, threads: int) -> float:
+    def _run(self, batch: kernels.Batch, pairs: int, negatives: int) -> float:
         """Return the summed loss of all pairs, and leave the gradient in that of the weights."""
+        threads = max(1, min(self._threads, pairs * (1 + negatives) // self._fewest_scores))
         if threads == 1:
-            return work(self._models[0], slice(0, pairs))
+            return kernels.gradient(self._models[0], batch, 0, pairs)
         while len(self._models) < threads:
             self.other_gradients.append(torch.zeros_like(self.weights.gradient))
             self._models.append(_kernel_model(self.weights, self.other_gradients[-1]))
-        edges = [pairs * number // threads for number in range(threads + 1)]
-        rows = [slice(*cut) for cut in pairwise(edges)]
+        cuts = [pairs * number // threads for number in range(threads + 1)]
         self._pool = self._pool or ThreadPoolExecutor(self._threads - 1, "gradient")
-        others = self._pool.map(work, self._models[1:threads], rows[1:])
-        total = sum(others, work(self._models[0], rows[0]))
+        others = self._models[1:threads], repeat(batch), cuts[1:-1], cuts[2:]
+        losses = self._pool.map(kernels.gradient, *others)
+        total = sum(losses, kernels.gradient(self._models[0], batch, 0, cuts[1]))
         for other in self.other_gradients[: threads - 1]:
             self.weights.gradient.add_(other)
             other.zero_()
         return total
 
-    def _work(self, batch: Batch) -> Work:
-        """Return a function that adds the gradient of some of the pairs to that of a model."""
-        objective, loss = self.objective, self.objective.settings.loss
-        users, positives = batch.users.numpy(), batch.items.numpy()
-        negatives, offset = batch.negatives.numpy(), self._score_offset(batch)
-        dropout = [mask.numpy() for mask in objective.dropout_masks(batch)[0]]
+    def _for_kernels(self, batch: Batch) -> kernels.Batch:
+        objective = self.objective
         histories: kernels.PairHistories | None = None
         if objective.histories:
             starts, sizes = (rows.numpy() for rows in objective.history_rows(batch))
             items, weights = objective.histories.items, objective.histories.weights
             histories = kernels.PairHistories(items.numpy(), weights.numpy(), starts, sizes)
-        separate_paths = objective.separate_paths(batch)
-
-        def work(model: kernels.Model, rows: slice) -> float:
-            return kernels.gradient(
-                model,
-                loss,
-                users[rows],
-                positives[rows],
-                negatives if negatives.ndim == 1 else negatives[:, rows],
-                score_offset=None if offset is None else offset[:, rows],
-                dropout=[mask[rows] for mask in dropout],
-                histories=histories and histories.of_pairs(rows),
-                separate_paths=separate_paths,
-            )
-
-        return work
+        return kernels.Batch(
+            objective.settings.loss,
+            batch.users.numpy(),
+            batch.items.numpy(),
+            batch.negatives.numpy(),
+            score_offset=self._score_offset(batch),
+            dropout=[mask.numpy() for mask in objective.dropout_masks(batch)[0]],
+            histories=histories,
+            separate_paths=objective.separate_paths(batch),
+        )
 
     def _score_offset(self, batch: Batch) -> NDArray[np.float32] | None:
         """Return what is subtracted from the negatives' scores, (n, b); inf: does not count."""
