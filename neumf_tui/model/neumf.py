@@ -158,15 +158,12 @@ class NeuMF(nn.Module):
         if len(users) == self.config.num_users:
             return self
         rows = slice(users.start, users.stop)
-        tables = {
-            name: nn.Embedding(
-                len(users),
-                self.config.embedding_size,
-                _weight=self.get_parameter(f"{name}.weight").detach()[rows].clone(),
-            )
-            for name in ("user_gmf", "user_mlp")
-        }
-        return self._with(replace(self.config, num_users=len(users)), **tables)
+        gmf, mlp = (
+            _embedding(table.weight.detach()[rows].clone(), learns=True)
+            for table in (self.user_gmf, self.user_mlp)
+        )
+        config = replace(self.config, num_users=len(users))
+        return self._with(config, user_gmf=gmf, user_mlp=mlp)
 
     def histories(self, items: Tensor) -> WeightedHistories:
         """Return histories that hold `items`, int64 (pairs,), with this model's weights."""
@@ -191,7 +188,8 @@ class NeuMF(nn.Module):
             for table, more in zip((gmf, mlp), sums.chunk(2, 1), strict=True):
                 table[rows] += more
         config = replace(self.config, history=0)
-        return self._with(config, user_gmf=_frozen(gmf), user_mlp=_frozen(mlp))
+        tables = _embedding(gmf, learns=False), _embedding(mlp, learns=False)
+        return self._with(config, user_gmf=tables[0], user_mlp=tables[1])
 
     def _with(self, config: NeuMFConfig, **modules: nn.Module) -> "NeuMF":
         """Return a model of these `modules`, and of this one's where none is given."""
@@ -218,5 +216,5 @@ def _rows(table: nn.Embedding, indices: Tensor) -> Tensor:
     return torch.index_select(table.weight, 0, indices)
 
 
-def _frozen(rows: Tensor) -> nn.Embedding:
-    return nn.Embedding(rows.shape[0], rows.shape[1], _weight=rows).requires_grad_(False)
+def _embedding(rows: Tensor, learns: bool) -> nn.Embedding:
+    return nn.Embedding(rows.shape[0], rows.shape[1], _weight=rows).requires_grad_(learns)
