@@ -134,7 +134,6 @@ def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
                 text=True,
                 timeout=COMPILE_SECONDS,
                 stdin=subprocess.DEVNULL,
-                check=False,
             )
         except subprocess.TimeoutExpired as error:
             text = f"{command[0]} did not finish within {COMPILE_SECONDS} s"

@@ -26,7 +26,7 @@ def capture_on_cuda(work: Work) -> Work:
     return replay
 
 
-@dataclass
+@dataclass(eq=False)
 class RecordedStep:
     """Records `step` on the first full batch, and replays it on all other full batches.
 

@@ -40,7 +40,7 @@ class Objective:
             gmf, mlp = self.model.parts(vectors, items, on_hidden)
             of_positives, of_negatives = (gmf[:1], mlp[:1]), (gmf[1:], mlp[1:])
         if self.separate_paths(batch):
-            # Two models that share no weight: the gradient of the sum is each one's own.
+            # Two models that share no weight: the sum gives each weight the gradient of its model.
             parts = zip(of_positives, of_negatives, strict=True)
             zero = torch.zeros((), device=vectors.gmf.device)
             return sum((self._loss(*scores, batch) for scores in parts), start=zero)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.model.neumf import NeuMF
 from neumf_tui.native import kernels
 from neumf_tui.native.library import why_not
 from neumf_tui.settings import Settings
@@ -27,17 +26,17 @@ longer than it saves."""
 
 
 def make_step(
-    settings: Settings,
     device: torch.device,
     objective: Objective,
     weights: Weights,
     group: Group,
     warn: Callable[[str], None],
 ) -> "GradientStep | RecordedStep":
-    """Return the fastest step for these settings on this device.
+    """Return the fastest step for the objective's settings on this device.
 
-    `warn` gets a line for the person where a faster step cannot be had.
+    `warn` gets a message for people if a faster step is not available.
     """
+    settings = objective.settings
     if device.type == "cpu" and kernels_serve(settings):
         if not (reason := why_not()):
             return KernelStep(objective, weights, group, torch.get_num_threads())
@@ -114,7 +113,7 @@ def _sum_of_squares(tensors: Sequence[Tensor]) -> Tensor:
 
 
 class AutogradStep(GradientStep):
-    """The reference: serves all settings and devices."""
+    """The reference, for all settings and devices."""
 
     def differentiate(self, batch: Batch) -> Tensor:
         loss = self.objective.loss(batch)
@@ -123,7 +122,7 @@ class AutogradStep(GradientStep):
 
 
 class KernelStep(GradientStep):
-    """Steps by the kernels in C, on the CPU, with settings that `kernels_serve`.
+    """Computes gradients by the kernels in C, on the CPU, for settings that `kernels_serve`.
 
     The same batch gives the same bits with the same number of threads.
     """
@@ -212,16 +211,15 @@ class KernelStep(GradientStep):
 
 
 def _kernel_model(weights: Weights, gradient: Tensor) -> kernels.Model:
-    model: NeuMF = weights.model
-    layers, history = range(len(model.hidden_layers())), (0, 0)
+    model, hidden, history = weights.model, weights.model.hidden_layers(), (0, 0)
     if model.config.history:
         history = weights.begin("history_gmf.weight"), weights.begin("history_mlp.weight")
     return kernels.Model(
         factors=model.config.embedding_size,
         num_users=model.config.num_users,
-        widths=[layer.out_features for layer in model.hidden_layers()],
-        weights=[weights.begin(f"mlp.{layer}.weight") for layer in layers],
-        biases=[weights.begin(f"mlp.{layer}.bias") for layer in layers],
+        widths=[layer.out_features for layer in hidden],
+        weights=[weights.begin(f"mlp.{layer}.weight") for layer in range(len(hidden))],
+        biases=[weights.begin(f"mlp.{layer}.bias") for layer in range(len(hidden))],
         head=weights.begin("head.weight"),
         values=weights.values.numpy(),
         gradient=gradient.numpy(),

@@ -52,8 +52,7 @@ class Trainer:
         self.notes: list[str] = []
         """What a person should know about how this trainer works."""
         self.objective = Objective(settings, self.model, self.pairs)
-        parts = self.objective, self.weights, group
-        self.take_step = make_step(settings, device, *parts, self.notes.append)
+        self.take_step = make_step(device, self.objective, self.weights, group, self.notes.append)
 
     @property
     def steps(self) -> int:

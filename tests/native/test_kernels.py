@@ -255,9 +255,7 @@ def test_without_a_compiler_torch_trains_and_a_note_says_so(
         trainer = make_trainer(data)
         assert isinstance(trainer.take_step, AutogradStep)
         assert len(trainer.notes) == 1 and why in trainer.notes[0] and "PyTorch" in trainer.notes[0]
-    assert not make_trainer(data, mlp_dropout=0.5).notes, (
-        "nothing is said where they would not be used"
-    )
+    assert not make_trainer(data, mlp_dropout=0.5).notes, "the kernels would not be used"
 
 
 @pytest.mark.parametrize(
@@ -348,9 +346,7 @@ def test_adam_equals_torch_with_any_number_of_threads(
 
 def test_arithmetic_of_the_process_stays_as_it_is() -> None:
     load()
-    assert np.float32(1e-40) * np.float32(1) != 0, (
-        "numbers below the smallest normal one are not flushed"
-    )
+    assert np.float32(1e-40) * np.float32(1) != 0, "subnormal numbers are not flushed to zero"
 
 
 def test_processors_without_wide_vectors(

@@ -87,9 +87,7 @@ def test_a_new_start_does_not_meet_the_one_before() -> None:
         names = {future.result(60) for future in first}
         second = [pool.submit(agree_on_round, store, rank, 3) for rank in (1, 2)]
         time.sleep(0.2)
-        assert not any(future.done() for future in second), (
-            "all that is there is of the start before"
-        )
+        assert not any(future.done() for future in second), "the store has the first start only"
         second.append(pool.submit(agree_on_round, store, 0, 3))
         names_after = {future.result(60) for future in second}
     assert len(names) == len(names_after) == 1

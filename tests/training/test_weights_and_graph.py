@@ -36,9 +36,7 @@ def test_adam_on_one_tensor_equals_torch_on_many(data: Dataset, changes: dict[st
     The tables are one of its parameter groups, and the rest is another.
     """
     trainer = make_trainer(data, weight_decay=0.1, **changes)
-    mirror = {
-        name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()
-    }
+    mirror = weights_of(trainer)
     sides = "user", "item", "history"
     tables = [tensor for name, tensor in mirror.items() if name.startswith(sides)]
     others = [tensor for name, tensor in mirror.items() if not name.startswith(sides)]
