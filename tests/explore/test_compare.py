@@ -640,9 +640,9 @@ async def test_another_model_is_chosen_from_a_list(trained: Path, own_home: Path
     foreign(trained)
     (trained.parent / "broken").mkdir()
     (trained.parent / "broken" / "run.json").write_text("{")
-    choices = find_choices(trained, own_home, 2)
-    assert [choice.epoch for choice in choices.models] == [10, 9, 8, 7, 6, 5, 4, 3, 1]
-    assert choices.left_out == "not listed: 1 of other datasets, 1 that cannot be read"
+    choices, left_out = find_choices(trained, own_home, 2)
+    assert [choice.epoch for choice in choices] == [10, 9, 8, 7, 6, 5, 4, 3, 1]
+    assert left_out == "not listed: 1 of other datasets, 1 that cannot be read"
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot, trained, own_home, (trained, "10"))

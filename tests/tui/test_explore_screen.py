@@ -73,7 +73,7 @@ async def test_orders_by_part(trained: Path, own_home: Path, inside: Cli) -> Non
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         screen = explorer(app)
-        for part, name in (("gmf", "by GMF alone"), ("mlp", "by MLP alone"), ("score", "ranking")):
+        for part, name in (("gmf", "GMF alone"), ("mlp", "MLP alone"), ("score", "ranking")):
             await pilot.press("b")
             await settle(pilot)
             said = json.loads(inside("rank", "sim-107", "--by", part, "--json").stdout)

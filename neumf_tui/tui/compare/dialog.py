@@ -46,27 +46,11 @@ class Choice:
         return [self.run, str(self.epoch), self.note, hit, self.preset]
 
 
-@dataclass(frozen=True)
-class Choices:
-    models: list[Choice]
-    """The epochs of the run, newest first; then best and last of other runs, latest run first."""
-    others: int
-    """Number of runs of other datasets."""
-    damaged: int
-    """Number of runs that cannot be read."""
+def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], str]:
+    """Return what can be compared with the run's model after `epoch`, and which runs are left out.
 
-    @property
-    def left_out(self) -> str:
-        """Why some runs are not listed; empty if all are."""
-        parts = [f"{self.others} of other datasets"] if self.others else []
-        parts += [f"{self.damaged} that cannot be read"] if self.damaged else []
-        return f"not listed: {', '.join(parts)}" if parts else ""
-
-
-def find_choices(folder: Path, home: Path, epoch: int) -> Choices:
-    """Return what can be compared with the run's model after `epoch`.
-
-    Raises RunError if the run cannot be read.
+    The epochs of the run come first, newest first; then best and last of other runs, latest run
+    first. Raises RunError if the run cannot be read.
     """
     fingerprint = read_info(folder).dataset.fingerprint
     models = [choice for choice in _choices_of(folder, every=True) if choice.epoch != epoch]
@@ -81,7 +65,9 @@ def find_choices(folder: Path, home: Path, epoch: int) -> Choices:
                 others += 1
         except (NeumfTuiError, OSError):
             damaged += 1
-    return Choices(models, others, damaged)
+    reasons = {"of other datasets": others, "that cannot be read": damaged}
+    left_out = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return models, left_out and f"not listed: {left_out}"
 
 
 def _choices_of(folder: Path, every: bool) -> list[Choice]:
@@ -113,14 +99,15 @@ class CompareDialog(ListDialog[Model]):
         """`folder` and `epoch` are those of the model to be compared."""
         super().__init__(COLUMNS, "reading the runs", "/ run, preset or epoch")
         self.folder, self.home, self.epoch = folder, home, epoch
-        self.choices = Choices([], 0, 0)
+        self.choices: list[Choice] = []
         self.shown: list[Choice] = []
+        self._left_out = ""
 
-    def read(self) -> Choices:
+    def read(self) -> tuple[list[Choice], str]:
         return find_choices(self.folder, self.home, self.epoch)
 
-    def show_list(self, found: Choices) -> None:
-        self.choices = found
+    def show_list(self, found: tuple[list[Choice], str]) -> None:
+        self.choices, self._left_out = found
         self._draw()
 
     @on(Input.Changed)
@@ -128,15 +115,13 @@ class CompareDialog(ListDialog[Model]):
         words = self.line.value.casefold().split()
         self.shown = [
             choice
-            for choice in self.choices.models
+            for choice in self.choices
             if all(word in " ".join(choice.cells).casefold() for word in words)
         ]
-        if self.choices.models:
+        title = "This run has no other checkpoint, and no other run has its dataset."
+        if self.choices:
             title = f"compare {self.folder.name}@{self.epoch} with …"
-        else:
-            title = "This run has no other checkpoint, and no other run has its dataset."
-        text = "\n".join(filter(None, (title, self.choices.left_out)))
-        self.show_title(text)
+        self.show_title(f"{title}\n{self._left_out}".rstrip())
         self.table.show_rows(len(self.shown), lambda row: self.shown[row].cells)
 
     @on(Table.Chosen)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.views.moves import move_text
 
 if TYPE_CHECKING:
     from neumf_tui.data.catalogue import Catalogue
@@ -21,8 +22,6 @@ MOST_NAMED = 6
 
 def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", side: str) -> None:
     """Show a person's list in the model of `side`, `a` or `b`, with each rank in the other."""
-    from neumf_tui.views.moves import move_text
-
     is_a = side == "a"
     if is_a:
         label, ranking, ranks, other_rows = found.label_a, found.a, found.ranks_of_a, found.row_in_b
@@ -89,7 +88,6 @@ def show_users(
     table: Table, users: "Users", found: "AllComparison", order: NDArray[np.int64], sort: str
 ) -> None:
     """Show users with their ranks in both models; `order` has rows of the comparison."""
-    from neumf_tui.views.moves import move_text
 
     def ranks(row: int) -> tuple[float, float]:
         at = int(order[row])

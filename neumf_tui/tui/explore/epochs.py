@@ -19,10 +19,11 @@ def epoch_in_direction(folder: Path, epoch: int, step: int, far: bool) -> int | 
 def epoch_text(folder: Path, epoch: int, is_open: bool, width: int) -> str:
     """Return the epoch and its standing among the run's epochs, in about `width` cells."""
     newest = max(checkpoint_epochs(folder), default=epoch)
-    number = f"epoch {epoch} of {newest}" if newest != epoch else f"epoch {epoch}"
-    opening = "" if is_open else " …"
+    short, opening = f"epoch {epoch}", "" if is_open else " …"
+    number = f"{short} of {newest}" if newest != epoch else short
     what = describe_epoch(folder, epoch)
     if what in ("", "last"):
         return number + opening
-    long = f"{number} ({what}){opening}"
-    return long if len(long) <= width else f"{number} ({what.partition(' ')[0]}){opening}"
+    word = what.partition(" ")[0]
+    texts = [f"{number} ({what})", f"{number} ({word})", f"{short} ({word})"]
+    return next((t for t in texts if len(t + opening) <= width), texts[-1]) + opening

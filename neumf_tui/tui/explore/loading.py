@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neumf_tui.errors import RunError
+from neumf_tui.explore.guests import Guest, Who, guests_of
 from neumf_tui.runs.checkpoint import find_checkpoint
 from neumf_tui.runs.reader import rank_epochs
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest, Who
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.explore.users import Users
     from neumf_tui.explore.why import Explanation
@@ -20,7 +20,7 @@ class People:
     users: "Users"
     epoch: int
     """The epoch of the model that is shown first."""
-    guests: "list[Guest]"
+    guests: list[Guest]
     problems: list[str]
     """Why some guests cannot be used."""
 
@@ -37,7 +37,6 @@ class OpenedModel:
 
 def read_people(folder: Path, home: Path, which: str | None) -> People:
     """Read users and guests. `which` names a checkpoint, as for `find_checkpoint`."""
-    from neumf_tui.explore.guests import guests_of
     from neumf_tui.explore.users import load_users
 
     users = load_users(folder, home)
@@ -49,7 +48,7 @@ def read_people(folder: Path, home: Path, which: str | None) -> People:
 
 
 def open_model(
-    folder: Path, home: Path, which: str | None, users: "Users", who: "Who | None", by: str
+    folder: Path, home: Path, which: str | None, users: "Users", who: Who | None, by: str
 ) -> OpenedModel:
     """Load a checkpoint and rank for `who`. Raises RunError."""
     from neumf_tui.explore.ranker import Ranker
@@ -61,7 +60,7 @@ def open_model(
     return OpenedModel(ranker, users, None if who is None else rank_and_explain(ranker, who, by))
 
 
-def rank_and_explain(ranker: "Ranker", who: "Who", by: str) -> "Explanation":
+def rank_and_explain(ranker: "Ranker", who: Who, by: str) -> "Explanation":
     """Rank for a person, and explain the first item, so that both are drawn together."""
     from neumf_tui.explore.why import explain
 

@@ -124,16 +124,12 @@ class NearestPane(PersonPane):
         def show(sheet: "Sheet") -> None:
             self.sheet = lambda: sheet
             for kind in ("gmf", "mlp"):
-                rows = [row for row in sheet.rows if row[f"{kind}_user"] is not None]
-
+                names = [f"{kind}_{name}" for name in ("user", "cosine", "both", "history_size")]
+                rows = [[row[name] for name in names] for row in sheet.rows]
                 cells = [
-                    [
-                        str(row[f"{kind}_user"]),
-                        f"{row[f'{kind}_cosine']:.3f}",
-                        str(row[f"{kind}_both"]),
-                        f"{row[f'{kind}_history_size']:,}",
-                    ]
-                    for row in rows
+                    [str(user), f"{cosine:.3f}", str(both), f"{seen:,}"]
+                    for user, cosine, both, seen in rows
+                    if user is not None
                 ]
                 self.query_one(f"#nearest-{kind}", Table).show_rows(len(cells), cells.__getitem__)
 
@@ -213,11 +209,10 @@ class JourneyPane(PersonPane):
         x_max = float(epochs[-1]) if len(epochs) else 1.0
         lines = [("top 50", float(CUTOFF))]
         rank = f": rank {rank_text(float(ranks[here]))}" if here >= 0 else ""
-        curve = Curve(epochs, ranks, best=here)
-        plot = Plot([curve], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
+        curves = [Curve(epochs, values, best=here) for values in (ranks, way.losses)]
+        plot = Plot(curves[:1], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
         self.rank_chart.show(plot, f"● epoch {epoch}{rank}  ←→")
-        curve = Curve(epochs, way.losses, best=here)
-        self.loss_chart.show(Plot([curve], (), x_max, x_name="epoch"))
+        self.loss_chart.show(Plot(curves[1:], (), x_max, x_name="epoch"))
 
         def cells(row: int) -> list[str]:
             rank, loss = float(ranks[row]), float(way.losses[row])
@@ -288,11 +283,11 @@ class NearMissPane(PersonPane):
 
         def cells(row: int) -> list[str]:
             at = order[row]
-            rank, change = float(left.ranks[at]), float(left.ranks[at]) - left.base
+            rank = float(left.ranks[at])
+            change, is_hit = rank - left.base, rank <= CUTOFF
             title, year, _, _ = item_cells(users.dataset, int(left.items[at]))
             change_text = f"{change:+,.1f}".removesuffix(".0") if change else "0"
-            crosses = (rank <= CUTOFF) != (left.base <= CUTOFF)
-            mark = ("✓" if rank <= CUTOFF else "✗") if crosses else ""
+            mark = "" if is_hit == (left.base <= CUTOFF) else "✓" if is_hit else "✗"
             return [title, year, rank_text(rank), change_text, mark]
 
         self.table.show_rows(len(order), cells, cursor=self.table.cursor)
@@ -316,10 +311,8 @@ def _near_miss_text(users: "Users", ranking: "UserRanking", left: "LeftOut | Non
     text.append("\nbelow: rank without one film, by fold-in")
     if left is not None:
         done, total = len(left.items), left.total
-        trained = rank_text(ranking.heldout_ranks["score"])
-        text.append(
-            f"\nall {total} films: rank {rank_text(left.base)} by fold-in, {trained} as trained"
-        )
+        ranks = rank_text(left.base), rank_text(ranking.heldout_ranks["score"])
+        text.append("\nall {} films: rank {} by fold-in, {} as trained".format(total, *ranks))
         if done < total:
             text.append(f" · {done} of {total} tried")
     return text

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from neumf_tui.runs.events import RunInfo
     from neumf_tui.views.sheet import Sheet
 
-ORDERS = {"score": "ranking", "gmf": "by GMF alone", "mlp": "by MLP alone"}
+ORDERS = {"score": "ranking", "gmf": "GMF alone", "mlp": "MLP alone"}
 """What a ranking is ordered by, and the name of its tab."""
 
 
@@ -143,8 +143,7 @@ class PersonView(Vertical):
     def _draw_tab_name(self) -> None:
         """Say in the name of the first tab what its list is ordered by."""
         by = self.ranking.by if self.ranking else "score"
-        raw = " raw" if self.ranking_pane.table.raw else ""
-        tab, name = self.tabs.get_tab("ranking"), f"1 {ORDERS[by]}{raw}"
+        tab, name = self.tabs.get_tab("ranking"), f"1 {ORDERS[by]}"
         if str(tab.label) != name:  # setting it lays out the screen again
             tab.label = name
 
@@ -192,7 +191,6 @@ class PersonView(Vertical):
     def toggle_raw(self) -> None:
         """Show scores relative to their mean, or as the model gives them."""
         self.ranking_pane.toggle_raw()
-        self._draw_tab_name()
 
     def toggle_loss(self) -> None:
         self.open_tab("epochs")

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Footer, Static
 
+from neumf_tui.explore.guests import Guest, Who, guests_of
 from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs
 from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean
@@ -41,7 +42,6 @@ from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest, Who
     from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.user_search import UserList
     from neumf_tui.explore.users import Users
@@ -121,7 +121,7 @@ class ExploreScreen(SheetScreen):
         return self.people.user_list
 
     @property
-    def who(self) -> "Who | None":
+    def who(self) -> Who | None:
         """The person chosen on the left."""
         return self.people.who
 
@@ -142,11 +142,8 @@ class ExploreScreen(SheetScreen):
         self.people.table.focus()
         # This import takes two seconds, so it starts while the users are read.
         self.ask("import", lambda _: import_module("neumf_tui.explore.ranker"), lambda _: None)
-        self.ask(
-            "users",
-            lambda _: read_people(self.folder, self.home, self._first_checkpoint),
-            self._take_people,
-        )
+        which = self._first_checkpoint
+        self.ask("users", lambda _: read_people(self.folder, self.home, which), self._take_people)
 
     def _take_people(self, read: People) -> None:
         self.users, self.epoch = read.users, read.epoch
@@ -212,18 +209,11 @@ class ExploreScreen(SheetScreen):
     def on_screen_resume(self) -> None:
         """Read the guests again: another screen may have saved or deleted one."""
         users = self.users
-        if users is None:
-            return
+        if users is not None:
+            self.ask("guests", lambda _: guests_of(self.home, users.dataset), self._take_guests)
 
-        def read() -> "list[Guest]":
-            from neumf_tui.explore.guests import guests_of
-
-            return guests_of(self.home, users.dataset)[0]
-
-        self.ask("guests", lambda _: read(), self._take_guests)
-
-    def _take_guests(self, guests: "list[Guest]") -> None:
-        who = self.who
+    def _take_guests(self, found: tuple[list[Guest], list[str]]) -> None:
+        (guests, _), who = found, self.who
         if self.users is None or guests == list(self.user_list.guests):
             return
         self.people.set_people(self.users, guests, self.user_list.ranks)
@@ -255,7 +245,7 @@ class ExploreScreen(SheetScreen):
     def _tape_rank(self) -> float:
         return float(self.user_list.ranks[self.who]) if isinstance(self.who, int) else float("nan")
 
-    def choose_who(self, who: "Who") -> None:
+    def choose_who(self, who: Who) -> None:
         self.people.go_to(who)
 
     def _ask_ranking(self) -> None:

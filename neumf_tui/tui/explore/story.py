@@ -1,5 +1,6 @@
 """The lines above a person's lists: the held-out item, its rank, and its rank after each epoch."""
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -29,7 +30,7 @@ def story(
     last = users.dataset.num_items - int(users.history_sizes[who])
     ranks = ranking.heldout_ranks if ranking else {}
     shown = ranks.get("score", rank)
-    is_known = shown == shown
+    is_known = not math.isnan(shown)
     text = Text.assemble("held out: ", (title, "bold"))
     tape = [float(r) for r in users.tape[:, who]]
     if len(tape) > 1:
@@ -39,9 +40,8 @@ def story(
         text.append(f"  epochs {line}{ends}")
     text.append(f"\n{ruler(shown if is_known else None, last, width)}\n")
     if is_known:
-        is_hit = shown <= CUTOFF
-        figures = Text(f"rank {rank_text(shown)} of {last:,} · ")
-        figures.append(*(("hit ✓", "bold green") if is_hit else ("miss ✗", "bold red")))
+        verdict = ("hit ✓", "bold green") if shown <= CUTOFF else ("miss ✗", "bold red")
+        figures = Text.assemble(f"rank {rank_text(shown)} of {last:,} · ", verdict)
         others = {
             "GMF alone": ranks.get("gmf"),
             "MLP alone": ranks.get("mlp"),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.text import Text
 from textual import getters, on
 from textual.app import ComposeResult
@@ -24,13 +26,16 @@ from neumf_tui.tui.widgets.head_text import head, with_protocol
 from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 from neumf_tui.tui.work import Cancelled
-from neumf_tui.views.coverage import coverage_text
+from neumf_tui.views.coverage import coverage_sheet, coverage_text
 from neumf_tui.views.failures import (
     SORTS,
     USER_LINES,
     WHISKER,
     cohort_cells,
+    cohorts_sheet,
+    failures_sheet,
     fewer,
+    summary_text,
     user_cells,
     user_text,
     verdict,
@@ -40,9 +45,6 @@ from neumf_tui.views.histogram import histogram
 from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from neumf_tui.explore.cohorts import Cohort
     from neumf_tui.explore.coverage import Coverage
     from neumf_tui.explore.failures import Failures
@@ -134,7 +136,6 @@ class FailuresScreen(SheetScreen):
 
         def count(_: Cancelled) -> "tuple[Failures, str]":
             from neumf_tui.explore.failures import failures_at
-            from neumf_tui.views.failures import summary_text
 
             failures = failures_at(users, epoch)
             return failures, summary_text(failures)
@@ -248,9 +249,6 @@ class FailuresScreen(SheetScreen):
         has_rows = {"users": order is not None, "cohorts": bool(cohorts), "catalogue": coverage}
 
         def make() -> "Sheet":
-            from neumf_tui.views.coverage import coverage_sheet
-            from neumf_tui.views.failures import cohorts_sheet, failures_sheet
-
             if front == "catalogue":
                 assert coverage is not None
                 return coverage_sheet(coverage)
@@ -282,9 +280,7 @@ class FailuresScreen(SheetScreen):
             return
         query = self.search_line.value
 
-        def find(_: Cancelled) -> "NDArray[np.int64]":
-            import numpy as np
-
+        def find(_: Cancelled) -> NDArray[np.int64]:
             is_listed = failures.search.matching(query)
             if cohort is not None:
                 is_listed &= np.isin(np.arange(len(is_listed)), cohort.members)
@@ -294,9 +290,7 @@ class FailuresScreen(SheetScreen):
 
         self.ask("order", find, self._show_users)
 
-    def _show_users(self, order: "NDArray[np.int64]") -> None:
-        import numpy as np
-
+    def _show_users(self, order: NDArray[np.int64]) -> None:
         failures, table = self.failures, self.users_table
         assert failures is not None
         self.order = order

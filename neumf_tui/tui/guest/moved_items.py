@@ -46,8 +46,8 @@ class MovedItemTable(RankedItemTable):
         """Show both sides of the bar or neither: one side alone says nothing."""
         widths = super()._widths(width)
         if not all(widths[bar] for bar in BARS):
-            widths[TITLE] += sum(widths[bar] + 1 for bar in BARS if widths[bar])
             for bar in BARS:
+                widths[TITLE] += widths[bar] + 1 if widths[bar] else 0
                 widths[bar] = 0
         return widths
 
@@ -65,8 +65,7 @@ def moved_text(gain: float) -> str:
     if not gain:
         return ""
     size = abs(gain)
+    number = f"{size:,.0f}" if size < 9999.5 else f"{size / 1000:.0f}k"
     if size < 1000:
         number = rank_text(size)  # with the half that ties give
-    else:
-        number = f"{size:,.0f}" if size < 9999.5 else f"{size / 1000:.0f}k"
     return f"{'▲' if gain > 0 else '▼'}{number}"

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from neumf_tui.explore.guests import Guest
+
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
-    from neumf_tui.explore.guests import Guest
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,7 @@ class Picks:
             return replace(self, items=tuple(other for other in self.items if other != item))
         return replace(self, items=(*self.items, item))
 
-    def as_guest(self, name: str, dataset: "Dataset") -> "Guest":
-        from neumf_tui.explore.guests import Guest
-
+    def as_guest(self, name: str, dataset: "Dataset") -> Guest:
         ids = dataset.catalogue.item_ids
         return Guest(name, tuple(ids[item] for item in self.items), self.seed)
 

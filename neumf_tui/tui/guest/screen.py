@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
@@ -13,6 +14,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
 from neumf_tui.errors import UsageError
+from neumf_tui.explore.guests import Guest, delete_guest, guest_names, save_guest
+from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.guest.moved_items import MovedItemTable
@@ -26,7 +29,6 @@ from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
-    from neumf_tui.explore.guests import Guest
     from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
     from neumf_tui.views.sheet import Sheet
@@ -67,7 +69,7 @@ class GuestScreen(SheetScreen):
     ranking_pane = getters.query_one(RankingPane)
     ranking_table = getters.query_one(MovedItemTable)
 
-    def __init__(self, ranker: "Ranker", users: "Users", guest: "Guest | None" = None) -> None:
+    def __init__(self, ranker: "Ranker", users: "Users", guest: Guest | None = None) -> None:
         """Continue with `guest`. Raises RunError if the catalogue does not have their items."""
         super().__init__()
         self.ranker, self.users = ranker, users
@@ -173,13 +175,11 @@ class GuestScreen(SheetScreen):
 
     @on(Table.Chosen, "#guest-picked, #guest-ranking")
     def action_pick(self) -> None:
-        table = self.focused
-        if table is self.picked_table:
+        table = self.ranking_table
+        if self.focused is self.picked_table:
             self.action_remove()
-        elif (
-            table is self.ranking_table and self.shown is not None and self.shown.ranking.items.size
-        ):
-            self._pick_item(int(self.shown.ranking.items[self.ranking_table.cursor]))
+        elif self.focused is table and self.shown is not None and table.row_count:
+            self._pick_item(int(self.shown.ranking.items[table.cursor]))
 
     def action_remove(self) -> None:
         table = self.picked_table
@@ -226,7 +226,7 @@ class GuestScreen(SheetScreen):
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
         ranker, shown = self.ranker, self.shown
         if shown is None or not shown.picks.items:
-            self.notify("Pick a film first: this list is nobody's.")
+            self.notify("Pick a film first: this list is for no particular person.")
             return None
         from neumf_tui.views.person import guest_sheet
 
@@ -235,8 +235,6 @@ class GuestScreen(SheetScreen):
     # Files of guests.
 
     def action_save(self) -> None:
-        from neumf_tui.runs.store import check_name
-
         def check(name: str) -> str:
             try:
                 check_name(name, "guest")
@@ -248,8 +246,6 @@ class GuestScreen(SheetScreen):
         self.ask_line(question, self.saved_name, check, "Save", self._save_as)
 
     def _save_as(self, name: str) -> None:
-        from neumf_tui.explore.guests import guest_names
-
         if name != self.saved_name and name in guest_names(self.ranker.home):
             question = f"A guest {name} exists already. Replace its films with these?"
             self.confirm(question, "Replace", partial(self._save, name))
@@ -257,28 +253,19 @@ class GuestScreen(SheetScreen):
             self._save(name)
 
     def _save(self, name: str) -> None:
-        ranker, picks = self.ranker, self.picks
+        ranker, data, picks = self.ranker, self.ranker.dataset, self.picks
 
-        def save() -> None:
-            from neumf_tui.explore.guests import save_guest
-
-            save_guest(picks.as_guest(name, ranker.dataset), ranker.dataset, ranker.home)
-
-        def show_saved(_: None) -> None:
+        def show_saved(_: Path) -> None:
             self.saved_name, self.saved_picks = name, picks
             command = f"neumf-tui rank --guest {name} --run {ranker.info.name}"
             self.notify(f"Saved. The same list from the shell: {command}", markup=False)
             self._show_picks()
 
-        self.ask("guest", lambda _: save(), show_saved)
+        guest = picks.as_guest(name, data)
+        self.ask("guest", lambda _: save_guest(guest, data, ranker.home), show_saved)
 
     def action_delete(self) -> None:
         name, home = self.saved_name, self.ranker.home
-
-        def delete() -> None:
-            from neumf_tui.explore.guests import delete_guest
-
-            delete_guest(home, name)
 
         def show_deleted(_: None) -> None:
             self.saved_name, self.saved_picks = "", Picks()
@@ -286,10 +273,8 @@ class GuestScreen(SheetScreen):
             self.notify(text, markup=False)
             self._show_picks()
 
-        def ask() -> None:
-            self.ask("guest", lambda _: delete(), show_deleted)
-
-        self.confirm(f"Delete the guest {name}?", "Delete", ask)
+        delete = partial(self.ask, "guest", lambda _: delete_guest(home, name), show_deleted)
+        self.confirm(f"Delete the guest {name}?", "Delete", delete)
 
     # Drawing.
 

@@ -37,7 +37,7 @@ def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, dr
     how = (
         f"seed {picks.seed} · folded in, model unchanged"
         if drawn
-        else "sum of their vectors, the latest weighs most"
+        else "sum of vectors, latest weighs most"
     )
     text = Text.assemble((f"{count} picked", "bold"), f" · {how}\n")
     if count < ENOUGH:

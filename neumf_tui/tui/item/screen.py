@@ -90,7 +90,7 @@ class ItemScreen(SheetScreen):
                     yield Table(NEAR_COLUMNS, id=name[1:])
         with Horizontal(id="item-ranks"):
             with Vertical(id="item-users-pane", classes="item-pane") as pane:
-                pane.border_title = "users it ranks highest for"
+                pane.border_title = "users for whom it ranks highest"
                 yield Table(USER_COLUMNS, id="item-users")
             yield Static(id="item-spread", classes="item-pane")
         yield Footer(show_command_palette=False)
@@ -201,11 +201,9 @@ class ItemScreen(SheetScreen):
         pane.border_title = f"its rank for {len(found.best):,} users"
         asked = f"random sample of {found.asked.sum():,} of {self.ranker.dataset.num_users:,}"
         pane.border_subtitle = asked if found.sampled else ""
-        inside, outside = (
-            self.get_component_rich_style(f"item--{side}", partial=True)
-            for side in ("inside", "outside")
-        )
-        pane.update(histogram(found.bins(), max(20, pane.content_size.width), inside, outside))
+        sides = ("item--inside", "item--outside")
+        styles = [self.get_component_rich_style(side, partial=True) for side in sides]
+        pane.update(histogram(found.bins(), max(20, pane.content_size.width), *styles))
 
     def _story(self) -> Text:
         data, item = self.ranker.dataset, self.item

@@ -1,5 +1,6 @@
 """The ranked items of one person, each with its score and the score's two parts as a bar."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from neumf_tui.text import rank_text
@@ -25,7 +26,7 @@ COLUMNS = (
     Column("MLP", 7, right=True, drop=9),
     Column("seen by", 7, right=True, drop=6),
 )
-MARK, TITLE, GMF_BAR, MLP_BAR = 1, 2, 6, 7
+MARK, TITLE, SCORE, GMF_BAR, MLP_BAR = 1, 2, 5, 6, 7
 """Positions of columns."""
 
 
@@ -56,6 +57,12 @@ class RankedItemTable(Table):
         self._longest = max(map(abs, ends)) or 1.0
         self.show_from(0)
         self.show_rows(len(ranking.items), self._row_cells, marked=ranking.heldout)
+
+    def show_raw(self, raw: bool) -> None:
+        """Show scores and parts as the model gives them, or centred; name the column after it."""
+        self.raw = raw
+        self.columns[SCORE] = replace(COLUMNS[SCORE], title="raw" if raw else "score")
+        self.refresh()
 
     def clear(self) -> None:
         self.ranking = None

@@ -73,5 +73,4 @@ class RankingPane(Container):
 
     def toggle_raw(self) -> None:
         """Show scores and parts centred, or as the model computes them."""
-        self.table.raw = not self.table.raw
-        self.table.refresh()
+        self.table.show_raw(not self.table.raw)
