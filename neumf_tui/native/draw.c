@@ -13,7 +13,7 @@ void neumf_order(int64_t total, int64_t size, const int32_t *drawn, int64_t *nex
 }
 
 /* Returns the r-th item, from 0, that a user does not have, with r = uniform · free. `key`: e_j − j
-   of the items e_0 < e_1 < … that the user has, `count` of them: how many free items precede each. */
+   of the `count` items e_0 < e_1 < … that the user has: how many free items precede each. */
 static int64_t item_of(int64_t free, int64_t count, const int32_t *key, double uniform) {
     const int64_t drawn = (int64_t)(uniform * (double)free), r = drawn < free ? drawn : free - 1;
     const int32_t *at = key;
@@ -29,9 +29,9 @@ static int64_t item_of(int64_t free, int64_t count, const int32_t *key, double u
 enum { CACHED_KEYS = 1 << 18 }; /* number of keys that fit in the L2 cache */
 
 /* Draws items[i] for users[i] by uniform[i] from the items that they do not have: free[u] for user
-   u. keys[starts[u]] to before keys[starts[u + 1]] are the keys of `item_of`. Users should ascend in every `run` of draws: the
-   kernel then draws in all runs for as many users as have CACHED_KEYS keys, before it goes on to
-   the next users. `next` has an entry for each run. */
+   u. keys[starts[u]] to before keys[starts[u + 1]] are the keys of `item_of`. Users should ascend
+   in every `run` of draws: the kernel then draws in all runs for as many users as have CACHED_KEYS
+   keys, before it goes on to the next users. `next` has an entry for each run. */
 void neumf_draw(int64_t num_users, const int64_t *starts, const int64_t *free, const int32_t *keys,
                 int64_t count, int64_t run, const int64_t *users, const double *uniform,
                 int64_t *next, int64_t *items) {
