@@ -1,4 +1,4 @@
-"""The app: it opens the screens that screens ask for, and prints a last word when it is left."""
+"""The app: it opens the screens that screens ask for, and prints a card of the run at its end."""
 
 from collections.abc import Iterable
 from functools import partial

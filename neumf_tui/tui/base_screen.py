@@ -24,7 +24,7 @@ COPY_ROWS = 200
 
 
 class BaseScreen(Screen[None]):
-    """What all screens can do: ask in threads, poll while they are seen, confirm, go and leave."""
+    """A screen that works in threads, polls while it is seen, asks to confirm, and can be left."""
 
     app = getters.app(TerminalApp)
 

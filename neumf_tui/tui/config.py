@@ -56,7 +56,12 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
         allowed = ABOUT[name].partition(":")[0] if name in ("low_bandwidth", "notify") else "text"
         what = f"{name} = {values.get(name)!r}: {problem}; expected {allowed}"
         raise wrong(name, what) from error
-    _check_theme(config, wrong)
+    if config.theme != "auto":
+        from neumf_tui.tui.terminal.themes import theme_names
+
+        themes = ["auto", *theme_names()]
+        if config.theme not in themes:
+            raise wrong("theme", f"unknown theme {config.theme!r}{_nearest(config.theme, themes)}")
     if config.keys:
         _check_keys(config, known_keys(), wrong)
     return config
@@ -64,16 +69,6 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     return "; " + did_you_mean(name, known, f"known are {', '.join(known)}")
-
-
-def _check_theme(config: Config, wrong: Callable[[str, str], UsageError]) -> None:
-    if config.theme == "auto":
-        return
-    from neumf_tui.tui.terminal.themes import theme_names
-
-    known = ["auto", *theme_names()]
-    if config.theme not in known:
-        raise wrong("theme", f"unknown theme {config.theme!r}{_nearest(config.theme, known)}")
 
 
 def _check_keys(

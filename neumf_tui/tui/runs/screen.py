@@ -207,6 +207,12 @@ class RunsScreen(ChartScreen):
         """The run under the cursor."""
         return self.table.chosen
 
+    @property
+    def folder(self) -> Path:
+        """The folder of that run; `check_action` turns keys off while there is none."""
+        assert self.chosen is not None
+        return self.chosen.folder
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in ("stop", "resume", "open", "pin", "rename", "delete", "explore"):
             return True
@@ -226,35 +232,29 @@ class RunsScreen(ChartScreen):
     def action_open(self) -> None:
         if isinstance(self.focused, CurveChart):
             self.focused.action_maximize()
-        elif self.chosen:
-            self.navigate(OpenRun(self.chosen.folder))
+        else:
+            self.navigate(OpenRun(self.folder))
 
     def action_explore(self) -> None:
-        if self.chosen:
-            self.navigate(OpenExplorer(self.chosen.folder))
+        self.navigate(OpenExplorer(self.folder))
 
     def action_pin(self) -> None:
-        if self.chosen:
-            folder = self.chosen.folder
-            if folder in self.pinned:
-                self.pinned.remove(folder)
-            else:
-                self.pinned.append(folder)
-            self._draw()
+        if self.folder in self.pinned:
+            self.pinned.remove(self.folder)
+        else:
+            self.pinned.append(self.folder)
+        self._draw()
 
     def action_stop(self) -> None:
-        if self.chosen:
-            folder = self.chosen.folder
-            done = f"Stopping {folder.name} after the current step, with a checkpoint."
-            self.change(lambda: send_request(folder, STOP), done)
+        folder = self.folder
+        done = f"Stopping {folder.name} after the current step, with a checkpoint."
+        self.change(lambda: send_request(folder, STOP), done)
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on
         from neumf_tui.runs.create_run import check_data
 
-        if not self.chosen:
-            return
-        folder = self.chosen.folder
+        folder = self.folder
 
         def resume() -> None:
             check_data(folder, self.home)
@@ -265,9 +265,7 @@ class RunsScreen(ChartScreen):
     def action_rename(self) -> None:
         from neumf_tui.runs.control import rename_run
 
-        if not self.chosen:
-            return
-        folder = self.chosen.folder
+        folder = self.folder
 
         def check(name: str) -> str:
             try:
@@ -286,9 +284,7 @@ class RunsScreen(ChartScreen):
     def action_delete(self) -> None:
         from neumf_tui.runs.control import delete_run
 
-        if not self.chosen:
-            return
-        folder = self.chosen.folder
+        folder = self.folder
 
         def delete() -> None:
             self.change(lambda: delete_run(folder), f"{folder.name} is deleted.")

@@ -206,9 +206,8 @@ class TerminalApp(App[None]):
             self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
         else:
             what = f" ({rows})" if rows else ""
-            self.notify(
-                f"Written to {path}, and offered to the terminal's clipboard{what}.", markup=False
-            )
+            text = f"Written to {path}, and offered to the terminal's clipboard{what}."
+            self.notify(text, markup=False)
 
     # Signals.
 

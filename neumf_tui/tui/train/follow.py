@@ -1,4 +1,4 @@
-"""What the train screen reads of a run, again and again, in a thread."""
+"""Readers for the train screen: of the run, and of its trainer's machine; each in a thread."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ HOST_SECONDS = 1.0
 
 @dataclass(frozen=True, eq=False)
 class RunReading:
-    """How a run stands. What is the same as in the reading before is the same object."""
+    """The state of a run. A part that has not changed is the same object as before."""
 
     status: Status
     snapshot: Snapshot

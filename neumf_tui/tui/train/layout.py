@@ -1,4 +1,4 @@
-"""Which panes of the train screen are shown; app.tcss says what each class means."""
+"""Show and hide the panes of the train screen by classes, which app.tcss explains."""
 
 from textual.screen import Screen
 

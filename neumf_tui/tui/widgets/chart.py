@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """What a chart shows."""
+    """The contents of a chart."""
 
     curves: Sequence[Curve] = ()
     lines: Sequence[tuple[str, float]] = ()

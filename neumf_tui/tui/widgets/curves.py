@@ -46,7 +46,7 @@ class Smoother:
 
 @dataclass(eq=False)
 class RunSeries:
-    """What the charts need of a run; `smoothed` is its smoothed loss."""
+    """The data of a run for the charts; `smoothed` is its smoothed loss."""
 
     info: RunInfo
     snapshot: Snapshot = field(default_factory=Snapshot)
