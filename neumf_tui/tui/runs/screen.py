@@ -147,7 +147,7 @@ class RunsScreen(ChartScreen):
         training = sum(not row.ended for row in self.rows)
         runs = "run" if len(self.rows) == 1 else "runs"
         text = head("runs").append(f" {len(self.rows)} {runs}, {training} in training")
-        if link := self.app.link_text:
+        if training and (link := self.app.link_text):
             text.append(f"  {link}", "dim")
         self.show_text("#runs-head", text, layout=False)
 

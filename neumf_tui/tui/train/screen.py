@@ -226,7 +226,8 @@ class TrainScreen(ChartScreen):
 
     def _draw_lines(self) -> None:
         info, status, snapshot = self.info, self.status, self.snapshot
-        link, width = self.app.link_text, self.app.size.width
+        # An ended run is read too rarely for a current figure, and nothing is sent for it.
+        link, width = "" if self.ended else self.app.link_text, self.app.size.width
         head = train_text.head(info, self.folder.name, status, snapshot, link, width)
         self.show_text("#head", head, layout=False)
         line = self.query_one("#progress", Static)
