@@ -80,7 +80,7 @@ def verdict(comparison: AllComparison) -> str:
     if (c.rank_a == c.rank_b).all():
         return "Both models rank every held-out film the same."
     better = {1: "B is better", -1: "A is better"}
-    chance = f"no difference beyond chance can be told from these {len(c.users):,} users"
+    chance = f"no difference beyond chance was found among these {len(c.users):,} users"
     hits, auc = _sign(c.hit_interval), _sign(c.auc_interval)
     if (c.p < LEVEL) != (hits != 0):
         in_hits = "it is too close to call: test and interval disagree"

@@ -278,7 +278,7 @@ def test_all_users_worked_by_hand(trained: Path, demo: Dataset) -> None:
     assert words[1].startswith("Hit@50 0.4000 → 0.8000, by +0.400 (95 % ")
     assert words[1].endswith("; chance alone would do this in 62 of 100 cases (McNemar).")
     assert words[-1] == f"{demo.num_users - 5} users are left out: no rank in A or in B."
-    assert "no difference beyond chance can be told from these 5 users" in verdict(found).casefold()
+    assert "no difference beyond chance was found among these 5 users" in verdict(found).casefold()
     assert [found.users[ordered(found, sort)].tolist() for sort in SORTS] == [
         [2, 1, 4, 3, 0], [0, 3, 4, 1, 2], [2, 1, 4, 0, 3], [0, 1, 2, 3, 4],
     ]  # fmt: skip
@@ -342,13 +342,11 @@ def test_verdicts(trained: Path, demo: Dataset) -> None:
     def said(p: float, hits: tuple[float, float], auc: tuple[float, float]) -> str:
         return verdict(replace(some, p=p, hit_interval=hits, auc_interval=auc))
 
-    users = f"from these {demo.num_users} users"
+    users = f"among these {demo.num_users} users"
     assert said(0.01, (0.01, 0.2), (0.01, 0.02)) == "B is better, in Hit@50 and in AUC."
     assert said(0.01, (-0.2, -0.1), (-0.2, -0.1)) == "A is better, in Hit@50 and in AUC."
-    assert (
-        said(0.5, (-0.2, 0.1), (-0.2, 0.1)) == f"No difference beyond chance can be told {users}."
-    )
-    chance = f"no difference beyond chance can be told {users}"
+    assert said(0.5, (-0.2, 0.1), (-0.2, 0.1)) == f"No difference beyond chance was found {users}."
+    chance = f"no difference beyond chance was found {users}"
     assert said(0.5, (-0.2, 0.1), (0.1, 0.2)) == f"In Hit@50 {chance}; in AUC B is better."
     assert said(0.06, (0.001, 0.1), (-0.1, 0.2)) == (
         f"In Hit@50 it is too close to call: test and interval disagree; in AUC {chance}."

@@ -303,7 +303,7 @@ class GuestScreen(SheetScreen):
             box.update("ranking …")
             return
         count = len(shown.picks.items)
-        title = f"ranking for {film_count(count)}" if count else "ranking for nobody yet"
+        title = f"ranking for {film_count(count)}" if count else "ranking before the first pick"
         self.query_one("#guest-right").border_title = title
         if shown.picks == self.picks:
             drawn = not ranker.by_history

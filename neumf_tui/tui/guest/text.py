@@ -60,13 +60,13 @@ def outdated_summary(shown: PicksRanking, wanted: Picks, is_asked: bool) -> Text
     if not is_asked:
         first = f"folding in {films} failed"
     else:
-        first = f"folding in {films} …" if wanted.items else "back to the mean user …"
+        first = f"folding in {films} …" if wanted.items else "back to the average user …"
     old = f"below is still the list of {source(shown.picks)}, seed {shown.picks.seed}"
     return Text(f"{first}\n{old}", "bold")
 
 
 def source(picks: Picks) -> str:
-    return film_count(len(picks.items)) if picks.items else "the mean user"
+    return film_count(len(picks.items)) if picks.items else "the average user"
 
 
 def film_count(count: int) -> str:
