@@ -76,7 +76,7 @@ def train_screen(home: Path, name: str) -> None:
     """Picture a run in training after seven epochs."""
     command(home, "baselines", "--dataset", "demo")
     pins = [part for pin in PINS for part in ("--pin", pin)]
-    train(home, name, "--detach", "--epochs", "100", *pins)  # still in training when pictured
+    train(home, name, "--detach", "--epochs", "30", *pins)  # still in training when pictured
     folder = home / "runs" / name
     while len(read_snapshot(folder).evaluations) < 7:
         time.sleep(0.1)
