@@ -17,7 +17,14 @@ import pytest
 from benchmarks.waiting import wait_for
 from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import last_checkpoint, load_checkpoint
-from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snapshot, read_status
+from neumf_tui.runs.reader import (
+    EventTail,
+    rank_epochs,
+    read_info,
+    read_ranks,
+    read_snapshot,
+    read_status,
+)
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.writer import reopen_run
 from tests.support.commands import Cli, run_cli
@@ -92,13 +99,14 @@ def check_readable(folder: Path) -> None:
 
 
 def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
-    """Kill -9 at random moments until done; return how many kills hit a living trainer."""
-    hits = 0
+    """Kill -9 at random moments of a run; return how many kills hit a living trainer."""
+    times = [event.t for event in EventTail(whole / "events.jsonl").read()]
+    hits, seconds = 0, times[-1] - times[0]
     for number in range(moments):
         folder = restarted(whole, f"killed-{number}")
         process = worker(folder)
         wait_for(lambda: read_snapshot(folder).started is not None)  # noqa: B023 - called at once
-        time.sleep(rng.uniform(0, 1.2))
+        time.sleep(rng.uniform(0, seconds))
         hits += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
