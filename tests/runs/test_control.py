@@ -29,33 +29,14 @@ from neumf_tui.runs.requests import Request, send_request, take_requests
 from neumf_tui.runs.writer import RunWriter
 from tests.support.commands import Cli
 from tests.support.golden_runs import make_run
-from tests.support.processes import lower_priority
+from tests.support.processes import long_run
 
 
 @pytest.fixture
 def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
     """Start a trainer on the demo dataset that would run for hours."""
-    args = (
-        "--preset",
-        "d2l",
-        "--dataset",
-        "demo",
-        "--epochs",
-        "100000",
-        "--threads",
-        "1",
-        "--name",
-        "live",
-    )
-    result = inside("train", *args, "--pin", "sim-007", "--detach")
-    assert result.returncode == 0, result.stderr
-    assert "attach live" in result.stderr
-    folder = with_demo / "runs" / "live"
-    wait_for(lambda: bool(read_snapshot(folder).evaluations))
-    lower_priority(folder)
-    yield folder
-    if is_locked(folder):
-        os.kill(read_status(folder).pid, signal.SIGKILL)
+    with long_run(inside, with_demo, "--pin", "sim-007") as folder:
+        yield folder
 
 
 def test_pause_checkpoint_and_resume(inside: Cli, live: Path) -> None:

@@ -1,7 +1,5 @@
 """Keys of the screens against a living trainer, and what two viewers of one run see of it."""
 
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +8,6 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from benchmarks.waiting import wait_for
 from neumf_tui.explore.race import RaceReader, default_pins
 from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.tui.app import NeumfApp
@@ -24,32 +21,15 @@ from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.widgets.table import Table
 from tests.support.commands import Cli
 from tests.support.golden_runs import make_run
-from tests.support.processes import lower_priority
+from tests.support.processes import long_run
 from tests.support.screens import settle, text_of
 
 
 @pytest.fixture
 def live(inside: Cli, with_demo: Path) -> Iterator[Path]:
-    """A trainer on the demo set that would go on for hours."""
-    args = (
-        "--preset",
-        "d2l",
-        "--dataset",
-        "demo",
-        "--epochs",
-        "100000",
-        "--threads",
-        "1",
-        "--name",
-        "live",
-    )
-    assert inside("train", *args, "--detach").returncode == 0
-    folder = with_demo / "runs" / "live"
-    wait_for(lambda: bool(read_snapshot(folder).evaluations))
-    lower_priority(folder)
-    yield folder
-    if is_locked(folder):
-        os.kill(read_status(folder).pid, signal.SIGKILL)
+    """Start a trainer on the demo dataset that would run for hours."""
+    with long_run(inside, with_demo) as folder:
+        yield folder
 
 
 @asynccontextmanager
