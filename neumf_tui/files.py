@@ -1,0 +1,304 @@
+"""Read and write the files of a home: no other module opens them.
+
+Every function takes a folder and the name of a file in it: `read_bytes(run, "checkpoints/last")`.
+Links on the way to the folder are followed, since its owner has made them. Links within it are
+not, since the folder can come from somebody else: a link would lead out of it. Only regular files
+are opened: a FIFO would stop the program, and a device can do anything.
+
+All functions raise OSError with a message that names the whole path; what lies in the way of a
+file is an `UnusableFileError`, which is an OSError as well.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+READ_LIMIT = 64 * 2**20
+"""Bytes that a file may have which is read as a whole, unless the caller says otherwise."""
+SCRATCH = "~"
+"""How the name of a file ends that is still being written."""
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link, and links are not followed here",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class UnusableFileError(OSError):
+    """A file that is not what its name promises: a link, a FIFO, too large, or damaged."""
+
+    def __init__(self, path: Path, what: str, number: int = errno.EINVAL) -> None:
+        super().__init__(number, what, str(path))
+
+
+def open_to_read(folder: Path, name: str) -> BinaryIO:
+    return os.fdopen(_open(folder, name, os.O_RDONLY), "rb")
+
+
+def open_to_append(folder: Path, name: str) -> BinaryIO:
+    """Open a file for unbuffered reading and appending; create it if it is not there.
+
+    A file with a second name (a hard link) is refused: that one would be written to as well.
+    """
+    file = os.fdopen(_open(folder, name, os.O_RDWR | os.O_APPEND | os.O_CREAT), "rb+", buffering=0)
+    if os.fstat(file.fileno()).st_nlink > 1:
+        file.close()
+        what = "this file has a second name (a hard link); replace it by a copy of itself"
+        raise UnusableFileError(folder / name, what)
+    return file
+
+
+def open_lock(folder: Path, name: str) -> BinaryIO:
+    """Open a lock file for `take_lock`; create it if it is not there, never change its content."""
+    return os.fdopen(_open(folder, name, os.O_RDWR | os.O_CREAT), "rb+")
+
+
+def take_lock(file: IO[Any]) -> bool:
+    """Lock `file` while it is open, here or in a process that inherits it; False if it is taken.
+
+    A reader that tests the lock holds it for a moment, so this tries five times.
+    """
+    for attempt in range(5):
+        time.sleep(0.02 * attempt)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
+
+
+def read_bytes(folder: Path, name: str, limit: int = READ_LIMIT) -> bytes:
+    """Return the content of a file of at most `limit` bytes."""
+    with open_to_read(folder, name) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        what = f"larger than the {limit:,} bytes that such a file can have"
+        raise UnusableFileError(folder / name, what, errno.EFBIG)
+    return content
+
+
+def read_text(folder: Path, name: str, limit: int = READ_LIMIT) -> str:
+    content = read_bytes(folder, name, limit)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnusableFileError(folder / name, f"line {line}: not UTF-8") from error
+
+
+def read_json(folder: Path, name: str, form: type[T], limit: int = READ_LIMIT) -> T:
+    """Return the content of a JSON file as an object of the type `form`."""
+    content = read_bytes(folder, name, limit)
+    try:
+        return msgspec.json.decode(content, type=form)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise UnusableFileError(folder / name, str(error) or "not JSON") from error
+
+
+def read_array(folder: Path, name: str, *, mapped: bool = False) -> "NDArray[np.generic]":
+    """Return the array of a `.npy` file; `mapped`: its pages are read when they are needed."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    try:
+        with open_to_read(folder, name) as file:
+            if not mapped:
+                return np.asarray(np.load(file, allow_pickle=False))
+            version = npy.read_magic(file)
+            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, fortran, dtype = header(file)
+            if dtype.hasobject:
+                raise ValueError("it holds Python objects")
+            if 0 in shape:
+                return np.empty(shape, dtype)
+            start, order = file.tell(), "F" if fortran else "C"
+            # np.memmap would extend the file if it were opened for writing; here it is an error.
+            return np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload, no-any-return]
+    except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:
+        raise UnusableFileError(folder / name, f"not a whole array file: {error}") from error
+
+
+def replace(
+    folder: Path,
+    name: str,
+    content: bytes | Callable[[BinaryIO], object],
+    *,
+    to_disk: bool = True,
+) -> None:
+    """Write a file as a whole, so that no reader sees a part of it.
+
+    `content` may be a function that writes to the open file. `to_disk`: the file survives a power
+    cut as soon as this returns. If an error is raised, the file is as it was before.
+    """
+    with _parent(folder, name) as (parent, last):
+        scratch = f".{last}.{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
+        handle = os.open(
+            scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=parent
+        )
+        try:
+            with os.fdopen(handle, "wb") as file:
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content(file)
+                file.flush()
+                if to_disk:
+                    os.fsync(file.fileno())
+            os.replace(scratch, last, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(scratch, dir_fd=parent)
+            raise
+        if to_disk:
+            os.fsync(parent)
+
+
+def make_folder(folder: Path, name: str) -> None:
+    """Make a folder within `folder`, which exists; one that is there already is kept."""
+    with _parent(folder, name) as (parent, last):
+        try:
+            os.mkdir(last, dir_fd=parent)
+        except FileExistsError:
+            _check_kind(folder / name, os.lstat(last, dir_fd=parent), stat.S_IFDIR)
+
+
+def file_names(folder: Path, name: str = ".") -> list[str]:
+    """Return the names of the regular files in a folder, sorted; none if it does not exist."""
+    try:
+        with _parent(folder, f"{name}/x") as (parent, _), os.scandir(parent) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) and not entry.name.endswith(SCRATCH)
+            )
+    except FileNotFoundError:
+        return []
+
+
+def is_file(folder: Path, name: str) -> bool:
+    """Return whether there is a regular file, which is not reached through a link."""
+    try:
+        checked_path(folder, name)
+    except OSError:
+        return False
+    return True
+
+
+def checked_path(folder: Path, name: str) -> Path:
+    """Return the path of a regular file, for a library that opens files itself."""
+    open_to_read(folder, name).close()
+    return folder / name
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove a file, or a link itself; do nothing if there is none."""
+    with suppress(FileNotFoundError), _parent(folder, name) as (parent, last):
+        os.unlink(last, dir_fd=parent)
+
+
+def remove_scratch(folder: Path, name: str = ".") -> None:
+    """Remove what killed processes of this machine have left half written."""
+    with suppress(FileNotFoundError), _parent(folder, f"{name}/x") as (parent, _):
+        for entry in os.listdir(parent):  # noqa: PTH208 - of a file descriptor
+            if entry.startswith(".") and entry.endswith(SCRATCH) and not _writer_lives(entry):
+                with suppress(OSError):
+                    os.unlink(entry, dir_fd=parent)
+
+
+def _writer_lives(scratch: str) -> bool:
+    pid = scratch.split(".")[-2]
+    return pid.isdecimal() and len(pid) < 20 and Path("/proc", pid).exists()
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Let the caller fill a folder that appears at `target` when it is complete.
+
+    If another process was faster, its folder stays and this one is discarded.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}")
+    scratch.mkdir()
+    try:
+        yield scratch
+        try:
+            scratch.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _open(folder: Path, name: str, flags: int) -> int:
+    with _parent(folder, name) as (parent, last):
+        try:
+            _check_kind(folder / name, os.lstat(last, dir_fd=parent), stat.S_IFREG)
+        except FileNotFoundError:
+            if not flags & os.O_CREAT:
+                raise
+        handle = os.open(last, flags | _SAFE, 0o666, dir_fd=parent)
+        try:  # again, since another process can have replaced it in between
+            _check_kind(folder / name, os.fstat(handle), stat.S_IFREG)
+        except OSError:
+            os.close(handle)
+            raise
+        return handle
+
+
+@contextmanager
+def _parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Yield an open descriptor of the folder that holds `name`, and the last part of `name`.
+
+    The path is added to errors that are raised within.
+    """
+    *middle, last = PurePosixPath(name).parts
+    handles: list[int] = []
+    path = folder
+    try:
+        if ".." in (*middle, last) or name.startswith("/") or "\0" in name:
+            raise UnusableFileError(folder / name, "not the name of a file within the folder")
+        handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        for part in middle:
+            path = path / part
+            _check_kind(path, os.lstat(part, dir_fd=handles[-1]), stat.S_IFDIR)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            handles.append(os.open(part, flags, dir_fd=handles[-1]))
+        path = folder / name
+        yield handles[-1], last
+    except UnusableFileError:
+        raise
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_absolute():
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _check_kind(path: Path, found: os.stat_result, wanted: int) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != wanted:
+        expected = "a folder" if wanted == stat.S_IFDIR else "a file"
+        raise UnusableFileError(path, f"expected {expected}, found {_KINDS.get(kind, 'a file')}")
