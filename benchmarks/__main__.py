@@ -25,9 +25,9 @@ from pathlib import Path
 
 from benchmarks.host import busy_seconds, host_facts, own_seconds, say
 from benchmarks.report import Options, Report, copy_into, write
+from neumf_tui import files
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.home import home_dir
-from neumf_tui.runs.files import replace_bytes
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
@@ -225,7 +225,7 @@ def update_readme(results: Path, readme: Path) -> None:
             raise SystemExit(f"{error}; measure first: python -m benchmarks {name}") from error
         except ValueError as error:
             raise SystemExit(f"{readme}: {error}") from error
-    replace_bytes(readme, text.encode())
+    files.replace(readme.parent, readme.name, text.encode())
 
 
 def listing() -> str:

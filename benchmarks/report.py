@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from benchmarks.host import Host
-from neumf_tui.runs.files import replace_bytes
+from neumf_tui import files
 
 NONE = "–"
 
@@ -90,8 +90,10 @@ def write(
         "figures": report.figures,
     }
     paths = [folder / f"{name}.json", folder / f"{name}.md"]
-    replace_bytes(paths[0], msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-    replace_bytes(paths[1], markdown(name, report, host, made, others).encode())
+    files.replace(
+        folder, paths[0].name, msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
+    )
+    files.replace(folder, paths[1].name, markdown(name, report, host, made, others).encode())
     if report.chart:
         paths.append(folder / f"{name}.svg")
         report.chart.save(paths[-1])

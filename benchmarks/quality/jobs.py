@@ -20,12 +20,12 @@ from benchmarks.host import busy_seconds, say, versions
 from benchmarks.quality.rows import CHOOSING, Results, Row, Run, Seconds
 from benchmarks.quality.tables import flags
 from benchmarks.report import Options
+from neumf_tui import files
 from neumf_tui.baselines.kept import read_one
 from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
-from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.protocol import PROTOCOL, VALIDATION
 from neumf_tui.settings import make_settings
 
@@ -108,7 +108,7 @@ class Runner:
         run, settings = self._train(job) if job.model.preset else self._fit(job)
         record = Record(asked=self._asked(job), run=run, settings=settings)
         content = msgspec.json.format(msgspec.json.encode(record), indent=1)
-        replace_bytes(self.records / f"{job.name}.json", content)
+        files.replace(self.records, f"{job.name}.json", content)
         return record
 
     def _asked(self, job: Job) -> dict[str, Any]:

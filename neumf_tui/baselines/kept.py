@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.files import replace_bytes
 
 POPULARITY = "popularity"
 
@@ -55,9 +55,9 @@ def keep(home: Path, fingerprint: str, result: KeptBaseline, ranks: NDArray[np.f
     folder.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.save(content, ranks)
-    replace_bytes(folder / f"{result.name}.npy", content.getvalue())
+    files.replace(folder, f"{result.name}.npy", content.getvalue())
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-    replace_bytes(folder / f"{result.name}.json", text + b"\n")
+    files.replace(folder, f"{result.name}.json", text + b"\n")
 
 
 def read_kept(home: Path, fingerprint: str) -> tuple[list[KeptBaseline], list[str]]:

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui import files
 from neumf_tui.errors import NeumfTuiError, RunError
-from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.store import check_name
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def save_guest(guest: Guest, dataset: "Dataset", home: Path) -> Path:
     content = msgspec.json.encode(GuestFile(dataset.name, list(guest.item_ids), titles, guest.seed))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(path, msgspec.json.format(content, indent=2) + b"\n")
+        files.replace(path.parent, path.name, msgspec.json.format(content, indent=2) + b"\n")
     except OSError as error:
         raise NeumfTuiError(
             f"{path}: cannot be written ({error.strerror or error}); fix that, and save again"

@@ -17,9 +17,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from neumf_tui import files
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import FINAL_STATES
-from neumf_tui.runs.files import replace_bytes
 from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -63,7 +63,7 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     metadata = {"checkpoint": text, "sha256": _digest(tensors, text)}
     content = safetensors.numpy.save(tensors, metadata)
     path = folder / "checkpoints" / file_name(about.progress)
-    replace_bytes(path, content, to_disk=True)
+    files.replace(folder, f"checkpoints/{path.name}", content)
     set_pointer(folder, "last", path.name)
     if not about.progress.step:
         # The checkpoints inside this epoch are no longer needed.
@@ -114,7 +114,7 @@ def _digest(tensors: Tensors, text: str) -> str:
 
 def set_pointer(folder: Path, pointer: str, target: str) -> None:
     """Let `pointer` (`last`, `best`) name the checkpoint file `target`."""
-    replace_bytes(folder / "checkpoints" / pointer, target.encode())
+    files.replace(folder, f"checkpoints/{pointer}", target.encode(), to_disk=False)
 
 
 def checkpoint_epochs(folder: Path) -> list[int]:

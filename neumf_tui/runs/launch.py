@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.files import take_lock
 from neumf_tui.runs.reader import AGENT_LOCK, read_info
 
 RESTARTS = 3
@@ -25,7 +25,7 @@ def launch_trainer(folder: Path, on_finish: str = "") -> "subprocess.Popen[bytes
     # Threads that wait actively take three times as long on a busy machine (measured: 31 s per
     # epoch against 9 s, two threads on two cores beside two busy processes).
     environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"PYTHONUNBUFFERED": "1"}
-    with (folder / "trainer.log").open("ab") as log:
+    with files.open_to_append(folder, "trainer.log") as log:
         if on_finish:
             return _start(
                 [
@@ -59,8 +59,8 @@ def start_worker(
     quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     environment = quiet | dict(environment) | {"PYTHONSAFEPATH": "1"}
     # torchrun holds this lock: while it restarts the processes, none of them holds the run's lock.
-    with (folder / AGENT_LOCK).open("w") as lock:
-        if not take_lock(lock):
+    with files.open_lock(folder, AGENT_LOCK) as lock:
+        if not files.take_lock(lock):
             raise RunError(f"{folder}: another trainer is working on this run; stop it first")
         return _start([sys.executable, *torchrun, *worker], environment, log, lock.fileno())
 

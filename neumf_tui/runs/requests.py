@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import NamedTuple
 
-from neumf_tui.runs.files import replace_bytes
+from neumf_tui import files
 
 STOP, STOP_NOW, PAUSE, RESUME, CHECKPOINT, EXTEND, PIN, UNPIN = (
     "stop", "stop-now", "pause", "resume", "checkpoint", "extend", "pin", "unpin",
@@ -24,7 +24,7 @@ class Request(NamedTuple):
 def send_request(folder: Path, what: str, argument: str = "") -> None:
     """Ask the trainer of the run in `folder` for `what`; it obeys after the current step."""
     name = f"{what}.{secrets.token_hex(4)}" if what in (PIN, UNPIN) else what
-    replace_bytes(folder / "requests" / name, argument.encode())
+    files.replace(folder, f"requests/{name}", argument.encode())
 
 
 def take_requests(folder: Path) -> list[Request]:

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui import files
 from neumf_tui.errors import RunError
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status
-from neumf_tui.runs.files import replace_bytes, take_lock
 from neumf_tui.runs.reader import read_status
 
 
@@ -41,12 +41,12 @@ def reopen_run(folder: Path) -> None:
 
 def write_info(folder: Path, info: RunInfo) -> None:
     content = msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n"
-    replace_bytes(folder / "run.json", content, to_disk=True)
+    files.replace(folder, "run.json", content)
 
 
 def write_status(folder: Path, status: Status) -> None:
     stamped = msgspec.structs.replace(status, t=time.time())
-    replace_bytes(folder / "status.json", msgspec.json.encode(stamped) + b"\n")
+    files.replace(folder, "status.json", msgspec.json.encode(stamped) + b"\n", to_disk=False)
 
 
 class RunWriter:
@@ -56,25 +56,24 @@ class RunWriter:
         self.folder = folder
 
     def __enter__(self) -> "RunWriter":
-        self._lock = (self.folder / "lock").open("w")
-        if not take_lock(self._lock):
+        self._lock = files.open_lock(self.folder, "lock")
+        if not files.take_lock(self._lock):
             raise RunError(f"{self.folder}: another trainer is working on this run; stop it first")
-        path = self.folder / "events.jsonl"
-        self._events = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._events = files.open_to_append(self.folder, "events.jsonl")
         # A killed trainer can leave an incomplete last line: cut it off.
-        os.ftruncate(self._events, path.read_bytes().rfind(b"\n") + 1)
+        self._events.truncate(self._events.read().rfind(b"\n") + 1)
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._events)
+        self._events.close()
         self._lock.close()
 
     def event(self, event: AnyEvent) -> None:
         """Append one event as one line in one write; raise OSError if the disk is full."""
         line = msgspec.json.encode(event) + b"\n"
-        written = os.write(self._events, line)
+        written = self._events.write(line)
         if written < len(line):  # remove the incomplete line
-            os.ftruncate(self._events, os.fstat(self._events).st_size - written)
+            self._events.truncate(self._events.seek(0, os.SEEK_END) - written)
             path = str(self.folder / "events.jsonl")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
@@ -88,8 +87,8 @@ class RunWriter:
         """
         content = io.BytesIO()
         np.save(content, ranks)
-        (self.folder / tape).mkdir(exist_ok=True)
-        replace_bytes(self.folder / tape / f"{epoch:05}.npy", content.getvalue(), to_disk=True)
+        files.make_folder(self.folder, tape)
+        files.replace(self.folder, f"{tape}/{epoch:05}.npy", content.getvalue())
 
 
 class MuteWriter(RunWriter):

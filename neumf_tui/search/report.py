@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from neumf_tui.runs.files import replace_bytes
+from neumf_tui import files
 from neumf_tui.search.plan import MACHINE, Plan
 from neumf_tui.search.space import base_value, plain, value_text
 from neumf_tui.search.state import best_of, count_by_state
@@ -77,7 +77,8 @@ class StudyReport:
     def write_preset(self) -> bool:
         """Write the best settings under `<home>/tune`; return whether any trial is done."""
         if (best := self.best) is not None:
-            replace_bytes(self.preset_file, self._preset_text(best).encode())
+            path = self.preset_file
+            files.replace(path.parent, path.name, self._preset_text(best).encode())
         return best is not None
 
     def _preset_text(self, best: TrialRecord) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,13 +20,12 @@ def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: 
     size = 0 if form == "npz" else len(next(iter(columns.values())))
     stamp = {key: np.full(size, value) if size else np.array(value) for key, value in about.items()}
     columns = stamp | columns
-    write_new(path, lambda scratch: _write(columns, scratch, form))
+    write_new(path, lambda file: _write(columns, file, form))
 
 
-def _write(columns: Columns, path: Path, form: str) -> None:
+def _write(columns: Columns, file: BinaryIO, form: str) -> None:
     if form == "npz":
-        with path.open("wb") as file:  # given a name, numpy would add an ending
-            np.savez_compressed(file, **columns)  # type: ignore[arg-type]
+        np.savez_compressed(file, **columns)  # type: ignore[arg-type]
         return
     import pyarrow as pa
     import pyarrow.csv
@@ -34,6 +33,6 @@ def _write(columns: Columns, path: Path, form: str) -> None:
 
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     if form == "csv":
-        pyarrow.csv.write_csv(table, path)
+        pyarrow.csv.write_csv(table, file)
     else:
-        pyarrow.parquet.write_table(table, path)
+        pyarrow.parquet.write_table(table, file)

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from neumf_tui import files
 from neumf_tui.errors import NeumfTuiError, UsageError
 from neumf_tui.text import clean
 
@@ -82,14 +83,12 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
     return ""
 
 
-def write_new(path: Path, write: Callable[[Path], object]) -> None:
+def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a new file, whole or not at all; raises UsageError, NeumfTuiError."""
-    from neumf_tui.runs.files import replace_with
-
     if problem := check_target(path, (path.suffix,)):
         raise UsageError(problem)
     try:
-        replace_with(path, write)
+        files.replace(path.parent, path.name, write)
     except OSError as error:
         raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
 
@@ -98,14 +97,14 @@ def write_sheet(sheet: Sheet, path: Path) -> None:
     """Write a new file in the format that its ending names; raises UsageError, NeumfTuiError."""
     if problem := check_target(path):
         raise UsageError(problem)
-    write_new(path, lambda scratch: _write(sheet, scratch, path.suffix))
+    write_new(path, lambda file: _write(sheet, file, path.suffix))
 
 
-def _write(sheet: Sheet, path: Path, ending: str) -> None:
+def _write(sheet: Sheet, file: BinaryIO, ending: str) -> None:
     if ending == ".csv":
-        path.write_text(sheet.text(), "utf-8")
+        file.write(sheet.text().encode())
     elif ending == ".json":
-        path.write_text(json_text(sheet.object) + "\n", "utf-8")
+        file.write(f"{json_text(sheet.object)}\n".encode())
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -113,4 +112,4 @@ def _write(sheet: Sheet, path: Path, ending: str) -> None:
         columns = list(zip(*sheet.flat(), strict=True)) or [()] * len(sheet.header)
         table = pa.table([pa.array(values) for values in columns], sheet.header)
         about = {"neumf-tui": json.dumps(sheet.about, ensure_ascii=False, allow_nan=False)}
-        pq.write_table(table.replace_schema_metadata(about), path)
+        pq.write_table(table.replace_schema_metadata(about), file)
