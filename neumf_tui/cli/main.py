@@ -1,6 +1,5 @@
 """The command line: all commands with their examples, and the handling of errors."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -36,7 +35,10 @@ from neumf_tui.cli import (
     tune,
     why,
 )
+from neumf_tui.cli.streams import open_streams
+from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.views.output import say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,14 +105,23 @@ for _command, _example in (
 
 def main() -> None:
     """Run the command line; errors become one message on stderr and the documented exit code."""
+    open_streams()
+    code: str | int | None = 1
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # nobody reads stdout any more (`| head`)
+    except Exception as error:  # noqa: BLE001 - this is where all errors end
+        say(f"neumf-tui: {message_of(error)}")
+        code = error.exit_code if isinstance(error, NeumfTuiError) else 1
+    sys.exit(code)
+
+
+def _run() -> str | int | None:
+    """Run the command and return its exit code."""
     try:
         app()
-    except NeumfTuiError as error:
-        from neumf_tui.views.output import say
-
-        say(f"neumf-tui: {error}")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of stdout has closed it (`| head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except SystemExit as end:
+        return end.code
+    return 0
