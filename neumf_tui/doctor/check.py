@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from neumf_tui.host import open_nvml
-from neumf_tui.native.library import why_not
+from neumf_tui.native.library import cache_problem, why_not
 from neumf_tui.terminal import Rgb, ask_background, why_no_screen
 
 State = Literal["ok", "note", "problem"]
@@ -97,6 +97,7 @@ class Probes:
     run: Callable[[Sequence[str]], str] = _run
     torch: Callable[[], Any] = _torch
     kernels: Callable[[], str] = why_not
+    kernel_cache: Callable[[], str] = cache_problem
     nvml: Callable[[], tuple[Any, str]] = open_nvml
     mounts: Callable[[], list[tuple[str, str]]] = _mounts
     user: Callable[[], str] = getpass.getuser

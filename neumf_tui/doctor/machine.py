@@ -28,10 +28,19 @@ def check_torch(probes: Probes) -> Finding:
 
 
 def check_kernels(probes: Probes) -> Finding:
-    why = probes.kernels()
-    if not why:
+    why, cache = probes.kernels(), probes.kernel_cache()
+    if not why and not cache:
         return ok("compiled for this processor")
     text = f"{why}. Without kernels the CPU takes two to four times as long"
+    if cache:
+        text = (
+            text if why else f"each command compiles them, since the cache cannot be used: {cache}"
+        )
+        fix = (
+            "# name a folder of yours from which programs can run",
+            "export NEUMF_TUI_CACHE=FOLDER",
+        )
+        return note(text, *fix)
     return note(text, "# install a C compiler, such as", "sudo apt install gcc libc6-dev")
 
 

@@ -1,31 +1,34 @@
-"""Compile the kernels in C on the machine that runs them, and keep the library in the cache.
+"""Load the library of the kernels in C, which is compiled when the cache has none.
 
 PyTorch does the same work, slower, where there is no C compiler.
+
+A library's constructors run as soon as it is loaded. So one of the cache is loaded only if nobody
+but this account or root can have written it, and if its name has the checksum of its content.
 """
 
 import ctypes
 import functools
 import hashlib
 import os
-import platform
-import shlex
-import shutil
-import subprocess
+import secrets
+import stat
 import tempfile
-from importlib import resources
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from neumf_tui.home import cache_dir
+from neumf_tui.native.compiler import (
+    NoKernels,
+    compile_command,
+    compile_into,
+    processor,
+    sources,
+)
 
-SOURCES = ("adam.c", "blocks.h", "draw.c", "gradient.c", "scores.c")
-COMPILERS = ("cc", "gcc", "clang")
-_IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
-# Not -ffast-math: it removes comparisons with NaN, and linking a library with it changes the
-# arithmetic of the whole process.
-OPTIONS = (
-    "-O3", "-march=native" if _IS_X86 else "-mcpu=native", "-fPIC", "-shared",
-    "-fno-math-errno", "-fno-trapping-math",
-)  # fmt: skip
+__all__ = ["NoKernels", "cache_problem", "load", "why_not"]
+
 _INT, _DOUBLE, _FLOAT, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_float, ctypes.c_void_p
 SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_adam": (None, [_INT, *4 * [_POINTER], *5 * [_FLOAT]]),
@@ -36,12 +39,17 @@ SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_rank_counts": (None, [_INT, _INT, *5 * [_POINTER]]),
 }
 """Result and arguments of each function of the library."""
-COMPILE_SECONDS = 60
-"""Time limit for the compiler, which needs one or two seconds."""
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_LARGEST = 2**26
+"""Number of bytes that a library can have; the kernels need about 100,000."""
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ADVICE = "set NEUMF_TUI_CACHE to a folder of yours from which programs can run"
 
 
-class NoKernels(Exception):
-    """The kernels cannot be used on this machine; the text says why."""
+class _Outcome(NamedTuple):
+    library: ctypes.CDLL | None
+    why_not: str = ""
+    cache_problem: str = ""
 
 
 def load() -> ctypes.CDLL:
@@ -50,96 +58,161 @@ def load() -> ctypes.CDLL:
     NEUMF_TUI_CC names the compiler, with options if needed; without it the first of cc, gcc and
     clang is taken. With NEUMF_TUI_CC=none there are no kernels. Raises NoKernels.
     """
-    return _load(os.environ.get("NEUMF_TUI_CC", ""), cache_dir() / "kernels")
+    outcome = _outcome()
+    if outcome.library is None:
+        raise NoKernels(outcome.why_not)
+    return outcome.library
 
 
 def why_not() -> str:
     """Return why there are no kernels on this machine; empty where there are."""
+    return _outcome().why_not
+
+
+def cache_problem() -> str:
+    """Return why the cache does not serve, so that each process compiles; empty if it does."""
+    return _outcome().cache_problem
+
+
+def _outcome() -> _Outcome:
     try:
-        load()
+        folder = cache_dir() / "kernels"
+    except RuntimeError as error:  # there is no home folder
+        return _load(os.environ.get("NEUMF_TUI_CC", ""), None, str(error))
+    return _load(os.environ.get("NEUMF_TUI_CC", ""), folder)
+
+
+@functools.cache  # failures as well: a compiler that hangs is waited for once
+def _load(wanted: str, folder: Path | None, problem: str = "") -> _Outcome:
+    """Return the library of the cache; compile it if there is none, into the cache if it serves."""
+    try:
+        command, code = compile_command(wanted), sources()
+        parts = [*code.values(), *map(str.encode, command), processor()]
+        stem = f"neumf-{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:16]}-"
+        if folder is not None:
+            try:
+                if library := _kept_library(folder, stem):
+                    return _Outcome(library)
+            except OSError as error:
+                problem, folder = _text(error, folder), None
+        with tempfile.TemporaryDirectory(prefix="neumf-tui-") as name:
+            content = compile_into(Path(name), command, code)
+            if folder is not None:
+                try:
+                    return _Outcome(_keep(folder, stem, content))
+                except OSError as error:
+                    problem = _text(error, folder)
+            try:
+                library = _keep(Path(name), stem, content)
+            except OSError as error:
+                text = f"{problem}; {_text(error, Path(name).parent)}; {_ADVICE}"
+                return _Outcome(None, f"the compiled kernels cannot be loaded: {text}", problem)
+            return _Outcome(library, "", problem)
     except NoKernels as error:
-        return str(error)
-    return ""
+        return _Outcome(None, str(error))
+    except OSError as error:  # of the compiler or the folder of temporary files
+        return _Outcome(None, f"the kernels cannot be compiled: {error}")
 
 
-@functools.cache
-def _load(wanted: str, folder: Path) -> ctypes.CDLL:
-    sources = {name: (resources.files("neumf_tui.native") / name).read_bytes() for name in SOURCES}
-    command = [*_compiler(wanted), *OPTIONS]
-    parts = [*sources.values(), *map(str.encode, command), _processor()]
-    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-    path = folder / f"neumf-{digest}.so"
+def _text(error: OSError, folder: Path) -> str:
+    return f"{folder}: {error.strerror or error}"
+
+
+@contextmanager
+def _private_folder(folder: Path) -> Iterator[int]:
+    """Make the folder if there is none, and yield a descriptor of it.
+
+    Raises OSError if another account owns it. If it is ours and others could write to it, it is
+    emptied of libraries and closed to them.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+    place = os.open(folder, _READ | os.O_DIRECTORY)
     try:
-        library = _open(path)
-        if library is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            _compile(command, sources, path)
-            library = _open(path)
-    except OSError as error:
-        raise NoKernels(f"{path}: {error}") from error
-    if library is None:
-        raise NoKernels(f"the library that {command[0]} made cannot be loaded")
-    for name, (result, arguments) in SIGNATURES.items():
-        function = getattr(library, name)
+        found = os.fstat(place)
+        if found.st_uid == os.geteuid() and found.st_mode & _OTHERS_WRITE:
+            os.fchmod(place, 0o700)
+            for name in os.listdir(place):  # noqa: PTH208 - of a file descriptor
+                if name.startswith("neumf-"):
+                    os.unlink(name, dir_fd=place)
+        _check_owner(os.fstat(place))
+        yield place
+    finally:
+        os.close(place)
+
+
+def _check_owner(found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise OSError(f"not used, since it belongs to another account (uid {found.st_uid})")
+    if found.st_mode & _OTHERS_WRITE:
+        raise OSError("not used, since other accounts can write to it")
+
+
+def _kept_library(folder: Path, stem: str) -> ctypes.CDLL | None:
+    """Return the library that an earlier process has kept; remove what cannot be loaded."""
+    with _private_folder(folder) as place:
+        for name in os.listdir(place):  # noqa: PTH208 - of a file descriptor
+            if name.startswith(stem):
+                try:
+                    return _open(place, folder, name)
+                except OSError:
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=place)
+    return None
+
+
+def _keep(folder: Path, stem: str, content: bytes) -> ctypes.CDLL:
+    """Write the library in one move, since several processes may compile at once; load it."""
+    name = f"{stem}{_checksum(content)}.so"
+    with _private_folder(folder) as place:
+        scratch = f".{name}.{secrets.token_hex(4)}"
+        try:
+            handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=place)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(scratch, name, src_dir_fd=place, dst_dir_fd=place)
+            return _open(place, folder, name)
+        except BaseException:
+            for left in (scratch, name):
+                with suppress(OSError):
+                    os.unlink(left, dir_fd=place)
+            raise
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _open(place: int, folder: Path, name: str) -> ctypes.CDLL:
+    """Load a library of the folder that is open as `place`; raises OSError.
+
+    What is loaded is the very file that was checked, even if another takes its name meanwhile.
+    """
+    handle = os.open(name, _READ, dir_fd=place)
+    try:
+        found = os.fstat(handle)
+        _check_owner(found)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a file")
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(_LARGEST)
+        if _checksum(content) != Path(name).stem.rpartition("-")[2]:
+            raise OSError("damaged: its content does not match its checksum")
+        path = Path(f"/proc/self/fd/{handle}")
+        try:
+            library = ctypes.CDLL(str(path if path.exists() else folder / name))
+        except OSError as error:
+            if os.fstatvfs(handle).f_flag & os.ST_NOEXEC:
+                raise OSError("mounted noexec, so that no library can be loaded from it") from error
+            raise
+    except BaseException:
+        os.close(handle)
+        raise
+    # From here on the handle stays open: a later library of the same path would not be loaded.
+    for symbol, (result, arguments) in SIGNATURES.items():
+        function = getattr(library, symbol, None)
+        if function is None:
+            raise OSError(f"it has no function {symbol}")
         function.restype, function.argtypes = result, arguments
     return library
-
-
-def _open(path: Path) -> ctypes.CDLL | None:
-    """Return the library; None where it is missing or damaged. A damaged file is removed."""
-    if not path.exists():
-        return None
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:
-        path.unlink(missing_ok=True)
-        return None
-
-
-def _compiler(wanted: str) -> list[str]:
-    """Return the command that `wanted` (NEUMF_TUI_CC) asks for, with the program's full path."""
-    if wanted.strip() == "none":
-        raise NoKernels("NEUMF_TUI_CC=none switches the C kernels off")
-    words = shlex.split(wanted)
-    for name in words[:1] or COMPILERS:
-        if found := shutil.which(name):
-            return [found, *words[1:]]
-    if words:
-        raise NoKernels(f"NEUMF_TUI_CC={wanted}: not found")
-    raise NoKernels(f"no C compiler found ({', '.join(COMPILERS)})")
-
-
-def _processor() -> bytes:
-    """Describe the processor: machines with different ones may share a cache folder."""
-    try:
-        lines = Path("/proc/cpuinfo").read_bytes().split(b"\n\n", 1)[0].splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}".encode()
-    wanted = b"model name", b"flags", b"Features", b"CPU part"
-    return b"\n".join(line for line in lines if line.startswith(wanted))
-
-
-def _compile(command: list[str], sources: dict[str, bytes], path: Path) -> None:
-    """Write the library in one move, since several processes may compile at once."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        for name, content in sources.items():
-            Path(scratch, name).write_bytes(content)
-        files = [name for name in sources if name.endswith(".c")]
-        library = Path(scratch, "neumf.so")
-        try:
-            done = subprocess.run(
-                [*command, "-o", str(library), *files, "-lm"],
-                cwd=scratch,
-                capture_output=True,
-                text=True,
-                timeout=COMPILE_SECONDS,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired as error:
-            text = f"{command[0]} did not finish within {COMPILE_SECONDS} s"
-            raise NoKernels(text) from error
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["it printed no message"]
-            worst = next((line for line in lines if "error" in line), lines[-1])
-            raise NoKernels(f"{command[0]} ended with {done.returncode}: {worst}")
-        library.replace(path)

@@ -79,6 +79,7 @@ def good(tmp_path: Path) -> Probes:
         run=no_command,
         torch=fake_torch,
         kernels=lambda: "",
+        kernel_cache=lambda: "",
         nvml=lambda: (None, "no NVIDIA GPU here"),
         mounts=lambda: [("/", "ext4")],
         user=lambda: "ann",
@@ -262,6 +263,16 @@ def test_without_a_compiler_it_says_what_that_costs(good: Probes, own_home: Path
         and "times as long" in check.text
     )
     assert any("install gcc" in line for line in check.fix)
+
+
+@pytest.mark.parametrize("why", ["", "the compiled kernels cannot be loaded"])
+def test_a_cache_that_does_not_serve_is_the_thing_to_fix(
+    why: str, good: Probes, own_home: Path
+) -> None:
+    probes = replace(good, kernels=lambda: why, kernel_cache=lambda: "/cache: mounted noexec")
+    check = found(own_home, probes, "kernels")
+    assert check.state == "note" and (why or "/cache: mounted noexec") in check.text
+    assert check.fix[-1] == "export NEUMF_TUI_CACHE=FOLDER"
 
 
 def test_a_driver_with_a_torch_for_the_cpu_is_a_problem_with_a_way_out(

@@ -1,9 +1,5 @@
 """The kernels in C against torch and numpy, and machines on which there are none."""
 
-import os
-import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +12,7 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.native.kernels import LANES
-from neumf_tui.native.library import NoKernels, load, why_not
+from neumf_tui.native.library import load, why_not
 from neumf_tui.training.negative_sampler import NegativeSampler
 from neumf_tui.training.step import AutogradStep, KernelStep
 from neumf_tui.training.trainer import Trainer
@@ -258,65 +254,6 @@ def test_without_a_compiler_torch_trains_and_a_note_says_so(
     assert not make_trainer(data, mlp_dropout=0.5).notes, "the kernels would not be used"
 
 
-@pytest.mark.parametrize(
-    ("script", "why"),
-    [
-        ("echo no good >&2; exit 3", "ended with 3: no good"),
-        (
-            "printf 'in file\\nx.c:1: fatal error: math.h: none\\nstopped\\n' >&2; exit 1",
-            "ended with 1: x.c:1: fatal error",
-        ),
-        ("exit 0", "neumf.so"),
-        ('while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"', "cannot be loaded"),
-    ],
-)
-def test_a_compiler_that_fails(
-    script: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The reason is one line, and no file is left that a later start could load."""
-    own_cache(monkeypatch, tmp_path)
-    compiler = tmp_path / "mycc"
-    compiler.write_text(f"#!/bin/sh\n{script}\n")
-    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("NEUMF_TUI_CC", str(compiler))
-    with pytest.raises(NoKernels) as caught:
-        load()
-    assert why in str(caught.value) and "\n" not in str(caught.value)
-    assert not list((tmp_path / "cache").rglob("*.so"))
-
-
-def test_a_cache_that_cannot_be_written_and_one_that_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cache").touch()
-    own_cache(monkeypatch, tmp_path)
-    monkeypatch.setenv("NEUMF_TUI_CC", "cc -DTEST=1")
-    assert str(tmp_path / "cache") in why_not()
-    (tmp_path / "cache").unlink()
-    monkeypatch.setenv("NEUMF_TUI_CC", "cc -DTEST=2")
-    assert not why_not()
-    (library,) = (tmp_path / "cache" / "kernels").iterdir()
-    library.unlink()  # not overwritten in place: it is mapped
-    library.write_bytes(b"nonsense")
-    code = "from neumf_tui.native.library import why_not; print(why_not())"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(tmp_path),
-    )
-    assert not done.stdout.strip(), "compiled anew"
-
-
-def test_processes_that_compile_at_once(tmp_path: Path) -> None:
-    code = "from neumf_tui.native.library import why_not; raise SystemExit(why_not() or 0)"
-    env = environment(tmp_path) | {"NEUMF_TUI_CC": "cc -DTEST=3"}
-    started = [subprocess.Popen([sys.executable, "-c", code], env=env) for _ in range(3)]
-    assert [process.wait(60) for process in started] == [0, 0, 0]
-    assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 1
-
-
 @pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
 def test_adam_equals_torch_with_any_number_of_threads(
     data: Dataset, decay: float, monkeypatch: pytest.MonkeyPatch
@@ -353,21 +290,10 @@ def test_processors_without_wide_vectors(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The narrow variant of the kernels computes the same function."""
-    own_cache(monkeypatch, tmp_path)
+    monkeypatch.setenv("NEUMF_TUI_CACHE", str(tmp_path / "cache"))
     wide = awake(make_trainer(data, **SETTINGS[-3]))
     monkeypatch.setenv("NEUMF_TUI_CC", "cc -U__AVX__")
     narrow = awake(make_trainer(data, **SETTINGS[-3]))
     batch = next(iter(wide.batches(1)))
     torch.testing.assert_close(narrow.step(batch), wide.step(batch), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(narrow.weights.gradient, wide.weights.gradient, rtol=1e-4, atol=1e-5)
-
-
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NEUMF_TUI_CACHE", str(tmp_path / "cache"))
-
-
-def environment(tmp_path: Path) -> dict[str, str]:
-    return dict(os.environ) | {
-        "NEUMF_TUI_CC": "cc -DTEST=2",
-        "NEUMF_TUI_CACHE": str(tmp_path / "cache"),
-    }
