@@ -75,7 +75,7 @@ class RunList:
             if info is None or info.name != folder.name:  # not read yet, or renamed
                 info = read_info(folder)
             status = read_status(folder)
-            tail = self._tails.setdefault(folder, EventTail(folder / "events.jsonl"))
+            tail = self._tails.setdefault(folder, EventTail(folder))
             events = tail.read()
             unchanged = before and before.status == status and not before.problem and not events
             if before and unchanged and status.state in FINAL_STATES:
