@@ -63,7 +63,7 @@ class EventTail:
         """Return the events added since the last call.
 
         Events of an unknown kind are left out. So are damaged lines; for the first of them there
-        is a `Damaged`. Raises OSError.
+        is a `Damaged`. Raises RunError.
         """
         self.restarted = False
         found: list[AnyEvent] = []
@@ -84,6 +84,8 @@ class EventTail:
                         found.append(event)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _unreadable(error, self._folder / EVENTS) from error
         return found
 
     def _decoded(self, line: bytes) -> AnyEvent | None:
@@ -191,10 +193,7 @@ def _is_held(folder: Path, lock: str) -> bool:
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Fold all events of the run so far; raises RunError."""
-    try:
-        return fold(Snapshot(), EventTail(folder).read())
-    except OSError as error:
-        raise _unreadable(error, folder / EVENTS) from error
+    return fold(Snapshot(), EventTail(folder).read())
 
 
 def rank_epochs(folder: Path, tape: str = "ranks") -> list[int]:
