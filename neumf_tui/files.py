@@ -11,11 +11,14 @@ file is an `UnusableFileError`, which is an OSError as well.
 
 import errno
 import fcntl
+import io
 import os
+import platform
 import secrets
 import shutil
 import stat
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -50,8 +53,29 @@ class UnusableFileError(OSError):
         super().__init__(number, what, str(path))
 
 
-def open_to_read(folder: Path, name: str) -> BinaryIO:
+def open_to_read(folder: Path, name: str) -> io.BufferedReader:
     return os.fdopen(_open(folder, name, os.O_RDONLY), "rb")
+
+
+def open_given(path: Path) -> io.BufferedReader:
+    """Open a file that a person has named: links are followed, but it has to be a regular file."""
+    _check_kind(path, path.stat(), stat.S_IFREG)
+    handle = os.open(path, os.O_RDONLY | _SAFE & ~os.O_NOFOLLOW)
+    try:  # again, since another process can have replaced it in between
+        _check_kind(path, os.fstat(handle), stat.S_IFREG)
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """Return numbers of which one changes whenever the file is written to or replaced.
+
+    A program can set the size and the time of modification, but not the time of the last change.
+    """
+    found = path.stat()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def open_to_append(folder: Path, name: str) -> BinaryIO:
@@ -138,6 +162,16 @@ def read_array(folder: Path, name: str, *, mapped: bool = False) -> "NDArray[np.
         raise UnusableFileError(folder / name, f"not a whole array file: {error}") from error
 
 
+def write_array(file: BinaryIO, array: "NDArray[Any]") -> None:
+    """Write an array as `np.save` does, which reports a full disk without its error number."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    array = np.ascontiguousarray(array)
+    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+    file.write(array.data)
+
+
 def replace(
     folder: Path,
     name: str,
@@ -151,7 +185,7 @@ def replace(
     cut as soon as this returns. If an error is raised, the file is as it was before.
     """
     with _parent(folder, name) as (parent, last):
-        scratch = f".{last}.{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
+        scratch = _scratch_name(last)
         handle = os.open(
             scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=parent
         )
@@ -184,12 +218,22 @@ def make_folder(folder: Path, name: str) -> None:
 
 def file_names(folder: Path, name: str = ".") -> list[str]:
     """Return the names of the regular files in a folder, sorted; none if it does not exist."""
+    return _names(folder, name, stat.S_IFREG)
+
+
+def folder_names(folder: Path, name: str = ".") -> list[str]:
+    """Return the names of the folders in a folder, sorted; none if it does not exist."""
+    return _names(folder, name, stat.S_IFDIR)
+
+
+def _names(folder: Path, name: str, kind: int) -> list[str]:
     try:
         with _parent(folder, f"{name}/x") as (parent, _), os.scandir(parent) as entries:
             return sorted(
                 entry.name
                 for entry in entries
-                if entry.is_file(follow_symlinks=False) and not entry.name.endswith(SCRATCH)
+                if not entry.name.endswith(SCRATCH)
+                and stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) == kind
             )
     except FileNotFoundError:
         return []
@@ -221,13 +265,27 @@ def remove_scratch(folder: Path, name: str = ".") -> None:
     with suppress(FileNotFoundError), _parent(folder, f"{name}/x") as (parent, _):
         for entry in os.listdir(parent):  # noqa: PTH208 - of a file descriptor
             if entry.startswith(".") and entry.endswith(SCRATCH) and not _writer_lives(entry):
-                with suppress(OSError):
-                    os.unlink(entry, dir_fd=parent)
+                _remove_any(entry, parent)
+
+
+def _remove_any(name: str | Path, parent: int | None = None) -> None:
+    with suppress(OSError):
+        os.unlink(name, dir_fd=parent)
+    shutil.rmtree(name, ignore_errors=True, dir_fd=parent)
+
+
+def _scratch_name(name: str) -> str:
+    return f".{name}.{_host()}-{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
 
 
 def _writer_lives(scratch: str) -> bool:
-    pid = scratch.split(".")[-2]
-    return pid.isdecimal() and len(pid) < 20 and Path("/proc", pid).exists()
+    """Return whether the process that writes it may live; that of another machine may."""
+    host, _, pid = scratch.split(".")[-2].partition("-")
+    return pid.isdecimal() and len(pid) < 20 and (host != _host() or Path("/proc", pid).exists())
+
+
+def _host() -> str:
+    return f"{zlib.crc32(os.fsencode(platform.node())):08x}"
 
 
 @contextmanager
@@ -237,7 +295,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     If another process was faster, its folder stays and this one is discarded.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}")
+    scratch = target.with_name(_scratch_name(target.name))
     scratch.mkdir()
     try:
         yield scratch
@@ -248,6 +306,14 @@ def new_folder(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_folder(target: Path) -> None:
+    """Remove a folder, or what is in its place, so that no reader sees a part of it."""
+    scratch = target.with_name(_scratch_name(target.name))
+    with suppress(FileNotFoundError):
+        target.rename(scratch)
+        _remove_any(scratch)
 
 
 def _open(folder: Path, name: str, flags: int) -> int:

@@ -1,7 +1,7 @@
 """A dataset in memory: training pairs, held-out items, and the names of users and items."""
 
-import difflib
 import hashlib
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -150,6 +150,15 @@ def _fingerprint(user_ids: Sequence[str], catalogue: Catalogue, rows: Interactio
 
 def _nearest_ids(wanted: str, ids: Sequence[str]) -> list[str]:
     """Return the five ids nearest to `wanted`: by value if all are numbers, else by spelling."""
-    if wanted.lstrip("-").isdecimal() and all(user_id.isdecimal() for user_id in ids):
-        return sorted(ids, key=lambda one: (abs(int(one) - int(wanted)), int(one)))[:5]
-    return difflib.get_close_matches(wanted, ids, n=5, cutoff=0.0)
+    if _is_number(wanted) and all(map(_is_number, ids)):
+        near = int(wanted)
+        numbers = ((abs(int(one) - near), int(one), one) for one in ids)
+        return [user_id for _, _, user_id in heapq.nsmallest(5, numbers)]
+    from rapidfuzz import fuzz, process
+
+    found = process.extract(wanted, list(ids), scorer=fuzz.ratio, limit=5)
+    return [user_id for user_id, _, _ in found]
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdecimal() and len(text) < 20

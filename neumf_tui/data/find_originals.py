@@ -1,6 +1,5 @@
 """Find a dataset's files: --data-dir, NEUMF_TUI_DATA, <home>/datasets, folders of earlier runs."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.download import unpack
 from neumf_tui.data.formats import EXPECTED, Source, source_at, source_of, sources_below, sources_in
-from neumf_tui.data.prepared import prepared_dir
+from neumf_tui.data.prepared import kept_sources
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
@@ -63,15 +62,8 @@ def known_sources(home: Path) -> list[Source]:
 
     The latter newest first, as far as their files still exist.
     """
-    earlier: list[tuple[float, str]] = []
-    for file in prepared_dir(home).glob("*/dataset.json"):
-        try:
-            source = str(json.loads(file.read_text("utf-8"))["source"])
-            earlier.append((file.stat().st_mtime, source))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # damaged; `prepared.load` reports it when the dataset is needed
     found = sources_below(datasets_dir(home), tables=True)
-    for _, source in sorted(earlier, reverse=True):
+    for source in kept_sources(home):
         if Path(source).is_absolute():  # the demo dataset's is not a path
             found += source_of(source)
     return list(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 `readers/` has one module per format.
 """
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -74,8 +75,12 @@ class Source:
 
     @property
     def text(self) -> str:
-        """Where the data is, for people, and for `source_of`."""
-        return str(self.place) if self.columns is None else f"{self.place} [{self.columns}]"
+        """Where the data is, for people, and for `source_of`.
+
+        Bytes of a path that are not UTF-8 are written as `\\xff`.
+        """
+        text = str(self.place) if self.columns is None else f"{self.place} [{self.columns}]"
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
 
     def read(self, report: Report = silent) -> Dataset:
         """Read the files; raise DatasetError naming file and line of the first fault."""
@@ -130,11 +135,17 @@ def source_of(text: str) -> list[Source]:
         with suppress(UsageError):  # the name of a folder can look like this
             columns = Columns.parse(match[2])
             text = match[1]
+    if not text or "\0" in text:
+        return []
     place = Path(text)
+    if not os.path.lexists(place):
+        escaped = rb"\\x([89a-f][0-9a-f])"
+        path = re.sub(escaped, lambda byte: bytes.fromhex(byte[1].decode()), os.fsencode(text))
+        place = Path(os.fsdecode(path))
     if _is_file(place):
         found = source_at(place, columns)
         return [found] if found else []
-    return sources_in(place, columns) if text else []
+    return sources_in(place, columns)
 
 
 def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:

@@ -2,27 +2,49 @@
 
 A folder holds the training pairs (`users.npy items.npy times.npy offsets.npy`), `heldout.npy`, the
 user ids (`user_ids.*.npy`), `catalogue.json`, and name, source and notices in `dataset.json`.
+`manifest.json` has the SHA-256 of each. A process checks them, and all indices, when it first opens
+a dataset, and again when a file has changed since. Version 0.1.0 wrote no manifest: then only the
+indices are checked.
 """
 
-import json
-import os
-import shutil
-import tempfile
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui import files
+from neumf_tui.cores import usable_cores
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Progress, Report, silent
-from neumf_tui.data.split import Split
-from neumf_tui.data.strings import Strings
+from neumf_tui.data.split import LATEST_TIME, Split
+from neumf_tui.data.strings import Strings, are_offsets
 from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir
 
-_ARRAYS = ("users", "items", "times", "heldout")
+_ARRAYS = ("users", "items", "times", "heldout", "offsets")
+_STRINGS = ("user_ids.offsets", "user_ids.text")
+_FILES = (*(f"{key}.npy" for key in (*_ARRAYS, *_STRINGS)), "catalogue.json", "dataset.json")
+_CATALOGUE_LIMIT = 2**31
+_checked: set[tuple[object, ...]] = set()
+"""Folders and identities of the files of all datasets that this process has checked."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """The content of `dataset.json`."""
+
+    name: str
+    simulated: bool
+    source: str
+    notices: tuple[str, ...]
 
 
 def prepared_dir(home: Path) -> Path:
@@ -30,50 +52,141 @@ def prepared_dir(home: Path) -> Path:
 
 
 def save(dataset: Dataset, folder: Path, report: Report = silent) -> None:
-    """Write `folder/<fingerprint>/`, completely or not at all."""
+    """Write `folder/<fingerprint>/`, completely or not at all, unless the same is there already."""
     target = folder / dataset.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".preparing-", dir=folder))
+    files.remove_scratch(folder)
+    with files.new_folder(target) as scratch:
+        _write(dataset, scratch, report)
+        if not _is_same(folder, dataset):
+            files.remove_folder(target)
+
+
+def _write(dataset: Dataset, folder: Path, report: Report) -> None:
+    def write(name: str, content: bytes | Callable[[BinaryIO], object]) -> None:
+        # Not forced to disk: what a power cut damages is found by its hash and prepared anew.
+        files.replace(folder, name, content, to_disk=False)
+
+    ids = Strings.of(dataset.user_ids)
+    arrays = [getattr(dataset.split, key) for key in _ARRAYS] + [ids.offsets, ids.text]
+    for number, (key, array) in enumerate(zip((*_ARRAYS, *_STRINGS), arrays, strict=True)):
+        report(Progress("writing", number, len(arrays)))
+        write(f"{key}.npy", partial(files.write_array, array=array))
+    write("catalogue.json", msgspec.json.encode(dataset.catalogue))
+    about = About(dataset.name, dataset.simulated, dataset.source, dataset.notices)
+    write("dataset.json", msgspec.json.encode(about))
+    write("manifest.json", msgspec.json.encode(dict(zip(_FILES, _hashes(folder), strict=True))))
+    report(Progress("writing", len(arrays), len(arrays)))
+
+
+def _is_same(folder: Path, dataset: Dataset) -> bool:
+    """Return whether the dataset of this fingerprint is on disk, from the same source."""
     try:
-        for number, key in enumerate(_ARRAYS):
-            report(Progress("writing", number, len(_ARRAYS)))
-            np.save(scratch / f"{key}.npy", getattr(dataset.split, key))
-        np.save(scratch / "offsets.npy", dataset.offsets)
-        Strings.of(dataset.user_ids).save(scratch, "user_ids")
-        (scratch / "catalogue.json").write_bytes(msgspec.json.encode(dataset.catalogue))
-        about = {key: getattr(dataset, key) for key in ("name", "simulated", "source", "notices")}
-        (scratch / "dataset.json").write_text(json.dumps(about, ensure_ascii=False), "utf-8")
-        report(Progress("writing", len(_ARRAYS), len(_ARRAYS)))
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        kept = load(folder, dataset.fingerprint)
+    except DatasetError:
+        return False
+    return kept.source == dataset.source and kept.catalogue == dataset.catalogue
 
 
 def load(folder: Path, fingerprint: str) -> Dataset:
-    """Open the prepared dataset; raise DatasetError if it is missing or damaged."""
+    """Open the prepared dataset; raise DatasetError if it is missing or damaged.
+
+    Raises PermissionError if it may not be read.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", fingerprint):
+        raise DatasetError(f"{fingerprint[:80]!r} is not the fingerprint of a dataset")
     where = folder / fingerprint
     what = f"{where}: this prepared dataset"
     try:
-        about = json.loads((where / "dataset.json").read_text("utf-8"))
+        about = files.read_json(where, "dataset.json", About)
+        arrays = {key: _array(where, f"{key}.npy") for key in (*_ARRAYS, *_STRINGS)}
+        ids = Strings(*(arrays.pop(key) for key in _STRINGS))
         # The offsets are read into memory: they are indexed for every user.
-        offsets = np.load(where / "offsets.npy", allow_pickle=False)
-        return Dataset(
-            about["name"],
-            about["simulated"],
-            about["source"],
-            tuple(about["notices"]),
-            fingerprint,
-            Strings.load(where, "user_ids"),
-            msgspec.json.decode((where / "catalogue.json").read_bytes(), type=Catalogue),
-            Split(**{key: _mapped(where, key) for key in _ARRAYS}, offsets=offsets),
-        )
+        arrays["offsets"] = np.array(arrays["offsets"])
+        catalogue = files.read_json(where, "catalogue.json", Catalogue, _CATALOGUE_LIMIT)
+        split = Split(**arrays)
+        _check(where, split, ids, catalogue)
     except FileNotFoundError as error:
-        raise DatasetError(f"{what} is missing; name the original files with --data-dir") from error
-    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
-        raise DatasetError(f"{what} is damaged ({error}); delete the folder") from error
+        raise DatasetError(f"{what} is missing") from error
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{what} is damaged ({reason})") from error
+    name, simulated, source, notices = msgspec.structs.astuple(about)
+    return Dataset(name, simulated, source, notices, fingerprint, ids, catalogue, split)
 
 
-def _mapped(folder: Path, key: str) -> NDArray[np.int64]:
-    return np.asarray(np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False))
+def kept_sources(home: Path) -> list[str]:
+    """Return where the prepared datasets came from, the newest first."""
+    folder, found = prepared_dir(home), []
+    with suppress(OSError):  # damaged: `load` reports it when the dataset is needed
+        for name in files.folder_names(folder):
+            with suppress(OSError):
+                about = files.read_json(folder, f"{name}/dataset.json", About)
+                changed = (folder / name / "dataset.json").stat().st_mtime
+                found.append((changed, about.source))
+    return [source for _, source in sorted(found, reverse=True)]
+
+
+def _array(where: Path, name: str) -> NDArray[Any]:
+    array = np.asarray(files.read_array(where, name, mapped=True))
+    wanted = np.uint8 if name.endswith("text.npy") else np.int64
+    if array.dtype != wanted or array.ndim != 1:
+        raise ValueError(f"{name}: expected numbers of the type {np.dtype(wanted)}")
+    return array
+
+
+def _check(where: Path, split: Split, ids: Strings, catalogue: Catalogue) -> None:
+    """Check indices and hashes, unless this process has; raise OSError or ValueError."""
+    kept = _manifest(where)
+    state = (where, str(kept), *(files.identity(where / name) for name in _FILES))
+    if state in _checked:
+        return
+    ids.check()
+    for wrong in _faults(split, len(ids), catalogue):
+        raise ValueError(wrong)
+    if kept is not None:
+        for name, found in zip(_FILES, _hashes(where), strict=True):
+            if kept.get(name) != found:
+                raise ValueError(f"{name} is not as it was written")
+    _checked.add(state)
+
+
+def _manifest(where: Path) -> dict[str, str] | None:
+    try:
+        return files.read_json(where, "manifest.json", dict[str, str])
+    except FileNotFoundError:
+        return None
+
+
+def _hashes(where: Path) -> Iterator[str]:
+    def digest(name: str) -> str:
+        with files.open_to_read(where, name) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        yield from pool.map(digest, _FILES)
+
+
+def _faults(split: Split, num_users: int, catalogue: Catalogue) -> Iterator[str]:
+    """Yield what would lead an index out of its array."""
+    num_items, pairs = len(catalogue.item_ids), len(split.items)
+    if not num_items == len(catalogue.titles) == len(catalogue.years) == len(catalogue.genres):
+        yield "catalogue.json: the lists differ in length"
+    if len(split.offsets) != num_users + 1 or not are_offsets(split.offsets, pairs):
+        yield "offsets.npy: expected ascending offsets, one for each user and one more"
+    if not _are_within(split.items, 0, num_items - 1):
+        yield "items.npy: expected items of the catalogue"
+    if len(split.heldout) != num_users or not _are_within(split.heldout, -1, num_items - 1):
+        yield "heldout.npy: expected an item of the catalogue or -1 for each user"
+    if len(split.times) != pairs or not _are_within(split.times, 0, LATEST_TIME):
+        yield "times.npy: expected the time of each training pair"
+    in_order = len(split.users) == pairs and (split.users[1:] >= split.users[:-1]).all()
+    starts = np.searchsorted(split.users, np.arange(num_users + 1))
+    if not in_order or not np.array_equal(starts, split.offsets):
+        yield "users.npy: expected each user as often as offsets.npy has it"
+
+
+def _are_within(numbers: NDArray[np.int64], low: int, high: int) -> bool:
+    return bool(numbers.min(initial=low) >= low and numbers.max(initial=high) <= high)

@@ -1,12 +1,13 @@
 """Open datasets by name, folder or file; each is prepared once and kept under `<home>`."""
 
 import hashlib
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from neumf_tui import files
 from neumf_tui.data import find_originals, prepared
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
@@ -95,20 +96,28 @@ def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> D
     else. Raises DatasetError if no files give the same data.
     """
     folder = prepared_dir(home)
-    if not (folder / fingerprint).exists():
-        if name == "demo":
-            _demo(home)
-        elif not any(
-            _opened(found, home).fingerprint == fingerprint
-            for found in find_originals.originals(name, home, source)
-        ):
+    try:
+        kept = prepared.load(folder, fingerprint)
+    except DatasetError as error:
+        if not _prepared_again(fingerprint, name, home, source):
             raise DatasetError(
-                f"{folder / fingerprint}: this prepared dataset is missing, and so are its "
-                f"original files ({source or name}); set NEUMF_TUI_DATA to where they are now: "
-                f"{EXPECTED}"
-            )
+                f"{error}, and its original files ({source or name}) are not found; set "
+                f"NEUMF_TUI_DATA to where they are now: {EXPECTED}"
+            ) from error
+        kept = prepared.load(folder, fingerprint)
     # The same data in a folder of another name has the same fingerprint.
-    return replace(prepared.load(folder, fingerprint), name=name)
+    return replace(kept, name=name)
+
+
+def _prepared_again(fingerprint: str, name: str, home: Path, source: str) -> bool:
+    """Return whether original files were found that give the dataset of this fingerprint."""
+    if name == "demo":
+        return _demo(home).fingerprint == fingerprint
+    for found in find_originals.originals(name, home, source):
+        with suppress(DatasetError):  # files that cannot be read are not those that were used
+            if _opened(found, home).fingerprint == fingerprint:
+                return True
+    return False
 
 
 def known_datasets(home: Path) -> list[DatasetEntry]:
@@ -163,34 +172,38 @@ def _opened(source: Source, home: Path, report: Report = silent) -> Dataset:
 def _cached(
     home: Path,
     source: str,
-    files: list[Path],
+    paths: list[Path],
     make: Callable[[], Dataset],
     report: Report = silent,
     columns: str = "",
 ) -> Dataset:
-    """Return what `make` returns, kept under `home` until one of `files` or `columns` changes."""
-    key = hashlib.sha256(columns.encode(errors="surrogateescape"))
-    for file in files:
-        try:
-            stat = file.stat()
-        except OSError:
-            return make()  # its error says what is wrong with the file
-        key.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
-    folder = prepared_dir(home)
-    pointer = folder / "sources" / key.hexdigest()
-    if pointer.exists():
-        try:
-            kept = prepared.load(folder, pointer.read_text("ascii"))
-        except DatasetError:
-            pass  # damaged or removed: prepare it again
-        else:
-            # Files at another place can have the same fingerprint but other titles.
-            if kept.source == source:
-                return kept
+    """Return what `make` returns, kept under `home` until one of the files or `columns` changes."""
+    folder, key = prepared_dir(home), _key(paths, columns)
+    if key is None:
+        return make()  # its error says what is wrong with the files
+    with suppress(FileNotFoundError, files.UnusableFileError, DatasetError):  # prepare it again
+        kept = prepared.load(folder, files.read_text(folder, f"sources/{key}"))
+        # Files at another place can have the same fingerprint but other titles.
+        if kept.source == source:
+            return kept
     made = make()
+    if _key(paths, columns) != key:
+        raise DatasetError(f"{source}: the files changed while they were read; run again")
     prepared.save(made, folder, report)
-    pointer.parent.mkdir(exist_ok=True)
-    scratch = pointer.with_suffix(f".{os.getpid()}")
-    scratch.write_text(made.fingerprint, "ascii")
-    os.replace(scratch, pointer)
-    return prepared.load(folder, made.fingerprint)  # memory-mapped, so `made` can be freed
+    files.make_folder(folder, "sources")
+    files.remove_scratch(folder, "sources")
+    files.replace(folder, f"sources/{key}", made.fingerprint.encode(), to_disk=False)
+    try:
+        return prepared.load(folder, made.fingerprint)  # memory-mapped, so `made` can be freed
+    except DatasetError:  # another process has just put the same data of other files in its place
+        return made
+
+
+def _key(paths: list[Path], columns: str) -> str | None:
+    """Return a name that changes when a file is changed or replaced; None if one is missing."""
+    try:
+        state = [(str(path), files.identity(path)) for path in paths]
+    except OSError:
+        return None
+    text = f"{columns}\0{state}"
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -13,6 +13,8 @@ RULE = (
     "equal timestamps: first in file order"
 )
 """Part of a dataset's fingerprint: do not reword."""
+LATEST_TIME = 253_402_300_799
+"""The last second of the year 9999; later times have no date."""
 CHUNK_ROWS = 1 << 20
 """Rows per piece of work: needs little memory, and the pieces keep all cores busy."""
 

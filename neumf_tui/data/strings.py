@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ class Strings(Sequence[str]):
 
     def __init__(self, offsets: NDArray[np.int64], text: NDArray[np.uint8]) -> None:
         """String k is bytes offsets[k]:offsets[k + 1] of `text` (UTF-8), shape (strings + 1,)."""
-        self._offsets = offsets
-        self._text = text
+        self.offsets = offsets
+        self.text = text
 
     @classmethod
     def of(cls, strings: Sequence[str]) -> "Strings":
@@ -26,32 +25,26 @@ class Strings(Sequence[str]):
         np.cumsum([len(one) for one in encoded], out=offsets[1:])
         return cls(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
 
-    @classmethod
-    def load(cls, folder: Path, name: str) -> "Strings":
-        """Open what `save` wrote; raise OSError or ValueError if it is missing or damaged."""
-        offsets, text = (
-            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False))
-            for part in ("offsets", "text")
-        )
-        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text):
-            raise ValueError(f"{name}.offsets.npy does not match {name}.text.npy")
-        return cls(offsets, text)
-
-    def save(self, folder: Path, name: str) -> None:
-        np.save(folder / f"{name}.offsets.npy", self._offsets)
-        np.save(folder / f"{name}.text.npy", self._text)
+    def check(self) -> None:
+        """Raise ValueError if the arrays are damaged."""
+        if not are_offsets(self.offsets, len(self.text)):
+            raise ValueError("expected ascending offsets up to the length of the text")
+        starts = self.offsets[self.offsets < len(self.text)]
+        if (self.text[starts] >> 6 == 2).any():  # 10xxxxxx continues a character
+            raise ValueError("a string starts within a character")
+        self.text.tobytes().decode("utf-8")
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self.offsets) - 1
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
         row = range(len(self))[index]  # also negative ones; raises IndexError
-        return self._decoded(int(self._offsets[row]), int(self._offsets[row + 1]))
+        return self._decoded(int(self.offsets[row]), int(self.offsets[row + 1]))
 
     def __iter__(self) -> Iterator[str]:
-        offsets = self._offsets.tolist()
+        offsets = self.offsets.tolist()
         whole = self._decoded(0, offsets[-1])
         if len(whole) == offsets[-1]:  # only ASCII, so the offsets of letters and bytes are equal
             return (whole[start:stop] for start, stop in pairwise(offsets))
@@ -62,9 +55,9 @@ class Strings(Sequence[str]):
         if isinstance(value, str):
             wanted = np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
             rows = np.arange(len(self))[start:stop]
-            rows = rows[np.diff(self._offsets)[rows] == len(wanted)]
+            rows = rows[np.diff(self.offsets)[rows] == len(wanted)]
             for place, letter in enumerate(wanted.tolist()):
-                rows = rows[self._text[self._offsets[rows] + place] == letter]
+                rows = rows[self.text[self.offsets[rows] + place] == letter]
             if len(rows):
                 return int(rows[0])
         raise ValueError(f"{value!r} is not in the list")
@@ -77,4 +70,10 @@ class Strings(Sequence[str]):
         return True
 
     def _decoded(self, start: int, stop: int) -> str:
-        return self._text[start:stop].tobytes().decode("utf-8")
+        return self.text[start:stop].tobytes().decode("utf-8")
+
+
+def are_offsets(numbers: NDArray[np.int64], total: int) -> bool:
+    """Return whether the numbers ascend from 0 to `total`."""
+    whole = len(numbers) > 0 and numbers[0] == 0 and numbers[-1] == total
+    return bool(whole and (numbers[1:] >= numbers[:-1]).all())

@@ -478,7 +478,7 @@ def test_a_lost_prepared_dataset_is_made_anew_from_its_files(
     moved = folder.rename(folder.parent / "moved")
     with pytest.raises(
         DatasetError,
-        match=r"original files .*small-films\); set NEUMF_TUI_DATA .*or with ratings.csv",
+        match=r"missing, and its original .*small-films\) are not found; set .*or with ratings.csv",
     ):
         again()
     prepared_dir(own_home).mkdir()
@@ -487,7 +487,7 @@ def test_a_lost_prepared_dataset_is_made_anew_from_its_files(
         "under the name that the run knows"
     )
     rewrite(moved / "ratings.csv", lambda lines: lines[:-1])
-    with pytest.raises(DatasetError, match="so are its original files"):
+    with pytest.raises(DatasetError, match=r"its original files .* are not found"):
         again()
 
 

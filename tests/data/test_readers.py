@@ -424,23 +424,22 @@ WORDS = ["a", "", "ab", "é", "七人の侍", "ab", "b", "😀x"]
 
 
 @pytest.mark.parametrize("words", [WORDS, ["a", "b", "10"], []])
-def test_strings_are_a_list_of_strings(words: list[str], tmp_path: Path) -> None:
-    made = Strings.of(words)
-    made.save(tmp_path, "x")
-    for strings in (made, Strings.load(tmp_path, "x")):
-        assert list(strings) == words and len(strings) == len(words)
-        assert [strings[k] for k in range(-len(words), len(words))] == words + words
-        assert strings[1:3] == words[1:3] and np.array(strings).tolist() == words
-        assert [strings.index(word) for word in words] == [words.index(word) for word in words]
-        assert (
-            all(word in strings for word in words)
-            and "zz" not in strings
-            and "\udcff" not in strings
-            and 1 not in strings
-        )
-        assert Strings.of(strings) is strings
-        with pytest.raises(IndexError):
-            strings[len(words)]
+def test_strings_are_a_list_of_strings(words: list[str]) -> None:
+    strings = Strings.of(words)
+    strings.check()
+    assert list(strings) == words and len(strings) == len(words)
+    assert [strings[k] for k in range(-len(words), len(words))] == words + words
+    assert strings[1:3] == words[1:3] and np.array(strings).tolist() == words
+    assert [strings.index(word) for word in words] == [words.index(word) for word in words]
+    assert (
+        all(word in strings for word in words)
+        and "zz" not in strings
+        and "\udcff" not in strings
+        and 1 not in strings
+    )
+    assert Strings.of(strings) is strings
+    with pytest.raises(IndexError):
+        strings[len(words)]
 
 
 def test_ids_of_dat_are_those_of_its_layout() -> None:

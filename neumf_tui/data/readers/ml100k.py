@@ -1,5 +1,6 @@
 """MovieLens 100K: `u.data` (tabs) and `u.item` (pipes, Latin-1), without headers."""
 
+import re
 from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
@@ -37,8 +38,8 @@ def _read_items(path: Path) -> Catalogue:
     for where, fields in lines:
         item_id, title, released = fields[:3]
         title, year = split_year(title)
-        if year is None and released[-4:].isdigit():
-            year = int(released[-4:])
+        if year is None and (digits := re.search(r"[0-9]{4}\Z", released)):
+            year = int(digits[0])
         genres = [genre for genre, flag in zip(GENRES, fields[5:], strict=True) if flag == "1"]
         builder.add(where, "item id", item_id, title, year, genres)
     return builder.catalogue

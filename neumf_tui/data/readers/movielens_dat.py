@@ -1,7 +1,9 @@
 """MovieLens 1M and 10M: `ratings.dat` and `movies.dat`, fields separated by `::`, no header."""
 
+import codecs
 from pathlib import Path
 
+from neumf_tui import files
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
@@ -36,8 +38,12 @@ def _read_movies(path: Path) -> Catalogue:
 
 def _encoding(path: Path) -> str:
     """Return UTF-8 (MovieLens 10M), or Latin-1 (1M) if the file is not valid UTF-8."""
-    try:
-        path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with files.open_given(path) as file:
+        try:
+            while content := file.read(1 << 20):
+                decoder.decode(content)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
     return "utf-8-sig"

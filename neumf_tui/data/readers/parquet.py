@@ -1,5 +1,7 @@
 """A table of interactions in Parquet, read a batch at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,13 @@ from numpy.typing import NDArray
 from pyarrow import compute as pc
 from pyarrow import parquet
 
+from neumf_tui import files
 from neumf_tui.data.columns import Columns, choose_columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.rows import Ids, Rows
+from neumf_tui.data.split import LATEST_TIME
 from neumf_tui.errors import DatasetError
 
 _BATCH_ROWS = 1 << 20
@@ -39,30 +43,33 @@ def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
         names = [chosen.user, chosen.item, chosen.time, *([chosen.rating] if chosen.rating else [])]
         units_per_second = _check_types(path, schema, chosen)
         rows, done, total = Rows([], [], [], units_per_second), 0, file.metadata.num_rows
-        try:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
-                for name in names:
-                    _check_values(path, name, batch.column(name), done, time=name == chosen.time)
-                rows.users.append(_ids(batch.column(chosen.user)))
-                rows.items.append(_ids(batch.column(chosen.item)))
-                rows.times.append(_times(batch.column(chosen.time)))
-                done += len(batch)
-                report(Progress(f"reading {path.name}", done, total, "rows"))
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged(path, error) from error
+        units = {chosen.time: units_per_second}
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+            batch.validate(full=True)  # e.g. that strings are UTF-8
+            for name in names:
+                _check_values(path, name, batch.column(name), done, units.get(name))
+            rows.users.append(_ids(batch.column(chosen.user)))
+            rows.items.append(_ids(batch.column(chosen.item)))
+            rows.times.append(_times(batch.column(chosen.time)))
+            done += len(batch)
+            report(Progress(f"reading {path.name}", done, total, "rows"))
+    if done != total:
+        raise _damaged(path, f"{done:,} of {total:,} rows are there")
     if not done:
         raise DatasetError(f"{path}: no rows; expected interactions; get the file again")
     return rows
 
 
-def _open(path: Path) -> Any:
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
     try:
-        return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        with files.open_given(path) as file:
+            yield parquet.ParquetFile(file)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DatasetError:
+def _damaged(path: Path, error: Exception | str) -> DatasetError:
     return DatasetError(f"{path}: cannot be read as Parquet ({error}); get the file again")
 
 
@@ -96,14 +103,19 @@ def _is_number(kind: Any) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
-def _check_values(path: Path, name: str, values: Any, rows_before: int, *, time: bool) -> None:
-    """Raise DatasetError for the first row whose value is missing or not valid."""
+def _check_values(path: Path, name: str, values: Any, rows_before: int, units: int | None) -> None:
+    """Raise DatasetError for the first row whose value is missing or not valid.
+
+    `units`: of times, their units per second, 0 if unknown.
+    """
     if values.null_count:
         wrong, problem = pc.is_null(values), "is empty"
     elif pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
         wrong, problem = pc.invert(pc.is_finite(values)), "is not a number"
-    elif time and (numbers := _times(values)).min(initial=0) < 0:
+    elif units is not None and (numbers := _times(values)).min(initial=0) < 0:
         wrong, problem = pa.array(numbers < 0), "is before 1970"
+    elif units and (numbers // units).max(initial=0) > LATEST_TIME:
+        wrong, problem = pa.array(numbers // units > LATEST_TIME), "is after the year 9999"
     elif pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
         wrong, problem = pc.equal(values, ""), "is empty"
     else:

@@ -6,19 +6,28 @@ It reads every valid file, but is thirty times slower than `text_fast`.
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from io import TextIOWrapper
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from neumf_tui import files
 from neumf_tui.data.columns import SEPARATOR_NAMES
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.readers.rows import Rows
-from neumf_tui.data.readers.text_layout import Layout, first_line, not_utf8, unreadable
+from neumf_tui.data.readers.text_layout import (
+    LINE_LIMIT,
+    Layout,
+    first_line,
+    not_utf8,
+    too_long,
+    unreadable,
+)
 from neumf_tui.errors import DatasetError
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 CHUNK_ROWS = 1 << 14
 """Rows that are collected as Python objects before they are converted to arrays."""
@@ -55,19 +64,25 @@ def _checked_time(where: str, fields: list[str], layout: Layout) -> float:
     for place in layout.places[:1:-1]:  # the rating, if there is one, then the time
         name, field = layout.header[place], fields[place]
         if not _NUMBER.fullmatch(field) or not np.isfinite(float(field)):
-            raise DatasetError(f"{where}: {name} {field!r} is not a number; fix the line")
+            raise DatasetError(f"{where}: {name} {_short(field)} is not a number; fix the line")
     text = fields[layout.time]
-    time = int(text) if _INTEGER.fullmatch(text) else float(text)
+    time = float(text)
+    if 0 <= time <= 2**63 and _INTEGER.fullmatch(text):
+        time = int(text.strip().lstrip("+-0") or "0")  # Python refuses more than 4,300 digits
     if not 0 <= time < 2**63:
         raise DatasetError(
-            f"{where}: {layout.header[layout.time]} {text} is out of range; expected seconds since "
-            "1970; fix the line"
+            f"{where}: {layout.header[layout.time]} {text[:60]} is out of range; expected seconds "
+            "since 1970; fix the line"
         )
     return time
 
 
+def _short(field: str) -> str:
+    return repr(field if len(field) <= 60 else f"{field[:59]}…")
+
+
 def _count_lines(path: Path) -> int:
-    with path.open("rb") as file:
+    with files.open_given(path) as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 22), b""))
 
 
@@ -92,9 +107,9 @@ def records(
     """
     first_line(path)  # raises for an empty file
     try:
-        with path.open(encoding=encoding, newline="" if quoted else "\n") as file:
-            lines = _quoted(path, file, separator) if quoted else _plain(path, file, separator)
-            for number, (where, fields) in enumerate(lines):
+        with _opened(path, encoding) as file:
+            read = _quoted if quoted else _plain
+            for number, (where, fields) in enumerate(read(path, _lines(path, file), separator)):
                 if not fields or (has_header and number == 0):
                     continue
                 if len(fields) != width:
@@ -110,6 +125,21 @@ def records(
         raise unreadable(path, error) from error
     except UnicodeDecodeError:
         raise _first_bad_byte(path) from None
+
+
+def _opened(path: Path, encoding: str, errors: str = "strict") -> TextIOWrapper:
+    return TextIOWrapper(files.open_given(path), encoding, errors, newline="")
+
+
+def _lines(path: Path, file: TextIOWrapper) -> Iterator[str]:
+    """Yield lines with their ends: a line feed, a carriage return, or both."""
+    for number in count(1):
+        line = file.readline(LINE_LIMIT)
+        if len(line) == LINE_LIMIT:
+            raise too_long(path, number)
+        if not line:
+            return
+        yield line
 
 
 def _quoted(path: Path, file: Iterable[str], separator: str) -> Iterator[tuple[str, list[str]]]:
@@ -134,10 +164,8 @@ def _plain(path: Path, file: Iterable[str], separator: str) -> Iterator[tuple[st
 
 
 def _first_bad_byte(path: Path) -> DatasetError:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return not_utf8(path, number, line[error.start])
+    with _opened(path, "utf-8", "surrogateescape") as file:
+        for number, line in enumerate(_lines(path, file), start=1):
+            if bad := re.search("[\udc80-\udcff]", line):
+                return not_utf8(path, number, ord(bad[0]) - 0xDC00)
     return DatasetError(f"{path}: the file changed while it was read; run again")

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from pyarrow import compute as pc
 from pyarrow import csv as arrow_csv
 
+from neumf_tui import files
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.data.readers.rows import STRINGS, Ids, Rows
 from neumf_tui.data.readers.text_by_line import read_by_line
-from neumf_tui.data.readers.text_layout import Layout, first_line
+from neumf_tui.data.readers.text_layout import LINE_LIMIT, Layout, first_line
 
 BLOCK_BYTES = 1 << 23
 """Bytes that are parsed at once."""
@@ -50,7 +51,7 @@ def read_fast(
     rows = Rows([], [], [])
     waiting: deque[tuple[Future[_Part | None], int]] = deque()
     total, done = path.stat().st_size, 0
-    with path.open("rb") as file, ThreadPoolExecutor(workers) as pool:
+    with files.open_given(path) as file, ThreadPoolExecutor(workers) as pool:
         blocks = _blocks(file, layout.has_header, block_bytes)
         while True:
             while len(waiting) <= workers and (block := next(blocks, b"")):
@@ -71,19 +72,31 @@ def read_fast(
 
 
 def _blocks(file: Any, has_header: bool, block_bytes: int) -> Iterator[bytes]:
-    """Yield whole lines, about `block_bytes` at a time, without header and byte order mark."""
+    """Yield whole lines, about `block_bytes` at a time, without header and byte order mark.
+
+    A block with a NUL, which `_parse` refuses, stands for lines that `text_by_line` has to read.
+    """
     if has_header:
-        file.readline()
+        if _has_lone_cr(file.readline(LINE_LIMIT)):
+            yield b"\0"  # the line holds interactions too
     elif file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
     while block := file.read(block_bytes):
-        block += file.readline()
-        yield block if block.endswith(b"\n") else block + b"\n"
+        line = file.readline(LINE_LIMIT)
+        yield block + line if len(line) < LINE_LIMIT else b"\0"
+
+
+def _has_lone_cr(text: bytes) -> bool:
+    """Return whether a line ends with a carriage return alone."""
+    return b"\r" in text and text.count(b"\r") != text.count(b"\r\n")
 
 
 def _parse(block: bytes, layout: Layout) -> _Part | None:
     """Return user ids, item ids and times of the lines, or None if one may be invalid."""
-    if b"\0" in block or (layout.quoted and not _only_whole_fields_quoted(block, layout.separator)):
+    if b"\0" in block or _has_lone_cr(block) or not _is_utf8(block):
+        return None
+    block = block if block.endswith(b"\n") else block + b"\n"
+    if layout.quoted and not _only_whole_fields_quoted(block, layout.separator):
         return None
     # Arrow's separators are single characters: `::` is two of them with an empty column between.
     step = len(layout.separator)
@@ -103,7 +116,7 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     user, item, time, *rating = (table[str(place)].combine_chunks() for place in places)
     times = time.to_numpy()
     ratings = rating[0].to_numpy() if rating else np.zeros(0)
-    if not np.isfinite(ratings).all() or len(times) != table.num_rows:
+    if not np.isfinite(ratings).all() or len(times) != _count_lines(block):
         return None
     if len(times) and not (times.min() >= 0 and times.max() < 2**63):  # also False for NaN
         return None
@@ -113,6 +126,24 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     if users is None or items is None:
         return None
     return users, items, _narrowed(times) if times.dtype.kind == "i" else times
+
+
+def _is_utf8(block: bytes) -> bool:
+    if block.isascii():
+        return True
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _count_lines(block: bytes) -> int:
+    """Return the number of lines that are not empty."""
+    lines = block.count(b"\n")
+    if block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block:
+        lines -= sum(line in (b"", b"\r") for line in block.split(b"\n")) - 1  # after the last
+    return lines
 
 
 def _all_separators_double(block: bytes, layout: Layout) -> bool:

@@ -9,8 +9,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from neumf_tui import files
 from neumf_tui.data.columns import Columns, choose_columns
 from neumf_tui.errors import DatasetError
+
+LINE_LIMIT = 1 << 20
+"""Characters that a line can have: a longer one is not text, and would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def read_header(path: Path, separator: str, *, quoted: bool = True) -> list[str]
     except UnicodeDecodeError as error:
         raise not_utf8(path, 1, line[error.start]) from None
     if not quoted:
-        return text.rstrip("\r\n").split(separator)
+        return text.split(separator)
     try:
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [])
     except csv.Error as error:
@@ -63,10 +67,13 @@ def read_header(path: Path, separator: str, *, quoted: bool = True) -> list[str]
 
 
 def first_line(path: Path) -> bytes:
-    """Return the first line without byte order mark; raise DatasetError for an empty file."""
+    """Return the first line without byte order mark and line end.
+
+    Raises DatasetError for an empty file and for a line that is longer than LINE_LIMIT.
+    """
     try:
-        with path.open("rb") as file:
-            start = file.read(1 << 16).removeprefix(codecs.BOM_UTF8)
+        with files.open_given(path) as file:
+            start = file.read(LINE_LIMIT).removeprefix(codecs.BOM_UTF8)
             if not start.strip() and not file.read(1):
                 raise DatasetError(
                     f"{path}: the file is empty; expected a header and lines below it; "
@@ -74,13 +81,23 @@ def first_line(path: Path) -> bytes:
                 )
     except OSError as error:
         raise unreadable(path, error) from error
-    return start.split(b"\n", 1)[0] + b"\n"
+    line = start.replace(b"\r", b"\n").partition(b"\n")[0]
+    if len(line) > LINE_LIMIT - len(codecs.BOM_UTF8) - 1:
+        raise too_long(path, 1)
+    return line
 
 
 def unreadable(path: Path, error: OSError) -> DatasetError:
     return DatasetError(
         f"{path}: cannot be read ({error.strerror}); expected it beside the other files of its "
         "dataset; check --data-dir or NEUMF_TUI_DATA"
+    )
+
+
+def too_long(path: Path, line: int) -> DatasetError:
+    return DatasetError(
+        f"{path}, line {line}: longer than {LINE_LIMIT:,} characters; expected a text with one "
+        "interaction or item in a line; check that this is the right file"
     )
 
 
