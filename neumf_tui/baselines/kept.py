@@ -16,6 +16,8 @@ from neumf_tui import files
 from neumf_tui.errors import RunError
 
 POPULARITY = "popularity"
+_FOLDER = "baselines"
+"""Folder of a home with a folder for each dataset, named by its fingerprint."""
 
 
 class FoldMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,51 +48,64 @@ class KeptBaseline(msgspec.Struct, frozen=True, kw_only=True):
 
 def kept_folder(home: Path, fingerprint: str) -> Path:
     """Return the folder of a dataset's kept results."""
-    return home / "baselines" / fingerprint
+    return home / _FOLDER / fingerprint
 
 
 def keep(home: Path, fingerprint: str, result: KeptBaseline, ranks: NDArray[np.float32]) -> None:
     """Write or replace a result; `ranks` (num_users,), NaN where nothing is held out."""
-    folder = kept_folder(home, fingerprint)
-    folder.mkdir(parents=True, exist_ok=True)
+    kept_folder(home, fingerprint).mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.save(content, ranks)
-    files.replace(folder, f"{result.name}.npy", content.getvalue())
+    files.replace(home, _file(fingerprint, f"{result.name}.npy"), content.getvalue())
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-    files.replace(folder, f"{result.name}.json", text + b"\n")
+    files.replace(home, _file(fingerprint, f"{result.name}.json"), text + b"\n")
+
+
+def _file(fingerprint: str, name: str) -> str:
+    return f"{_FOLDER}/{fingerprint}/{name}"
 
 
 def read_kept(home: Path, fingerprint: str) -> tuple[list[KeptBaseline], list[str]]:
     """Return the kept results, highest Hit@50 first, and a message for each unreadable file."""
     found, problems = [], []
-    for path in sorted(kept_folder(home, fingerprint).glob("*.json")):
-        try:
-            found.append(_read(path))
-        except RunError as error:
-            problems.append(str(error))
+    try:
+        names = files.file_names(home, f"{_FOLDER}/{fingerprint}")
+    except OSError as error:
+        return [], [f"baselines cannot be read: {error.filename}: {error.strerror}"]
+    for name in names:
+        if name.endswith(".json"):
+            try:
+                found.append(_read(home, fingerprint, name))
+            except RunError as error:
+                problems.append(str(error))
     return sorted(found, key=lambda one: (-one.heldout.metrics["hit@50"], one.name)), problems
 
 
 def read_one(home: Path, fingerprint: str, name: str) -> KeptBaseline | None:
     """Return one kept result, None where there is none; raises RunError for a damaged file."""
-    path = kept_folder(home, fingerprint) / f"{name}.json"
-    return _read(path) if path.exists() else None
+    try:
+        return _read(home, fingerprint, f"{name}.json")
+    except RunError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
+        problem = (isinstance(error, OSError) and error.strerror) or error
         raise RunError(
-            f"{path}: cannot be read ({error}); `neumf-tui baselines --again` computes it again"
+            f"{path}: cannot be read ({problem}); `neumf-tui baselines --again` computes it again"
         ) from error
 
 
-def _read(path: Path) -> KeptBaseline:
-    with _reading(path):
-        result = msgspec.json.decode(path.read_bytes(), type=KeptBaseline)
-        if result.name != path.stem:
+def _read(home: Path, fingerprint: str, name: str) -> KeptBaseline:
+    with _reading(kept_folder(home, fingerprint) / name):
+        result = files.read_json(home, _file(fingerprint, name), KeptBaseline)
+        if f"{result.name}.json" != name:
             raise ValueError(f"it holds {result.name}")
         for fold in (result.heldout, result.validation):
             if not fold.metrics.keys() >= {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}:
@@ -100,12 +115,13 @@ def _read(path: Path) -> KeptBaseline:
 
 def read_kept_ranks(home: Path, fingerprint: str, name: str, num_users: int) -> NDArray[np.float32]:
     """Return a kept baseline's ranks of held-out items, shape (num_users,); raises RunError."""
-    path = kept_folder(home, fingerprint) / f"{name}.npy"
-    with _reading(path):
-        ranks = np.load(path, allow_pickle=False)
-        if ranks.shape != (num_users,):
-            raise ValueError(f"shape {ranks.shape}, expected ({num_users},)")
-        return np.asarray(ranks, dtype=np.float32)
+    with _reading(kept_folder(home, fingerprint) / f"{name}.npy"):
+        ranks = files.read_array(home, _file(fingerprint, f"{name}.npy"))
+        if ranks.shape != (num_users,) or ranks.dtype != np.float32:
+            raise ValueError(
+                f"{ranks.dtype} of shape {ranks.shape}, expected float32 of ({num_users},)"
+            )
+        return ranks.astype(np.float32, copy=False)
 
 
 class KeptReader:
@@ -120,7 +136,7 @@ class KeptReader:
         try:
             # Files here are replaced by a rename, which changes the folder's time: one `stat`.
             now = kept_folder(self._home, self._fingerprint).stat().st_mtime_ns
-        except OSError:
+        except (OSError, ValueError):  # a fingerprint can be no folder's name
             now = 0
         if now == self._seen:
             return None

@@ -34,7 +34,9 @@ def recommend(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --save: replace a guest with that name.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the films drawn for comparison.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Seed of the films drawn for comparison.")
+    ] = 0,
     raw: Raw = False,
     top: TopFilms = "10",
     *,

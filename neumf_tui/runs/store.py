@@ -79,12 +79,16 @@ def split_spec(text: str) -> tuple[str, str | None]:
 
 def check_name(name: str, what: str = "run") -> str:
     """Return `name`; raise UsageError if a run (or another `what`) cannot have it."""
-    if not re.fullmatch(r"\w[\w.-]*", name) or len(name) > NAME_LENGTH:
+    if not is_name(name):
         raise UsageError(
             f"{what} name {name[:80]!r}: use at most {NAME_LENGTH} letters, digits, '-', '_' "
             "and '.', without '-' or '.' at the start"
         )
     return name
+
+
+def is_name(name: str) -> bool:
+    return len(name) <= NAME_LENGTH and re.fullmatch(r"\w[\w.-]*", name) is not None
 
 
 def new_run_name(home: Path, wanted: str | None) -> str:

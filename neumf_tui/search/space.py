@@ -22,6 +22,7 @@ from neumf_tui.settings import (
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 
 _NEVER_SEARCHED = {
     "validation": "the search compares trials by the validation items",
@@ -80,6 +81,19 @@ def narrow_space(space: Space, given: Iterable[str], base: Settings) -> Space:
     return left
 
 
+def check_space(space: Space, base: Settings) -> None:
+    """Raise UsageError if `space` is none that `read_space` can return."""
+    table = msgspec.json.decode(msgspec.json.encode(space))  # with lists, as TOML has them
+    _parse(table, msgspec.to_builtins(check(msgspec.to_builtins(base))), "space: ")
+
+
+def check_params(distributions: "Mapping[str, BaseDistribution]", space: Space) -> None:
+    """Raise ValueError if a trial has parameters that are not drawn from `space`."""
+    for name, found in distributions.items():
+        if name not in space or found != _distribution(name, space[name]):
+            raise ValueError(f"setting {name!r} of a trial is not of this space")
+
+
 def base_value(name: str, base: Settings) -> Any:
     """Return the value of setting `name` in `base`, as the space writes it."""
     value = getattr(base, name)
@@ -116,6 +130,21 @@ def _drawn(trial: "optuna.Trial", name: str, entry: Range | Choices) -> Any:
     if _TYPES[name] is int:
         return trial.suggest_int(name, int(entry.low), int(entry.high), log=entry.log)
     return trial.suggest_float(name, float(entry.low), float(entry.high), log=entry.log)
+
+
+def _distribution(name: str, entry: Range | Choices) -> "BaseDistribution":
+    """Return the distribution that `_drawn` draws from."""
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if isinstance(entry, tuple):
+        return CategoricalDistribution([_encoded(value) for value in entry])
+    if _TYPES[name] is int:
+        return IntDistribution(int(entry.low), int(entry.high), log=entry.log)
+    return FloatDistribution(float(entry.low), float(entry.high), log=entry.log)
 
 
 def decoded(params: Mapping[str, Any], space: Space, base: Settings) -> dict[str, Any]:

@@ -1,22 +1,31 @@
 """The study's file under `<home>/tune`: Optuna's SQLite storage with our plan and records."""
 
-import fcntl
+import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import optuna
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
+from neumf_tui import files
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.store import NAME_LENGTH, check_name, new_run_name
 from neumf_tui.search.plan import Plan
+from neumf_tui.search.space import check_params, check_space
+from neumf_tui.settings import check
 
 _PLAN, _RECORD, _TARGET = "plan", "record", "target"
 """Names of the attributes of a study or trial in the file."""
+
+_FOLDER = "tune"
+_SQLITE_ENDINGS = ("-journal", "-wal", "-shm")
+"""Endings of the files that SQLite makes beside its own."""
 
 TrialEnd = Literal["done", "pruned", "failed", "stopped"]
 
@@ -43,11 +52,11 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def study_file(home: Path, name: str) -> Path:
-    return home / "tune" / f"{name}.db"
+    return home / _FOLDER / f"{name}.db"
 
 
 def preset_file(home: Path, name: str) -> Path:
-    return home / "tune" / f"{name}.toml"
+    return home / _FOLDER / f"{name}.toml"
 
 
 def run_name(study: str, trial: int) -> str:
@@ -79,33 +88,96 @@ def check_study_name(home: Path, name: str) -> None:
 
 @contextmanager
 def open_study_file(home: Path, name: str) -> Iterator[optuna.Study]:
-    """Open the study or create it, locked against a second search; raise RunError."""
+    """Open the study or create it, locked against a second search; raise RunError.
+
+    The file can come from anybody: it is checked and read as a whole before it is used.
+    """
     file = study_file(home, name)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with files.open_lock(home, f"{_FOLDER}/{name}.lock") as lock:
+        if not files.take_lock(lock):
             raise RunError(
                 f"study {name} is being searched by another process; "
                 "wait for it, or choose another --study"
-            ) from None
+            )
+        for ending in ("", *_SQLITE_ENDINGS):
+            with suppress(FileNotFoundError):
+                files.checked_path(home, f"{_FOLDER}/{file.name}{ending}")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", module="optuna")
         try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+            _check_database(file)
+            # The file is opened by `creator`: a path can have letters that no address can have.
+            storage = optuna.storages.RDBStorage(
+                "sqlite:///study", engine_kwargs={"creator": lambda: _connect(file)}
+            )
             study = optuna.create_study(
                 storage=storage, study_name=name, direction="maximize", load_if_exists=True
             )
+            _check_content(study)
         except Exception as error:  # SQLAlchemy, Alembic and Optuna have no common error
-            problem = str(error).splitlines()[0]
             raise RunError(
-                f"{file}: cannot be read as a study ({problem}); choose another --study"
+                f"{file}: cannot be read as a study ({_first_line(error)}); choose another --study"
             ) from error
         try:
             yield study
+        except (SQLAlchemyError, StorageInternalError) as error:
+            raise RunError(
+                f"{file}: cannot be read or written ({_first_line(error)}); "
+                "fix that and continue the study"
+            ) from error
         finally:
             storage.engine.dispose()
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, check_same_thread=False)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def _check_database(file: Path) -> None:
+    """Raise ValueError if the database is damaged or has more than tables and indexes.
+
+    Views and triggers are programs, which can run for ever.
+    """
+    with closing(_connect(file)) as connection:
+        odd = connection.execute(
+            "SELECT name FROM sqlite_schema "
+            "WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"
+        ).fetchone()
+        if odd:
+            raise ValueError(f"{odd[0]!r} is not a table of a study")
+        (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            raise ValueError(state)
+
+
+def _check_content(study: optuna.Study) -> None:
+    """Raise an error if anything in the study is not what a search has written."""
+    plan, trials = read_plan(study), study.get_trials(deepcopy=False)
+    target = read_target(study)
+    if target is not None and target < 1:
+        raise ValueError(f"{target} trials are planned")
+    if plan is None:
+        return
+    check_space(plan.space, plan.settings)
+    for trial in trials:
+        check_params(trial.distributions, plan.space)
+    for record in read_records(study):
+        if record.searched.keys() - plan.space.keys():
+            raise ValueError(f"trial {record.trial} has settings that are not in the space")
+        if record.state == "done":
+            check(msgspec.to_builtins(plan.settings) | record.searched)
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of the error that caused it: Optuna's own text does not say why."""
+    while isinstance(error, StorageInternalError) and error.__cause__:
+        error = error.__cause__
+    error = getattr(error, "orig", None) or error
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def read_plan(study: optuna.Study) -> Plan | None:
@@ -128,8 +200,7 @@ def write_plan(study: optuna.Study, plan: Plan) -> None:
 
 def read_target(study: optuna.Study) -> int | None:
     """Return the planned number of trials; None: as many as the time allows."""
-    target = study.user_attrs.get(_TARGET)
-    return int(target) if target is not None else None
+    return msgspec.convert(study.user_attrs.get(_TARGET), int | None)
 
 
 def write_target(study: optuna.Study, target: int | None) -> None:

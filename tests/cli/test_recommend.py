@@ -208,7 +208,7 @@ def test_a_guest_that_cannot_be_written_is_one_sentence(
     (own_home / "guests").write_text("in the way")
     done = inside("recommend", "--likes", "Alien; Blade Runner; Fargo", "--save", "anna")
     assert (
-        done.returncode == 1
-        and "anna.json: cannot be written" in done.stderr
+        done.returncode == 4
+        and "guests: cannot be read (expected a folder, found a file)" in done.stderr
         and "Traceback" not in done.stderr
     )
