@@ -60,7 +60,7 @@ class EpochReporter:
         self._eval_every = int(info.settings["eval_every"])
         self._epochs = read_snapshot(folder).planned or info.epochs
         self._loss = 0.0
-        self._tail = EventTail(folder / "events.jsonl")
+        self._tail = EventTail(folder)
         self._tail.read()  # skips the events of an earlier trainer
 
     def report(self) -> None:

@@ -6,7 +6,6 @@ import typer
 
 from neumf_tui.cli.options import Home, Json, LowBandwidth, home_of
 from neumf_tui.cli.screen import open_screen
-from neumf_tui.errors import RunError
 
 
 def runs(
@@ -17,8 +16,7 @@ def runs(
 ) -> None:
     """List all runs, the latest first, on a live screen or, without a terminal, as a table."""
     from neumf_tui.home import runs_dir
-    from neumf_tui.runs.store import run_folders
-    from neumf_tui.runs.summary import status_object
+    from neumf_tui.runs.live_runs import RunList
     from neumf_tui.terminal import why_no_screen
     from neumf_tui.views.output import print_json, say
     from neumf_tui.views.runs import print_runs
@@ -26,12 +24,10 @@ def runs(
     where = home_of(home)
     if not (json or plain or why_no_screen()):
         raise typer.Exit(open_screen(None, "runs", where, low_bandwidth))
-    found = []
-    for folder in run_folders(where):
-        try:
-            found.append(status_object(folder))
-        except RunError as error:
-            say(f"warning: {error}")
+    found = [row.facts for row in RunList(where).read()]
+    for facts in found:
+        if facts["state"] == "damaged":
+            say(f"warning: {facts['run']}: {facts['reason']}")
     if json:
         print_json(found)
     elif found:

@@ -46,7 +46,7 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     is_paused = status.state == "paused"
     if (what == requests.PAUSE and is_paused) or (what == requests.RESUME and not is_paused):
         return status
-    tail = EventTail(folder / "events.jsonl")
+    tail = EventTail(folder)
     tail.read()
     send_request(folder, what, argument)
     stopping, taken = what in (requests.STOP, requests.STOP_NOW), False

@@ -14,7 +14,7 @@ class _Buffers:
     """Three arrays with free space at their end."""
 
     steps: NDArray[np.int64]
-    times: NDArray[np.float64]
+    seconds: NDArray[np.float64]
     losses: NDArray[np.float64]
     used: int = field(default=0, init=False)
 
@@ -35,9 +35,9 @@ class Points:
         return self._buffers.steps[: self._count]
 
     @property
-    def times(self) -> NDArray[np.float64]:
-        """Unix seconds."""
-        return self._buffers.times[: self._count]
+    def seconds(self) -> NDArray[np.float64]:
+        """Seconds of training until each point, without pauses."""
+        return self._buffers.seconds[: self._count]
 
     @property
     def losses(self) -> NDArray[np.float64]:
@@ -45,16 +45,16 @@ class Points:
         return self._buffers.losses[: self._count]
 
     def appended(
-        self, steps: list[int], times: NDArray[np.float64], losses: list[float | None]
+        self, steps: list[int], seconds: NDArray[np.float64], losses: list[float | None]
     ) -> Self:
         """Return the points with more at the end; all arguments have equal length."""
         buffers, start, end = self._buffers, self._count, self._count + len(steps)
         if buffers.used != start or end > len(buffers.steps):
             # Other Points use the space after these, or it is full: copy into larger arrays.
-            arrays = (buffers.steps, buffers.times, buffers.losses)
+            arrays = (buffers.steps, buffers.seconds, buffers.losses)
             buffers = _Buffers(*(_enlarged(array, start, end) for array in arrays))
         buffers.steps[start:end] = steps
-        buffers.times[start:end] = times
+        buffers.seconds[start:end] = seconds
         buffers.losses[start:end] = np.array(losses, dtype=np.float64)  # None becomes NaN
         buffers.used = end
         return type(self)(buffers, end)

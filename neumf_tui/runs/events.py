@@ -1,7 +1,13 @@
-"""The contents of a run's files: `run.json`, `status.json` and the lines of `events.jsonl`."""
+"""The contents of a run's files: `run.json`, `status.json` and the lines of `events.jsonl`.
+
+A run can come from somebody else, so the types say which values each field can have: whoever
+decodes a file has checked it, and no view has to.
+"""
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,6 +18,35 @@ CUTOFF = 50
 """The rank up to which a held-out item is a hit."""
 FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
 """States of a run without a trainer. `crashed` is added by readers, never written."""
+MEASURED = ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")
+"""Metrics that every evaluation has."""
+
+Time = Annotated[float, msgspec.Meta(ge=-6e10, le=6e10)]
+"""Unix seconds of the years 68 to 3871, which every calendar function takes."""
+Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e10)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Metrics = dict[str, Number]
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_OFFSET = time.time() - time.clock_gettime(_CLOCK)
+
+
+def now() -> float:
+    """Return Unix seconds by a clock that nobody sets while this process runs.
+
+    The difference of two times of one trainer is therefore a duration.
+    """
+    return _OFFSET + time.clock_gettime(_CLOCK)
+
+
+def check_metrics(*all_metrics: Mapping[str, float] | None) -> None:
+    """Raise ValueError if one of `MEASURED` is missing."""
+    for metrics in all_metrics:
+        if metrics is not None and (missing := set(MEASURED) - metrics.keys()):
+            raise ValueError(f"metrics without {', '.join(sorted(missing))}")
 
 
 class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,11 +54,13 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     simulated: bool
-    fingerprint: str
+    fingerprint: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    """SHA-256 of the data; the name of a folder."""
     source: str
-    num_users: int
-    num_items: int
-    num_train: int
+    """Where its files were found, for people: never opened, since a run can be a stranger's."""
+    num_users: Count
+    num_items: Count
+    num_train: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
     notices: tuple[str, ...] = ()
 
     @property
@@ -31,17 +68,38 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
         return dataset_label(self.name, self.simulated)
 
 
+class _ShownSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that viewers compute with."""
+
+    epochs: Positive
+    eval_every: Positive
+    seed: int
+    weight_decay: Number
+    validation: bool = False
+    exclude_heldout: bool = False
+    processes: Positive = 1
+
+
+class _ShownProtocol(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the protocol that viewers compute with."""
+
+    num_candidates: tuple[Count, Count] | None = None
+    exclude_heldout: bool = False
+    chosen_by: str = ""
+
+
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """`run.json`: written once, before the trainer starts."""
 
     name: str
-    created: float
+    created: Time
     """Unix seconds."""
     preset: str
     settings: dict[str, Any]
     """The run's Settings; a dict, so that older viewers can read newer runs."""
     dataset: DatasetRef
     home: str
+    """The home of the run when it was made, for people: the run may have been moved since."""
     protocol: dict[str, Any]
     host: str
     versions: dict[str, str]
@@ -50,6 +108,10 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     job: str = ""
     """Id and command of the torchrun job that created the run; empty without torchrun."""
     format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        msgspec.convert(self.settings, _ShownSettings)
+        msgspec.convert(self.protocol, _ShownProtocol)
 
     @property
     def epochs(self) -> int:
@@ -62,85 +124,97 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str
     """starting, running, paused, finished, stopped or failed."""
-    pid: int
-    epoch: int = 0
+    pid: Count
+    epoch: Count = 0
     """Whole epochs done."""
-    step: int = 0
+    step: Count = 0
     """Steps done of the current epoch."""
-    steps: int = 0
+    steps: Count = 0
     """Steps of an epoch."""
-    evaluated: float = 0.0
+    evaluated: Share = 0.0
     """Share of the users ranked by the current evaluation; 0 if there is none, or it is short."""
-    epochs: int = 0
+    epochs: Count = 0
     """Epochs planned; 0 before the trainer knows."""
-    t: float = 0.0
-    """Unix seconds at which this was written."""
+    t: Time = 0.0
+    """Unix seconds by `now` at which this was written."""
     device: str = ""
     reason: str = ""
     """Why the run ended, for people."""
-    exit_code: int = 0
+    exit_code: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """One line of `events.jsonl`."""
 
-    t: float = msgspec.field(default_factory=time.time)
-    """Unix seconds; without a value, now."""
+    t: Time = msgspec.field(default_factory=now)
+    """Unix seconds by `now`."""
 
 
 class Started(Event, frozen=True, kw_only=True, tag="started"):
     """The trainer starts or resumes at `epoch` and `step`: what was reported after them is void."""
 
     device: str
-    epoch: int
-    step: int
-    steps: int
-    popularity: dict[str, float]
-    popularity_validation: dict[str, float] | None = None
+    epoch: Count
+    step: Count
+    steps: Positive
+    popularity: Metrics
+    popularity_validation: Metrics | None = None
     versions: dict[str, str] = {}
     gpu: str = ""
     """UUID of the CUDA device."""
+
+    def __post_init__(self) -> None:
+        check_metrics(self.popularity, self.popularity_validation)
 
 
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
     """Losses of the latest steps, as a few points; written at most four times a second."""
 
-    steps: list[int]
-    """Last step of each point, counted from the start of the run."""
-    losses: list[float | None]
+    steps: list[Annotated[int, msgspec.Meta(ge=0, le=10**18)]]
+    """Last step of each point, counted from the start of the run; ascending."""
+    losses: list[Number | None]
     """Mean loss per training pair over the steps of each point; None if it is not finite."""
+
+    def __post_init__(self) -> None:
+        if len(self.steps) != len(self.losses):
+            raise ValueError(f"{len(self.steps)} steps and {len(self.losses)} losses")
+        if any(after <= before for before, after in pairwise(self.steps)):
+            raise ValueError("steps that do not ascend")
 
 
 class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     """An epoch is done."""
 
-    epoch: int
-    loss: float
+    epoch: Count
+    loss: Number
     """Mean loss per training pair."""
-    examples_per_second: float
-    seconds: float
+    examples_per_second: Number
+    seconds: Seconds
 
 
 class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     """Every held-out item was ranked."""
 
-    epoch: int
-    metrics: dict[str, float]
-    interval: tuple[float, float]
+    epoch: Count
+    metrics: Metrics
+    interval: tuple[Number, Number]
     """95 % confidence interval of Hit@50."""
-    seconds: float
-    validation: dict[str, float] | None = None
+    seconds: Seconds
+    validation: Metrics | None = None
     """Metrics of the validation items, which choose the best epoch; None without validation."""
-    entered: int = 0
+    entered: Count = 0
     """Users whose held-out item entered the top 50 since the previous evaluation."""
-    left: int = 0
+    left: Count = 0
+
+    def __post_init__(self) -> None:
+        check_metrics(self.metrics, self.validation)
 
 
 class Checkpointed(Event, frozen=True, kw_only=True, tag="checkpoint"):
     """A checkpoint is on disk."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     file: str
 
 
@@ -162,7 +236,7 @@ class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
 class Extended(Event, frozen=True, kw_only=True, tag="extended"):
     """The run now has this many epochs."""
 
-    epochs: int
+    epochs: Positive
 
 
 class Pinned(Event, frozen=True, kw_only=True, tag="pinned"):
@@ -183,14 +257,21 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
 
     state: str
     reason: str
-    train_seconds: float = 0.0
+    train_seconds: Seconds = 0.0
     """Seconds of training steps, including those before a resume, as in the next two."""
-    evaluate_seconds: float = 0.0
-    total_seconds: float = 0.0
+    evaluate_seconds: Seconds = 0.0
+    total_seconds: Seconds = 0.0
     """Training, evaluation and writing, without start-up."""
 
 
-AnyEvent = (
+class Damaged(Event, frozen=True, kw_only=True, tag="damaged"):
+    """A line that cannot be read; added by readers, never written."""
+
+    text: str
+
+
+Written = (
     Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed | Extended
     | Pinned | Warned | Finished
 )  # fmt: skip
+AnyEvent = Written | Damaged

@@ -11,7 +11,7 @@ from neumf_tui.runs.filter import matches
 from neumf_tui.runs.reader import EventTail, read_info, read_status
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.runs.store import run_folders
-from neumf_tui.runs.summary import run_facts
+from neumf_tui.runs.summary import damaged_facts, run_facts
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class RunRow:
 
     @property
     def state(self) -> str:
-        return self.status.state
+        return str(self.facts["state"])
 
     @property
     def ended(self) -> bool:
@@ -75,12 +75,13 @@ class RunList:
             if info is None or info.name != folder.name:  # not read yet, or renamed
                 info = read_info(folder)
             status = read_status(folder)
-            tail = self._tails.setdefault(folder, EventTail(folder / "events.jsonl"))
+            tail = self._tails.setdefault(folder, EventTail(folder))
             events = tail.read()
             unchanged = before and before.status == status and not before.problem and not events
             if before and unchanged and status.state in FINAL_STATES:
                 return before
-            snapshot = Snapshot() if before is None or tail.restarted else before.snapshot
+            started_again = before is None or before.problem or tail.restarted
+            snapshot = Snapshot() if not before or started_again else before.snapshot
             if events:
                 snapshot = fold(snapshot, events)
             facts = run_facts(folder, info, status, snapshot)
@@ -89,5 +90,5 @@ class RunList:
             return RunRow(folder, info, status, snapshot, facts)
         except (NeumfTuiError, OSError) as error:
             self._tails.pop(folder, None)
-            status, facts = Status(state="damaged", pid=0), {"run": folder.name}
+            status, facts = Status(state="damaged", pid=0), damaged_facts(folder, str(error))
             return RunRow(folder, None, status, Snapshot(), facts, str(error))

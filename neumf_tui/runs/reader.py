@@ -1,129 +1,205 @@
 """Read a run directory: follow its events, read its status, fold both into one snapshot."""
 
 import fcntl
-import io
 import os
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.events import FINAL_STATES, FORMAT, AnyEvent, RunInfo, Status
+from neumf_tui.runs.events import (
+    FINAL_STATES,
+    FORMAT,
+    AnyEvent,
+    Damaged,
+    RunInfo,
+    Status,
+    Written,
+)
 from neumf_tui.runs.snapshot import Snapshot, fold
 
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
 AGENT_LOCK = "agent.lock"
 """Held by the torchrun of a run of several processes, which restarts them if one dies."""
-_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+EVENTS = "events.jsonl"
+EVENTS_LIMIT = 2**30
+"""Bytes of events that are read; a run of a million evaluated epochs has half of that."""
+_LINE_LIMIT = 2**20
+_JSON_LIMIT = 4 * 2**20
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(Written)
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+_KINDS = {str(kind.__struct_config__.tag) for kind in Written.__args__}
 
 
 class EventTail:
     """Follows `events.jsonl`; copes with an incomplete last line, truncation and replacement."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = 0
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._inode = -1
         self.restarted = False
         """Whether the last read started again at the beginning: discard what was read before."""
+        self._start_again()
+
+    def _start_again(self) -> None:
+        self._offset = self._lines = 0
+        self._time = 0.0
+        self._in_long_line = self._has_damage = False
 
     def read(self) -> list[AnyEvent]:
-        """Return the events added since the last call; unknown and damaged ones are skipped."""
+        """Return the events added since the last call.
+
+        Events of an unknown kind are left out. So are damaged lines; for the first of them there
+        is a `Damaged`. Raises RunError.
+        """
         self.restarted = False
+        found: list[AnyEvent] = []
         try:
-            with self.path.open("rb") as file:
+            with files.open_to_read(self._folder, EVENTS) as file:
                 stat = os.fstat(file.fileno())
                 if stat.st_ino != self._inode or stat.st_size < self._offset:
                     self.restarted = self._offset > 0
-                    self._offset, self._inode = 0, stat.st_ino
+                    self._start_again()
+                    self._inode = stat.st_ino
                 file.seek(self._offset)
-                content = file.read()
+                # A part of a line without an end is what the trainer is writing now.
+                while (line := file.readline(_LINE_LIMIT)).endswith(b"\n") or (
+                    len(line) == _LINE_LIMIT and self._offset < EVENTS_LIMIT
+                ):
+                    self._offset += len(line)
+                    if event := self._decoded(line):
+                        found.append(event)
         except FileNotFoundError:
             return []
-        complete = content[: content.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        events = []
-        for line in complete.splitlines():
-            with suppress(msgspec.DecodeError):
-                events.append(_decoder.decode(line))
-        return events
+        except OSError as error:
+            raise _unreadable(error, self._folder / EVENTS) from error
+        return found
+
+    def _decoded(self, line: bytes) -> AnyEvent | None:
+        """Return the event of a line; None for one that is left out."""
+        ends = line.endswith(b"\n")
+        was_in_long_line, self._in_long_line = self._in_long_line, not ends
+        self._lines += not was_in_long_line
+        if was_in_long_line:
+            return None
+        try:
+            event = _decoder.decode(line)
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            if self._has_damage or _is_of_unknown_kind(line):
+                return None
+            self._has_damage = True
+            why = str(error) if ends else f"longer than {_LINE_LIMIT:,} bytes"
+            text = f"{EVENTS}, line {self._lines} is damaged and left out ({why})"
+            return Damaged(t=self._time, text=text)
+        self._time = event.t
+        return event
+
+
+def _is_of_unknown_kind(line: bytes) -> bool:
+    """Return whether a newer program has written the line."""
+    with suppress(ValueError, RecursionError):
+        return msgspec.json.decode(line, type=_Kind).kind not in _KINDS
+    return False
 
 
 def read_info(folder: Path) -> RunInfo:
     """Read `run.json`; raise RunError if it is missing, damaged or of a newer version."""
-    path = folder / "run.json"
     try:
-        info = msgspec.json.decode(path.read_bytes(), type=RunInfo)
-    except FileNotFoundError as error:
+        info = files.read_json(folder, "run.json", RunInfo, _JSON_LIMIT)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunError(
             f"{folder}: not a run directory (no run.json); `neumf-tui runs` lists the runs"
         ) from error
-    except (OSError, msgspec.DecodeError) as error:
-        raise _damaged(path, error) from error
+    except OSError as error:
+        raise _unreadable(error, folder / "run.json") from error
     if info.format > FORMAT:
         raise RunError(
-            f"{path}: format {info.format}, but this program reads only formats up to {FORMAT}; "
-            "install a newer neumf-tui"
+            f"{folder / 'run.json'}: format {info.format}, but this program reads only formats up "
+            f"to {FORMAT}; install a newer neumf-tui"
         )
     return info
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path}: cannot be read ({error}); the run is damaged, train it again")
+def _unreadable(error: OSError, path: Path) -> RunError:
+    what = f"{error.filename or path}: cannot be read ({error.strerror or error})"
+    return RunError(f"{what}; the run is damaged: restore this file, or delete the run")
 
 
 def read_status(folder: Path) -> Status:
     """Read `status.json`; the state is `crashed` if the trainer disappeared without a final one.
 
-    Raises RunError if the file is missing or damaged.
+    A power cut can leave the file empty or lose it, so a damaged one counts as that of a crashed
+    run. Raises RunError if the file cannot be read for another reason.
     """
-    path = folder / "status.json"
     try:
-        status = msgspec.json.decode(path.read_bytes(), type=Status)
-    except (OSError, msgspec.DecodeError) as error:
-        raise _damaged(path, error) from error
-    started = status.pid != 0 or time.time() - status.t > START_LIMIT
-    if status.state not in FINAL_STATES and started and not is_locked(folder):
-        # Read again: the trainer may have ended between reading and testing the lock.
-        status = msgspec.json.decode(path.read_bytes(), type=Status)
-        if status.state not in FINAL_STATES:
-            reason = (
-                "the trainer disappeared without a final message; trainer.log has its last output; "
-                "continue with `neumf-tui resume`"
-            )
-            return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
-    return status
+        status = _stored_status(folder)
+        started = status.pid != 0 or time.time() - status.t > START_LIMIT
+        if status.state not in FINAL_STATES and started and not is_locked(folder):
+            # Read again: the trainer may have ended between reading and testing the lock.
+            status = _stored_status(folder)
+            if status.state not in FINAL_STATES:
+                return _crashed(status, "the trainer disappeared without a final message")
+        return status
+    except (files.UnusableFileError, FileNotFoundError) as error:
+        if not folder.is_dir():
+            raise RunError(f"{folder}: this run is not there any more") from error
+        with suppress(OSError):
+            if is_locked(folder):
+                return Status(state="running", pid=0)
+        epochs = read_snapshot(folder).epochs
+        before = Status(state="crashed", pid=0, epoch=epochs[-1].epoch if epochs else 0)
+        return _crashed(before, f"status.json cannot be read ({error.strerror})")
+    except OSError as error:
+        raise _unreadable(error, folder / "status.json") from error
+
+
+def _stored_status(folder: Path) -> Status:
+    return files.read_json(folder, "status.json", Status, _JSON_LIMIT)
+
+
+def _crashed(status: Status, what: str) -> Status:
+    reason = f"{what}; trainer.log has its last output; continue with `neumf-tui resume`"
+    return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
 
 
 def is_locked(folder: Path) -> bool:
     """Return whether a living trainer, or the torchrun that restarts it, holds the run."""
-    return any(_is_held(folder / name) for name in ("lock", AGENT_LOCK))
+    return any(_is_held(folder, name) for name in ("lock", AGENT_LOCK))
 
 
-def _is_held(lock: Path) -> bool:
+def _is_held(folder: Path, lock: str) -> bool:
     try:
-        with lock.open("r") as file:
+        with files.open_to_read(folder, lock) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
-    except FileNotFoundError:
-        return False
+    except (FileNotFoundError, NotADirectoryError, files.UnusableFileError):
+        return False  # a trainer locks a regular file or does not start
     except BlockingIOError:
         return True
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Fold all events of the run so far."""
-    return fold(Snapshot(), EventTail(folder / "events.jsonl").read())
+    """Fold all events of the run so far; raises RunError."""
+    return fold(Snapshot(), EventTail(folder).read())
 
 
-def rank_epochs(folder: Path) -> list[int]:
+def rank_epochs(folder: Path, tape: str = "ranks") -> list[int]:
     """Return the epochs on the rank tape, ascending."""
-    return sorted(int(path.stem) for path in (folder / "ranks").glob("[0-9]*.npy"))
+    names = map(re.compile(r"([0-9]{5,9})\.npy").fullmatch, files.file_names(folder, tape))
+    return sorted(int(name[1]) for name in names if name)
 
 
 def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.float32]:
@@ -131,9 +207,14 @@ def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.floa
 
     `tape`: `ranks`, or `validation` for the ranks of the validation items. Raises RunError.
     """
-    path = folder / tape / f"{epoch:05}.npy"
+    name = f"{tape}/{epoch:05}.npy"
+    hint = "resume the run to rewrite it"
     try:
-        ranks = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); resume the run to rewrite it") from error
-    return np.asarray(ranks, dtype=np.float32)
+        ranks: NDArray[Any] = files.read_array(folder, name)
+    except OSError as error:
+        why = error.strerror or error
+        raise RunError(f"{folder / name}: cannot be read ({why}); {hint}") from error
+    if ranks.dtype != np.float32 or ranks.ndim != 1 or not (np.isnan(ranks) | (ranks >= 1)).all():
+        what = f"{ranks.dtype} of shape {ranks.shape}"
+        raise RunError(f"{folder / name}: expected float32 ranks from 1, found {what}; {hint}")
+    return ranks

@@ -1,25 +1,35 @@
 """The state of a run: all its events folded into one immutable value."""
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neumf_tui.runs import events
 from neumf_tui.runs.curve import Points
 
+LONGEST_GAP = 86_400.0
+"""Seconds between two events of one trainer; more than that is a clock that was set."""
 
-class Span(NamedTuple):
-    """A time in which the trainer trained, or did not (paused, or between two trainers)."""
 
-    start: float
-    """Unix seconds; it ends where the next one starts."""
-    trained_before: float
-    """Seconds of training before it."""
-    training: bool
+class Clock(NamedTuple):
+    """The seconds of training so far, without pauses and without the time between trainers."""
+
+    last: float = 0.0
+    """Unix seconds of the newest event."""
+    trained: float = 0.0
+    """Seconds of training until then."""
+    started: float = 0.0
+    """Seconds of training before the newest trainer started."""
+    runs: bool = False
+    """Whether the trainer trains: it has started, and neither pauses nor has ended."""
+
+    def at(self, time: float) -> "Clock":
+        """Return the clock at a later time; a time that cannot be later adds nothing."""
+        gap = time - self.last
+        return self._replace(
+            last=time, trained=self.trained + gap * (self.runs and 0 < gap < LONGEST_GAP)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +40,8 @@ class Snapshot:
     points: Points = field(default_factory=Points)
     epochs: tuple[events.Epoch, ...] = ()
     evaluations: tuple[events.Evaluated, ...] = ()
+    evaluated_at: tuple[float, ...] = ()
+    """Seconds of training until each of `evaluations`."""
     checkpoint: events.Checkpointed | None = None
     finished: events.Finished | None = None
     planned: int | None = None
@@ -38,9 +50,9 @@ class Snapshot:
     """User ids, if any were pinned or unpinned during training."""
     log: tuple[tuple[float, str], ...] = ()
     """(unix seconds, text) of what happened, for people."""
-    spans: tuple[Span, ...] = ()
-    last: float = 0.0
-    """Unix seconds of the newest event."""
+    clock: Clock = field(default_factory=Clock)
+    problem: str = ""
+    """Which line of `events.jsonl` is damaged, if one is."""
 
     @property
     def best(self) -> events.Evaluated | None:
@@ -60,22 +72,13 @@ class Snapshot:
         last = self.evaluations[-1] if self.evaluations else None
         return self.best if last and last.validation else last
 
-    def elapsed(self, times: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Return the seconds of training until the unix `times`, without pauses."""
-        return _elapsed(self.spans, times)
-
     def seconds(self, status: events.Status) -> float:
-        """Return the seconds of training so far; of an ended run, until its newest event."""
-        until = max(self.last, time.time()) if status.state == "running" else self.last
-        return float(self.elapsed(until))
-
-
-def _elapsed(spans: Sequence[Span], times: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    columns = zip(*(spans or [Span(0.0, 0.0, False)]), strict=True)
-    start, before, training = (np.array(column) for column in columns)
-    row = np.maximum(np.searchsorted(start, times, side="right") - 1, 0)
-    seconds: NDArray[np.float64] = before[row] + np.maximum(times - start[row], 0) * training[row]
-    return seconds
+        """Return the seconds of training so far, without pauses."""
+        if self.finished and self.finished.total_seconds:
+            return self.finished.total_seconds
+        if status.state == "running":
+            return self.clock.at(max(status.t, self.clock.last)).trained
+        return self.clock.trained
 
 
 def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
@@ -89,9 +92,9 @@ def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
         points=draft.points,
         epochs=tuple(draft.epochs),
         evaluations=tuple(draft.evaluations),
-        spans=tuple(draft.spans),
+        evaluated_at=tuple(draft.evaluated_at),
+        clock=draft.clock,
         log=tuple(draft.log),
-        last=news[-1].t if news else before.last,
         **draft.changes,
     )
 
@@ -100,47 +103,35 @@ class _Draft:
     """A snapshot to which events are added: with lists in place of its tuples."""
 
     def __init__(self, before: Snapshot) -> None:
-        self.points = before.points
+        self.points, self.clock = before.points, before.clock
         self.epochs, self.evaluations = list(before.epochs), list(before.evaluations)
-        self.spans, self.log = list(before.spans), list(before.log)
+        self.evaluated_at, self.log = list(before.evaluated_at), list(before.log)
         self.changes: dict[str, Any] = {}
         """New values of the other fields."""
 
     def add(self, event: events.AnyEvent) -> str:
         """Add an event and return its text for the log, empty if it is not logged."""
+        self.clock = self.clock.at(event.t)
         match event:
             case events.Started():
-                # A resumed trainer repeats what came after its checkpoint.
-                done = event.epoch * event.steps + event.step
-                self.points = self.points.until(done)
-                self.epochs = [e for e in self.epochs if e.epoch <= event.epoch]
-                self.evaluations = [e for e in self.evaluations if e.epoch <= event.epoch]
-                trained = self._trained(self.points.times[-1]) if len(self.points) else 0.0
-                self.spans.append(Span(event.t, trained, True))
-                self.changes |= {"started": event, "finished": None}
-                where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
-                return f"{'resumed' if done else 'training'} on {event.device}{where}"
+                return self._start(event)
             case events.Steps():
                 self._add_points(event)
             case events.Epoch():
+                self._go_back(event.epoch - 1)
                 self.epochs.append(event)
             case events.Evaluated():
-                self.evaluations.append(event)
-                loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
-                hit, auc = event.metrics["hit@50"], event.metrics["auc"]
-                valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
-                return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
+                return self._add_evaluation(event)
             case events.Checkpointed():
                 self.changes["checkpoint"] = event
                 return f"checkpoint {event.file}" if event.step else ""
             case events.Requested():
                 return f"request: {event.what} {event.argument}".rstrip()
             case events.Paused():
-                self.spans.append(Span(event.t, self._trained(event.t), False))
+                self.clock = self.clock._replace(runs=False)
                 return "paused"
             case events.Resumed():
-                trained = self.spans[-1].trained_before if self.spans else 0.0
-                self.spans.append(Span(event.t, trained, True))
+                self.clock = self.clock._replace(runs=True)
                 return "resumed"
             case events.Extended():
                 self.changes["planned"] = event.epochs
@@ -149,20 +140,51 @@ class _Draft:
                 self.changes["pinned"] = tuple(event.users)
             case events.Warned():
                 return event.text
+            case events.Damaged():
+                self.changes["problem"] = event.text
+                return event.text
             case events.Finished():
-                self.spans.append(Span(event.t, self._trained(event.t), False))
+                self.clock = self.clock._replace(runs=False)
                 self.changes["finished"] = event
                 return f"{event.state}: {event.reason}" if event.reason else event.state
         return ""
 
-    def _trained(self, time: float) -> float:
-        """Return the seconds of training until unix `time`."""
-        return float(_elapsed(self.spans, time))
+    def _start(self, event: events.Started) -> str:
+        # A resumed trainer repeats what came after its checkpoint.
+        done = event.epoch * event.steps + event.step
+        self.points = self.points.until(done)
+        self._go_back(event.epoch)
+        trained = max([0.0, *self.points.seconds[-1:].tolist(), *self.evaluated_at[-1:]])
+        self.clock = Clock(event.t, trained, trained, runs=True)
+        self.changes |= {"started": event, "finished": None}
+        where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
+        return f"{'resumed' if done else 'training'} on {event.device}{where}"
+
+    def _go_back(self, epoch: int) -> None:
+        """Remove what was reported after `epoch`."""
+        while self.epochs and self.epochs[-1].epoch > epoch:
+            self.epochs.pop()
+        while self.evaluations and self.evaluations[-1].epoch > epoch:
+            self.evaluations.pop()
+            self.evaluated_at.pop()
+
+    def _add_evaluation(self, event: events.Evaluated) -> str:
+        while self.evaluations and self.evaluations[-1].epoch >= event.epoch:
+            self.evaluations.pop()
+            self.evaluated_at.pop()
+        self.evaluations.append(event)
+        self.evaluated_at.append(self.clock.trained)
+        loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
+        hit, auc = event.metrics["hit@50"], event.metrics["auc"]
+        valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
+        return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
 
     def _add_points(self, event: events.Steps) -> None:
         """Add the points of the event, at equal intervals since the latest ones."""
-        since = self.spans[-1].start if self.spans else event.t
-        if len(self.points):
-            since = max(since, self.points.times[-1])
-        times = np.linspace(min(since, event.t), event.t, len(event.steps) + 1)[1:]
-        self.points = self.points.appended(event.steps, times, event.losses)
+        if not event.steps:
+            return
+        self.points = self.points.until(event.steps[0] - 1)
+        since = max([self.clock.started, *self.points.seconds[-1:].tolist()])
+        until = self.clock.trained
+        seconds = np.linspace(min(since, until), until, len(event.steps) + 1)[1:]
+        self.points = self.points.appended(event.steps, seconds, event.losses)

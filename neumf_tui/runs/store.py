@@ -1,9 +1,11 @@
 """All runs of a home folder: list them, find one by name, name a new one."""
 
+import os
 import random
 import re
 from pathlib import Path
 
+from neumf_tui import files
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.reader import read_info
@@ -22,33 +24,49 @@ _ANIMALS = [
 
 
 def run_folders(home: Path) -> list[Path]:
-    """Return the run directories, the latest first."""
-    folder = runs_dir(home)
-    if not folder.is_dir():
+    """Return the run directories, the latest first; also those that cannot be read.
+
+    A run directory may be a link, since only its owner makes links in `runs`.
+    """
+    try:
+        found = [path for path in runs_dir(home).iterdir() if not path.name.startswith(".")]
+    except FileNotFoundError:
         return []
-    runs = [path for path in folder.iterdir() if (path / "run.json").exists()]
-    return sorted(runs, key=lambda run: ((run / "run.json").stat().st_mtime_ns, run.name))[::-1]
+    changed = {path: when for path in found if (when := _changed(path)) is not None}
+    return sorted(changed, key=lambda path: (changed[path], path.name), reverse=True)
+
+
+def _changed(folder: Path) -> int | None:
+    """Return when a run was made or renamed; None if this is not a run's folder."""
+    try:
+        return (folder / "run.json").lstat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return 0  # one may not enter it: nobody knows what it is
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - of a text that may be no path at all
 
 
 def find_run(home: Path, run: str | None) -> Path:
     """Return the folder of `run`: a name, a unique prefix, a path, or None for the latest.
 
-    Raises RunError if there is no such run.
+    The latest is that of the runs that can be read. Raises RunError if there is no such run.
     """
     folders = run_folders(home)
     if run is None:
-        if not folders:
-            raise RunError(f"no runs in {runs_dir(home)}; start one with `neumf-tui train`")
-        return folders[0]
+        return _latest(folders, runs_dir(home))
     if not run.strip():
         raise UsageError("the name of the run is empty; omit it for the latest run")
     for folder in folders:
         if folder.name == run:
             return folder
-    path = Path(run).expanduser()
-    if path.is_dir() and ("/" in run or (path / "run.json").exists()):
-        read_info(path)
-        return path.absolute()
+    named = os.path.expanduser(run)  # noqa: PTH111 - an unknown ~user is no error
+    if _is_folder(named) and ("/" in run or files.is_file(Path(named), "run.json")):
+        read_info(Path(named))
+        return Path(named).absolute()
     matches = [folder for folder in folders if folder.name.startswith(run)]
     if len(matches) == 1:
         return matches[0]
@@ -58,6 +76,18 @@ def find_run(home: Path, run: str | None) -> Path:
     some = ", ".join(folder.name for folder in folders[:5])
     there = f"there are {some}" if some else "there is none yet; start one with `neumf-tui train`"
     raise RunError(f"no run {run!r} in {runs_dir(home)}: {there}")
+
+
+def _latest(folders: list[Path], where: Path) -> Path:
+    problem = RunError(f"no runs in {where}; start one with `neumf-tui train`")
+    for number, folder in enumerate(folders):
+        try:
+            read_info(folder)
+        except RunError as error:
+            problem = problem if number else error
+        else:
+            return folder
+    raise problem
 
 
 def split_spec(text: str) -> tuple[str, str | None]:

@@ -8,6 +8,15 @@ from neumf_tui.runs.protocol import BY_VALIDATION, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 
+FACTS = (
+    "run", "run_dir", "state", "reason", "pid", "host", "device", "dataset", "simulated", "preset",
+    "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50", "hit@50_ci", "auc",
+    "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50", "best_hit@50_ci",
+    "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "protocol",
+    "created",
+)  # fmt: skip
+"""The keys of `run_facts`."""
+
 
 def train_summary(folder: Path) -> dict[str, Any]:
     """Return what `train --json` prints; metrics that the run never reached are None."""
@@ -70,14 +79,21 @@ def status_object(folder: Path) -> dict[str, Any]:
     return run_facts(folder, read_info(folder), read_status(folder), read_snapshot(folder))
 
 
+def damaged_facts(folder: Path, problem: str) -> dict[str, Any]:
+    """Return the object of a run that cannot be read: all but a few values are None."""
+    state = {"state": "damaged", "reason": problem}
+    return dict.fromkeys(FACTS) | {"run": folder.name, "run_dir": str(folder)} | state
+
+
 def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -> dict[str, Any]:
     """Return the object of `status_object` from what has already been read."""
     last, best = (snapshot.evaluations[-1] if snapshot.evaluations else None), snapshot.best
+    damaged = bool(snapshot.problem) and status.state in FINAL_STATES
     return {
         "run": folder.name,
         "run_dir": str(folder),
-        "state": status.state,
-        "reason": status.reason,
+        "state": "damaged" if damaged else status.state,
+        "reason": snapshot.problem if damaged else status.reason,
         "pid": status.pid if status.state not in FINAL_STATES else None,
         "host": info.host,
         "device": status.device,

@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import time
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.events import AnyEvent, RunInfo, Status
+from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
 from neumf_tui.runs.reader import read_status
 
 
@@ -45,7 +44,7 @@ def write_info(folder: Path, info: RunInfo) -> None:
 
 
 def write_status(folder: Path, status: Status) -> None:
-    stamped = msgspec.structs.replace(status, t=time.time())
+    stamped = msgspec.structs.replace(status, t=now())
     files.replace(folder, "status.json", msgspec.json.encode(stamped) + b"\n", to_disk=False)
 
 

@@ -157,7 +157,7 @@ class Search:
     def _follow(self, current: _Trial, process: "Popen[bytes] | None" = None) -> None:
         """Report the validation metrics until the trainer ends; stop it if it falls behind."""
         folder = current.folder
-        tail, info = EventTail(folder / "events.jsonl"), read_info(folder)
+        tail, info = EventTail(folder), read_info(folder)
         current.info = info
         ended = False
         while not ended:
@@ -223,7 +223,6 @@ class Search:
         """Record the end of a trial; settings of a stopped one are tried again first."""
         trial, snapshot = current.trial, current.snapshot
         best = snapshot.best
-        seconds = max(0.0, snapshot.last - current.info.created) if current.info else 0.0
         record = TrialRecord(
             trial=trial.number,
             run=current.folder.name,
@@ -231,7 +230,7 @@ class Search:
             validation=_validation(best),
             epoch=best.epoch if best else None,
             epochs=current.epoch,
-            seconds=round(seconds, 1),
+            seconds=round(snapshot.clock.trained, 1),
             reason=reason,
             searched=self._searched(trial),
         )
@@ -256,7 +255,7 @@ class Search:
             validation=_validation(newest),
             best=_validation(best),
             best_epoch=best.epoch if best else None,
-            seconds=time.time() - info.created,
+            seconds=snapshot.clock.trained,
             stopping=current.stopping or "",
             searched=self._searched(current.trial),
         )

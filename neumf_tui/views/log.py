@@ -20,7 +20,7 @@ def log_line(when: float, text: str) -> str:
 
 def follow_log(folder: Path, follow: bool) -> Iterator[str]:
     """Yield lines of events and of the trainer's output; with `follow` until the run ends."""
-    tail, output = EventTail(folder / "events.jsonl"), _Output(folder / "trainer.log")
+    tail, output = EventTail(folder), _Output(folder / "trainer.log")
     snapshot, shown = Snapshot(), 0
     while True:
         ended = read_status(folder).state in FINAL_STATES

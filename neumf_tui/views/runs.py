@@ -21,6 +21,7 @@ NEXT_COMMANDS = {
     "crashed": ("logs", "resume"),
     "failed": ("logs", "resume"),
     "stopped": ("resume", "attach"),
+    "damaged": ("logs", "explore"),
 }
 """Useful commands for each state of a run."""
 
@@ -98,16 +99,20 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the objects of `status_object` as a table."""
 
-    def started(run: Mapping[str, Any]) -> str:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"]))
+    def started(run: Mapping[str, Any]) -> str | None:
+        when = run["created"]
+        return None if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+
+    def epoch(run: Mapping[str, Any]) -> str | None:
+        return None if run["epoch"] is None else f"{run['epoch']}/{run['epochs']}"
 
     print_rows(
         runs,
         column("run", "run"),
         column("state", "state"),
-        column("dataset", label_of),
+        column("dataset", lambda run: label_of(run) if run["dataset"] is not None else None),
         column("preset", "preset"),
-        number("epoch", lambda run: f"{run['epoch']}/{run['epochs']}", str),
+        number("epoch", epoch, str),
         number("hit@50", "hit@50", ".4f"),
         number("best", "best_hit@50", ".4f"),
         number("@", "best_epoch", str, none=""),

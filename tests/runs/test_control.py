@@ -136,7 +136,7 @@ def test_the_clock_counts_training_alone(own_home: Path) -> None:
     assert run.seconds(status) == 4 + 4 + 2, (
         "what was done again after the last point does not count twice"
     )
-    assert run.elapsed(run.points.times).tolist() == [2, 4, 7, 10]
+    assert run.points.seconds.tolist() == [2, 4, 7, 10]
     assert run.seconds(events.Status(state="crashed", pid=1, t=T0 + 500)) == 10
 
 
@@ -261,7 +261,7 @@ def test_a_living_run_is_neither_deleted_nor_renamed(inside: Cli, live: Path) ->
 
 
 def test_each_request_is_answered_once_and_in_order(live: Path) -> None:
-    tail = EventTail(live / "events.jsonl")
+    tail = EventTail(live)
     tail.read()
     for what in (requests.PAUSE, requests.RESUME, requests.CHECKPOINT):
         ask(live, what)

@@ -9,7 +9,7 @@ import pytest
 
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import events
-from neumf_tui.runs.reader import EventTail, read_snapshot, read_status
+from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot, fold
 from neumf_tui.runs.store import find_run, new_run_name
 from neumf_tui.runs.writer import RunWriter
@@ -21,7 +21,7 @@ def test_a_torn_last_line_waits_for_its_end(own_home: Path) -> None:
     whole = path.read_bytes()
     cut = len(whole) - 7
     path.write_bytes(whole[:cut])
-    tail = EventTail(path)
+    tail = EventTail(path.parent)
     first = tail.read()
     with path.open("ab") as file:
         file.write(whole[cut:])
@@ -33,7 +33,7 @@ def test_a_torn_last_line_waits_for_its_end(own_home: Path) -> None:
 def test_a_truncated_or_replaced_file_is_read_anew(own_home: Path) -> None:
     path = make_run(own_home, "running", epochs=2) / "events.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    tail = EventTail(path)
+    tail = EventTail(path.parent)
     assert len(tail.read()) == len(lines)
     path.write_bytes(b"".join(lines[:3]))
     assert len(tail.read()) == 3 and tail.restarted
@@ -111,8 +111,10 @@ def test_runs_are_found_by_name_prefix_path_or_as_the_latest(own_home: Path) -> 
 def test_damaged_run_files_are_named(own_home: Path) -> None:
     folder = make_run(own_home, "finished")
     (folder / "status.json").write_text("{")
-    with pytest.raises(RunError, match=r"status.json: cannot be read"):
-        read_status(folder)
+    assert "status.json cannot be read" in read_status(folder).reason
+    (folder / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run.json: cannot be read"):
+        read_info(folder)
 
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a b", "-x"])

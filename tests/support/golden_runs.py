@@ -142,7 +142,7 @@ def make_run(
         writer.status(status)
     # The writer adds the current time, and the reader calls a run without a lock crashed.
     fixed = msgspec.structs.replace(
-        read_status(folder), t=end, state=written, reason=reason, exit_code=int(failed)
+        read_status(folder), t=end + 1, state=written, reason=reason, exit_code=int(failed)
     )
     (folder / "status.json").write_bytes(msgspec.json.encode(fixed))
     return folder

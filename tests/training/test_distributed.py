@@ -69,11 +69,7 @@ def ranks_of_run(folder: Path) -> list[psutil.Process]:
 
 
 def kinds(folder: Path, *kind: type) -> list[type]:
-    return [
-        type(event)
-        for event in EventTail(folder / "events.jsonl").read()
-        if isinstance(event, kind)
-    ]
+    return [type(event) for event in EventTail(folder).read() if isinstance(event, kind)]
 
 
 def assert_same_ranks(one: Path, many: Path) -> None:

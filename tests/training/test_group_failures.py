@@ -51,7 +51,7 @@ def test_a_run_that_starts_again_has_no_final_message(trained: Path) -> None:
     status = read_status(trained)
     assert (status.state, status.reason, status.exit_code) == ("failed", "process 1 of 2: full", 3)
     assert has_ended(trained, LAST_TRY) and not has_ended(trained, FIRST_TRY)
-    last = EventTail(trained / "events.jsonl").read()[-2:]
+    last = EventTail(trained).read()[-2:]
     assert [type(event) for event in last] == [Warned, Finished]
 
 

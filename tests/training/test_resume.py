@@ -100,7 +100,7 @@ def check_readable(folder: Path) -> None:
 
 def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
     """Kill -9 at random moments of a run; return how many kills hit a living trainer."""
-    times = [event.t for event in EventTail(whole / "events.jsonl").read()]
+    times = [event.t for event in EventTail(whole).read()]
     hits, seconds = 0, times[-1] - times[0]
     for number in range(moments):
         folder = restarted(whole, f"killed-{number}")

@@ -164,7 +164,7 @@ class RunsScreen(ChartScreen):
 
     def draw_charts(self) -> None:
         runs, chosen = self.compared, self.chosen
-        if chosen is not None and (problem := chosen.problem or chosen.status.reason):
+        if chosen is not None and (problem := str(chosen.facts["reason"])):
             self.show_notice(problem)
         else:
             info = chosen.info if chosen else None

@@ -40,7 +40,7 @@ class RunFollower:
         self, folder: Path, info: RunInfo, home: Path, pinned: Callable[[Snapshot], tuple[str, ...]]
     ) -> None:
         self._folder, self._pinned = folder, pinned
-        self._tail = EventTail(folder / "events.jsonl")
+        self._tail = EventTail(folder)
         self._kept = KeptReader(home, info.dataset.fingerprint)
         self._snapshot = Snapshot()
         self._baselines: list[KeptBaseline] = []

@@ -72,7 +72,7 @@ def _speed(status: Status, snapshot: Snapshot, done: int, total: int) -> list[st
     if started and status.state == "running":
         steps = done - started.epoch * started.steps - started.step
         if steps > 0:
-            spent = max(snapshot.seconds(status) - float(snapshot.elapsed(started.t)), 1e-3)
+            spent = max(snapshot.seconds(status) - snapshot.clock.started, 1e-3)
             parts.append(f"eta {clock((total - done) * spent / steps)}")
     if snapshot.checkpoint:
         parts.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")

@@ -393,7 +393,7 @@ def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:
     if len(x) <= count:
         return x, y
     # Stretches of x, not of points: new points at the end then leave the old stretches alone.
-    width = 2.0 ** math.ceil(math.log2((x[-1] - x[0]) / (count / 2)))
+    width = 2.0 ** math.ceil(math.log2(max(float(np.ptp(x)), 1e-9) / (count / 2)))
     starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
     ends = np.append(starts[1:], len(x))
     lowest = [a + y[a:b].argmin() for a, b in zip(starts, ends, strict=True)]

@@ -72,13 +72,13 @@ class RunSeries:
     def x_of_points(self, axis: str) -> Floats:
         points = self.snapshot.points
         if axis == "time":
-            return self.snapshot.elapsed(points.times)
+            return points.seconds
         return points.steps / (self.steps if axis == "epoch" else 1.0)
 
     def x_of_evaluations(self, axis: str) -> Floats:
         evaluations = self.snapshot.evaluations
         if axis == "time":
-            return self.snapshot.elapsed(np.array([e.t for e in evaluations]))
+            return np.array(self.snapshot.evaluated_at)
         epochs = np.array([e.epoch for e in evaluations], dtype=np.float64)
         return epochs * (self.steps if axis == "step" else 1.0)
 
@@ -91,7 +91,7 @@ class RunSeries:
             if epochs > max(4 * done, SHORT_PLAN):
                 epochs = max(2.0 ** np.ceil(np.log2(max(1.25 * done, 1.0))), SHORT_PLAN)
             return float(epochs * (self.steps if axis == "step" else 1))
-        seconds = float(self.snapshot.elapsed(points.times[-1])) if len(points) else 1.0
+        seconds = float(points.seconds[-1]) if len(points) else 1.0
         # In steps of a quarter: a growing axis redraws the whole chart.
         size = 2.0 ** np.floor(np.log2(max(seconds, 1.0)))
         return float(np.ceil(seconds / size * 4) / 4 * size)
