@@ -1,6 +1,5 @@
 """The folders where the program keeps its files."""
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +14,9 @@ def home_dir(option: Path | None = None) -> Path:
     """Return the folder of runs and datasets; it need not exist.
 
     It is `option` (`--home`), or NEUMF_TUI_HOME, or in the platform's user data folder. Raises
-    NotADirectoryError for a file, UsageError if the account has no home folder.
+    UsageError if the account has no home folder.
     """
-    home = _place(option, "NEUMF_TUI_HOME", platformdirs.user_data_dir)
-    if home.exists() and not home.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(home))
-    return home
+    return _place(option, "NEUMF_TUI_HOME", platformdirs.user_data_dir)
 
 
 def cache_dir() -> Path:
@@ -55,7 +51,26 @@ def _place(option: Path | None, variable: str, default: Callable[..., str]) -> P
     """Return the absolute path that an option, a variable or else the platform names."""
     try:
         path = option or os.environ.get(variable) or default("neumf-tui", appauthor=False)
-        return Path(path).expanduser().absolute()
     except RuntimeError as error:
-        what = "the home folder of an account is not known"
+        what = "this account has no home folder"
         raise UsageError(f"{what}; set {variable} to an absolute path") from error
+    return expanded(Path(path)).absolute()
+
+
+def expanded(path: Path) -> Path:
+    """Return `path` with the home folder that it starts with; raises UsageError."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: this account has no home folder; give another path") from error
+
+
+def check_encoding(path: Path) -> None:
+    """Raise UsageError for a path that run files, which are UTF-8, could not name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{path}: this path has bytes that are not UTF-8; rename the folder or file, or make a "
+            "link to it that has another name"
+        ) from error

@@ -204,12 +204,14 @@ def read_toml(path: Path, where: str, advice: str) -> tuple[str, dict[str, Any]]
     `advice` says what to do if the file cannot be read.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows write the mark
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: not valid TOML: {error}; fix that line") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where}: cannot be read ({error}); {advice}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where}: not UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{where}: cannot be read ({error.strerror}); {advice}") from error
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

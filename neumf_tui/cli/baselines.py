@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.data import open_data
-from neumf_tui.cli.options import Csv, DataDir, DatasetName, Home, Json, form_of, home_of
+from neumf_tui.cli.options import Csv, CsvSafe, DataDir, DatasetName, Home, Json, form_of, home_of
 
 
 def baselines(
@@ -28,6 +28,7 @@ def baselines(
     ] = False,
     json: Json = False,
     csv: Csv = False,
+    csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
     """Compute popularity, item kNN, EASE, ALS and BPR on the same split and metrics as a run.
@@ -35,7 +36,7 @@ def baselines(
     Their settings are chosen on the validation items. Results are kept, and shown by `evaluate` and
     on the train screen. ALS and BPR need the package implicit (pip install 'neumf-tui[baselines]').
     """
-    form = form_of(json, csv)
+    form = form_of(json, csv, csv_safe)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
     from neumf_tui.views.baselines import baselines_sheet, print_baselines

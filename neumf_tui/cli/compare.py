@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, GuestOption, Home, Json
+from neumf_tui.cli.options import Csv, CsvSafe, GuestOption, Home, Json
 from neumf_tui.errors import UsageError
 
 Model = Annotated[
@@ -41,10 +41,11 @@ def compare(
     top: Top = None,
     json: Json = False,
     csv: Csv = False,
+    csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
     """Compare two models, A and B, for one person or over all users, with significance tests."""
-    form = options.form_of(json, csv)
+    form = options.form_of(json, csv, csv_safe)
     everybody = user is None and guest is None
     # A table is short for people; programs get all users.
     count = options.rows_of(top or ("all" if everybody and form != "table" else "10"), "rows")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Epoch, Home, Run, home_of, run_folder
+from neumf_tui.cli.options import CsvSafe, Epoch, Home, Run, home_of, run_folder
 from neumf_tui.errors import UsageError
 
 
@@ -23,12 +23,16 @@ def export(
     ] = None,
     top: Annotated[int, typer.Option(help="Films per user in top-k.")] = 50,
     epoch: Epoch = None,
+    csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
     """Write held-out ranks, all users' top films or the embeddings to a file and print its path."""
     from neumf_tui.explore import export as columns
+    from neumf_tui.home import expanded
     from neumf_tui.runs.reader import read_info
     from neumf_tui.views.column_files import FORMATS, write_columns
+    from neumf_tui.views.output import print_line
+    from neumf_tui.views.sheet import CSV_SAFE
     from neumf_tui.views.sheet_keys import dataset_keys
 
     if what not in columns.WHAT:
@@ -51,6 +55,10 @@ def export(
         found = columns.embedding_arrays(folder, at, epoch)
         if form != "npz":
             found = columns.embedding_columns(found)
-    path = (output or Path(f"{folder.name}-{what}.{form}")).expanduser().absolute()
-    write_columns(found, dataset_keys(read_info(folder).dataset), path, form)
-    print(path)
+    if csv_safe and form != "csv":
+        raise UsageError(f"--csv-safe: not with --format {form}; leave one out")
+    path = expanded(output or Path(f"{folder.name}-{what}.{form}")).absolute()
+    write_columns(
+        found, dataset_keys(read_info(folder).dataset), path, CSV_SAFE if csv_safe else form
+    )
+    print_line(str(path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, Run, TopFilms
+from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, Run, TopFilms
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def failures(
     top: TopFilms = "20",
     json: Json = False,
     csv: Csv = False,
+    csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
     """Show the users and cohorts with the worst ranks, and the films that nobody is recommended.
@@ -59,17 +60,17 @@ def failures(
     Ranks by popularity alone stand beside them. The default is --users and --cohorts. --json prints
     one object with the parts that were asked for.
     """
-    form, rows = options.form_of(json, csv), options.rows_of(top, "rows")
+    form, rows = options.form_of(json, csv, csv_safe), options.rows_of(top, "rows")
     if not (users or cohorts or catalogue):
-        users, cohorts = True, form != "csv"
-    if form == "csv" and users + cohorts + catalogue > 1:
+        users, cohorts = True, not form.startswith("csv")
+    if form.startswith("csv") and users + cohorts + catalogue > 1:
         raise UsageError("--csv is one table: choose one of --users, --cohorts and --catalogue")
     folder = options.run_folder(home, run)
     from neumf_tui.explore.failures import ORDERS, failures_at
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.checkpoint import find_rank_epoch
     from neumf_tui.views import failures as views
-    from neumf_tui.views.output import print_json
+    from neumf_tui.views.output import print_csv, print_json, print_line
 
     if by not in ORDERS:
         raise UsageError(f"--by {by}: expected one of {', '.join(ORDERS)}")
@@ -89,14 +90,14 @@ def failures(
     if catalogue:
         parts.append(_catalogue_part(found, folder, where, rows))
     sheets = [sheet for sheet, _ in parts]
-    if form == "csv":
-        print(sheets[0].text(), end="")
+    if form.startswith("csv"):
+        print_csv(sheets[0], form)
     elif form == "json":
         print_json(views.failures_object(found, sheets))
     else:
         views.print_summary(found)
         for _, print_part in parts:
-            print()
+            print_line()
             print_part()
 
 

@@ -16,6 +16,7 @@ def logs(
 ) -> None:
     """Print the events of a run and the output of its trainer."""
     from neumf_tui.views.log import follow_log
+    from neumf_tui.views.output import print_line
 
     for line in follow_log(run_folder(home, run), follow):
-        print(line, flush=follow)
+        print_line(line, flush=follow)

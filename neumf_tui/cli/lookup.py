@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, Epoch, Home, Json, RunOption
+from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, RunOption
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ class ModelOptions:
     epoch: Epoch = None
     json: Json = False
     csv: Csv = False
+    csv_safe: CsvSafe = False
     home: Home = None
 
     def __post_init__(self) -> None:
-        options.form_of(self.json, self.csv)
+        self.form()
+
+    def form(self) -> str:
+        return options.form_of(self.json, self.csv, self.csv_safe)
 
     def open_ranker(self) -> "Ranker":
         """Load the run's dataset and model; raises RunError or DatasetError."""
@@ -40,7 +44,7 @@ class ModelOptions:
         """Print a sheet as JSON, as CSV or with `print_text`."""
         from neumf_tui.views.output import print_sheet
 
-        print_sheet(sheet, options.form_of(self.json, self.csv), print_text)
+        print_sheet(sheet, self.form(), print_text)
 
 
 def model_options(command: options.Command) -> options.Command:

@@ -38,7 +38,7 @@ from neumf_tui.cli import (
 from neumf_tui.cli.streams import open_streams
 from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.views.output import say
+from neumf_tui.views.output import print_line, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,7 +53,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"neumf-tui {__version__}")
+        print_line(f"neumf-tui {__version__}")
         raise typer.Exit
 
 

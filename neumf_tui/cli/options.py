@@ -1,6 +1,8 @@
 """Options and arguments that several commands share."""
 
+import errno
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +50,12 @@ GuestOption = Annotated[
     str | None, typer.Option("--guest", help="A saved guest instead of a user of the dataset.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
+CsvSafe = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe", help="As --csv, with ' before texts that a spreadsheet would run as formulas."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object or list.")]
 Raw = Annotated[
     bool,
@@ -104,17 +112,22 @@ def check_rows(rows: int | None, num_items: int) -> None:
         )
 
 
-def form_of(json: bool, csv: bool) -> str:
-    """Return `json`, `csv` or `table`; raises UsageError for two at once."""
-    if json and csv:
+def form_of(json: bool, csv: bool, csv_safe: bool) -> str:
+    """Return `json`, `csv`, `csv-safe` or `table`; raises UsageError for JSON and CSV at once."""
+    if json and (csv or csv_safe):
         raise UsageError("--json and --csv: choose one")
-    return "json" if json else "csv" if csv else "table"
+    return "json" if json else "csv-safe" if csv_safe else "csv" if csv else "table"
 
 
 def home_of(option: Path | None) -> Path:
-    from neumf_tui.home import home_dir
+    """Return the home; raises UsageError or NotADirectoryError if it cannot be one."""
+    from neumf_tui.home import check_encoding, home_dir
 
-    return home_dir(option)
+    home = home_dir(option)
+    check_encoding(home)
+    if home.exists() and not home.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(home))
+    return home
 
 
 def run_folder(option: Path | None, run: str | None) -> Path:

@@ -48,8 +48,8 @@ def open_streams() -> None:
 
 
 def _writer(number: int, before: TextIO | None) -> TextIO:
-    if before is not None:
-        before.flush()
+    if isinstance(before, TextIOWrapper):  # screens draw on it
+        before.reconfigure(errors="replace")
     raw = _Stream(number, "w", closefd=False)
     return TextIOWrapper(
         BufferedWriter(raw),

@@ -11,7 +11,7 @@ from neumf_tui.data.prepared import kept_sources
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
-from neumf_tui.home import datasets_dir
+from neumf_tui.home import datasets_dir, expanded
 
 
 def find_source(
@@ -28,7 +28,7 @@ def find_source(
     if the folder that was named does not hold the dataset.
     """
     origin = "NEUMF_TUI_DATA" if data_dir is None else "--data-dir"
-    folder = env_dir() if data_dir is None else data_dir.expanduser()
+    folder = env_dir() if data_dir is None else expanded(data_dir)
     if folder is not None:
         if found := _in_named(origin, folder, name, columns):
             return found
@@ -48,7 +48,7 @@ def find_source(
 def env_dir() -> Path | None:
     """Return the folder that NEUMF_TUI_DATA names."""
     named = os.environ.get("NEUMF_TUI_DATA")
-    return Path(named).expanduser() if named else None
+    return expanded(Path(named)) if named else None
 
 
 def sources_in_env() -> list[Source]:

@@ -18,6 +18,7 @@ from neumf_tui.runs import events
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import MuteWriter, RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.text import clean
 from neumf_tui.training.distributed.torchrun import (
     RESTART,
     Worker,
@@ -113,7 +114,7 @@ def fail(writer: RunWriter, message: WorkerMessage) -> int:
         writer.event(events.Warned(text=text))
         return RESTART
     if not isinstance(writer, MuteWriter):
-        print(message.reason, file=sys.stderr)
+        print(clean(message.reason), file=sys.stderr)
     writer.event(events.Finished(state="failed", reason=message.reason))
     _set_status(writer, state="failed", reason=message.reason, exit_code=message.exit_code)
     return message.exit_code

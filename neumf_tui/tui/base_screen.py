@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
+from neumf_tui.home import expanded
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import Navigation
 from neumf_tui.tui.terminal.app import TerminalApp
@@ -231,10 +232,10 @@ class SheetScreen(BaseScreen):
         def check(name: str) -> str:
             if not name:
                 return "type a file name"
-            return check_target(Path(name).expanduser(), (*ENDINGS, ".svg"))
+            return check_target(expanded(Path(name)), (*ENDINGS, ".svg"))
 
         def write(name: str) -> None:
-            path = Path(name).expanduser()
+            path = expanded(Path(name))
             if path.suffix == ".svg":
                 # Drawn here, where the screen is; after the dialog has gone.
                 self.call_after_refresh(self._write_picture, path)

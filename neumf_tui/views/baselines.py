@@ -100,5 +100,5 @@ def print_in_parts(
         return
     cut = len(METRIC_HEADER) + 1
     print_table(header[:cut], [row[:cut] for row in rows], numbers)
-    print()
+    print_line()
     print_table((header[0], *header[cut:]), [(row[0], *row[cut:]) for row in rows], numbers)

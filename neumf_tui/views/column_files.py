@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neumf_tui.explore.export import Columns
-from neumf_tui.views.sheet import write_new
+from neumf_tui.views.sheet import CSV_SAFE, not_a_formula, write_new
 
 FORMATS = ("csv", "parquet", "npz")
 
 
 def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS, whole or not at all; its first columns are `about`.
+    """Write a new file in one of FORMATS or as CSV_SAFE; its first columns are `about`.
 
-    Raises UsageError, NeumfTuiError as `write_new`.
+    It is written whole or not at all. Raises UsageError, OSError as `write_new`.
     """
     size = 0 if form == "npz" else len(next(iter(columns.values())))
     stamp = {key: np.full(size, value) if size else np.array(value) for key, value in about.items()}
@@ -31,8 +32,19 @@ def _write(columns: Columns, file: BinaryIO, form: str) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
+    if form == CSV_SAFE:
+        columns = {name: _not_formulas(values) for name, values in columns.items()}
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    if form == "csv":
+    if form in ("csv", CSV_SAFE):
         pyarrow.csv.write_csv(table, file)
     else:
         pyarrow.parquet.write_table(table, file)
+
+
+def _not_formulas(values: NDArray[Any]) -> NDArray[Any]:
+    """Return texts without formulas, and numbers as they are."""
+    return (
+        np.array([not_a_formula(v) for v in values.tolist()])
+        if values.dtype.kind == "U"
+        else values
+    )

@@ -73,7 +73,7 @@ def print_coverage(coverage: "Coverage", sheet: Sheet) -> None:
     """Print the figures and the items of `coverage_sheet` for people."""
     for line in coverage_text(coverage).splitlines():
         print_line(line)
-    print()
+    print_line()
     print_rows(
         sheet.rows,
         column("never recommended", "title"),

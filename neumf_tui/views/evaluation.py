@@ -68,12 +68,12 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
     low, high = result["hit@50_ci"]
     print_line(f"{model_line(result)}  {result['num_users']:,} users")
     print_metrics(result)
-    print(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
+    print_line(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     _print_baselines(result)
     if result["sampled"]:
         _print_sampled(result["sampled"], result["metrics"])
     for key, value in result["protocol"].items():
-        print(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
+        print_line(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def _print_baselines(result: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ def _print_baselines(result: Mapping[str, Any]) -> None:
     run = {"baseline": result["run"], "hit@50_low": low, "hit@50_high": high} | result["metrics"]
     table = [(row["baseline"], *metric_cells(row), _difference(row)) for row in (run, *rows)]
     print_in_parts((DIFFERENCE,), table, (DIFFERENCE,))
-    print(
+    print_line(
         f"{DIFFERENCE}: 95 % interval of the difference in Hit@50 over the same users "
         "(paired bootstrap)"
     )

@@ -232,8 +232,9 @@ def print_summary(failures: "Failures") -> None:
 
 def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> None:
     """Print the distribution of ranks, and a line for each user index of `order`."""
-    print(histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain)
-    print()
+    for line in histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain.splitlines():
+        print_line(line)
+    print_line()
     print_line(f"{len(order):,} of {failures.dataset.num_users:,} users, {SORTS[by]}")
     header = ("user", "held-out film", "rank", "popularity", "gain", "history", "seen by", "age")
     cells = [user_cells(failures, user) for user in order.tolist()]

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from neumf_tui.text import clean
-from neumf_tui.views.sheet import Sheet, json_text
+from neumf_tui.views.sheet import CSV_SAFE, Sheet, json_text
 
 
 def say(text: str) -> None:
@@ -16,20 +16,31 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    print(json_text(value))
+    """Print JSON on stdout; what stdout cannot encode is escaped."""
+    text = json_text(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json_text(value, ascii_only=True)
+    print(text)
 
 
-def print_line(text: str) -> None:
+def print_line(text: str = "", *, flush: bool = False) -> None:
     """Print a line of a report on stdout."""
-    print(clean(text))
+    print(clean(text), flush=flush)
+
+
+def print_csv(sheet: Sheet, form: str) -> None:
+    """Print a sheet in the form `csv` or `csv-safe`."""
+    print(sheet.text(for_spreadsheet=form == CSV_SAFE), end="")
 
 
 def print_sheet(sheet: Sheet, form: str, print_text: Callable[[Sheet], None]) -> None:
-    """Print a sheet as `json`, as `csv`, or with `print_text`."""
+    """Print a sheet as `json`, as `csv` or `csv-safe`, or with `print_text`."""
     if form == "json":
         print_json(sheet.object)
-    elif form == "csv":
-        print(sheet.text(), end="")
+    elif form in ("csv", CSV_SAFE):
+        print_csv(sheet, form)
     else:
         print_text(sheet)
 
@@ -90,7 +101,7 @@ def print_table(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         side: Literal["right", "left"] = "right" if name in numbers else "left"
-        table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis")
+        table.add_column(Text(clean(name)), justify=side, no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
     console.print(table)

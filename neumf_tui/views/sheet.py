@@ -7,12 +7,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from neumf_tui import files
-from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
 
+T = TypeVar("T")
+CSV_SAFE = "csv-safe"
+"""The form of CSV in which no text is a formula."""
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""How a text starts that spreadsheets run as a formula."""
 ENDINGS = (".csv", ".json", ".parquet")
 Row = dict[str, Any]
 
@@ -51,17 +56,37 @@ class Sheet:
         stamp = [self.about[key] for key in ("dataset", "simulated", *self.stamp)]
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
-    def text(self, separator: str = ",", limit: int | None = None) -> str:
-        """Return header and at most `limit` rows as CSV, safe for a terminal; `|` joins lists."""
+    def text(
+        self, separator: str = ",", limit: int | None = None, *, for_spreadsheet: bool = False
+    ) -> str:
+        """Return header and at most `limit` rows as CSV, safe for a terminal; `|` joins lists.
+
+        `for_spreadsheet`: no text is a formula, as `not_a_formula` makes them.
+        """
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator, lineterminator="\n")
         writer.writerow(self.header)
-        writer.writerows([_cell(value) for value in row] for row in self.flat()[:limit])
+        for row in self.flat()[:limit]:
+            cells = [_cell(value) for value in row]
+            writer.writerow(map(not_a_formula, cells) if for_spreadsheet else cells)
         return out.getvalue()
 
 
-def json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+def not_a_formula(value: T) -> T | str:
+    """Return `value`, or a text with `'` before it where a spreadsheet would run it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+
+
+def json_text(value: object, *, ascii_only: bool = False) -> str:
+    """Return JSON in which all is escaped that a terminal does not print as it is."""
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
+    return "\n".join(map(_printable, text.split("\n")))
+
+
+def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _cell(value: Any) -> Any:
@@ -84,17 +109,14 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
 
 
 def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a new file, whole or not at all; raises UsageError, NeumfTuiError."""
+    """Let `write` fill a new file, whole or not at all; raises UsageError, OSError."""
     if problem := check_target(path, (path.suffix,)):
         raise UsageError(problem)
-    try:
-        files.replace(path.parent, path.name, write)
-    except OSError as error:
-        raise NeumfTuiError(f"{path}: cannot be written ({error.strerror or error})") from error
+    files.replace(path.parent, path.name, write)
 
 
 def write_sheet(sheet: Sheet, path: Path) -> None:
-    """Write a new file in the format that its ending names; raises UsageError, NeumfTuiError."""
+    """Write a new file in the format that its ending names; raises UsageError, OSError."""
     if problem := check_target(path):
         raise UsageError(problem)
     write_new(path, lambda file: _write(sheet, file, path.suffix))

@@ -9,6 +9,7 @@ import pytest
 from neumf_tui.errors import UsageError
 from neumf_tui.home import config_path
 from neumf_tui.runs.filter import matches
+from neumf_tui.settings import make_settings
 from neumf_tui.tui.app import known_keys, load_config
 from neumf_tui.tui.config import Config, config_text
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
@@ -180,3 +181,18 @@ def test_a_file_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NEUMF_TUI_CONFIG", str(tmp_path))
     with pytest.raises(UsageError, match="cannot be read"):
         load_config()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    config_path().write_text('\ufefftheme = "nord"\n', "utf-8")
+    assert load_config().theme == "nord"
+    file = tmp_path / "settings.toml"
+    file.write_text("\ufeffepochs = 3\n", "utf-8")
+    assert make_settings("d2l", {}, file).epochs == 3
+    file.write_text("\ufeffepochz = 3\n", "utf-8")
+    with pytest.raises(UsageError, match="line 1: unknown setting 'epochz'"):
+        make_settings("d2l", {}, file)
+    file.write_text("epochs = 3\n", "utf-16")
+    with pytest.raises(UsageError, match="not UTF-8; save it as UTF-8"):
+        make_settings("d2l", {}, file)
