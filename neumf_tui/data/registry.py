@@ -18,7 +18,7 @@ from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
 from neumf_tui.errors import DatasetError, UsageError
-from neumf_tui.home import check_encoding, datasets_dir
+from neumf_tui.home import datasets_dir
 
 Talk = Callable[[str], None]
 
@@ -178,7 +178,6 @@ def _cached(
     columns: str = "",
 ) -> Dataset:
     """Return what `make` returns, kept under `home` until one of the files or `columns` changes."""
-    check_encoding(Path(source))
     folder, key = prepared_dir(home), _key(paths, columns)
     if key is None:
         return make()  # its error says what is wrong with the files

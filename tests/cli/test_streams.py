@@ -80,7 +80,7 @@ def test_arguments_that_are_not_utf8(trained: Path, inside: Cli, tmp_path: Path)
         (["status", NOT_UTF8 + "x"], 4),
         (["export", "--output", str(folder / "x.csv")], 0),
         (["runs", "--home", str(folder)], 2),
-        (["train", "--data-dir", str(folder), "--plain"], 2),
+        (["baselines", "--data-dir", str(folder), "--only", "popularity"], 0),
         (["train", "--dataset", "demo", "--name", NOT_UTF8], 2),
         (["train", "--dataset", "demo", "--config", str(folder / "c.toml")], 2),
         (["runs", NOT_UTF8], 2),
