@@ -248,6 +248,12 @@ def is_file(folder: Path, name: str) -> bool:
     return True
 
 
+def size(folder: Path, name: str) -> int:
+    """Return the number of bytes of a file."""
+    with open_to_read(folder, name) as file:
+        return os.fstat(file.fileno()).st_size
+
+
 def checked_path(folder: Path, name: str) -> Path:
     """Return the path of a regular file, for a library that opens files itself."""
     open_to_read(folder, name).close()

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     alpha: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     validation: bool = False
     early_stop: Count = 0
+    keep: Count = 100
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: Annotated[str, msgspec.Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
@@ -106,6 +107,10 @@ DESCRIPTIONS = {
     },
     "choice": {
         "eval_every": "Epochs between evaluations, each of which writes a checkpoint.",
+        "keep": (
+            "Checkpoints that stay on disk, spread over all evaluations, besides the newest and "
+            "the best. [default: 100; of the trials of tune: 0]"
+        ),
         "validation": "Keep each user's second latest interaction to choose the best epoch.",
         "early_stop": "Stop after this many evaluations without a better validation; 0 for never.",
     },

@@ -44,7 +44,8 @@ Resume = Annotated[
     str | None,
     typer.Option(
         metavar="RUN",
-        help="Continue a run from its last checkpoint; with --epochs up to that many epochs.",
+        help="Continue a run from its last checkpoint; with --epochs up to that many epochs. "
+        "--keep and --processes can change.",
         autocompletion=run_names,
     ),
 ]
@@ -190,7 +191,7 @@ def _set_gpus(gpus: int, changes: dict[str, Any]) -> None:
 
 def _check_resume(new: NewRun, changes: dict[str, Any], gpus: int | None) -> None:
     """Raise UsageError for flags that cannot change an existing run."""
-    allowed = {"epochs", "processes"} | ({"device"} if gpus else set())
+    allowed = {"epochs", "processes", "keep"} | ({"device"} if gpus else set())
     if given := [name for name in changes if name not in allowed] + new.given:
         raise UsageError(
             f"{', '.join(map(flag_of, given))}: a resumed run keeps its own settings; "
@@ -232,7 +233,7 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -
         make_ready(folder, epochs, others)
         return False
     if on_finish or others:
-        flags = "--on-finish" if on_finish else "--processes, --gpus"
+        flags = "--on-finish" if on_finish else ", ".join(map(flag_of, others))
         raise UsageError(
             f"{flags}: {folder.name} is training, and its trainer cannot change that; "
             "leave these flags out"

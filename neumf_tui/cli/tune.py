@@ -41,10 +41,6 @@ Prune = Annotated[
         "--prune/--no-prune", help="Stop trials that fall below the median. [default: --prune]"
     ),
 ]
-Keep = Annotated[
-    bool,
-    typer.Option("--keep", help="Keep all checkpoints of the trials, not only the best and last."),
-]
 Plain = Annotated[
     bool, typer.Option("--plain", help="Draw no live table; print one line per trial on stderr.")
 ]
@@ -61,7 +57,6 @@ def tune(
     timeout_minutes: Minutes = None,
     space: SpaceFile = None,
     prune: Prune = None,
-    keep: Keep = False,
     plain: Plain = False,
     json: Json = False,
     home: Home = None,
@@ -87,6 +82,7 @@ def tune(
     where = home_of(home)
     name = new_study_name(where) if study is None else study
     check_study_name(where, name)
+    keep = changes.pop("keep", 0)
     options = PlanOptions(preset=preset, config=config, changes=changes, space=space, prune=prune)
 
     def open_named(dataset: str, data_dir: Path | None) -> "Dataset":

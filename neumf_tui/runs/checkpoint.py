@@ -9,6 +9,8 @@ It is named by the epochs done, `00007.safetensors`, or inside an epoch by epoch
 """
 
 import hashlib
+from bisect import bisect
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -54,6 +56,11 @@ def file_name(progress: TrainingProgress) -> str:
     return f"{progress.epoch:05}{inside}.safetensors"
 
 
+def checkpoint_name(epoch: int) -> str:
+    """Return the name of the checkpoint after an epoch."""
+    return file_name(TrainingProgress(epoch=epoch))
+
+
 def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     """Write a checkpoint into the run's `folder` and let `last` name it.
 
@@ -65,10 +72,6 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     path = folder / "checkpoints" / file_name(about.progress)
     files.replace(folder, f"checkpoints/{path.name}", content)
     set_pointer(folder, "last", path.name)
-    if not about.progress.step:
-        # The checkpoints inside this epoch are no longer needed.
-        for partial in path.parent.glob(f"{about.progress.epoch - 1:05}-*.safetensors"):
-            partial.unlink()
     return path
 
 
@@ -178,11 +181,20 @@ def find_rank_epoch(folder: Path, which: str | None) -> int:
 def _named_epoch(folder: Path, which: str, epochs: list[int], kind: str) -> int:
     if which.isdecimal() and int(which) in epochs:
         return int(which)
+    if kind == "checkpoint" and which.isdecimal() and int(which) in rank_epochs(folder):
+        raise RunError(f"{folder.name}: {pruned_text(int(which), epochs)}")
     known = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs))
     raise RunError(
         f"{folder.name}: no {kind} after epoch {which}; "
         f"there are {known or 'none yet'}, `best` and `last`"
     )
+
+
+def pruned_text(epoch: int, epochs: Sequence[int]) -> str:
+    """Say that an evaluated epoch has no checkpoint, and which of the ascending `epochs` do."""
+    near = [*epochs[: bisect(epochs, epoch)][-1:], *epochs[bisect(epochs, epoch) :][:1]]
+    others = f"{' and '.join(map(str, near))} {'do' if len(near) > 1 else 'does'}"
+    return f"epoch {epoch} has no checkpoint any more; {others if near else 'no epoch does'}"
 
 
 def best_epoch(folder: Path) -> int | None:

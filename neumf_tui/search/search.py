@@ -10,13 +10,13 @@ from pathlib import Path
 from subprocess import Popen
 from types import FrameType
 
+import msgspec
 import optuna
 from optuna.trial import TrialState
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError, RunError, UsageError
 from neumf_tui.home import runs_dir
-from neumf_tui.runs.checkpoint import find_checkpoint, last_checkpoint
 from neumf_tui.runs.create_run import make_run
 from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Evaluated, RunInfo, Status
 from neumf_tui.runs.launch import launch_trainer
@@ -67,12 +67,11 @@ class Search:
         watch: Callable[[SearchState], None],
         say: Callable[[str], None],
         *,
-        keep: bool = False,
+        keep: int = 0,
     ) -> None:
         """`watch` gets the state at the start, ten times a second, and after each trial.
 
-        `say` gets lines for a person. `keep`: keep all checkpoints of the trials, not only the best
-        and the last.
+        `say` gets lines for a person. `keep` is the setting of this name for all trials.
         """
         self._home, self._study, self._plan, self._data = home, study, plan, data
         self._watch, self._say, self._keep = watch, say, keep
@@ -147,6 +146,7 @@ class Search:
         except UsageError as error:
             self._end(current, "failed", str(error))
             return
+        settings = msgspec.structs.replace(settings, keep=self._keep)
         try:
             make_run(self._home, self._data, current.folder.name, plan.preset, settings)
         except NeumfTuiError as error:
@@ -212,8 +212,6 @@ class Search:
         else:
             state, reason = "failed", status.reason
             reason = reason or f"its trainer ended with {code}; trainer.log has its last output"
-        if not self._keep:
-            _remove_checkpoints(folder)
         self._end(current, state, reason)
         if start_error:
             shutil.rmtree(folder, ignore_errors=True)  # it is empty
@@ -288,14 +286,3 @@ def _status(folder: Path) -> Status:
 def _ask(folder: Path, what: str) -> None:
     with suppress(FileNotFoundError):  # the run was deleted
         send_request(folder, what)
-
-
-def _remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of an ended run except the best and the last."""
-    try:
-        keep = {find_checkpoint(folder, "best"), last_checkpoint(folder)}
-    except RunError:  # nothing was evaluated
-        return
-    for path in (folder / "checkpoints").glob("[0-9]*.safetensors"):
-        if path not in keep:
-            path.unlink(missing_ok=True)

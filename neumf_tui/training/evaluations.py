@@ -1,7 +1,7 @@
 """The evaluations of a run: ranks of all users, their metrics, and which epoch is best."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -111,7 +111,12 @@ class Evaluations:
     @property
     def best(self) -> int | None:
         """The epoch with the highest Hit@50, the earliest if several have it."""
-        return max(self.hits, key=lambda epoch: (self.hits[epoch], -epoch), default=None)
+        return self.best_of(self.hits)
+
+    def best_of(self, epochs: Iterable[int]) -> int | None:
+        """Return the best of those of `epochs` that were evaluated."""
+        evaluated = (epoch for epoch in epochs if epoch in self.hits)
+        return max(evaluated, key=lambda epoch: (self.hits[epoch], -epoch), default=None)
 
     def stale(self) -> str:
         """Return why training must end early, empty if it must not.

@@ -12,7 +12,15 @@ from neumf_tui import __version__
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import TrainingProgress, file_name, last_checkpoint, set_pointer
+from neumf_tui.runs.checkpoint import (
+    TrainingProgress,
+    checkpoint_epochs,
+    checkpoint_name,
+    file_name,
+    last_checkpoint,
+    set_pointer,
+)
+from neumf_tui.runs.retention import remove_checkpoints, surplus_checkpoints
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.distributed.group import Group
@@ -272,13 +280,24 @@ class Loop:
     def checkpoint(self) -> None:
         """Save the current state; `best` names the epoch with the highest Hit@50 on validation."""
         self.trainer.save(self.writer.folder, self.timed())
-        if not self.group.rank and (best := self.evaluations.best) is not None:
-            # From the rank tape, so that a kill between a checkpoint and its pointer leaves
-            # nothing out of date.
-            set_pointer(self.writer.folder, "best", file_name(TrainingProgress(epoch=best)))
+        if not self.group.rank:
+            self._choose_best_and_prune()
         name, progress = file_name(self.progress), self.progress
         self.writer.event(events.Checkpointed(epoch=progress.epoch, step=progress.step, file=name))
         self._heartbeat()
+
+    def _choose_best_and_prune(self) -> None:
+        folder, epoch = self.writer.folder, self.progress.epoch
+        # From the rank tape, so that a kill between a checkpoint and its pointer leaves nothing
+        # out of date. Only epochs with a checkpoint: after a damaged one, training continues from
+        # one before it, and the best until then may be gone.
+        best = self.evaluations.best_of(checkpoint_epochs(folder))
+        if best is not None:
+            set_pointer(folder, "best", checkpoint_name(best))
+        if not self.progress.step:
+            keep, every = self.settings.keep, self.settings.eval_every
+            bests = [] if best is None else [best]
+            remove_checkpoints(folder, surplus_checkpoints(folder, keep, every, epoch, bests))
 
     def timed(self) -> TrainingProgress:
         """Return the progress with the run's time until now, earlier trainers included."""

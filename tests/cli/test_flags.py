@@ -343,6 +343,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "alpha": ("0.75", 0.75),
     "validation": ("", True),
     "early_stop": ("6", 6),
+    "keep": ("30", 30),
     "seed": ("11", 11),
     "device": ("cpu", "cpu"),
     "threads": ("1", 1),

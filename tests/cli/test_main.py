@@ -215,6 +215,7 @@ def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
         (["extend", "10", "trained"], 2, "has already done 10 epochs"),
         (["pin", "nobody", "--run", "trained"], 4, "nearest ids"),
         (["delete", "trained"], 2, "--yes"),
+        (["prune", "trained", "--keep", "0"], 2, "--yes"),
         (["rename", "trained", "a/b"], 2, "run name"),
         (["status", "none-such"], 4, "no run 'none-such'"),
         (["train", "--nonsense"], 2, "No such option"),
@@ -360,7 +361,7 @@ def test_every_command_has_help_with_an_example(cli: Cli, inside: Cli) -> None:
     for command in (
         "train", "explore", "rank", "evaluate", "runs", "datasets", "attach", "status", "pause",
         "resume", "checkpoint", "stop",
-        "extend", "pin", "logs", "rename", "delete", "doctor", "config",
+        "extend", "pin", "logs", "rename", "delete", "prune", "doctor", "config",
     ):  # fmt: skip
         assert "Example: neumf-tui" in inside(command, "--help").stdout
     assert "Exit codes" in cli("--help").stdout

@@ -576,7 +576,7 @@ async def test_an_epoch_without_a_checkpoint_is_said(trained: Path, own_home: Pa
         await pilot.press("3")
         await settle(pilot)
         assert (
-            "no checkpoint after epoch 4" in text_of(app, "#failures-figures")
+            "epoch 4 has no checkpoint any more; 3 and 5 do" in text_of(app, "#failures-figures")
             and screen.coverage is None
         )
 

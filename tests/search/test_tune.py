@@ -334,7 +334,9 @@ def test_a_search_from_its_flags_to_a_run_with_what_it_found(
     # The same line again has nothing to do; with more time it goes on.
     assert json.loads(tune(*args, "--trials", "2").stdout)["trials"] == found["trials"]
     more = json.loads(
-        tune("--study", "s", "--timeout-minutes", "0", "--keep", "--preset", "d2l", "--json").stdout
+        tune(
+            "--study", "s", "--timeout-minutes", "0", "--keep", "9", "--preset", "d2l", "--json"
+        ).stdout
     )
     assert more["trials"][:2] == found["trials"] and len(more["trials"]) == 3, (
         "at least one trial fits into any time"

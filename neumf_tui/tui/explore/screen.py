@@ -14,7 +14,7 @@ from textual.containers import Horizontal
 from textual.widgets import Footer, Static
 
 from neumf_tui.explore.guests import Guest, Who, guests_of
-from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs
+from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, pruned_text
 from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
@@ -348,10 +348,11 @@ class ExploreScreen(SheetScreen):
         if self.users is None or self.ranker is None or event.row >= len(self.users.epochs):
             return
         epoch = self.users.epochs[event.row]
-        if epoch in checkpoint_epochs(self.folder):
+        epochs = checkpoint_epochs(self.folder)
+        if epoch in epochs:
             self._go_to_epoch(epoch)
         else:
-            self.notify(f"Epoch {epoch} has no checkpoint.")
+            self.notify(f"E{pruned_text(epoch, epochs)[1:]}.")
 
     # Other screens.
 
