@@ -229,12 +229,13 @@ def folder_names(folder: Path, name: str = ".") -> list[str]:
 def _names(folder: Path, name: str, kind: int) -> list[str]:
     try:
         with _parent(folder, f"{name}/x") as (parent, _), os.scandir(parent) as entries:
-            return sorted(
-                entry.name
-                for entry in entries
-                if not entry.name.endswith(SCRATCH)
-                and stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) == kind
-            )
+            found = []
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it has gone since
+                    mode = entry.stat(follow_symlinks=False).st_mode
+                    if stat.S_IFMT(mode) == kind and not entry.name.endswith(SCRATCH):
+                        found.append(entry.name)
+            return sorted(found)
     except FileNotFoundError:
         return []
 

@@ -82,15 +82,14 @@ def _all_users(home: Path, a: At, b: At, top: int | None, form: str) -> None:
 def _one_person(
     home: Path, a: At, b: At, user: str | None, guest: str | None, top: int | None, form: str
 ) -> None:
-    from neumf_tui.cli.lookup import find_person
+    from neumf_tui.cli.lookup import find_person, open_ranker, with_note
     from neumf_tui.explore.compare import compare_person, load_other
-    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.views.compare import compare_person_sheet, print_person
     from neumf_tui.views.output import print_sheet
 
     folder, epoch = a
-    one = Ranker(folder, home, epoch)
-    other = load_other(one, *b)
+    one = open_ranker(folder, home, epoch)
+    other = with_note(load_other(one, *b))
     found = compare_person(one, other, find_person(one, user, guest))
     sheet = compare_person_sheet(one, other, found, top)
     print_sheet(sheet, form, lambda sheet: print_person(sheet, found))

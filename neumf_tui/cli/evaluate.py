@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli.lookup import open_ranker
 from neumf_tui.cli.options import Epoch, Home, Json, Run, home_of, run_folder
 
 
@@ -31,10 +32,9 @@ def evaluate(
     """Rank all held-out items with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     from neumf_tui.evaluation.sampled import NEGATIVES
-    from neumf_tui.explore.ranker import Ranker
     from neumf_tui.views.evaluation import evaluation_object, print_evaluation
     from neumf_tui.views.output import print_json
 
     negatives = sampled_negatives or (NEGATIVES if sampled else None)
-    result = evaluation_object(Ranker(folder, home_of(home), epoch), negatives)
+    result = evaluation_object(open_ranker(folder, home_of(home), epoch), negatives)
     print_json(result) if json else print_evaluation(result)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli.lookup import open_ranker
 from neumf_tui.cli.options import CsvSafe, Epoch, Home, Run, home_of, run_folder
 from neumf_tui.errors import UsageError
 
@@ -50,9 +51,9 @@ def export(
 
         found = columns.rank_columns(load_users(folder, at))
     elif what == "top-k":
-        found = columns.top_columns(folder, at, epoch, top)
+        found = columns.top_columns(open_ranker(folder, at, epoch), top)
     else:
-        found = columns.embedding_arrays(folder, at, epoch)
+        found = columns.embedding_arrays(open_ranker(folder, at, epoch))
         if form != "npz":
             found = columns.embedding_columns(found)
     if csv_safe and form != "csv":

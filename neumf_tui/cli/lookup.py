@@ -10,6 +10,8 @@ from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, RunOption
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.explore.guests import Who
     from neumf_tui.explore.ranker import Ranker
@@ -36,15 +38,29 @@ class ModelOptions:
     def open_ranker(self) -> "Ranker":
         """Load the run's dataset and model; raises RunError or DatasetError."""
         folder = options.run_folder(self.home, self.run)
-        from neumf_tui.explore.ranker import Ranker
-
-        return Ranker(folder, options.home_of(self.home), self.epoch)
+        return open_ranker(folder, options.home_of(self.home), self.epoch)
 
     def print_sheet(self, sheet: "Sheet", print_text: "Callable[[Sheet], None]") -> None:
         """Print a sheet as JSON, as CSV or with `print_text`."""
         from neumf_tui.views.output import print_sheet
 
         print_sheet(sheet, self.form(), print_text)
+
+
+def open_ranker(folder: "Path", home: "Path", epoch: str | None) -> "Ranker":
+    """Open a model; if it is not the one that `epoch` names, stderr says so."""
+    from neumf_tui.explore.ranker import Ranker
+
+    return with_note(Ranker(folder, home, epoch))
+
+
+def with_note(ranker: "Ranker") -> "Ranker":
+    """Print the note of a model on stderr, and return the model."""
+    from neumf_tui.views.output import say
+
+    if ranker.note:
+        say(f"warning: {ranker.note}")
+    return ranker
 
 
 def model_options(command: options.Command) -> options.Command:

@@ -1,7 +1,6 @@
 """A whole run's numbers as columns for other programs: ranks, all users' top items, embeddings."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,9 @@ from numpy.typing import NDArray
 from neumf_tui.errors import UsageError
 from neumf_tui.evaluation.ranks import check_scores
 from neumf_tui.explore.users import Users
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import Ranker
 
 WHAT = ("ranks", "top-k", "embeddings")
 Columns = dict[str, NDArray[Any]]
@@ -31,15 +33,14 @@ def rank_columns(users: Users) -> Columns:
     }
 
 
-def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Columns:
+def top_columns(ranker: "Ranker", count: int) -> Columns:
     """Return the `count` best candidates of every user in the order of `Ranker.rank`.
 
     `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32); a user with fewer
-    candidates has fewer rows. Raises UsageError, RunError, DatasetError.
+    candidates has fewer rows. Raises UsageError, RunError.
     """
-    from neumf_tui.explore.ranker import PARTS, Ranker
+    from neumf_tui.explore.ranker import PARTS
 
-    ranker = Ranker(folder, home, which)
     data = ranker.dataset
     if not 0 < count <= data.num_items:
         raise UsageError(f"--top {count}: expected 1 to {data.num_items:,}, the number of items")
@@ -66,14 +67,11 @@ def top_columns(folder: Path, home: Path, which: str | None, count: int) -> Colu
     }
 
 
-def embedding_arrays(folder: Path, home: Path, which: str | None) -> Columns:
+def embedding_arrays(ranker: "Ranker") -> Columns:
     """Return the four embedding tables and the head, with `user_ids` and `item_ids`.
 
-    `user_gmf` and so on: float32 (rows, embedding_size). Raises RunError, DatasetError.
+    `user_gmf` and so on: float32 (rows, embedding_size).
     """
-    from neumf_tui.explore.ranker import Ranker
-
-    ranker = Ranker(folder, home, which)
     arrays: Columns = {name: getattr(ranker.model, name).weight.numpy() for name in TABLES}
     arrays["user_ids"] = np.array(ranker.dataset.user_ids)
     arrays["item_ids"] = np.array(ranker.dataset.catalogue.item_ids)

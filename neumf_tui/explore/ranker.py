@@ -18,7 +18,7 @@ from neumf_tui.explore.history_vectors import HistorySums
 from neumf_tui.explore.users import dataset_of
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.neumf import NeuMF
-from neumf_tui.runs.checkpoint import find_checkpoint, load_checkpoint
+from neumf_tui.runs.checkpoint import open_checkpoint
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import read_info
 from neumf_tui.settings import check
@@ -87,24 +87,28 @@ class Ranker:
         if dataset is None or dataset.fingerprint != self.info.dataset.fingerprint:
             dataset = dataset_of(self.info, home)
         self.dataset: Dataset = dataset
-        path = find_checkpoint(folder, which)
-        tensors, checkpoint = load_checkpoint(path, dataset.fingerprint)
+        path, tensors, checkpoint, self.note = open_checkpoint(folder, which, dataset.fingerprint)
+        """`note` says why this is another checkpoint than `which`; empty if it is that one."""
         self.epoch = checkpoint.progress.epoch
         settings = check(self.info.settings)
+        config = NeuMFConfig.of(settings, dataset.num_users, dataset.num_items)
+        found = {name: tensor.shape for name, tensor in tensors.items() if name[:5] != "adam."}
+        if found != (expected := config.shapes()):  # before memory is taken for the model
+            odd = min(name for name, _ in found.items() ^ expected.items())
+            raise RunError(
+                f"{path}: a checkpoint of another model than run.json says: {odd} is "
+                f"{found.get(odd, 'missing')}, expected {expected.get(odd, 'nothing')}; "
+                "open it with the run it belongs to"
+            )
         # The meta device would save the initial draws, but takes 0.9 s of imports when first used.
-        self.trained = NeuMF(NeuMFConfig.of(settings, dataset.num_users, dataset.num_items))
+        self.trained = NeuMF(config)
         """The model as its checkpoint has it."""
         weights = {
             name: torch.from_numpy(tensor)
             for name, tensor in tensors.items()
             if not name.startswith("adam.")
         }
-        try:
-            self.trained.load_state_dict(weights, assign=True)
-        except RuntimeError as error:
-            raise RunError(
-                f"{path}: of another model than run.json says ({error}); open its own run"
-            ) from error
+        self.trained.load_state_dict(weights, assign=True)
         self.trained.requires_grad_(False)
         if self.epoch < settings.pretrain:
             self.trained.fuse(settings.alpha)

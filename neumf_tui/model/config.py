@@ -1,6 +1,7 @@
 """The settings that define a model's shape."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from neumf_tui.settings import Settings
 
@@ -37,3 +38,17 @@ class NeuMFConfig:
             history_decay=settings.history_decay,
             history_floor=settings.history_floor,
         )
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter of the model."""
+        d = self.embedding_size
+        tables = {"user": self.num_users, "item": self.num_items}
+        if self.history:
+            tables["history"] = self.num_items
+        found = {f"{n}_{path}.weight": (tables[n], d) for n in tables for path in ("gmf", "mlp")}
+        widths = (2 * d, *self.mlp_layers)
+        layers: dict[str, tuple[int, ...]] = {"head.weight": (1, d + widths[-1])}
+        for number, (before, after) in enumerate(pairwise(widths)):
+            layers[f"mlp.{number}.weight"] = (after, before)
+            layers[f"mlp.{number}.bias"] = (after,)
+        return {**found, **layers}

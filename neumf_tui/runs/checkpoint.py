@@ -6,12 +6,17 @@ metadata `checkpoint`, a `Checkpoint` as JSON, and `sha256`, a checksum of all o
 
 It is named by the epochs done, `00007.safetensors`, or inside an epoch by epochs and steps,
 `00007-00063.safetensors`. The files `last` and `best` hold the name of one of them.
+
+A power cut or a disk can damage a checkpoint. Where none is named by its epoch, the newest one that
+is whole takes the place of a damaged one, and a note says so.
 """
 
 import hashlib
+import re
 from bisect import bisect
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,24 +26,26 @@ from safetensors import SafetensorError
 
 from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.events import FINAL_STATES
+from neumf_tui.runs.events import FINAL_STATES, Count, Number, Seconds
 from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 
+BEST = "checkpoints/best"
 Tensors = dict[str, NDArray[np.float32]]
+_NAME = re.compile(r"([0-9]{5,9})(?:-([0-9]{5,9}))?\.safetensors")
 
 
 class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far training had come: with seed and tensors, all that resuming needs."""
 
-    epoch: int = 0
+    epoch: Count = 0
     """Whole epochs done."""
-    step: int = 0
+    step: Count = 0
     """Steps done of the next epoch."""
-    loss_sum: float = 0.0
+    loss_sum: Number = 0.0
     """Summed loss of those steps."""
-    train_seconds: float = 0.0
-    evaluate_seconds: float = 0.0
-    total_seconds: float = 0.0
+    train_seconds: Seconds = 0.0
+    evaluate_seconds: Seconds = 0.0
+    total_seconds: Seconds = 0.0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +56,18 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     progress: TrainingProgress
     shape: dict[str, bool | int | float | str | list[int]]
     """The model's NeuMFConfig as a dict."""
+
+
+class DamagedCheckpoint(RunError):
+    """A checkpoint file that cannot be used."""
+
+
+class OpenedCheckpoint(NamedTuple):
+    path: Path
+    tensors: Tensors
+    about: Checkpoint
+    note: str
+    """Why it is another one than the one that was asked for; empty if it is that one."""
 
 
 def file_name(progress: TrainingProgress) -> str:
@@ -78,27 +97,25 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
 def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
     """Return tensors and metadata of a checkpoint of the dataset `fingerprint`.
 
-    Raises RunError if the file is damaged or belongs to another dataset.
+    Raises DamagedCheckpoint, or RunError if it belongs to another dataset.
     """
     hint = "delete it and resume the run from the checkpoint before"
     try:
-        with safetensors.safe_open(path, framework="np") as file:
+        checked = files.checked_path(path.parent.parent, f"{path.parent.name}/{path.name}")
+        with safetensors.safe_open(checked, framework="np") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         text = metadata["checkpoint"]
         about = msgspec.json.decode(text, type=Checkpoint)
         unchanged = metadata["sha256"] == _digest(tensors, text)
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        SafetensorError,
-        msgspec.DecodeError,
-    ) as error:
-        raise RunError(f"{path}: this checkpoint is damaged ({error}); {hint}") from error
+    except OSError as error:
+        raise DamagedCheckpoint(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
+        raise DamagedCheckpoint(f"{path}: this checkpoint is damaged ({error}); {hint}") from error
     if not unchanged:
-        raise RunError(f"{path}: the contents do not match their checksum; {hint}")
+        raise DamagedCheckpoint(f"{path}: the contents do not match their checksum; {hint}")
+    if other := {str(tensor.dtype) for tensor in tensors.values()} - {"float32"}:
+        raise DamagedCheckpoint(f"{path}: expected float32, found {', '.join(other)}; {hint}")
     if about.fingerprint != fingerprint:
         raise RunError(
             f"{path}: trained on dataset {about.fingerprint[:12]}, expected {fingerprint[:12]}; "
@@ -120,16 +137,21 @@ def set_pointer(folder: Path, pointer: str, target: str) -> None:
     files.replace(folder, f"checkpoints/{pointer}", target.encode(), to_disk=False)
 
 
+def _checkpoints(folder: Path) -> list[tuple[int, int, str]]:
+    """Return epoch, step and file name of every checkpoint, oldest first."""
+    found = map(_NAME.fullmatch, files.file_names(folder, "checkpoints"))
+    return sorted((int(name[1]), int(name[2] or 0), name[0]) for name in found if name)
+
+
 def checkpoint_epochs(folder: Path) -> list[int]:
     """Return the epochs after which a checkpoint was kept, ascending."""
-    paths = (folder / "checkpoints").glob("[0-9][0-9][0-9][0-9][0-9].safetensors")
-    return sorted(int(path.stem) for path in paths)
+    return [epoch for epoch, step, _ in _checkpoints(folder) if not step]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint, from which training resumes."""
-    files = (folder / "checkpoints").glob("[0-9]*.safetensors")
-    return max(files, key=lambda path: [int(part) for part in path.stem.split("-")], default=None)
+    """Return the newest checkpoint."""
+    names = [name for _, _, name in _checkpoints(folder)]
+    return folder / "checkpoints" / names[-1] if names else None
 
 
 def usual_checkpoint(folder: Path) -> str:
@@ -138,7 +160,7 @@ def usual_checkpoint(folder: Path) -> str:
     `best` for a run with validation that has ended. While a run goes on its best can change, and
     a best that was chosen by held-out items is optimistic.
     """
-    has_best = (folder / "checkpoints" / "best").exists()
+    has_best = files.is_file(folder, BEST)
     if read_info(folder).settings.get("validation") and has_best:
         return "best" if read_status(folder).state in FINAL_STATES else "last"
     return "last"
@@ -147,23 +169,75 @@ def usual_checkpoint(folder: Path) -> str:
 def find_checkpoint(folder: Path, which: str | None) -> Path:
     """Return the checkpoint `which`: an epoch, `best` or `last`; None: `usual_checkpoint`.
 
-    `last` is the newest one with ranks; a checkpoint inside an epoch only if there is no other.
-    Raises RunError if there is no such checkpoint.
+    `last` is the newest one with ranks; a checkpoint inside an epoch only if there is no other. It
+    takes the place of a `best` that names no checkpoint. Raises RunError if there is none.
     """
-    checkpoints = folder / "checkpoints"
     which = usual_checkpoint(folder) if which is None else which
-    epochs = checkpoint_epochs(folder)
-    if which == "best":
-        try:
-            return checkpoints / (checkpoints / "best").read_text("ascii").strip()
-        except (OSError, ValueError) as error:
-            raise RunError(f"{folder}: no best checkpoint ({error}); name an epoch") from error
-    if which == "last" and not epochs:
-        if path := last_checkpoint(folder):
-            return path
+    return folder / "checkpoints" / _names(folder, which)[0]
+
+
+def _names(folder: Path, which: str) -> list[str]:
+    """Return the name of the checkpoint `which`, then those that can take its place."""
+    found = _checkpoints(folder)
+    epochs = [epoch for epoch, step, _ in found if not step]
+    if which not in ("best", "last"):
+        return [f"{_named_epoch(folder, which, epochs, 'checkpoint'):05}.safetensors"]
+    newest_first = [name for _, step, name in reversed(found) if not (step and epochs)]
+    if not newest_first:
         raise RunError(f"{folder}: no checkpoint yet; wait for the first evaluation")
-    epoch = epochs[-1] if which == "last" else _named_epoch(folder, which, epochs, "checkpoint")
-    return checkpoints / f"{epoch:05}.safetensors"
+    if which == "last":
+        return newest_first
+    if not files.is_file(folder, BEST):
+        raise RunError(f"{folder}: no best checkpoint yet; name an epoch")
+    return [name for name in (_best_name(folder), *newest_first) if name]
+
+
+def _best_name(folder: Path) -> str:
+    """Return the name of the checkpoint that `best` names; empty if it names none."""
+    try:
+        name = files.read_text(folder, BEST, limit=99).strip()
+    except OSError:
+        return ""
+    return name if _NAME.fullmatch(name) and files.is_file(folder, f"checkpoints/{name}") else ""
+
+
+def open_checkpoint(folder: Path, which: str | None, fingerprint: str) -> OpenedCheckpoint:
+    """Load the checkpoint `which`, as in `find_checkpoint`; raise RunError.
+
+    Where `which` is not an epoch, the newest whole one takes the place of a damaged one.
+    """
+    which = usual_checkpoint(folder) if which is None else which
+    names, note = _names(folder, which), ""
+    if which == "best" and not _best_name(folder):
+        note = f"{folder / BEST}: names no checkpoint: using {names[0]}, the newest one"
+    return _first_whole(folder, names, fingerprint, note)
+
+
+def newest_checkpoint(folder: Path, fingerprint: str) -> OpenedCheckpoint | None:
+    """Load the newest whole checkpoint, from which training resumes; None if there is none at all.
+
+    Raises RunError if all are damaged.
+    """
+    names = [name for _, _, name in reversed(_checkpoints(folder))]
+    return _first_whole(folder, names, fingerprint) if names else None
+
+
+def _first_whole(
+    folder: Path, names: list[str], fingerprint: str, note: str = ""
+) -> OpenedCheckpoint:
+    problem: RunError | None = None
+    for name in names:
+        path = folder / "checkpoints" / name
+        try:
+            tensors, about = load_checkpoint(path, fingerprint)
+        except DamagedCheckpoint as error:
+            problem = problem or error
+        else:
+            if problem:
+                note = f"{problem}: using {name}, the newest whole one"
+            return OpenedCheckpoint(path, tensors, about, note)
+    assert problem
+    raise problem
 
 
 def find_rank_epoch(folder: Path, which: str | None) -> int:
@@ -174,15 +248,18 @@ def find_rank_epoch(folder: Path, which: str | None) -> int:
     which = usual_checkpoint(folder) if which is None else which
     if which == "last":
         return epochs[-1]
-    named = find_checkpoint(folder, which).stem if which == "best" else which
-    return _named_epoch(folder, named, epochs, "ranks")
+    if which == "best":
+        best = best_epoch(folder)
+        return best if best in epochs else epochs[-1]
+    return _named_epoch(folder, which, epochs, "ranks")
 
 
 def _named_epoch(folder: Path, which: str, epochs: list[int], kind: str) -> int:
-    if which.isdecimal() and int(which) in epochs:
-        return int(which)
-    if kind == "checkpoint" and which.isdecimal() and int(which) in rank_epochs(folder):
-        raise RunError(f"{folder.name}: {pruned_text(int(which), epochs)}")
+    epoch = int(which) if which.isdecimal() and len(which) < 10 else -1
+    if epoch in epochs:
+        return epoch
+    if kind == "checkpoint" and epoch in rank_epochs(folder):
+        raise RunError(f"{folder.name}: {pruned_text(epoch, epochs)}")
     known = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 2 else ", ".join(map(str, epochs))
     raise RunError(
         f"{folder.name}: no {kind} after epoch {which}; "
@@ -199,11 +276,8 @@ def pruned_text(epoch: int, epochs: Sequence[int]) -> str:
 
 def best_epoch(folder: Path) -> int | None:
     """Return the epoch that `best` names; None before the first evaluation."""
-    try:
-        stem = find_checkpoint(folder, "best").stem
-    except RunError:
-        return None
-    return int(stem) if stem.isdecimal() else None
+    name = _NAME.fullmatch(_best_name(folder))
+    return int(name[1]) if name and not name[2] else None
 
 
 def describe_epoch(folder: Path, epoch: int) -> str:

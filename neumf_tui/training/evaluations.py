@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.errors import NeumfTuiError
+from neumf_tui.errors import NeumfTuiError, RunError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
@@ -60,7 +61,9 @@ class Evaluations:
         """Read what earlier trainers of this run evaluated, up to epoch `until`."""
         folder = self._writer.folder
         for epoch in rank_epochs(folder):
-            if epoch <= until:
+            if epoch > until:
+                continue
+            with suppress(RunError):  # damaged: this epoch cannot be the best
                 self._ranks = read_ranks(folder, epoch)
                 self.hits[epoch] = _hit_rate(read_ranks(folder, epoch, self._deciding))
 

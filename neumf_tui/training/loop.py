@@ -2,6 +2,7 @@
 
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from neumf_tui.runs.checkpoint import (
     checkpoint_epochs,
     checkpoint_name,
     file_name,
-    last_checkpoint,
+    newest_checkpoint,
     set_pointer,
 )
 from neumf_tui.runs.retention import remove_checkpoints, surplus_checkpoints
@@ -86,11 +87,14 @@ class Loop:
         Raises Stop when asked to, Diverged, NeumfTuiError, or OSError.
         """
         self._pid = pid
-        if checkpoint := self.group.broadcast(last_checkpoint(self.writer.folder)):
+        checkpoint, note = self.group.broadcast(self._newest_checkpoint())
+        if checkpoint:
             self.progress = self.trainer.load(checkpoint)
             self.evaluations.read_tape(self.progress.epoch)
         self.requests.read(self.progress.epoch)  # may change the number of epochs
         self._start()
+        if note:
+            self._warn(note)
         while self.progress.epoch < self.requests.epochs:
             self._train_epoch()
             epoch = self.progress.epoch
@@ -105,6 +109,13 @@ class Loop:
                 self.early_stop = self.evaluations.stale()
                 if self.early_stop:
                     return
+
+    def _newest_checkpoint(self) -> tuple[Path | None, str]:
+        """Return the newest whole checkpoint at rank 0, and a note if it is not the newest one."""
+        if self.group.rank:
+            return None, ""
+        opened = newest_checkpoint(self.writer.folder, self.trainer.fingerprint)
+        return (opened.path, opened.note) if opened else (None, "")
 
     def _evaluate(self, epoch: int) -> None:
         def report(share: float) -> None:

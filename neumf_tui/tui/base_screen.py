@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from neumf_tui.home import expanded
+from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import Navigation
 from neumf_tui.tui.terminal.app import TerminalApp
@@ -45,6 +46,11 @@ class BaseScreen(Screen[None]):
     def show_problem(self, text: str) -> None:
         """Show what went wrong, as plain text."""
         self.notify(text, severity="error", markup=False, timeout=10)
+
+    def warn(self, text: str) -> None:
+        """Show what the person should know, as plain text; nothing if it is empty."""
+        if text:
+            self.notify(clean(text), severity="warning", markup=False, timeout=10)
 
     def changed(self, text: str) -> None:
         """Tell the person what `change` has done."""

@@ -121,6 +121,7 @@ class CompareScreen(SheetScreen):
 
     def _take_other(self, loaded: "tuple[Ranker, Users]") -> None:
         self.b, self.users_b = loaded
+        self.warn(self.b.note)
         self._ask_all()
         self.choose_who(self.who)
 

@@ -175,6 +175,7 @@ class ExploreScreen(SheetScreen):
             gc.freeze()
         self.ranker, self.users = opened.ranker, opened.users
         self.epoch = opened.ranker.epoch
+        self.warn(opened.ranker.note)
         self._draw_head()
         self.post_message(ModelLoaded(opened.ranker))
         self.people.set_people(self.users, self.user_list.guests, self.users.ranks_at(self.epoch))
