@@ -85,6 +85,7 @@ class Scorer:
         model = kernels.Model(
             factors=d,
             num_users=0,
+            num_items=0,
             widths=widths,
             weights=[0, *ends[:-1:2]],
             biases=[0, *ends[1:-1:2]],

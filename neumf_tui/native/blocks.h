@@ -37,6 +37,7 @@ typedef union {
 typedef struct {
     int64_t d;         /* factors of a vector of GMF, and of a vector of the MLP */
     int64_t num_users; /* rows of users in the table; rows of items follow */
+    int64_t num_items;
     int64_t layers;
     const int64_t *width;
     const int64_t *weight;

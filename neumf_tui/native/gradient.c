@@ -157,6 +157,7 @@ typedef struct {
     int64_t offset_step;
     const float *dropout[2]; /* (pairs, d), factors of users' vectors; or null */
     const int32_t *history;  /* items of all histories; null: no histories */
+    int64_t history_size;
     const int64_t *start;    /* (pairs), where each pair's history begins */
     const int64_t *count;    /* (pairs), its number of items, oldest first */
     const float *weight;     /* (length), of the latest item, of the one before it, … */
@@ -164,6 +165,31 @@ typedef struct {
     enum loss loss;
     int separate_paths; /* GMF and MLP are two models; the loss is their sum */
 } batch;
+
+/* Returns a number whose highest bit is set if x is negative or not below `limit`. */
+static inline uint64_t outside(int64_t x, int64_t limit) {
+    return (uint64_t)x | ((uint64_t)(limit - 1) - (uint64_t)x);
+}
+
+/* Returns whether all that the pairs `begin` to before `end` name is in the tables; the items of
+   histories are not looked at. */
+static __attribute__((noinline)) int is_within_tables(const model *m, const batch *b, int64_t begin, int64_t end) {
+    uint64_t wrong = 0;
+    for (int64_t pair = begin; pair < end; pair++)
+        wrong |= outside(b->users[pair], m->num_users) | outside(b->positives[pair], m->num_items);
+    for (int64_t j = 0; j < b->negatives; j++) {
+        const int64_t *row = b->negative + (b->step ? j * b->step : j);
+        const int64_t first = b->step ? begin : 0, last = b->step ? end : 1;
+        for (int64_t pair = first; pair < last; pair++)
+            wrong |= outside(row[pair], m->num_items);
+    }
+    for (int64_t pair = begin; b->history && pair < end; pair++) {
+        const int64_t start = b->start[pair], count = b->count[pair];
+        if (start < 0 || start > b->history_size || count < 0 || count > b->history_size - start)
+            return 0;
+    }
+    return !(wrong >> 63);
+}
 
 /* Returns how many items of a pair's history count. The latest one is at `items`, the one before it
    at `items` − 1. Weights times `scale` are w / √Σ w. */
@@ -442,9 +468,11 @@ static void add_sums_to_gradient(const model *m, const batch *b, const work *w) 
 }
 
 /* Adds the gradient of the pairs `begin` to before `end` to that of the model. Returns their summed
-   loss; −1: no memory. */
+   loss; −1: no memory; −2: an index is outside the tables, and nothing is added. */
 double neumf_gradient(const model *m, const batch *b, int64_t begin, int64_t end) {
     work w;
+    if (!is_within_tables(m, b, begin, end))
+        return -2;
     if (!allocate(m, b, &w))
         return -1;
     weigh_shared(m, b, &w);

@@ -1,7 +1,8 @@
 """Typed functions over numpy arrays that call the kernels in C.
 
 This package alone uses ctypes and pointers. Arrays must be C-contiguous and have the dtype that
-their annotation names: TypeError or ValueError otherwise. The first call that needs the library
+their annotation names: TypeError or ValueError otherwise. Shapes are checked here, what the indices
+of a batch name is checked in C: ValueError or IndexError. The first call that needs the library
 raises NoKernels if there is none.
 """
 
@@ -38,6 +39,17 @@ def _address(array: NDArray[Any], dtype: type[np.generic]) -> int:
     return array.ctypes.data
 
 
+def _check_shape(array: NDArray[Any], *shape: int) -> None:
+    if array.shape != shape:
+        raise ValueError(f"the kernels need an array of shape {shape}, not {array.shape}")
+
+
+def _check_range(what: str, numbers: NDArray[Any], limit: int) -> None:
+    """Raise IndexError if one of the numbers is negative or above `limit`."""
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() <= limit):
+        raise IndexError(f"{what} outside 0 to {limit:,}")
+
+
 class Model(ctypes.Structure):
     """`model` of blocks.h: widths of a NeuMF's layers, and where each lies in the weights.
 
@@ -45,15 +57,16 @@ class Model(ctypes.Structure):
     """
 
     _fields_ = [
-        ("d", _Int), ("num_users", _Int), ("layers", _Int), ("width", _Pointer),
-        ("weight", _Pointer), ("bias", _Pointer), ("head", _Int), ("history", _Int * 2),
-        ("values", _Pointer), ("gradient", _Pointer),
+        ("d", _Int), ("num_users", _Int), ("num_items", _Int), ("layers", _Int),
+        ("width", _Pointer), ("weight", _Pointer), ("bias", _Pointer), ("head", _Int),
+        ("history", _Int * 2), ("values", _Pointer), ("gradient", _Pointer),
     ]  # fmt: skip
 
     def __init__(
         self,
         factors: int,
         num_users: int,
+        num_items: int,
         widths: Sequence[int],
         weights: Sequence[int],
         biases: Sequence[int],
@@ -70,23 +83,70 @@ class Model(ctypes.Structure):
         """
         arrays = [np.array(numbers, np.int64) for numbers in (widths, weights, biases)]
         self._kept = arrays, values, gradient
+        self.factors, self.first_width = factors, widths[0] if widths else 0
+        self._check(factors, num_users, num_items, widths, weights, biases, head, history)
         self.library = load()
         super().__init__(
-            factors, num_users, len(widths), *(_address(array, np.int64) for array in arrays),
-            head, history, _address(values, np.float32),
+            factors, num_users, num_items, len(widths),
+            *(_address(array, np.int64) for array in arrays), head, history,
+            _address(values, np.float32),
             None if gradient is None else _address(gradient, np.float32),
         )  # fmt: skip
+
+    def _check(
+        self,
+        factors: int,
+        num_users: int,
+        num_items: int,
+        widths: Sequence[int],
+        weights: Sequence[int],
+        biases: Sequence[int],
+        head: int,
+        history: tuple[int, int],
+    ) -> None:
+        """Raise ValueError if a part of the model is not within the values."""
+        _, values, gradient = self._kept
+        if not factors > 0 <= min(num_users, num_items) or not widths or min(widths) < 1:
+            raise ValueError("the kernels need factors, and units in each layer")
+        table = 2 * factors * (num_users + num_items)
+        inputs = [2 * factors, *widths]
+        layers = list(zip(widths, weights, biases, inputs, strict=False))[0 if table else 1 :]
+        hidden = [(weight, width * before) for width, weight, _, before in layers]
+        hidden += [(bias, width) for width, _, bias, _ in layers]
+        parts = [(0, table), *hidden, (head + factors, widths[-1])]
+        parts += [(begin, factors * num_items) for begin in history if begin]
+        if any(begin < 0 or begin + size > values.size for begin, size in parts):
+            raise ValueError(f"a part of the model is outside its {values.size:,} values")
+        if gradient is not None:
+            _check_shape(gradient, *values.shape)
+            begin, end = min(hidden)[0], max(map(sum, hidden))
+            if not table or not table <= begin == weights[0] <= end <= head:
+                raise ValueError("the kernels need tables, layers and head in this order")
+
+
+class HistoryItems:
+    """The items of all histories, which are checked once for all batches."""
+
+    def __init__(self, items: NDArray[np.int32], weights: Floats) -> None:
+        """Keep the arrays.
+
+        items: (n,), items of all users, of each user from oldest to latest. weights: (length,),
+        those of the latest item, of the one before it, and so on.
+        """
+        self.items, self.weights = items, weights
+        _check_shape(items, items.size)
+        _check_shape(weights, weights.size)
+        self.end = 1 + int(items.max(initial=-1))
+        """The number of items that a model must have."""
+        _check_range("items of a history", items, self.end)
 
 
 class PairHistories(NamedTuple):
     """The histories of the users of a batch's pairs, each up to its pair."""
 
-    items: NDArray[np.int32]
-    """(n,): items of all users, of each user from oldest to latest."""
-    weights: Floats
-    """(length,): weights of the latest item, of the one before it, and so on."""
+    of: HistoryItems
     starts: Integers
-    """(pairs,): where each history begins in `items`."""
+    """(pairs,): where each history begins in `of.items`."""
     sizes: Integers
     """(pairs,): items of each history."""
 
@@ -97,9 +157,9 @@ class Batch(ctypes.Structure):
     _fields_ = [
         ("users", _Pointer), ("positives", _Pointer), ("negatives", _Int), ("negative", _Pointer),
         ("step", _Int), ("score_offset", _Pointer), ("offset_step", _Int),
-        ("dropout", _Pointer * 2), ("history", _Pointer), ("start", _Pointer),
-        ("count", _Pointer), ("weight", _Pointer), ("length", _Int), ("loss", ctypes.c_int),
-        ("separate_paths", ctypes.c_int),
+        ("dropout", _Pointer * 2), ("history", _Pointer), ("history_size", _Int),
+        ("start", _Pointer), ("count", _Pointer), ("weight", _Pointer), ("length", _Int),
+        ("loss", ctypes.c_int), ("separate_paths", ctypes.c_int),
     ]  # fmt: skip
 
     def __init__(
@@ -122,6 +182,20 @@ class Batch(ctypes.Structure):
         GMF and MLP are two models, and the loss is the sum of their losses.
         """
         self._kept = users, positives, negatives, score_offset, dropout, histories
+        self.pairs, shape = len(users), (len(negatives), len(users))
+        _check_shape(positives, self.pairs)
+        for rows in (negatives if negatives.ndim != 1 else None, score_offset):
+            if rows is not None:
+                _check_shape(rows, *shape)
+                if shape[0] > 1 and rows.strides[0] < shape[1] * rows.itemsize:
+                    raise ValueError("the kernels need rows one after another in memory")
+        if histories:
+            _check_shape(histories.starts, self.pairs)
+            _check_shape(histories.sizes, self.pairs)
+        self.num_items = histories.of.end if histories else 0
+        self.factors = dropout[0].shape[-1] if dropout else 0
+        for factors in dropout:
+            _check_shape(factors, self.pairs, self.factors)
         super().__init__(_address(users, np.int64), _address(positives, np.int64), len(negatives))
         if negatives.ndim == 1:
             self.negative, self.step = _address(negatives, np.int64), 0
@@ -134,22 +208,32 @@ class Batch(ctypes.Structure):
         if dropout:
             self.dropout = tuple(_address(factors, np.float32) for factors in dropout)
         if histories:
-            self.history = _address(histories.items, np.int32)
-            self.weight = _address(histories.weights, np.float32)
+            self.history = _address(histories.of.items, np.int32)
+            self.history_size = len(histories.of.items)
+            self.weight = _address(histories.of.weights, np.float32)
             self.start = _address(histories.starts, np.int64)
             self.count = _address(histories.sizes, np.int64)
-            self.length = len(histories.weights)
+            self.length = len(histories.of.weights)
         self.loss, self.separate_paths = _LOSSES[loss], separate_paths
 
 
 def gradient(model: Model, batch: Batch, begin: int, end: int) -> float:
     """Add the gradient of the pairs `begin` to before `end` to that of `model`.
 
-    Returns the summed loss of these pairs. Raises MemoryError.
+    Returns the summed loss of these pairs. Raises MemoryError, or IndexError if an index of the
+    batch is outside the model's tables.
     """
+    if not 0 <= begin <= end <= batch.pairs or batch.factors not in (0, model.factors):
+        raise ValueError("the batch has no such pairs, or other factors than the model")
+    if batch.num_items > model.num_items:
+        raise IndexError("an item of a history is not in the model's tables")
+    if not model.gradient:
+        raise ValueError("the model has no gradient")
     addresses = ctypes.addressof(model), ctypes.addressof(batch)
     found: float = model.library.neumf_gradient(*addresses, begin, end)
-    if found < 0:
+    if found == -2:
+        raise IndexError("a user or an item of the batch is not in the model's tables")
+    if found == -1:
         raise MemoryError
     return found
 
@@ -160,6 +244,8 @@ class Adam:
     def __init__(self, values: Floats, gradient: Floats, mean: Floats, square: Floats) -> None:
         """Keep the weights, their gradient and both moving means, each (n,)."""
         self._kept = values, gradient, mean, square
+        for array in self._kept:
+            _check_shape(array, len(values))
         self._addresses = [_address(array, np.float32) for array in self._kept]
         self._run = load().neumf_adam
 
@@ -170,6 +256,8 @@ class Adam:
 
         first, second: 1 − β of both means. rate, epsilon: corrected for means that started at 0.
         """
+        if part and (part.step != 1 or part.start < 0 or part.stop > len(self._kept[0])):
+            raise IndexError(f"{part} of {len(self._kept[0]):,} weights")
         places = (address + 4 * part.start for address in self._addresses)
         self._run(len(part), *places, first, second, rate, epsilon, decay)
 
@@ -184,6 +272,11 @@ class FreeItems:
         user does not have. keys: (n,), e_j − j of the items e_0 < e_1 < … that a user has.
         """
         self._kept = starts, free, keys
+        _check_shape(starts, len(free) + 1)
+        _check_range("the users' keys begin", starts, len(keys))
+        have = np.diff(starts)
+        if (have < 0).any() or len(np.unique(free + have)) > 1:
+            raise ValueError("the users' keys do not follow one another, or items are missing")
         tables = _address(starts, np.int64), _address(free, np.int64), _address(keys, np.int32)
         self._tables = len(free), *tables
         self._run = load().neumf_draw
@@ -194,14 +287,17 @@ class FreeItems:
         Where users ascend in every `ascending` entries, the kernel reads a user's keys once for
         all of these stretches; 0: they are one stretch.
         """
+        _check_shape(uniform, *users.shape)
         items = np.empty(users.shape, np.int64)
         stretch = ascending or max(1, users.size)
         next_places = np.empty(-(-users.size // stretch), np.int64)
-        self._run(
+        drawn = self._run(
             *self._tables, users.size, stretch,
             _address(users, np.int64), _address(uniform, np.float64),
             _address(next_places, np.int64), _address(items, np.int64),
         )  # fmt: skip
+        if not drawn:
+            raise IndexError("no such user, no item that the user does not have, or no such number")
         return items
 
 
@@ -210,12 +306,16 @@ def order(permutation: NDArray[np.int32], batch_size: int) -> Integers:
 
     Index i is in the batch that contains place permutation[i].
     """
+    if batch_size < 1:
+        raise ValueError(f"no batches of {batch_size} indices")
     found = np.empty(len(permutation), np.int64)
     next_places = np.empty(-(-len(permutation) // batch_size), np.int64)
-    load().neumf_order(
+    ordered = load().neumf_order(
         len(permutation), min(batch_size, len(permutation)), _address(permutation, np.int32),
         _address(next_places, np.int64), _address(found, np.int64),
     )  # fmt: skip
+    if not ordered:
+        raise IndexError("the kernels need a permutation")
     return found
 
 
@@ -245,6 +345,10 @@ def scores(
     Raises MemoryError.
     """
     shape = len(users_gmf), catalogue.num_items
+    _check_shape(users_gmf, shape[0], model.factors)
+    _check_shape(users_first, shape[0], model.first_width)
+    if catalogue.blocks.shape[1] != model.factors + model.first_width:
+        raise ValueError("the catalogue is that of another model")
     gmf, mlp = np.empty(shape, np.float32), np.empty(shape, np.float32)
     arrays = users_gmf, users_first, catalogue.blocks, gmf, mlp
     addresses = [_address(array, np.float32) for array in arrays]
@@ -263,6 +367,14 @@ class RankCounts:
         `seen`: they are no candidates. lead: (users,), for the results.
         """
         self._kept = targets, starts, seen, lead
+        _check_shape(starts, len(targets) + 1)
+        _check_shape(lead, len(targets))
+        _check_range("the users' items begin", starts, len(seen))
+        if (np.diff(starts) < 0).any():
+            raise ValueError("the users' items do not follow one another")
+        self._items = 1 + max(int(array.max(initial=-1)) for array in (targets, seen))
+        if min(int(array.min(initial=0)) for array in (targets, seen)) < 0:
+            raise IndexError("an item below 0")
         self._addresses = [_address(array, np.int64) for array in self._kept[:3]]
         self._lead = _address(lead, np.float32)
         self._run = load().neumf_rank_counts
@@ -273,6 +385,8 @@ class RankCounts:
         scores: (users, items). NaN for a user with a score that is not a number.
         """
         targets, starts, seen = self._addresses
+        if first < 0 or first + len(scores) > len(self._kept[0]) or scores.shape[1] < self._items:
+            raise IndexError(f"scores of shape {scores.shape} for users from {first} on")
         self._run(
             *scores.shape, _address(scores, np.float32),
             targets + 8 * first, starts + 8 * first, seen, self._lead + 4 * first,

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from neumf_tui.errors import UsageError
 from neumf_tui.home import cache_dir
 from neumf_tui.native.compiler import (
     NoKernels,
@@ -34,8 +35,8 @@ SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_adam": (None, [_INT, *4 * [_POINTER], *5 * [_FLOAT]]),
     "neumf_gradient": (_DOUBLE, [_POINTER, _POINTER, _INT, _INT]),
     "neumf_scores": (ctypes.c_int, [_POINTER, _INT, _INT, *5 * [_POINTER]]),
-    "neumf_draw": (None, [_INT, *3 * [_POINTER], _INT, _INT, *4 * [_POINTER]]),
-    "neumf_order": (None, [_INT, _INT, *3 * [_POINTER]]),
+    "neumf_draw": (ctypes.c_int, [_INT, *3 * [_POINTER], _INT, _INT, *4 * [_POINTER]]),
+    "neumf_order": (ctypes.c_int, [_INT, _INT, *3 * [_POINTER]]),
     "neumf_rank_counts": (None, [_INT, _INT, *5 * [_POINTER]]),
 }
 """Result and arguments of each function of the library."""
@@ -77,7 +78,7 @@ def cache_problem() -> str:
 def _outcome() -> _Outcome:
     try:
         folder = cache_dir() / "kernels"
-    except RuntimeError as error:  # there is no home folder
+    except UsageError as error:  # there is no home folder
         return _load(os.environ.get("NEUMF_TUI_CC", ""), None, str(error))
     return _load(os.environ.get("NEUMF_TUI_CC", ""), folder)
 

@@ -144,6 +144,10 @@ class KernelStep(GradientStep):
         """
         super().__init__(objective, weights, group)
         self._threads, self._fewest_scores = threads, fewest_scores
+        self._history_items = None
+        if histories := objective.histories:
+            arrays = histories.items.numpy(), histories.weights.numpy()
+            self._history_items = kernels.HistoryItems(*arrays)
         self._models = [_kernel_model(weights, weights.gradient)]
         self.other_gradients: list[Tensor] = []
         """Gradients of the threads beside the first; 0 between steps."""
@@ -185,10 +189,9 @@ class KernelStep(GradientStep):
     def _for_kernels(self, batch: Batch) -> kernels.Batch:
         objective = self.objective
         histories: kernels.PairHistories | None = None
-        if objective.histories:
+        if self._history_items:
             starts, sizes = (rows.numpy() for rows in objective.history_rows(batch))
-            items, weights = objective.histories.items, objective.histories.weights
-            histories = kernels.PairHistories(items.numpy(), weights.numpy(), starts, sizes)
+            histories = kernels.PairHistories(self._history_items, starts, sizes)
         return kernels.Batch(
             objective.settings.loss,
             batch.users.numpy(),
@@ -217,6 +220,7 @@ def _kernel_model(weights: Weights, gradient: Tensor) -> kernels.Model:
     return kernels.Model(
         factors=model.config.embedding_size,
         num_users=model.config.num_users,
+        num_items=model.config.num_items,
         widths=[layer.out_features for layer in hidden],
         weights=[weights.begin(f"mlp.{layer}.weight") for layer in range(len(hidden))],
         biases=[weights.begin(f"mlp.{layer}.bias") for layer in range(len(hidden))],
