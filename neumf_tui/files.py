@@ -83,17 +83,14 @@ def open_to_append(folder: Path, name: str) -> BinaryIO:
 
     A file with a second name (a hard link) is refused: that one would be written to as well.
     """
-    file = os.fdopen(_open(folder, name, os.O_RDWR | os.O_APPEND | os.O_CREAT), "rb+", buffering=0)
-    if os.fstat(file.fileno()).st_nlink > 1:
-        file.close()
-        what = "this file has a second name (a hard link); replace it by a copy of itself"
-        raise UnusableFileError(folder / name, what)
-    return file
+    handle = _open(folder, name, os.O_RDWR | os.O_APPEND | os.O_CREAT, alone=True)
+    return os.fdopen(handle, "rb+", buffering=0)
 
 
 def open_lock(folder: Path, name: str) -> BinaryIO:
     """Open a lock file for `take_lock`; create it if it is not there, never change its content."""
-    return os.fdopen(_open(folder, name, os.O_RDWR | os.O_CREAT), "rb+")
+    handle = _open(folder, name, os.O_RDWR | os.O_CREAT)
+    return open(folder / name, "rb+", opener=lambda *_: handle)
 
 
 def take_lock(file: IO[Any]) -> bool:
@@ -107,6 +104,9 @@ def take_lock(file: IO[Any]) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
+        except OSError as error:
+            what = f"no file can be locked here ({error.strerror}); use a home on another disk"
+            raise UnusableFileError(Path(file.name), what, error.errno or 0) from error
         return True
     return False
 
@@ -207,6 +207,26 @@ def replace(
             os.fsync(parent)
 
 
+def overwrite(folder: Path, name: str, content: bytes) -> None:
+    """Write `content` over that of a file, which needs no space if the file is small enough.
+
+    Spaces fill the rest of a longer file. Only for a disk on which `replace` has failed: a reader
+    can see a part of it.
+    """
+    with os.fdopen(_open(folder, name, os.O_RDWR, alone=True), "rb+", buffering=0) as file:
+        file.write(content.ljust(os.fstat(file.fileno()).st_size))
+
+
+def check_kind(folder: Path, name: str, *, is_folder: bool = False, alone: bool = False) -> None:
+    """Raise OSError if `name` is there and is not a file, or not a folder if `is_folder`.
+
+    `alone`: a file with a second name (a hard link) is refused, too.
+    """
+    with suppress(FileNotFoundError), _parent(folder, name) as (parent, last):
+        wanted = stat.S_IFDIR if is_folder else stat.S_IFREG
+        _check_kind(folder / name, os.lstat(last, dir_fd=parent), wanted, alone=alone)
+
+
 def make_folder(folder: Path, name: str) -> None:
     """Make a folder within `folder`, which exists; one that is there already is kept."""
     with _parent(folder, name) as (parent, last):
@@ -240,6 +260,16 @@ def _names(folder: Path, name: str, kind: int) -> list[str]:
         return []
 
 
+def entries(folder: Path, name: str = ".") -> dict[str, os.stat_result]:
+    """Return whatever lies in a folder, links themselves; nothing if it does not exist."""
+    found = {}
+    with suppress(FileNotFoundError), _parent(folder, f"{name}/x") as (parent, _):
+        for entry in os.listdir(parent):  # noqa: PTH208 - of a file descriptor
+            with suppress(FileNotFoundError):  # it has gone since
+                found[entry] = os.lstat(entry, dir_fd=parent)
+    return found
+
+
 def is_file(folder: Path, name: str) -> bool:
     """Return whether there is a regular file, which is not reached through a link."""
     try:
@@ -265,6 +295,16 @@ def remove(folder: Path, name: str) -> None:
     """Remove a file, or a link itself; do nothing if there is none."""
     with suppress(FileNotFoundError), _parent(folder, name) as (parent, last):
         os.unlink(last, dir_fd=parent)
+
+
+def remove_if_empty(folder: Path, name: str) -> None:
+    """Remove a folder if nothing is left in it."""
+    with suppress(FileNotFoundError), _parent(folder, name) as (parent, last):
+        try:
+            os.rmdir(last, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def remove_scratch(folder: Path, name: str = ".") -> None:
@@ -323,16 +363,16 @@ def remove_folder(target: Path) -> None:
         _remove_any(scratch)
 
 
-def _open(folder: Path, name: str, flags: int) -> int:
+def _open(folder: Path, name: str, flags: int, *, alone: bool = False) -> int:
     with _parent(folder, name) as (parent, last):
         try:
-            _check_kind(folder / name, os.lstat(last, dir_fd=parent), stat.S_IFREG)
+            _check_kind(folder / name, os.lstat(last, dir_fd=parent), stat.S_IFREG, alone=alone)
         except FileNotFoundError:
             if not flags & os.O_CREAT:
                 raise
         handle = os.open(last, flags | _SAFE, 0o666, dir_fd=parent)
         try:  # again, since another process can have replaced it in between
-            _check_kind(folder / name, os.fstat(handle), stat.S_IFREG)
+            _check_kind(folder / name, os.fstat(handle), stat.S_IFREG, alone=alone)
         except OSError:
             os.close(handle)
             raise
@@ -370,8 +410,11 @@ def _parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
             os.close(handle)
 
 
-def _check_kind(path: Path, found: os.stat_result, wanted: int) -> None:
+def _check_kind(path: Path, found: os.stat_result, wanted: int, *, alone: bool = False) -> None:
     kind = stat.S_IFMT(found.st_mode)
     if kind != wanted:
         expected = "a folder" if wanted == stat.S_IFDIR else "a file"
         raise UnusableFileError(path, f"expected {expected}, found {_KINDS.get(kind, 'a file')}")
+    if alone and found.st_nlink > 1:
+        what = "this file has a second name (a hard link); replace it by a copy of itself"
+        raise UnusableFileError(path, what)

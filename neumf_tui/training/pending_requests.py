@@ -1,12 +1,16 @@
 """Requests and signals that a trainer has received but not carried out yet."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from neumf_tui.runs import events, requests
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.writer import RunWriter
+from neumf_tui.text import clean
 from neumf_tui.training.distributed.group import Group
+
+MOST_IGNORED = 20
+"""Names of which a trainer warns."""
 
 
 class PendingRequests:
@@ -21,6 +25,8 @@ class PendingRequests:
         self.epochs = before.planned or info.epochs
         """Number of epochs after which the run ends."""
         self._pinned = list(info.pins if before.pinned is None else before.pinned)
+        self._ignored: set[str] = set()
+        """Names of what lies in the folder of requests and is not a request."""
         self.stop_reason = ""
         """Why to stop; empty: do not stop."""
         self.discard = False
@@ -37,7 +43,9 @@ class PendingRequests:
         """
         if self._group.rank == 0:
             self.stop_reason = self.stop_reason or self._signal
-            for what, argument in requests.take_requests(self._writer.folder):
+            taken, others = requests.take_requests(self._writer.folder)
+            self._warn_of(others)
+            for what, argument in taken:
                 problem = self._apply(what, argument, epoch)
                 # The answer comes after the effect: a crash in between leaves a request without
                 # its answer, never an answer without its effect.
@@ -49,6 +57,13 @@ class PendingRequests:
         state = self.epochs, self.stop_reason, self.discard, self.pause, self.save
         state = self._group.broadcast(state)
         self.epochs, self.stop_reason, self.discard, self.pause, self.save = state
+
+    def _warn_of(self, others: Mapping[str, str]) -> None:
+        """Write a warning for each name in the folder of requests that is new and not a request."""
+        for name in sorted(others.keys() - self._ignored)[: MOST_IGNORED - len(self._ignored)]:
+            self._ignored.add(name)
+            path = f"requests/{clean(name[:80])}" if name else "requests"
+            self._writer.event(events.Warned(text=f"{path}: {others[name]}; it is ignored"))
 
     def _apply(self, what: str, argument: str, epoch: int) -> str:
         """Apply one request, and return what is wrong with it, if anything."""
@@ -70,7 +85,7 @@ class PendingRequests:
                 if what == requests.UNPIN:
                     self._pinned = [user for user in self._pinned if user != argument]
                 elif argument not in self._user_ids:
-                    return f"no user {argument!r}"
+                    return f"no user {argument[:80]!r}"
                 elif argument not in self._pinned:
                     self._pinned.append(argument)
                 self._writer.event(events.Pinned(users=self._pinned))
@@ -80,9 +95,10 @@ class PendingRequests:
 
     def _extend(self, argument: str, epoch: int) -> str:
         least = max(epoch, 1)
-        if not argument.isdecimal() or int(argument) < least:
-            return f"{argument!r} is not a number of epochs from {least} (the current one) on"
-        self.epochs = int(argument)
+        number = int(argument) if argument.isdecimal() and len(argument) < 10 else 0
+        if number < least:
+            return f"{argument[:20]!r} is not a number of epochs from {least} (the current one) on"
+        self.epochs = number
         self._writer.event(events.Extended(epochs=self.epochs))
         return ""
 
