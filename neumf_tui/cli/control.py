@@ -37,7 +37,7 @@ def _started(folder: Path, home: Path | None, request: str, epochs: int | None =
         _request(folder, request, "" if epochs is None else str(epochs))
         return False
     check_data(folder, home_of(home))
-    train_on(folder, epochs)
+    train_on(folder, home_of(home), epochs)
     return True
 
 

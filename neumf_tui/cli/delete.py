@@ -25,5 +25,4 @@ def delete(
             raise UsageError(f"delete {folder.name}: no terminal to confirm in; add --yes")
         if not typer.confirm(f"Delete {folder} with all its checkpoints?", err=True):
             raise typer.Exit(1)
-    delete_run(folder)
-    say(f"{folder.name} is deleted")
+    say(delete_run(folder))

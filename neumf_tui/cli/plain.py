@@ -3,24 +3,27 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, Extended, Requested, Started, Warned
-from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.views.output import say
 
+if TYPE_CHECKING:
+    from subprocess import Popen
+
 POLL_SECONDS = 0.05
 
 
-def train_plainly(folder: Path, on_finish: str = "") -> int:
-    """Start the trainer of a run and report its progress until it ends.
+def train_plainly(folder: Path, start: "Callable[[], Popen[bytes]]") -> int:
+    """Let `start` start the trainer of a run, and report its progress until it ends.
 
-    SIGINT and SIGTERM stop it with a checkpoint. Returns the trainer's exit code, or 128 + the
+        SIGINT and SIGTERM stop it with a checkpoint. Returns the trainer's exit code, or 128 + the
     number of the signal.
     """
     caught: list[int] = []
@@ -35,7 +38,7 @@ def train_plainly(folder: Path, on_finish: str = "") -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         reporter = EpochReporter(folder)
-        process = launch_trainer(folder, on_finish)
+        process = start()
         while process.poll() is None:
             reporter.report()
             time.sleep(POLL_SECONDS)
@@ -48,7 +51,8 @@ def train_plainly(folder: Path, on_finish: str = "") -> int:
         return 0
     if status.state == "stopped":
         return 128 + caught[0] if caught else 0
-    say(f"neumf-tui: {status.state}: {status.reason}")
+    reason = status.reason or f"its trainer ended with {process.returncode}; see trainer.log"
+    say(f"neumf-tui: {status.state}: {reason}")
     return status.exit_code or 1
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neumf_tui.cli.options import home_of, run_folder
+from neumf_tui.cli.options import run_folder
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.training.distributed.torchrun import RESTART, end_with_torchrun
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from neumf_tui.training.distributed.torchrun import Worker
 
 
-def follow(worker: "Worker") -> int:
+def follow(worker: "Worker", home: Path) -> int:
     """Train the run that rank 0 chooses, silently, and return the exit code."""
     group = _join(worker)
     folder, ended = group.broadcast((Path(), False))
     from neumf_tui.runs.reader import read_status
     from neumf_tui.training.worker import train
 
-    return read_status(folder).exit_code if ended else train(folder, worker, group)
+    return read_status(folder).exit_code if ended else train(folder, home, worker, group)
 
 
-def lead(worker: "Worker", folder: Path, ended: bool, json: bool) -> int:
+def lead(worker: "Worker", folder: Path, home: Path, ended: bool, json: bool) -> int:
     """Train the run with the other processes and report it, and return the exit code.
 
     If the run has ended already, nothing is trained.
@@ -47,7 +47,7 @@ def lead(worker: "Worker", folder: Path, ended: bool, json: bool) -> int:
 
     say(f"run {folder.name} in {folder}")
     with reporting(folder):
-        code = train(folder, worker, group)
+        code = train(folder, home, worker, group)
     summary = train_summary(folder)
     if code == 0 or (code != RESTART and summary["metrics"] is not None):
         print_json(summary) if json else print_summary(summary)
@@ -65,7 +65,7 @@ def _join(worker: "Worker") -> "Group":
 
 def choose_run(
     worker: "Worker",
-    home: Path | None,
+    home: Path,
     name: str | None,
     resume: str | None,
     epochs: int | None,
@@ -83,9 +83,7 @@ def choose_run(
 
     job = f"{worker.job}: {shlex.join(sys.argv[1:])}" if worker.job else ""
     folder = (
-        run_folder(home, resume)
-        if resume is not None
-        else find_run_of_job(worker, home_of(home), name, job)
+        run_folder(home, resume) if resume is not None else find_run_of_job(worker, home, name, job)
     )
     if folder is None:
         return make(job), False
@@ -93,8 +91,9 @@ def choose_run(
     again = worker.restarts > 0 or (resume is None and state == "finished")
     if again and state in ("finished", "stopped", "failed"):
         return folder, True
-    check_data(folder, home_of(home))
-    make_ready(folder, epochs if resume is not None else None, {"processes": worker.size})
+    check_data(folder, home)
+    more = epochs if resume is not None else None
+    make_ready(folder, more, {"processes": worker.size}).close()
     return folder, False
 
 

@@ -1,9 +1,9 @@
 """`train`: start or resume a run."""
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -26,6 +26,8 @@ from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from neumf_tui.training.distributed.torchrun import Worker
 
 Columns = Annotated[
@@ -73,6 +75,7 @@ Plain = Annotated[
     bool,
     typer.Option("--plain", help="Open no screen; print one line per epoch and a summary."),
 ]
+Start = Callable[[], "Popen[bytes]"]
 
 
 @settings_flags
@@ -102,7 +105,7 @@ def train(
 
     worker = current_worker()
     if worker and worker.rank:
-        raise typer.Exit(follow(worker))
+        raise typer.Exit(follow(worker, home_of(home)))
     if detach and plain:
         raise UsageError(
             "--detach and --plain: choose one; `neumf-tui logs RUN -f` follows a detached run"
@@ -120,18 +123,15 @@ def train(
                 "--detach, --on-finish, --gpus, --processes: torchrun starts the processes; "
                 "leave these flags out"
             )
-        raise typer.Exit(_train_with_torchrun(worker, new, changes, home, resume, json))
-    if resume is None:
-        folder, in_training = new.make(where, changes), False
-    else:
-        folder = run_folder(home, resume)
-        in_training = _reopen(folder, where, changes, on_finish)
+        raise typer.Exit(_train_with_torchrun(worker, new, changes, where, resume, json))
+    folder, start = _prepare(new, resume, where, changes, on_finish)
     if detach:
-        code = _train_detached(folder, in_training, on_finish, json)
+        code = _train_detached(folder, start, json)
     elif plain or json or why_plain:
-        code = _train_plainly(folder, in_training, on_finish, json, why_plain)
+        code = _train_plainly(folder, start, json, why_plain)
     else:
-        _launch(folder, in_training, on_finish)
+        if start:
+            start()
         code = open_screen(folder, "train", where, low_bandwidth)
     if resume is None and not detach:
         _remove_refused(folder)
@@ -203,7 +203,7 @@ def _train_with_torchrun(
     worker: "Worker",
     new: NewRun,
     changes: dict[str, Any],
-    home: Path | None,
+    home: Path,
     resume: str | None,
     json: bool,
 ) -> int:
@@ -212,14 +212,29 @@ def _train_with_torchrun(
     changes["processes"] = worker.size
 
     def make(job: str) -> Path:
-        return new.make(home_of(home), changes, job)
+        return new.make(home, changes, job)
 
     folder, ended = choose_run(worker, home, new.name, resume, changes.get("epochs"), make)
-    return lead(worker, folder, ended, json)
+    return lead(worker, folder, home, ended, json)
 
 
-def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -> bool:
-    """Prepare an existing run for another trainer, or extend it; return whether it is training."""
+def _prepare(
+    new: NewRun, resume: str | None, home: Path, changes: dict[str, Any], on_finish: str
+) -> tuple[Path, Start | None]:
+    """Return a run that is ready for its trainer, and what starts it; None: it is training."""
+    if resume is None:
+        folder = new.make(home, changes)
+        return folder, _starter(folder, home, None, on_finish)
+    folder = run_folder(home, resume)
+    lock = _reopen(folder, home, changes, on_finish)
+    return folder, _starter(folder, home, lock, on_finish) if lock else None
+
+
+def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -> BinaryIO | None:
+    """Prepare an existing run for another trainer and return its lock.
+
+    A run that is training is extended instead; then there is no lock.
+    """
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
@@ -230,8 +245,7 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -
     others = {name: value for name, value in changes.items() if name != "epochs"}
     if epochs is None or not is_locked(folder):
         check_data(folder, home)
-        make_ready(folder, epochs, others)
-        return False
+        return make_ready(folder, epochs, others)
     if on_finish or others:
         flags = "--on-finish" if on_finish else ", ".join(map(flag_of, others))
         raise UsageError(
@@ -240,21 +254,35 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -
         )
     ask(folder, EXTEND, str(epochs))
     say(f"{folder.name} is training; it now continues to epoch {epochs}")
-    return True
+    return None
 
 
-def _launch(folder: Path, in_training: bool, on_finish: str) -> None:
-    from neumf_tui.runs.launch import launch_trainer
+def _starter(folder: Path, home: Path, lock: BinaryIO | None, on_finish: str) -> Start:
+    """Return a function that starts the trainer of a run; without a lock the run is new.
 
-    if not in_training:
-        launch_trainer(folder, on_finish)
+    A new run whose trainer cannot be started is removed.
+    """
+
+    def start() -> "Popen[bytes]":
+        from neumf_tui.runs.contents import remove_run
+        from neumf_tui.runs.launch import launch_trainer
+
+        try:
+            return launch_trainer(folder, home, lock, on_finish)
+        except BaseException:
+            if lock is None:
+                remove_run(folder)
+            raise
+
+    return start
 
 
-def _train_detached(folder: Path, in_training: bool, on_finish: str, json: bool) -> int:
+def _train_detached(folder: Path, start: Start | None, json: bool) -> int:
     from neumf_tui.runs.summary import status_object
     from neumf_tui.views.output import print_json, say
 
-    _launch(folder, in_training, on_finish)
+    if start:
+        start()
     say(f"run {folder.name} in {folder}")
     say(f"training in the background; watch it with neumf-tui attach {folder.name}")
     if json:
@@ -262,9 +290,7 @@ def _train_detached(folder: Path, in_training: bool, on_finish: str, json: bool)
     return 0
 
 
-def _train_plainly(
-    folder: Path, in_training: bool, on_finish: str, json: bool, why_plain: str
-) -> int:
+def _train_plainly(folder: Path, start: Start | None, json: bool, why_plain: str) -> int:
     """Train without a screen and print the summary; return the exit code."""
     from neumf_tui.cli.plain import train_plainly
     from neumf_tui.runs.summary import train_summary
@@ -274,10 +300,10 @@ def _train_plainly(
     if why_plain:
         say(f"{why_plain}: continuing as with --plain")
     say(f"run {folder.name} in {folder}")
-    if in_training:
+    if start is None:
         say(f"follow it with neumf-tui logs {folder.name} -f")
         return 0
-    code = train_plainly(folder, on_finish)
+    code = train_plainly(folder, start)
     summary = train_summary(folder)
     if summary["metrics"] is not None or code == 0:
         print_json(summary) if json else print_summary(summary)
@@ -286,6 +312,7 @@ def _train_plainly(
 
 def _remove_refused(folder: Path) -> None:
     """Remove a run whose trainer refused to start; another failure leaves a log worth reading."""
+    from neumf_tui.runs.contents import remove_run
     from neumf_tui.runs.reader import read_snapshot, read_status
 
     status = read_status(folder)
@@ -294,4 +321,4 @@ def _remove_refused(folder: Path) -> None:
         and status.exit_code in (2, 3, 4)
         and read_snapshot(folder).started is None
     ):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_run(folder)

@@ -1,24 +1,26 @@
 """Send a request to a trainer and wait until it is done; resume, rename and delete runs."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from neumf_tui import files
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import events, requests
+from neumf_tui.runs.contents import remove_run
 from neumf_tui.runs.events import FINAL_STATES, Status
-from neumf_tui.runs.launch import launch_trainer
+from neumf_tui.runs.launch import hold, launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.store import check_name
 from neumf_tui.runs.writer import reopen_run, write_info
 from neumf_tui.settings import check
+from neumf_tui.text import clean
 
 ANSWER_SECONDS = 60.0
 """Time a trainer has to answer: it may be importing PyTorch, or evaluating."""
@@ -63,6 +65,7 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
                 return read_status(folder)
         if now.state in FINAL_STATES:
             if stopping:
+                wait_while_locked(folder)
                 return now
             raise RunError(f"{folder.name} ended before it took the request: it is {now.state}")
         time.sleep(POLL_SECONDS)
@@ -90,8 +93,10 @@ def stop_now(folder: Path, limit: float = KILL_SECONDS) -> Status:
                 "kill it there"
             ) from None
     _kill(now.pid)
-    while is_locked(folder):
-        time.sleep(POLL_SECONDS)
+    if not wait_while_locked(folder):
+        raise RunError(
+            f"{folder.name}: process {now.pid} was killed but does not end; it may wait for a disk"
+        )
     return read_status(folder)
 
 
@@ -112,18 +117,26 @@ def _next_command(folder: Path, status: Status) -> str:
     return f"`neumf-tui resume {folder.name}` continues from its last checkpoint"
 
 
-def make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | None = None) -> None:
+def make_ready(
+    folder: Path, epochs: int | None, changes: Mapping[str, Any] | None = None
+) -> BinaryIO:
     """Prepare a run without a trainer to be trained further, to `epochs` in total if given.
 
-    `changes` are settings that say where it trains: `processes` and `device`. Raises RunError or
-    UsageError if it is being trained, has no epochs left, or a setting is wrong.
+    Returns the lock of the run, for `launch_trainer`. `changes` are settings that say where it
+    trains: `processes` and `device`. Raises RunError or UsageError if it is being trained, has no
+    epochs left, or a setting is wrong.
     """
+    lock = hold(folder)
+    try:
+        _make_ready(folder, epochs, changes)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | None) -> None:
     info, status = read_info(folder), read_status(folder)
-    if is_locked(folder):
-        raise RunError(
-            f"{folder}: this run is being trained right now; "
-            f"`neumf-tui attach {folder.name}` shows it"
-        )
     planned = read_snapshot(folder).planned or info.epochs
     if epochs is not None and epochs <= status.epoch:
         raise UsageError(
@@ -142,10 +155,19 @@ def make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | No
         send_request(folder, requests.EXTEND, str(epochs))
 
 
-def train_on(folder: Path, epochs: int | None = None) -> None:
+def train_on(folder: Path, home: Path, epochs: int | None = None) -> None:
     """Train a run further in the background; `epochs` and errors as in `make_ready`."""
-    make_ready(folder, epochs)
-    launch_trainer(folder)
+    launch_trainer(folder, home, make_ready(folder, epochs))
+
+
+def wait_while_locked(folder: Path) -> bool:
+    """Wait until a trainer that ends has left the run; return whether it has in KILL_SECONDS."""
+    until = time.monotonic() + KILL_SECONDS
+    while is_locked(folder):
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def wait_until(folder: Path, holds: Callable[[Status], bool]) -> Status:
@@ -157,26 +179,44 @@ def wait_until(folder: Path, holds: Callable[[Status], bool]) -> Status:
 
 
 def rename_run(folder: Path, name: str) -> Path:
-    """Rename a run without a trainer and return its new folder; raise RunError or UsageError."""
+    """Rename a run without a trainer and return its new folder.
+
+    Raises RunError, UsageError or OSError; then the run is as it was.
+    """
     target = folder.with_name(check_name(name))
-    _check_no_trainer(folder, "rename")
+    _check_changeable(folder, "rename")
     if target.exists():
         raise RunError(f"{target}: a run with this name exists; choose another")
     info = read_info(folder)
     folder.rename(target)
-    write_info(target, msgspec.structs.replace(info, name=name))
+    try:
+        write_info(target, msgspec.structs.replace(info, name=name))
+    except OSError:
+        target.rename(folder)
+        raise
     return target
 
 
-def delete_run(folder: Path) -> None:
-    """Delete the folder of a run without a trainer; raise RunError or OSError."""
-    _check_no_trainer(folder, "delete")
-    if not (folder / "run.json").exists():
+def delete_run(folder: Path) -> str:
+    """Delete a run without a trainer, and say what was done; raise RunError or OSError.
+
+    Only what a run consists of is removed. Files of other kinds stay, and so does their folder.
+    """
+    _check_changeable(folder, "delete")
+    if "run.json" not in files.entries(folder):
         raise RunError(f"{folder}: not a run directory; nothing was deleted")
-    shutil.rmtree(folder)
+    if others := remove_run(folder):
+        some = clean(", ".join(others[:5])) + (", …" if len(others) > 5 else "")
+        return f"{folder.name} is deleted; {folder} stays, since it holds other files: {some}"
+    return f"{folder.name} is deleted"
 
 
-def _check_no_trainer(folder: Path, verb: str) -> None:
+def _check_changeable(folder: Path, verb: str) -> None:
+    if folder.is_symlink():
+        raise RunError(
+            f"{folder}: this is a link to {folder.resolve()}; {verb} the run there, "
+            "or remove the link with `rm`"
+        )
     if is_locked(folder):
         raise RunError(
             f"{folder.name} is being trained; stop it before you {verb} it: "

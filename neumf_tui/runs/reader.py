@@ -27,8 +27,10 @@ from neumf_tui.runs.snapshot import Snapshot, fold
 
 START_LIMIT = 30.0
 """Seconds a trainer may take from its launch until it holds the lock."""
+RUN_LOCK = "lock"
+"""Held by the process that writes the run."""
 AGENT_LOCK = "agent.lock"
-"""Held by the torchrun of a run of several processes, which restarts them if one dies."""
+"""Held from before a trainer starts until it ends, also while its processes are started again."""
 EVENTS = "events.jsonl"
 EVENTS_LIMIT = 2**30
 """Bytes of events that are read; a run of a million evaluated epochs has half of that."""
@@ -176,8 +178,8 @@ def _crashed(status: Status, what: str) -> Status:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a living trainer, or the torchrun that restarts it, holds the run."""
-    return any(_is_held(folder, name) for name in ("lock", AGENT_LOCK))
+    """Return whether a trainer holds the run, or whoever starts it."""
+    return any(_is_held(folder, name) for name in (RUN_LOCK, AGENT_LOCK))
 
 
 def _is_held(folder: Path, lock: str) -> bool:

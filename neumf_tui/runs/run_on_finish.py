@@ -1,4 +1,4 @@
-"""Run a command when training ends: `python -m neumf_tui.runs.run_on_finish RUN_DIR COMMAND`.
+"""Run a command when training ends: `python -m neumf_tui.runs.run_on_finish DIR COMMAND LOCK`.
 
 This is a process of its own, because a trainer that was killed (e.g. out of memory) cannot run it.
 The command is never read from the run directory: opening another person's run must not run it.
@@ -33,9 +33,14 @@ def environment_of(folder: Path) -> dict[str, str]:
     }
 
 
-def main(folder: Path, command: str) -> int:
-    """Train, run the command, and return the trainer's exit code; both write to trainer.log."""
-    code = start_worker(folder, os.environ, None).wait()
+def main(folder: Path, command: str, lock: int) -> int:
+    """Train, run the command, and return the trainer's exit code; both write to trainer.log.
+
+    `lock` is the number of an open file: the lock of the run, for the trainer alone.
+    """
+    with os.fdopen(lock, "rb+") as held:
+        trainer = start_worker(folder, os.environ, None, held)
+    code = trainer.wait()
     try:
         done = subprocess.run(
             command,
@@ -52,4 +57,4 @@ def main(folder: Path, command: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -11,28 +12,34 @@ from numpy.typing import NDArray
 
 from neumf_tui import files
 from neumf_tui.errors import RunError
+from neumf_tui.runs.contents import check_run, make_folders
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
-from neumf_tui.runs.reader import read_status
+from neumf_tui.runs.reader import RUN_LOCK, read_status
+from neumf_tui.runs.requests import take_requests
 
 
 def create_run(folder: Path, info: RunInfo) -> None:
-    """Create a run directory; raise RunError if the name is taken."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
+    """Create a run directory, whole or not at all.
+
+    Raises RunError if the name is taken, OSError if the run cannot be written or locked there.
+    """
+    with files.new_folder(folder) as scratch:
+        made = scratch.stat()
+        make_folders(scratch)
+        with files.open_lock(scratch, RUN_LOCK) as lock:
+            files.take_lock(lock)
+        write_status(scratch, Status(state="starting", pid=0))
+        write_info(scratch, info)
+    if not os.path.samestat(made, folder.stat()):
         raise RunError(
             f"{folder}: a run with this name exists; choose another --name, or resume it"
-        ) from error
-    for name in ("ranks", "checkpoints", "requests"):
-        (folder / name).mkdir()
-    write_status(folder, Status(state="starting", pid=0))
-    write_info(folder, info)
+        )
 
 
 def reopen_run(folder: Path) -> None:
     """Mark a run whose trainer has ended as about to be trained again."""
-    for request in (folder / "requests").iterdir():
-        request.unlink()  # it was meant for the earlier trainer
+    check_run(folder)
+    take_requests(folder)  # they were meant for the earlier trainer
     before = read_status(folder)
     after = msgspec.structs.replace(before, state="starting", pid=0, reason="", exit_code=0)
     write_status(folder, after)
@@ -45,30 +52,47 @@ def write_info(folder: Path, info: RunInfo) -> None:
 
 def write_status(folder: Path, status: Status) -> None:
     stamped = msgspec.structs.replace(status, t=now())
-    files.replace(folder, "status.json", msgspec.json.encode(stamped) + b"\n", to_disk=False)
+    content = msgspec.json.encode(stamped) + b"\n"
+    try:
+        files.replace(folder, "status.json", content, to_disk=False)
+    except OSError:  # mostly a full disk: people have to learn of it all the same
+        files.overwrite(folder, "status.json", content)
 
 
 class RunWriter:
-    """Holds the run's lock and appends to its files; a context manager."""
+    """Holds the run's lock and appends to its files; a context manager.
+
+    Its methods raise OSError, e.g. if the disk is full.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __enter__(self) -> "RunWriter":
-        self._lock = files.open_lock(self.folder, "lock")
+        self._lock = files.open_lock(self.folder, RUN_LOCK)
         if not files.take_lock(self._lock):
+            self._lock.close()
             raise RunError(f"{self.folder}: another trainer is working on this run; stop it first")
-        self._events = files.open_to_append(self.folder, "events.jsonl")
-        # A killed trainer can leave an incomplete last line: cut it off.
-        self._events.truncate(self._events.read().rfind(b"\n") + 1)
+        self._opened: BinaryIO | None = None
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._events.close()
+        if self._opened:
+            self._opened.close()
         self._lock.close()
 
+    @property
+    def _events(self) -> BinaryIO:
+        if self._opened is None:
+            check_run(self.folder)
+            make_folders(self.folder)
+            self._opened = files.open_to_append(self.folder, "events.jsonl")
+            # A killed trainer can leave an incomplete last line: cut it off.
+            self._opened.truncate(self._opened.read().rfind(b"\n") + 1)
+        return self._opened
+
     def event(self, event: AnyEvent) -> None:
-        """Append one event as one line in one write; raise OSError if the disk is full."""
+        """Append one event as one line in one write."""
         line = msgspec.json.encode(event) + b"\n"
         written = self._events.write(line)
         if written < len(line):  # remove the incomplete line

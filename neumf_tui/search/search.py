@@ -1,6 +1,5 @@
 """The search: one trial after another, each a run of its own, followed by its events."""
 
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from optuna.trial import TrialState
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError, RunError, UsageError
 from neumf_tui.home import runs_dir
+from neumf_tui.runs.contents import remove_run
 from neumf_tui.runs.create_run import make_run
 from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Evaluated, RunInfo, Status
 from neumf_tui.runs.launch import launch_trainer
@@ -152,7 +152,7 @@ class Search:
         except NeumfTuiError as error:
             self._end(current, "stopped", str(error))
             raise
-        self._follow(current, launch_trainer(current.folder))
+        self._follow(current, launch_trainer(current.folder, self._home))
 
     def _follow(self, current: _Trial, process: "Popen[bytes] | None" = None) -> None:
         """Report the validation metrics until the trainer ends; stop it if it falls behind."""
@@ -214,7 +214,7 @@ class Search:
             reason = reason or f"its trainer ended with {code}; trainer.log has its last output"
         self._end(current, state, reason)
         if start_error:
-            shutil.rmtree(folder, ignore_errors=True)  # it is empty
+            remove_run(folder)
             raise start_error(f"trial {current.trial.number}: {status.reason}")
 
     def _end(self, current: _Trial, state: TrialEnd, reason: str) -> None:

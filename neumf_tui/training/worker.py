@@ -1,19 +1,23 @@
-"""The trainer process: `python -m neumf_tui.training.worker RUN_DIR`.
+"""The trainer process: `python -m neumf_tui.training.worker RUN_DIR [LOCK]`.
 
-Its only output is the run directory. torchrun may have started it as one of several that train
-together: then rank 0 alone writes the run directory.
+Its home is that of the environment, and its only output is the run directory. torchrun may have
+started it as one of several that train together: then rank 0 alone writes the run directory.
 """
 
+import errno
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from neumf_tui import files
 from neumf_tui.errors import NeumfTuiError, UsageError
+from neumf_tui.home import home_dir
 from neumf_tui.runs import events
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import MuteWriter, RunWriter
@@ -31,17 +35,28 @@ from neumf_tui.training.distributed.torchrun import (
 if TYPE_CHECKING:
     from neumf_tui.training.distributed.group import Group
 
+REASON_LENGTH = 2000
+"""Characters of a reason: the status has to fit into the one block of the disk that it has."""
 
-def main(folder: Path) -> int:
-    """Train the run in `folder`, leave a final status, and return the process's exit code."""
+
+def main(folder: Path, lock: int | None = None) -> int:
+    """Train the run in `folder`, leave a final status, and return the process's exit code.
+
+    `lock` is the number of an open file that locks the run until this process does so itself.
+    """
     worker = current_worker()
-    if worker is None:
-        return train(folder, None)
-    end_with_torchrun()
-    if has_ended(folder, worker):
-        return 0
+    if worker:
+        end_with_torchrun()
+        if has_ended(folder, worker):
+            return 0
+    try:
+        code = train(folder, home_dir(), worker, lock=lock)
+    except (NeumfTuiError, OSError) as error:  # it could not even get the lock
+        message = describe_failure(error, folder, worker)
+        print(message.reason, file=sys.stderr)
+        return message.exit_code
     # torchrun restarts any process that ends otherwise; the run directory says how the run ended.
-    return RESTART if train(folder, worker) == RESTART else 0
+    return code if code == RESTART or not worker else 0
 
 
 def has_ended(folder: Path, worker: Worker) -> bool:
@@ -49,22 +64,30 @@ def has_ended(folder: Path, worker: Worker) -> bool:
     return worker.restarts > 0 and _last_status(folder).state in events.FINAL_STATES
 
 
-def train(folder: Path, worker: Worker | None, group: "Group | None" = None) -> int:
+def train(
+    folder: Path,
+    home: Path,
+    worker: Worker | None,
+    group: "Group | None" = None,
+    lock: int | None = None,
+) -> int:
     """Train the run in `folder` with the processes of `group`; None: join it here.
 
-    Returns the exit code: 0, that of the error, or RESTART.
+    `home` has the run's dataset. Returns the exit code: 0, that of the error, or RESTART.
     """
     with MuteWriter(folder) if worker and worker.rank else RunWriter(folder) as writer:
-        # The lock is taken before torch is imported, which needs a second or more, so that a
-        # reader can tell a run that is starting from one that has ended.
-        _set_status(writer, state="starting", pid=_pid(worker), reason="", exit_code=0)
+        if lock is not None:
+            os.close(lock)
         try:
+            # The lock is taken before torch is imported, which needs a second or more, so that a
+            # reader can tell a run that is starting from one that has ended.
+            _set_status(writer, state="starting", pid=_pid(worker), reason="", exit_code=0)
             from neumf_tui.training.distributed.group import join_group
 
             group = group or join_group(worker)
             if group.size > 1:
                 end_after_failure(group.failure, lambda message: fail(writer, message))
-            state, reason = _train(writer, worker, group)
+            state, reason = _train(writer, home, worker, group)
         except Exception as error:  # noqa: BLE001 - after any error the run must not look alive
             message = group.failure() if group else None
             message = message or describe_failure(error, writer.folder, worker)
@@ -83,7 +106,10 @@ def _pid(worker: Worker | None) -> int:
 
 
 def _last_status(folder: Path) -> events.Status:
-    return msgspec.json.decode((folder / "status.json").read_bytes(), type=events.Status)
+    try:
+        return files.read_json(folder, "status.json", events.Status)
+    except OSError:  # lost in a power cut, for example: it will be written again
+        return events.Status(state="starting", pid=0)
 
 
 def _set_status(writer: RunWriter, **changes: str | int) -> None:
@@ -97,10 +123,12 @@ def describe_failure(error: Exception, folder: Path, worker: Worker | None) -> W
     where = f"process {worker.rank} of {worker.size}: " if worker and worker.rank else ""
     if isinstance(error, NeumfTuiError):
         return WorkerMessage(where + str(error), error.exit_code, final=True)
-    traceback.print_exc()
+    with suppress(OSError):
+        traceback.print_exc()
     if isinstance(error, OSError):
         what = f"{where}{error.filename or folder}: {error.strerror}"
-        remedy = "earlier checkpoints can still be used: free space, then use --resume"
+        remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "fix that"
+        remedy = f"earlier checkpoints can still be used: {remedy}, then use --resume"
         return WorkerMessage(f"{what}; {remedy}", 1, final=True)
     # In a group this is mostly a process or a node that died: the others see a broken connection.
     reason = f"{where}{type(error).__name__}: {error}; see {folder / 'trainer.log'}"
@@ -108,19 +136,27 @@ def describe_failure(error: Exception, folder: Path, worker: Worker | None) -> W
 
 
 def fail(writer: RunWriter, message: WorkerMessage) -> int:
-    """Write the status that `message` gives, and return the exit code."""
+    """Write the status that `message` gives, and return the exit code.
+
+    The disk can be full: one place that cannot be written to must not keep the reason from others.
+    """
     if not message.final:
         text = f"starting again from the last checkpoint: {message.reason}"
-        writer.event(events.Warned(text=text))
+        with suppress(OSError):
+            writer.event(events.Warned(text=text))
         return RESTART
-    if not isinstance(writer, MuteWriter):
-        print(clean(message.reason), file=sys.stderr)
-    writer.event(events.Finished(state="failed", reason=message.reason))
-    _set_status(writer, state="failed", reason=message.reason, exit_code=message.exit_code)
-    return message.exit_code
+    reason, code = message.reason[:REASON_LENGTH], message.exit_code
+    with suppress(OSError):
+        if not isinstance(writer, MuteWriter):
+            print(clean(reason), file=sys.stderr)
+    with suppress(OSError):
+        writer.event(events.Finished(state="failed", reason=reason))
+    with suppress(OSError):
+        _set_status(writer, state="failed", reason=reason, exit_code=code)
+    return code
 
 
-def _train(writer: RunWriter, worker: Worker | None, group: "Group") -> tuple[str, str]:
+def _train(writer: RunWriter, home: Path, worker: Worker | None, group: "Group") -> tuple[str, str]:
     """Train to the end or until stopped, and return the final state and its reason."""
     from neumf_tui.data.registry import load_dataset
     from neumf_tui.training.device import pick_device, set_threads
@@ -138,7 +174,7 @@ def _train(writer: RunWriter, worker: Worker | None, group: "Group") -> tuple[st
         torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     dataset = info.dataset
-    data = load_dataset(dataset.fingerprint, dataset.name, Path(info.home), dataset.source)
+    data = load_dataset(dataset.fingerprint, dataset.name, home, dataset.source)
     loop = Loop(writer, data, settings, device, group)
     for number in (signal.SIGTERM, signal.SIGINT):
         # All processes of a group may get the signal: rank 0 stops them all after the same step.
@@ -162,4 +198,4 @@ def _train(writer: RunWriter, worker: Worker | None, group: "Group") -> tuple[st
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))

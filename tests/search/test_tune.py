@@ -539,7 +539,7 @@ def test_a_trainer_that_outlived_its_search_is_followed_to_its_end(
         make_settings("d2l", {"validation": True, "epochs": 3}),
     )
     with launch_trainer(
-        make_run(own_home, open_data("demo", None, own_home), "s-0000", "d2l", settings)
+        make_run(own_home, open_data("demo", None, own_home), "s-0000", "d2l", settings), own_home
     ):
         result = tune("--study", "s", "--trials", "1", "--json")
     assert "trial 0 was running when the search ended; its run s-0000 is" in result.stderr

@@ -222,7 +222,7 @@ def test_the_trainer_outlives_whoever_started_it(with_demo: Path) -> None:
         stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     folder = with_demo / "runs" / "orphan"
-    wait_for((folder / "lock").exists)
+    wait_for(lambda: folder.exists() and read_status(folder).pid > 0)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: read_status(folder).state == "finished")

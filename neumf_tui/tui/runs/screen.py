@@ -258,7 +258,7 @@ class RunsScreen(ChartScreen):
 
         def resume() -> None:
             check_data(folder, self.home)
-            train_on(folder)
+            train_on(folder, self.home)
 
         self.change(resume, f"{folder.name} continues.")
 
@@ -287,7 +287,7 @@ class RunsScreen(ChartScreen):
         folder = self.folder
 
         def delete() -> None:
-            self.change(lambda: delete_run(folder), f"{folder.name} is deleted.")
+            self.change(lambda: f"{delete_run(folder)}.")
 
         self.confirm(f"Delete {folder.name} with all its checkpoints?", "Delete", delete)
 

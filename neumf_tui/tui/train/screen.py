@@ -336,7 +336,7 @@ class TrainScreen(ChartScreen):
         from neumf_tui.runs.create_run import check_data
 
         check_data(self.folder, self.home)
-        train_on(self.folder, epochs)
+        train_on(self.folder, self.home, epochs)
 
     def action_more(self) -> None:
         self.action_extend()
