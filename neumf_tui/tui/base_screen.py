@@ -16,6 +16,7 @@ from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import Navigation
 from neumf_tui.tui.terminal.app import TerminalApp
+from neumf_tui.tui.terminal.typed_keys import KeyRules
 from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.work import Asker, Cancelled, Question
 from neumf_tui.views.sheet import ENDINGS, Sheet, check_target, write_sheet
@@ -25,7 +26,7 @@ COPY_ROWS = 200
 """Rows that `y` offers to the terminal, which limits OSC 52. The file beside has all rows."""
 
 
-class BaseScreen(Screen[None]):
+class BaseScreen(KeyRules, Screen[None]):
     """A screen that works in threads, polls while it is seen, asks to confirm, and can be left."""
 
     app = getters.app(TerminalApp)
@@ -233,6 +234,13 @@ class SheetScreen(BaseScreen):
     def action_write(self) -> None:
         if make := self.sheet_maker():
             self.ask("name", lambda _: make(), self._ask_name)
+
+    @property
+    def holds_keys(self) -> bool:
+        return self.waiting("name")
+
+    def drop_held(self) -> None:
+        self.drop("name")
 
     def _ask_name(self, sheet: Sheet) -> None:
         def check(name: str) -> str:

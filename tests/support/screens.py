@@ -23,6 +23,19 @@ async def settle(pilot: "Pilot[None]") -> None:
             return
 
 
+async def type_at_once(pilot: "Pilot[None]", *keys: str) -> None:
+    """Press keys that arrive in one read, and wait until all have been handled."""
+    app = pilot.app
+    assert isinstance(app, NeumfApp)
+    for key in keys:
+        app.simulate_key(key)
+    for _ in range(3000):
+        await pilot.pause(0.005)
+        if app.typed_keys.done or not app.is_running:
+            return
+    raise AssertionError("the keys have no end")
+
+
 def text_of(where: NeumfApp | Screen[Any], selector: str) -> str:
     """Return the text of a Static of the screen, or of the app's current screen."""
     screen = where.screen if isinstance(where, NeumfApp) else where

@@ -22,7 +22,7 @@ from neumf_tui.tui.widgets.table import Table
 from tests.support.commands import Cli
 from tests.support.golden_runs import make_run
 from tests.support.processes import long_run
-from tests.support.screens import settle, text_of
+from tests.support.screens import settle, text_of, type_at_once
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def test_save_stop_and_resume_from_the_screen(live: Path, own_home: Path) 
         await until(lambda: screen_of(pilot).status.state == "paused", pilot)
         await pilot.press("c")
         await until(lambda: any((live / "checkpoints").glob("*-*.safetensors")), pilot)
-        await pilot.press("s")
+        await pilot.press("s", "y")
         await until(lambda: screen_of(pilot).status.state == "stopped", pilot)
         assert not works(pilot, "stop") and works(pilot, "resume")
         epoch = read_status(live).epoch
@@ -99,7 +99,7 @@ async def test_a_trainer_that_has_ended_is_no_zombie(live: Path, own_home: Path)
     """This process started the trainer, as a viewer does, and lives on."""
     pid = read_status(live).pid
     async with watching(live, own_home) as pilot:
-        await pilot.press("s")
+        await pilot.press("s", "y")
         await until(lambda: screen_of(pilot).status.state == "stopped", pilot)
         await until(lambda: not Path(f"/proc/{pid}").exists(), pilot)
 
@@ -309,9 +309,9 @@ async def test_what_is_typed_after_leaving_is_the_shells(own_home: Path, keys: l
     folder = make_run(own_home, "running")
     with RunWriter(folder):
         async with watching(folder, own_home) as pilot:
-            for key in keys:
-                pilot.app.simulate_key(key)
-            await pilot.pause()
+            if keys[0] == "q":
+                await pilot.press(keys.pop(0))
+            await type_at_once(pilot, *keys)
             assert not pilot.app.is_running
     assert not list((folder / "requests").iterdir())
 

@@ -190,21 +190,30 @@ class ExploreScreen(SheetScreen):
             action, self._continue = self._continue, None
             action()
 
+    @property
+    def holds_keys(self) -> bool:
+        return self._continue is not None or super().holds_keys
+
+    def drop_held(self) -> None:
+        super().drop_held()
+        self._continue = None
+
     def _when_loaded(self, action: Callable[[], None]) -> bool:
         """Return whether the model of this epoch is open; if not, do `action` when it is."""
         if self.ranker is not None and self.ranker.epoch == self.epoch:
             return True
-        if self.waiting("model") or self.ranker is None:
+        if self.waiting("model") or self.waiting("users"):
             self._continue = action
         return False
 
     def show_problem(self, text: str) -> None:
+        self._continue = None
         if self.ranker is None:
             self.person.story_box.update(Text(clean(text), "bold red"))
             self._draw_head("failed")
         else:
             super().show_problem(clean(text))
-            self.epoch, self._continue = self.ranker.epoch, None
+            self.epoch = self.ranker.epoch
             self._draw_head()
 
     def on_screen_resume(self) -> None:
@@ -304,7 +313,7 @@ class ExploreScreen(SheetScreen):
             if item is not None:
                 self.person.go_to_item(item)
 
-        if self.users is not None and self.ranking is not None:
+        if self._when_loaded(self.action_find) and self.users and self.ranking:
             self.app.push_screen(ItemDialog(self.users.dataset), go)
 
     # People.
@@ -341,7 +350,7 @@ class ExploreScreen(SheetScreen):
         best = best_epoch(self.folder)
         if best is None:
             self.notify("No epoch has been evaluated yet.")
-        else:
+        elif self.users is not None:
             self._go_to_epoch(best)
 
     @on(Table.Chosen, "#journey-table")

@@ -40,7 +40,7 @@ class RunsScreen(ChartScreen):
         "runs",
         shown("enter", "open", "Open", "Watch this run"),
         shown("space", "pin", "Compare", "Draw this run together with others", display="space"),
-        shown("s", "stop", "Stop", "Stop this run, with a checkpoint"),
+        shown("s", "stop", "Stop", "Stop this run, with a checkpoint; asks first"),
         shown("r", "resume", "Resume", "Continue training this run from its last checkpoint"),
         shown("e", "explore", "Explore", "Users and their ranked films"),
         shown("slash", "filter", "Filter", "Words, or best>0.3, state=running", display="/"),
@@ -248,7 +248,11 @@ class RunsScreen(ChartScreen):
     def action_stop(self) -> None:
         folder = self.folder
         done = f"Stopping {folder.name} after the current step, with a checkpoint."
-        self.change(lambda: send_request(folder, STOP), done)
+
+        def stop() -> None:
+            self.change(lambda: send_request(folder, STOP), done)
+
+        self.confirm(f"Save a checkpoint of {folder.name} and stop its training?", "Stop", stop)
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on

@@ -30,6 +30,7 @@ from neumf_tui.terminal import (
 from neumf_tui.tui.terminal.differences import Cells, Difference
 from neumf_tui.tui.terminal.driver import MeteredDriver
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
+from neumf_tui.tui.terminal.typed_keys import KeyRules, Typed, TypedKeys
 
 STALL_SECONDS = 0.3
 """Output that waits this long means a stalled link: no frame is sent until it moves again."""
@@ -70,6 +71,7 @@ class TerminalApp(App[None]):
         self._sent: deque[int] = deque([0], METER_WINDOW + 1)
         self._signal = 0
         self._leaving = self._left = False
+        self.typed_keys = TypedKeys(self, super().on_event)
         for known in THEMES:
             self.register_theme(known)
         self.theme = self._theme_name()
@@ -108,7 +110,11 @@ class TerminalApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Ignore keys once the app is being left: they were typed for the shell."""
-        if not (self._leaving and isinstance(event, events.InputEvent)):
+        if self._leaving and isinstance(event, events.InputEvent):
+            return
+        if isinstance(event, Typed) and not event.is_forwarded:
+            await self.typed_keys.add(event)
+        else:
             await super().on_event(event)
 
     # The link.
@@ -143,6 +149,8 @@ class TerminalApp(App[None]):
             super()._display(screen, Difference(renderable, self._cells, self.size))
         else:
             super()._display(screen, renderable)
+        if isinstance(screen, KeyRules):
+            screen.shown_at = min(screen.shown_at, time.monotonic())
 
     def _meter(self) -> None:
         driver = self._driver

@@ -50,7 +50,7 @@ class TrainScreen(ChartScreen):
         "train",
         shown("p", "pause", "Pause", "Pause training after the current step"),
         shown("p", "go_on", "Go on", "End the pause"),
-        shown("s", "stop", "Stop", "Stop after the current step, with a checkpoint"),
+        shown("s", "stop", "Stop", "Stop with a checkpoint; asks first"),
         hidden("S", "stop_now", "Stop now", "Stop without a checkpoint"),
         shown("r", "resume", "Resume", "Continue training from the last checkpoint"),
         hidden("m", "extend", "More epochs", "Train for more epochs"),
@@ -317,6 +317,9 @@ class TrainScreen(ChartScreen):
         self._request(requests.CHECKPOINT, "Saving after the current step.")
 
     def action_stop(self) -> None:
+        self.confirm("Save a checkpoint and stop the training?", "Stop", self._stop)
+
+    def _stop(self) -> None:
         self._request(requests.STOP, "Stopping after the current step, with a checkpoint.")
 
     def action_stop_now(self) -> None:
@@ -430,4 +433,4 @@ class TrainScreen(ChartScreen):
             self.app.exit()
         elif choice == "stop":
             self._leave_at_end = True
-            self.action_stop()
+            self._stop()

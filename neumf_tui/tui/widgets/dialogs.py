@@ -13,14 +13,18 @@ from textual.widgets.option_list import Option
 
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
+from neumf_tui.tui.terminal.typed_keys import KeyRules
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 
 T = TypeVar("T")
 
 
-class ChoiceDialog(ModalScreen[str]):
+class ChoiceDialog(KeyRules, ModalScreen[str]):
     """Ends with the id of the option that was chosen."""
+
+    def is_answer(self, key: str) -> bool:
+        return True
 
     def __init__(self, question: str, options: Mapping[str, str]) -> None:
         """`options` are texts by id."""
@@ -99,8 +103,11 @@ class ListDialog(ModalScreen[T | None]):
             self.dismiss(None)
 
 
-class AskDialog(ModalScreen[str | None]):
+class AskDialog(KeyRules, ModalScreen[str | None]):
     """Ends with the line that was typed, or None."""
+
+    def is_answer(self, key: str) -> bool:
+        return key == "enter"
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "ask", shown("escape", "dismiss(None)", "Cancel", key_id="leave")
