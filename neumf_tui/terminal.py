@@ -20,6 +20,10 @@ NOTICES = ("auto", "osc9", "osc777", "both", "bell", "off")
 
 _MUTE = ("", "dumb", "unknown", "linux")
 """Values of TERM whose terminals do not answer OSC 11 and may print the question."""
+_CONSOLES = ("linux", "vt", "ansi", "cons", "dumb", "unknown")
+"""How the TERM of a terminal begins that may print a sequence it does not know."""
+_SCREEN_LIMIT = 768
+"""Bytes of a sequence that GNU screen takes."""
 _DEPTHS = {"truecolor": 1 << 24, "256": 256, "standard": 16}
 _ASK = b"\x1b]11;?\x1b\\"
 _ASK_KIND = b"\x1b[c"
@@ -31,6 +35,7 @@ _COLOUR = re.compile(
     rb"|#([\da-f]{2})([\da-f]{2})([\da-f]{2}))(?=[\x07\x1b\x9c/])",
     re.IGNORECASE,
 )
+_ANSWER = re.compile(rb"\x1b\]1[01];[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|" + _KIND.pattern)
 _XTERM_16: tuple[Rgb, ...] = (
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0),
     (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
@@ -53,6 +58,19 @@ def why_no_screen() -> str:
     return ""
 
 
+def terminal_size(fallback: tuple[int, int] = (80, 24)) -> tuple[int, int]:
+    """Return columns and lines of the terminal; COLUMNS and LINES do not follow its changes.
+
+    A terminal that says nothing of its size, or none at all, has `fallback`.
+    """
+    for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
+        with suppress(AttributeError, ValueError, OSError):  # no stream, closed, no terminal
+            size = os.get_terminal_size(stream.fileno())  # type: ignore[union-attr]
+            if size.columns > 0 and size.lines > 0:
+                return size.columns, size.lines
+    return fallback
+
+
 def colour_depth(env: Mapping[str, str]) -> int:
     """Return how many colours the screen will use: 16777216, 256, 16, or 0 for none.
 
@@ -72,15 +90,19 @@ def colour_depth(env: Mapping[str, str]) -> int:
     return 256 if term.rpartition("-")[2] in ("256color", "kitty") else 16
 
 
-def ask_background(limit: float = 0.3, env: Mapping[str, str] | None = None) -> Rgb | None:
+def ask_background(
+    limit: float = 0.3, env: Mapping[str, str] | None = None, typed: bytearray | None = None
+) -> Rgb | None:
     """Ask the terminal on stdin and stderr for its background colour (OSC 11).
 
     Without an answer within `limit` seconds the colour comes from COLORFGBG, or is None. Nothing
-    else may read stdin meanwhile. Keys pressed before the answer are lost; an answer after `limit`
-    reaches the next reader as keys.
+    else may read stdin meanwhile. Keys that are pressed before the answer are appended to `typed`;
+    an answer after `limit` reaches the next reader.
     """
     env = os.environ if env is None else env
     answer = b"" if env.get("TERM", "").lower() in _MUTE else _ask(limit)
+    if typed is not None:
+        typed += _ANSWER.sub(b"", answer)
     if found := _COLOUR.search(answer):
         red, green, blue = (
             round(int(part, 16) * 255 / (16 ** len(part) - 1)) for part in found.groups() if part
@@ -153,23 +175,40 @@ def through_tmux(sequence: str) -> str:
     return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
 
 
+def through_screen(sequence: str) -> str:
+    """Wrap `sequence`, which ends with BEL, in pieces of a length that GNU screen takes."""
+    step = _SCREEN_LIMIT - len("\x1bP\x1b\\")
+    pieces = (sequence[start : start + step] for start in range(0, len(sequence), step))
+    return "".join(f"\x1bP{piece}\x1b\\" for piece in pieces)
+
+
+def _in_screen(env: Mapping[str, str]) -> bool:
+    """Return whether GNU screen may draw this terminal; over SSH only TERM says so."""
+    return "TMUX" not in env and ("STY" in env or env.get("TERM", "").startswith("screen"))
+
+
 def _through_multiplexer(sequence: str, env: Mapping[str, str]) -> str:
     """Wrap `sequence` for tmux or GNU screen; return an empty text outside both."""
     if "TMUX" in env:
         return through_tmux(sequence)
-    if "STY" in env and env.get("TERM", "").startswith("screen"):
-        return f"\x1bP{sequence}\x1b\\"
-    return ""
+    return through_screen(sequence) if _in_screen(env) else ""
 
 
 def clipboard_sequences(text: str, env: Mapping[str, str]) -> str:
     """Return what to write to the terminal to copy `text` to the clipboard (OSC 52).
 
     Inside tmux it is sent plain and wrapped, for `set-clipboard on` and for `allow-passthrough on`.
+    GNU screen would print a long one, so there it is only wrapped, and a console gets nothing.
     The terminal does not confirm it.
     """
+    if env.get("TERM", "").lower().startswith(_CONSOLES):
+        return ""
     sequence = f"\x1b]52;c;{base64.b64encode(text.encode(errors='replace')).decode()}\a"
-    return sequence + _through_multiplexer(sequence, env)
+    wrapped = _through_multiplexer(sequence, env)
+    if not _in_screen(env):
+        return sequence + wrapped
+    # Without STY, TERM may be that of tmux on another host.
+    return wrapped if "STY" in env or len(sequence) >= _SCREEN_LIMIT else sequence + wrapped
 
 
 def notice_kind(env: Mapping[str, str]) -> str:
@@ -199,6 +238,8 @@ def notice_sequences(title: str, body: str, how: str, env: Mapping[str, str]) ->
     if how == "off":
         return ""
     kind = notice_kind(env) if how == "auto" else how
+    if env.get("TERM", "").lower().startswith(_CONSOLES):
+        kind = "bell"
     title, body = clean(title).replace(";", ","), clean(body)
     sequences = ""
     if kind in ("osc9", "both"):

@@ -10,7 +10,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from neumf_tui.errors import RunError
+from neumf_tui.errors import NeumfTuiError, RunError
 from neumf_tui.runs.summary import status_object
 from neumf_tui.tui import navigation
 from neumf_tui.tui.base_screen import BaseScreen, SheetScreen
@@ -108,8 +108,8 @@ class NeumfApp(TerminalApp):
         if wanted.asked_by is self.screen:
             try:
                 self.open_screen(wanted)
-            except RunError as error:  # the run was deleted, for instance
-                self.notify(str(error), severity="error", markup=False)
+            except (NeumfTuiError, OSError) as error:  # the run was deleted, for instance
+                self.show_error(error)
 
     def open_screen(self, wanted: navigation.Navigation) -> None:
         """Open a screen over the present one, or return to the one that is open already."""

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, TypeVar
 
 from textual import getters
 from textual.binding import BindingType
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.timer import Timer
 
+from neumf_tui.crash import message_of
 from neumf_tui.home import expanded
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import Navigation
 from neumf_tui.tui.terminal.app import TerminalApp
-from neumf_tui.tui.terminal.typed_keys import KeyRules
+from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.work import Asker, Cancelled, Question
 from neumf_tui.views.sheet import ENDINGS, Sheet, check_target, write_sheet
@@ -26,7 +27,7 @@ COPY_ROWS = 200
 """Rows that `y` offers to the terminal, which limits OSC 52. The file beside has all rows."""
 
 
-class BaseScreen(KeyRules, Screen[None]):
+class BaseScreen(TerminalScreen[None]):
     """A screen that works in threads, polls while it is seen, asks to confirm, and can be left."""
 
     app = getters.app(TerminalApp)
@@ -43,10 +44,6 @@ class BaseScreen(KeyRules, Screen[None]):
     def end_aside(self) -> bool:
         """End a search or the like; return whether there was any."""
         return False
-
-    def show_problem(self, text: str) -> None:
-        """Show what went wrong, as plain text."""
-        self.notify(text, severity="error", markup=False, timeout=10)
 
     def warn(self, text: str) -> None:
         """Show what the person should know, as plain text; nothing if it is empty."""
@@ -263,6 +260,6 @@ class SheetScreen(BaseScreen):
         try:
             path.write_text(self.app.export_screenshot(), "utf-8")
         except OSError as error:
-            self.show_problem(f"{path}: cannot be written ({error.strerror or error})")
+            self.show_problem(message_of(error))
         else:
             self.changed(f"Written: {path}")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
+from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
 
 Cancelled = Callable[[], bool]
@@ -82,7 +83,7 @@ class Asker:
         try:
             value = question.work(cancelled)
         except (NeumfTuiError, OSError) as error:
-            problem = str(error)
+            problem = message_of(error)
         except Exception as error:  # noqa: BLE001 - shown, so that the screen can go on
             problem = f"{type(error).__name__}: {error}"
         self._screen.call_later(self._take, question, value, problem)
@@ -95,7 +96,10 @@ class Asker:
         self._working.discard(question.kind)
         if newest is None:
             return
+        if not problem:
+            try:
+                question.then(value)
+            except (NeumfTuiError, OSError) as error:
+                problem = message_of(error)
         if problem:
             question.failed(problem)
-        else:
-            question.then(value)

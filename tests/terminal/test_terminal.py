@@ -231,8 +231,11 @@ TMUX = {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-1/default,1,0", "STY": "1.x"
 SCREEN = {"TERM": "screen.xterm-256color", "STY": "1.x"}
 
 
-@pytest.mark.parametrize("text", ["", "Amélie 天", "\x1b]0;evil\x07", "\ud800"])
-@pytest.mark.parametrize("env", [PLAIN, TMUX, SCREEN])
+TEXTS = ["", "Amélie 天", "\x1b]0;evil\x07", "\ud800", "many rows\n" * 500]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("env", [PLAIN, TMUX])
 def test_the_clipboard_gets_the_text_and_the_terminal_sees_none_of_it(
     text: str, env: Mapping[str, str]
 ) -> None:
@@ -241,11 +244,29 @@ def test_the_clipboard_gets_the_text_and_the_terminal_sees_none_of_it(
     assert [base64.b64decode(code) for code in codes] == [text.encode(errors="replace")] * (
         1 if env is PLAIN else 2
     )
-    wrapped = {
-        "tmux-256color": "\x1bPtmux;\x1b\x1b]52;",
-        "screen.xterm-256color": "\x1bP\x1b]52;",
-    }.get(env["TERM"])
-    assert wrapped is None or (wrapped in sent and sent.endswith("\a\x1b\\"))
+    if env is TMUX:
+        assert "\x1bPtmux;\x1b\x1b]52;" in sent and sent.endswith("\a\x1b\\")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("env", [SCREEN, {"TERM": "screen-256color"}])
+def test_gnu_screen_passes_the_clipboard_on_and_prints_none_of_it(
+    text: str, env: Mapping[str, str]
+) -> None:
+    sent = terminal.clipboard_sequences(text, env)
+    pieces = re.findall(r"\x1bP[^\x1b]*(?:\x1b[^\\][^\x1b]*)*\x1b\\", sent)
+    assert pieces and all(len(piece) <= 768 for piece in pieces)
+    sequence = "".join(piece[2:-2] for piece in pieces)
+    assert sequence == terminal.clipboard_sequences(text, PLAIN)
+    plain = sent.removesuffix("".join(pieces))
+    assert plain in ("", sequence) and len(plain) < 768
+    assert not plain or env is not SCREEN
+
+
+@pytest.mark.parametrize("term", ["linux", "vt220", "ansi", "cons25"])
+def test_a_console_is_sent_no_sequence_that_it_could_print(term: str) -> None:
+    assert terminal.clipboard_sequences("text", {"TERM": term}) == ""
+    assert terminal.notice_sequences("t", "b", "both", {"TERM": term}) == "\a"
 
 
 @pytest.mark.parametrize(

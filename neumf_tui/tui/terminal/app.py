@@ -11,6 +11,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 from textual import events
@@ -20,6 +21,9 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
+from neumf_tui import files
+from neumf_tui.crash import message_of
+from neumf_tui.errors import NeumfTuiError
 from neumf_tui.terminal import (
     ask_background,
     clipboard_sequences,
@@ -29,8 +33,9 @@ from neumf_tui.terminal import (
 )
 from neumf_tui.tui.terminal.differences import Cells, Difference
 from neumf_tui.tui.terminal.driver import MeteredDriver
+from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.terminal.themes import THEMES, choose_theme
-from neumf_tui.tui.terminal.typed_keys import KeyRules, Typed, TypedKeys
+from neumf_tui.tui.terminal.typed_keys import Typed, TypedKeys
 
 STALL_SECONDS = 0.3
 """Output that waits this long means a stalled link: no frame is sent until it moves again."""
@@ -43,6 +48,7 @@ BACKGROUND_SECONDS = 1.0
 """Time to wait for a terminal that does not report its background colour."""
 GRACE_SECONDS = 0.3
 """After a hang-up or SIGTERM the viewer has this long to leave by itself."""
+CLIPBOARD = "clipboard.txt"
 MOUSE_ON = "\x1b[?1000h\x1b[?1003h\x1b[?1006h"
 MOUSE_OFF = "\x1b[?1003l\x1b[?1000l\x1b[?1006l"
 RESTORE = (
@@ -71,6 +77,9 @@ class TerminalApp(App[None]):
         self._sent: deque[int] = deque([0], METER_WINDOW + 1)
         self._signal = 0
         self._leaving = self._left = False
+        self._typed_ahead = bytearray()
+        self.fault: BaseException | None = None
+        """The error that has ended the app."""
         self.typed_keys = TypedKeys(self, super().on_event)
         for known in THEMES:
             self.register_theme(known)
@@ -82,12 +91,27 @@ class TerminalApp(App[None]):
         return choose_theme(self._wanted_theme, env, self._light, few_colours)
 
     def run_in_terminal(self) -> None:
-        """Run until the person leaves, in a theme that suits the terminal's background."""
-        if self._wanted_theme == "auto" and (background := ask_background(BACKGROUND_SECONDS)):
+        """Run until the person leaves, in a theme that suits the terminal's background.
+
+        Raises the error that has ended the app, when the terminal is as it was before.
+        """
+        typed = self._typed_ahead
+        if self._wanted_theme == "auto" and (
+            background := ask_background(BACKGROUND_SECONDS, typed=typed)
+        ):
             self._light = is_light(background)
             self.theme = self._theme_name()
-        self.run(mouse=not self.low_bandwidth)
+        try:
+            self.run(mouse=not self.low_bandwidth)
+        except Exception as error:  # noqa: BLE001 - raised when the terminal is restored
+            self.fault = self.fault or error
+        driver = self._driver
+        if isinstance(driver, MeteredDriver) and (driver.outlet.fault or not driver.restored):
+            driver.exit_event.set()  # the thread that reads keys ends
+            self._restore(driver)
         self._left = True
+        if self.fault is not None:
+            raise self.fault
 
     def end_by_signal(self) -> None:
         """Exit at once if a signal ended the app: a slow interpreter shutdown would be cut off."""
@@ -95,7 +119,7 @@ class TerminalApp(App[None]):
             os._exit(128 + self._signal)
 
     def on_mount(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with suppress(ValueError):  # not the main thread: a test harness has the signals
                 signal.signal(number, self._end_on_signal)
         self.app_suspend_signal.subscribe(self, lambda _: self._cells.forget())
@@ -117,11 +141,40 @@ class TerminalApp(App[None]):
         else:
             await super().on_event(event)
 
+    # Errors, and faults of the program.
+
+    def show_error(self, error: NeumfTuiError | OSError) -> None:
+        """Tell the person about an error; the screen goes on."""
+        self.notify(message_of(error), severity="error", markup=False, timeout=10)
+
+    async def _dispatch_action(self, *args: Any) -> bool:
+        try:
+            return await super()._dispatch_action(*args)
+        except (NeumfTuiError, OSError) as error:  # a run was deleted, for instance
+            self.show_error(error)
+            return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.fault = self.fault or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        if self.is_headless:  # tests see the traceback
+            super()._fatal_error()
+        else:
+            self._close_messages_no_wait()
+
     # The link.
 
     def get_driver_class(self) -> type[Driver]:
         found = super().get_driver_class()
         return MeteredDriver if found is LinuxDriver else found
+
+    def _build_driver(self, *args: Any, **options: Any) -> Driver:
+        driver = super()._build_driver(*args, **options)
+        if isinstance(driver, MeteredDriver):
+            driver.typed_ahead = bytes(self._typed_ahead)
+        return driver
 
     @property
     def stalled(self) -> bool:
@@ -149,7 +202,7 @@ class TerminalApp(App[None]):
             super()._display(screen, Difference(renderable, self._cells, self.size))
         else:
             super()._display(screen, renderable)
-        if isinstance(screen, KeyRules):
+        if isinstance(screen, TerminalScreen):
             screen.shown_at = min(screen.shown_at, time.monotonic())
 
     def _meter(self) -> None:
@@ -158,6 +211,9 @@ class TerminalApp(App[None]):
             return
         if driver.outlet.broken:
             self.exit(return_code=129)
+            return
+        if driver.outlet.fault is not None:
+            self._handle_exception(driver.outlet.fault)
             return
         if self._may_slow and not self.low_bandwidth and driver.behind() > SLOW_SECONDS:
             self.set_low_bandwidth(True)
@@ -206,12 +262,12 @@ class TerminalApp(App[None]):
         """
         self._clipboard = part
         self._write(clipboard_sequences(part, os.environ))
-        path = self.home / "clipboard.txt"
+        path = self.home / CLIPBOARD
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(whole.rstrip("\n") + "\n", encoding="utf-8")
+            self.home.mkdir(parents=True, exist_ok=True)
+            files.replace(self.home, CLIPBOARD, f"{whole.rstrip()}\n".encode(errors="replace"))
         except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+            self.show_error(error)
         else:
             what = f" ({rows})" if rows else ""
             text = f"Written to {path}, and offered to the terminal's clipboard{what}."
@@ -235,10 +291,15 @@ class TerminalApp(App[None]):
         if isinstance(driver, MeteredDriver) and not (
             self._left or (driver.restored and not driver.behind())
         ):
-            with suppress(OSError, termios.error):  # the terminal may be gone
-                if driver.attrs_before is not None:
-                    termios.tcsetattr(driver.fileno, termios.TCSANOW, driver.attrs_before)
-                # Opened anew: O_NONBLOCK belongs to the open file, which the shell shares.
-                terminal = os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-                os.write(terminal, RESTORE.encode())
+            self._restore(driver)
         os._exit(128 + self._signal)
+
+    def _restore(self, driver: MeteredDriver) -> None:
+        """Give the terminal back without the driver, whose output may be stuck."""
+        with suppress(OSError, termios.error):  # the terminal may be gone
+            if driver.attrs_before is not None:
+                termios.tcsetattr(driver.fileno, termios.TCSANOW, driver.attrs_before)
+            # Opened anew: O_NONBLOCK belongs to the open file, which the shell shares.
+            terminal = os.open(os.ttyname(2), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            os.write(terminal, RESTORE.encode())
+            os.close(terminal)

@@ -6,7 +6,6 @@ here until everything that the one before it has caused is done.
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,31 +15,14 @@ from textual.app import App
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
+from neumf_tui.tui.terminal.screen import TerminalScreen
+
 LOOK_SECONDS = 0.001
 """Time between two looks whether the effects of a key are done."""
 MOST_LOOKS = 5_000
 """Looks after which a key no longer waits, for a screen that never comes to rest."""
 
 Typed = events.Key | events.Paste
-
-
-class KeyRules:
-    """What a screen says of the keys that are typed for it."""
-
-    shown_at = math.inf
-    """When the screen was drawn first."""
-
-    @property
-    def holds_keys(self) -> bool:
-        """Whether something is about to open for which the next keys are meant; they wait."""
-        return False
-
-    def drop_held(self) -> None:
-        """Give up what the keys wait for: Escape was pressed."""
-
-    def is_answer(self, key: str) -> bool:
-        """Return whether this key answers a question; typed before it was shown, it does not."""
-        return False
 
 
 class TypedKeys:
@@ -61,7 +43,7 @@ class TypedKeys:
 
     async def add(self, event: Typed) -> None:
         rules = self._app.screen
-        if isinstance(rules, KeyRules) and rules.holds_keys and _name(event) == "escape":
+        if isinstance(rules, TerminalScreen) and rules.holds_keys and _name(event) == "escape":
             self._waiting.clear()
             rules.drop_held()
             return
@@ -81,7 +63,7 @@ class TypedKeys:
             self._rested_on, self._looks = screen, 0
         if not self._waiting:
             return
-        if isinstance(screen, KeyRules) and screen.holds_keys:
+        if isinstance(screen, TerminalScreen) and screen.holds_keys:
             self._rested_on = None
             self._look_later()
             return
@@ -104,7 +86,7 @@ def _name(event: Typed) -> str:
 def _is_premature(event: Typed, screen: Screen[Any]) -> bool:
     """Return whether a key would answer a question that was not shown when it was typed."""
     return (
-        isinstance(screen, KeyRules)
+        isinstance(screen, TerminalScreen)
         and event.time < screen.shown_at
         and screen.is_answer(_name(event))
     )
@@ -115,6 +97,7 @@ def _at_rest(app: App[Any]) -> bool:
     screen = app.screen
     return (
         app._message_queue.empty()
+        and app._pending_message is None  # the next one may have been taken from the queue
         and not screen._callbacks
         and all(map(_has_handled_all, (screen, *screen.walk_children())))
     )

@@ -13,14 +13,14 @@ from textual.widgets.option_list import Option
 
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
-from neumf_tui.tui.terminal.typed_keys import KeyRules
+from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 
 T = TypeVar("T")
 
 
-class ChoiceDialog(KeyRules, ModalScreen[str]):
+class ChoiceDialog(TerminalScreen[str], ModalScreen[str]):
     """Ends with the id of the option that was chosen."""
 
     def is_answer(self, key: str) -> bool:
@@ -56,7 +56,7 @@ class ConfirmDialog(ChoiceDialog):
         super().__init__(question, {"no": "Cancel (Esc)", "yes": f"{yes} (y)"})
 
 
-class ListDialog(ModalScreen[T | None]):
+class ListDialog(TerminalScreen[T | None], ModalScreen[T | None]):
     """A list that is read in a thread, with a title over it and a line under it to filter it."""
 
     table = getters.query_one(Table)
@@ -103,7 +103,7 @@ class ListDialog(ModalScreen[T | None]):
             self.dismiss(None)
 
 
-class AskDialog(KeyRules, ModalScreen[str | None]):
+class AskDialog(TerminalScreen[str | None], ModalScreen[str | None]):
     """Ends with the line that was typed, or None."""
 
     def is_answer(self, key: str) -> bool:

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input
 
 from neumf_tui.text import clean
+from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 from neumf_tui.views.items import item_cells
@@ -227,7 +228,7 @@ class DialogItemPicker(ItemPicker, inherit_bindings=False):
     )
 
 
-class ItemDialog(ModalScreen[int | None]):
+class ItemDialog(TerminalScreen[int | None], ModalScreen[int | None]):
     """Ends with the index of the item that was chosen, or None."""
 
     CSS_PATH = "item_picker.tcss"

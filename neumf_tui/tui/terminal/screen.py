@@ -1,0 +1,45 @@
+"""The base of all screens and dialogs: rules for keys, and errors that do not end them."""
+
+import math
+from typing import TypeVar
+
+from textual.message import Message
+from textual.screen import Screen
+
+from neumf_tui.crash import message_of
+from neumf_tui.errors import NeumfTuiError
+
+T = TypeVar("T")
+
+
+class TerminalScreen(Screen[T]):
+    """Ends with a T, where it ends with anything."""
+
+    shown_at = math.inf
+    """When the screen was drawn first."""
+
+    # Keys.
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether something is about to open for which the next keys are meant; they wait."""
+        return False
+
+    def drop_held(self) -> None:
+        """Give up what the keys wait for: Escape was pressed."""
+
+    def is_answer(self, key: str) -> bool:
+        """Return whether this key answers a question; typed before it was shown, it does not."""
+        return False
+
+    # Errors: most come of a run that was deleted or damaged meanwhile.
+
+    def show_problem(self, text: str) -> None:
+        """Show what went wrong, as plain text."""
+        self.notify(text, severity="error", markup=False, timeout=10)
+
+    async def _on_message(self, message: Message) -> None:
+        try:
+            await super()._on_message(message)
+        except (NeumfTuiError, OSError) as error:
+            self.show_problem(message_of(error))
