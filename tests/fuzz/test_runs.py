@@ -1,0 +1,182 @@
+"""Mutated run directories: every command ends with a result or one message.
+
+No command follows a link out of a run, writes outside the home, waits for a FIFO, prints what a
+terminal would execute, or fails with a fault of the program.
+"""
+
+import random
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neumf_tui.errors import NeumfTuiError
+from tests.support.commands import Cli
+from tests.support.fuzzing import examples
+from tests.support.mutated_runs import SECRET, make_golden, make_outside, mutate, state_of
+
+COMMANDS = [
+    "runs --json", "runs --plain", "status", "status golden", "status golden --json",
+    "logs golden", "logs", "rank 196", "rank 186 --run golden --epoch best --json",
+    "rank 22 --run golden --epoch 3 --top 3", "why 196 30", "journey 196 --run golden",
+    "near-miss 196 --run golden", "similar 30 --run golden", "film 30 --run golden",
+    "recommend --likes 30;31 --run golden", "compare golden other", "compare other@2 golden@best",
+    "compare golden other --user 196", "evaluate golden --json", "evaluate golden --sampled",
+    "evaluate other", "failures golden", "failures golden --catalogue --json",
+    "export golden --output out.csv", "export golden --what top-k --top 3 --output out.csv",
+    "export golden --what embeddings --format npz --output out.npz",
+    "rename golden renamed", "delete golden --yes", "delete other --yes", "extend 6 golden",
+    "extend 6", "resume golden", "resume", "stop golden", "stop golden --now", "pause golden",
+    "checkpoint golden", "pin 196 --run golden", "prune golden --keep 1 --yes",
+]  # fmt: skip
+LIMIT = 60
+"""Seconds after which a command hangs; a FIFO or a device would stop it for good."""
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Hang(BaseException):
+    """Raised in a command that does not end."""
+
+
+@contextmanager
+def ends_in_time() -> Iterator[None]:
+    def raise_hang(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, raise_hang)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("golden") / "home"
+    make_golden(home)
+    return home
+
+
+class Place:
+    """A home with a mutated run, and a folder beside it that must not change."""
+
+    def __init__(self, golden: Path, base: Path) -> None:
+        self.home, self.outside, self._golden = base / "home", base / "outside", golden
+        self._before = make_outside(self.outside)
+
+    def mutated(self, seed: int) -> list[str]:
+        """Put new runs into the home, change up to three things in one, and return what."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(self._golden, self.home)
+        rng = random.Random(seed)
+        return [
+            mutate(self.home / "runs" / "golden", self.outside, rng)
+            for _ in range(rng.choice((1, 1, 2, 3)))
+        ]
+
+    def check(self, done: str, printed: str) -> None:
+        assert "a fault of the program" not in printed, (done, printed)
+        assert "not enough memory" not in printed, (done, printed)
+        assert not (raw := RAW.search(printed)), (done, raw, printed)
+        assert SECRET not in printed, (done, printed)
+        assert state_of(self.outside) == self._before, done
+
+
+@pytest.fixture
+def place(golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    from neumf_tui.runs import control
+
+    monkeypatch.setattr(control, "launch_trainer", lambda *_: None)
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(control, "KILL_SECONDS", 0.01)
+    monkeypatch.setattr(control, "_kill", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    return Place(golden, tmp_path)
+
+
+SEEDS = st.integers(0, 2**32)
+
+
+def test_commands_on_mutated_runs(place: Place, inside: Cli) -> None:
+    @examples(40)
+    @given(SEEDS)
+    def commands_end_well(seed: int) -> None:
+        changes = place.mutated(seed)
+        for command in random.Random(seed).sample(COMMANDS, 2):
+            with ends_in_time():
+                done = inside(*command.split())
+            assert 0 <= done.returncode <= 5, (changes, command, done)
+            place.check(f"{changes}, {command}", done.stdout + done.stderr)
+
+    commands_end_well()
+
+
+def read_as_the_train_screen(home: Path) -> None:
+    from neumf_tui.runs.reader import read_info
+    from neumf_tui.tui.train.follow import RunFollower
+    from neumf_tui.tui.widgets import curves
+
+    run = home / "runs" / "golden"
+    follower = RunFollower(run, read_info(run), home, lambda _: ("196",))
+    follower.read()
+    reading = follower.read()
+    series = curves.RunSeries(read_info(run))
+    series.update(reading.snapshot)
+    for axis in curves.AXES:
+        curves.loss_plot([series], axis, smooth=True)
+        for key in ("hit@50", "auc"):
+            curves.metric_plot([series], axis, key)
+
+
+def read_as_the_runs_screen(home: Path) -> None:
+    from neumf_tui.runs.live_runs import RunList
+
+    runs = RunList(home)
+    for _ in range(2):
+        rows = runs.read()
+        assert {row.folder.name for row in rows} >= {"other"}
+        for row in rows:
+            row.kept_by("best>0.1 epochs>2 -demo learning_rate<1e3")
+            assert row.state and row.age is not None
+
+
+def read_as_the_explorer(home: Path) -> None:
+    from neumf_tui.tui.compare.dialog import find_choices
+    from neumf_tui.tui.explore.loading import open_model, read_people
+
+    run = home / "runs" / "golden"
+    people = read_people(run, home, None)
+    open_model(run, home, None, people.users, 0, "score")
+    find_choices(run, home, people.epoch)
+
+
+READERS: list[Callable[[Path], None]] = [
+    read_as_the_train_screen,
+    read_as_the_runs_screen,
+    read_as_the_explorer,
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_screens_read_mutated_runs(place: Place, read: Callable[[Path], None]) -> None:
+    @examples(12)
+    @given(SEEDS)
+    def reads_or_says_why(seed: int) -> None:
+        changes = place.mutated(seed)
+        problem = ""
+        with ends_in_time():
+            try:
+                read(place.home)
+            except (NeumfTuiError, OSError) as error:
+                problem = str(error)
+        place.check(str(changes), problem if problem.isprintable() else "")
+
+    reads_or_says_why()
