@@ -158,7 +158,9 @@ def read_array(folder: Path, name: str, *, mapped: bool = False) -> "NDArray[np.
             start, order = file.tell(), "F" if fortran else "C"
             # np.memmap would extend the file if it were opened for writing; here it is an error.
             return np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload, no-any-return]
-    except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:
+    except OSError:
+        raise
+    except Exception as error:
         raise UnusableFileError(folder / name, f"not a whole array file: {error}") from error
 
 

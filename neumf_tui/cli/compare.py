@@ -64,15 +64,14 @@ def compare(
 
 
 def _all_users(home: Path, a: At, b: At, top: int | None, form: str) -> None:
-    from neumf_tui.data.registry import load_dataset
     from neumf_tui.explore import compare_users
+    from neumf_tui.explore.users import dataset_of
     from neumf_tui.views.compare_users import compare_all_sheet, print_all
     from neumf_tui.views.output import print_sheet
 
     one, other = compare_users.read_tape_ranks(*a), compare_users.read_tape_ranks(*b)
     compare_users.check_same_dataset(one.info, other.info)
-    about = one.info.dataset
-    dataset = load_dataset(about.fingerprint, about.name, home, about.source)
+    dataset = dataset_of(one.info, home)
     found = compare_users.compare_all(dataset, one, other)
     shown = None if top is None else compare_users.ordered(found, "biggest win")[:top]
     sheet = compare_all_sheet(dataset, found, shown)

@@ -112,15 +112,14 @@ def pin(
     home: Home = None,
 ) -> None:
     """Show users in the rank race of a run that is training."""
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.explore.users import dataset_of
     from neumf_tui.runs.control import ask
     from neumf_tui.runs.reader import read_info, read_snapshot
     from neumf_tui.runs.requests import PIN, UNPIN
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    about = read_info(folder).dataset
-    data = load_dataset(about.fingerprint, about.name, home_of(home), about.source)
+    data = dataset_of(read_info(folder), home_of(home))
     for user in users:
         data.user_index(user)  # all are checked before the first is pinned
     for user in users:

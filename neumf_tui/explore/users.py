@@ -52,7 +52,7 @@ class Users:
 def dataset_of(info: RunInfo, home: Path) -> Dataset:
     """Load the dataset that a run was trained on; raises DatasetError."""
     about = info.dataset
-    return load_dataset(about.fingerprint, about.name, home, about.source)
+    return load_dataset(about.fingerprint, about.name, home, info.source_in(home))
 
 
 def load_users(folder: Path, home: Path) -> Users:

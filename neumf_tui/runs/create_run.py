@@ -62,5 +62,5 @@ def _num_candidates(data: Dataset) -> tuple[int, int] | None:
 
 def check_data(folder: Path, home: Path) -> None:
     """Raise DatasetError if the dataset of a run is missing and cannot be prepared again."""
-    data = read_info(folder).dataset
-    load_dataset(data.fingerprint, data.name, home, data.source)
+    info = read_info(folder)
+    load_dataset(info.dataset.fingerprint, info.dataset.name, home, info.source_in(home))

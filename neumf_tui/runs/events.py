@@ -7,6 +7,7 @@ decodes a file has checked it, and no view has to.
 import time
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -57,7 +58,7 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
     """SHA-256 of the data; the name of a folder."""
     source: str
-    """Where its files were found, for people: never opened, since a run can be a stranger's."""
+    """Where its files were found, for people; `RunInfo.source_in` says whether to look there."""
     num_users: Count
     num_items: Count
     num_train: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
@@ -117,6 +118,13 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     def epochs(self) -> int:
         """Epochs planned at first; a run can be extended, see `Snapshot.planned`."""
         return int(self.settings["epochs"])
+
+    def source_in(self, home: Path) -> str:
+        """Return where the original files of the dataset are looked for beside the usual places.
+
+        Nowhere for a run that another home has made: its paths may be a stranger's.
+        """
+        return self.dataset.source if self.home == str(home) else ""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,12 @@
 """Events of a run and the output of its trainer, as lines of text."""
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from neumf_tui import files
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import EventTail, read_status
 from neumf_tui.runs.snapshot import Snapshot, fold
@@ -11,6 +14,11 @@ from neumf_tui.text import clean
 
 POLL_SECONDS = 0.25
 TAIL_BYTES = 64_000
+OUTPUT = "trainer.log"
+OUTPUT_LIMIT = 4 * 2**20
+"""Bytes of the output that are shown; it can be as large as the disk."""
+LINE_LIMIT = 2**16
+"""Bytes after which a line is broken."""
 
 
 def log_line(when: float, text: str) -> str:
@@ -20,7 +28,7 @@ def log_line(when: float, text: str) -> str:
 
 def follow_log(folder: Path, follow: bool) -> Iterator[str]:
     """Yield lines of events and of the trainer's output; with `follow` until the run ends."""
-    tail, output = EventTail(folder), _Output(folder / "trainer.log")
+    tail, output = EventTail(folder), _Output(folder)
     snapshot, shown = Snapshot(), 0
     while True:
         ended = read_status(folder).state in FINAL_STATES
@@ -36,28 +44,34 @@ def follow_log(folder: Path, follow: bool) -> Iterator[str]:
 
 
 class _Output:
-    """Reads new whole lines of a file that may not exist yet."""
+    """Reads new whole lines of a trainer's output, which may not exist yet."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, 0
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._offset = folder, 0
 
-    def read(self) -> list[str]:
-        if not self._path.exists():
-            return []
-        with self._path.open("rb") as file:
+    def read(self) -> Iterator[str]:
+        """Yield the lines since the last call; raises OSError."""
+        with suppress(FileNotFoundError), files.open_to_read(self._folder, OUTPUT) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size - self._offset > OUTPUT_LIMIT:
+                self._offset = size - OUTPUT_LIMIT
+                yield f"({self._offset:,} bytes before this are left out; see {OUTPUT})"
             file.seek(self._offset)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return whole.decode("utf-8", errors="replace").splitlines()
+            while (line := file.readline(LINE_LIMIT)).endswith(b"\n") or len(line) == LINE_LIMIT:
+                self._offset += len(line)
+                yield _text(line)
 
 
 def last_output(folder: Path, count: int) -> list[str]:
-    """Return the last `count` lines that the trainer printed."""
-    path = folder / "trainer.log"
-    if not path.exists():
+    """Return the last `count` lines that the trainer printed; none if they cannot be read."""
+    try:
+        with files.open_to_read(folder, OUTPUT) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            lines = file.read(TAIL_BYTES).splitlines()
+    except OSError:
         return []
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        lines = file.read().decode("utf-8", errors="replace").splitlines()
-    return [clean(line) for line in lines[-count:]]
+    return [clean(_text(line)) for line in lines[-count:]]
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", errors="replace").rstrip("\r\n")

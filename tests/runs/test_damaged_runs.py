@@ -225,3 +225,46 @@ def test_times_of_one_process_never_go_back(monkeypatch: pytest.MonkeyPatch) -> 
     first = events.Paused()
     monkeypatch.setattr("time.time", lambda: 0.0)
     assert 0 <= events.Resumed().t - first.t < 60
+
+
+def test_a_strangers_run_names_no_place_to_look_for_data(
+    own_home: Path, inside: Cli, tmp_path: Path, ml100k: Path
+) -> None:
+    """Prepared data is that of the current home, whatever the run says of its own."""
+    run = make_run(own_home, "finished", with_data=True)
+    info(home="/nowhere/at/all")(run)
+    assert inside("failures", "golden").returncode == 0
+    elsewhere = tmp_path / "elsewhere"
+    (own_home / "datasets").rename(elsewhere)
+    info(home=str(elsewhere))(run)
+    dataset(source=str(ml100k))(run)
+    done = inside("failures", "golden")
+    assert done.returncode == 3 and "NEUMF_TUI_DATA" in done.stderr
+    assert str(ml100k) not in done.stderr and not (own_home / "datasets" / "prepared").exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "huge"])
+def test_logs_show_output_only_from_a_file_of_the_run(
+    own_home: Path, inside: Cli, kind: str, tmp_path: Path
+) -> None:
+    output = make_run(own_home, "finished") / "trainer.log"
+    match kind:
+        case "fifo":
+            os.mkfifo(output)
+        case "link":
+            (tmp_path / "secret").write_text("secret\n")
+            output.symlink_to(tmp_path / "secret")
+        case "folder":
+            output.mkdir()
+        case "huge":
+            output.write_bytes(b"first\n")
+            os.truncate(output, 2**33)
+            with output.open("ab") as file:
+                file.write(b"\nlast\x1b[2J\n")
+    done = inside("logs")
+    assert "secret" not in done.stdout and "Traceback" not in done.stderr
+    if kind == "huge":
+        assert done.stdout.endswith("trainer:  last·[2J\n") and "are left out" in done.stdout
+        assert len(done.stdout) < 2**26
+    else:
+        assert done.returncode and "trainer.log" in done.stderr
