@@ -15,7 +15,7 @@ from neumf_tui.text import clean
 POLL_SECONDS = 0.25
 TAIL_BYTES = 64_000
 OUTPUT = "trainer.log"
-OUTPUT_LIMIT = 4 * 2**20
+OUTPUT_LIMIT = 2**20
 """Bytes of the output that are shown; it can be as large as the disk."""
 LINE_LIMIT = 2**16
 """Bytes after which a line is broken."""
