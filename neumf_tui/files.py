@@ -147,7 +147,7 @@ def read_array(folder: Path, name: str, *, mapped: bool = False) -> "NDArray[np.
     try:
         with open_to_read(folder, name) as file:
             if not mapped:
-                return np.asarray(np.load(file, allow_pickle=False))
+                return np.asarray(npy.read_array(file, allow_pickle=False))
             version = npy.read_magic(file)
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, dtype = header(file)
@@ -160,7 +160,7 @@ def read_array(folder: Path, name: str, *, mapped: bool = False) -> "NDArray[np.
             return np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload, no-any-return]
     except OSError:
         raise
-    except Exception as error:
+    except Exception as error:  # numpy has no common error for what a header can hold
         raise UnusableFileError(folder / name, f"not a whole array file: {error}") from error
 
 
@@ -169,7 +169,7 @@ def write_array(file: BinaryIO, array: "NDArray[Any]") -> None:
     import numpy as np
     from numpy.lib import format as npy
 
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
     file.write(array.data)
 
@@ -324,7 +324,7 @@ def _remove_any(name: str | Path, parent: int | None = None) -> None:
 
 
 def _scratch_name(name: str) -> str:
-    return f".{name}.{_host()}-{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
+    return f".{name[:40]}.{_host()}-{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
 
 
 def _writer_lives(scratch: str) -> bool:
@@ -387,11 +387,16 @@ def _parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
 
     The path is added to errors that are raised within.
     """
-    *middle, last = PurePosixPath(name).parts
+    *middle, last = PurePosixPath(name).parts or ("",)
     handles: list[int] = []
     path = folder
     try:
-        if ".." in (*middle, last) or name.startswith("/") or "\0" in name:
+        if (
+            last == ""
+            or ".." in (*middle, last)
+            or name.startswith("/")
+            or not _is_path(path / name)
+        ):
             raise UnusableFileError(folder / name, "not the name of a file within the folder")
         handles.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         for part in middle:
@@ -404,12 +409,20 @@ def _parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
     except UnusableFileError:
         raise
     except OSError as error:
-        if error.filename is None or not Path(error.filename).is_absolute():
+        if not isinstance(error.filename, str) or not Path(error.filename).is_absolute():
             error.filename, error.filename2 = str(path), None
         raise
     finally:
         for handle in handles:
             os.close(handle)
+
+
+def _is_path(path: Path) -> bool:
+    """Return whether a file can have this path: not with a NUL or half a letter in it."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_kind(path: Path, found: os.stat_result, wanted: int, *, alone: bool = False) -> None:

@@ -3,7 +3,6 @@
 `neumf-tui baselines` writes them; `evaluate` and the train screen read them.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,9 +53,8 @@ def kept_folder(home: Path, fingerprint: str) -> Path:
 def keep(home: Path, fingerprint: str, result: KeptBaseline, ranks: NDArray[np.float32]) -> None:
     """Write or replace a result; `ranks` (num_users,), NaN where nothing is held out."""
     kept_folder(home, fingerprint).mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    np.save(content, ranks)
-    files.replace(home, _file(fingerprint, f"{result.name}.npy"), content.getvalue())
+    name = _file(fingerprint, f"{result.name}.npy")
+    files.replace(home, name, lambda file: files.write_array(file, ranks))
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
     files.replace(home, _file(fingerprint, f"{result.name}.json"), text + b"\n")
 

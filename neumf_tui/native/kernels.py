@@ -182,6 +182,7 @@ class Batch(ctypes.Structure):
         GMF and MLP are two models, and the loss is the sum of their losses.
         """
         self._kept = users, positives, negatives, score_offset, dropout, histories
+        _check_shape(users, users.size)
         self.pairs, shape = len(users), (len(negatives), len(users))
         _check_shape(positives, self.pairs)
         for rows in (negatives if negatives.ndim != 1 else None, score_offset):
@@ -272,6 +273,8 @@ class FreeItems:
         user does not have. keys: (n,), e_j − j of the items e_0 < e_1 < … that a user has.
         """
         self._kept = starts, free, keys
+        _check_shape(free, free.size)
+        _check_shape(keys, keys.size)
         _check_shape(starts, len(free) + 1)
         _check_range("the users' keys begin", starts, len(keys))
         have = np.diff(starts)
@@ -306,6 +309,7 @@ def order(permutation: NDArray[np.int32], batch_size: int) -> Integers:
 
     Index i is in the batch that contains place permutation[i].
     """
+    _check_shape(permutation, permutation.size)
     if batch_size < 1:
         raise ValueError(f"no batches of {batch_size} indices")
     found = np.empty(len(permutation), np.int64)
@@ -367,6 +371,8 @@ class RankCounts:
         `seen`: they are no candidates. lead: (users,), for the results.
         """
         self._kept = targets, starts, seen, lead
+        _check_shape(targets, targets.size)
+        _check_shape(seen, seen.size)
         _check_shape(starts, len(targets) + 1)
         _check_shape(lead, len(targets))
         _check_range("the users' items begin", starts, len(seen))
@@ -385,6 +391,7 @@ class RankCounts:
         scores: (users, items). NaN for a user with a score that is not a number.
         """
         targets, starts, seen = self._addresses
+        _check_shape(scores, len(scores), scores.shape[-1])
         if first < 0 or first + len(scores) > len(self._kept[0]) or scores.shape[1] < self._items:
             raise IndexError(f"scores of shape {scores.shape} for users from {first} on")
         self._run(
