@@ -1,9 +1,7 @@
 """Send a request to a trainer and wait until it is done; resume, rename and delete runs."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +16,7 @@ from neumf_tui.runs.launch import hold, launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.store import check_name
+from neumf_tui.runs.trainer_process import kill_trainer
 from neumf_tui.runs.writer import reopen_run, write_info
 from neumf_tui.settings import check
 from neumf_tui.text import clean
@@ -78,37 +77,21 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
 def stop_now(folder: Path, limit: float = KILL_SECONDS) -> Status:
     """Stop a trainer without a checkpoint, kill it after `limit` seconds; return the status.
 
-    Raises RunError if there is no trainer, or if it hangs on another machine.
+    Raises RunError if there is no trainer, or if it hangs and cannot be killed from here.
     """
     status = read_status(folder)
     try:
         return ask(folder, requests.STOP_NOW, limit=limit)
     except RunError:
-        info, now = read_info(folder), read_status(folder)
+        now = read_status(folder)
         if status.state in FINAL_STATES or not now.pid or not is_locked(folder):
             raise
-        if info.host != os.uname().nodename:
-            raise RunError(
-                f"{folder.name} hangs; its trainer is process {now.pid} on {info.host}: "
-                "kill it there"
-            ) from None
-    _kill(now.pid)
+    kill_trainer(folder, now)
     if not wait_while_locked(folder):
         raise RunError(
             f"{folder.name}: process {now.pid} was killed but does not end; it may wait for a disk"
         )
     return read_status(folder)
-
-
-def _kill(pid: int) -> None:
-    """Kill the trainer, then its children: torchrun would restart them, so it has to go first."""
-    import psutil
-
-    with suppress(psutil.NoSuchProcess):
-        trainer = psutil.Process(pid)
-        for process in (trainer, *trainer.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
 
 
 def _next_command(folder: Path, status: Status) -> str:

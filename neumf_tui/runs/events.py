@@ -149,6 +149,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why the run ended, for people."""
     exit_code: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    host: str = ""
+    """The machine of the trainer; empty in runs of older versions, as the next one."""
+    process: str = ""
+    """When the process `pid` started, and its command: it can end, and another get its number."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):

@@ -16,6 +16,7 @@ from neumf_tui.runs.contents import check_run, make_folders
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
 from neumf_tui.runs.reader import RUN_LOCK, read_status
 from neumf_tui.runs.requests import take_requests
+from neumf_tui.runs.trainer_process import HOST, identity
 
 
 def create_run(folder: Path, info: RunInfo) -> None:
@@ -74,6 +75,7 @@ class RunWriter:
             self._lock.close()
             raise RunError(f"{self.folder}: another trainer is working on this run; stop it first")
         self._opened: BinaryIO | None = None
+        self._process = 0, ""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +103,11 @@ class RunWriter:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     def status(self, status: Status) -> None:
-        write_status(self.folder, status)
+        """Replace the status; add what tells the process from others."""
+        pid, process = self._process
+        if status.pid != pid:
+            pid, process = self._process = status.pid, identity(status.pid)
+        write_status(self.folder, msgspec.structs.replace(status, host=HOST, process=process))
 
     def ranks(self, epoch: int, ranks: NDArray[np.float32], tape: str = "ranks") -> None:
         """Add `ranks` to the rank tape: float32 (num_users,), NaN where no item is held out.
