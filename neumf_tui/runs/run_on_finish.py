@@ -44,7 +44,8 @@ def main(folder: Path, command: str, lock: int) -> int:
     try:
         done = subprocess.run(
             command,
-            shell=True,
+            # A shell, since this is the command line that the person gave to --on-finish.
+            shell=True,  # nosec B602
             env=os.environ | environment_of(folder),
             timeout=COMMAND_SECONDS,
             check=False,
