@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from neumf_tui.crash import message_of
+from neumf_tui.errors import UsageError
 from neumf_tui.home import expanded
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, hidden, shown
@@ -20,7 +21,7 @@ from neumf_tui.tui.terminal.app import TerminalApp
 from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
 from neumf_tui.tui.work import Asker, Cancelled, Question
-from neumf_tui.views.sheet import ENDINGS, Sheet, check_target, write_sheet
+from neumf_tui.views.sheet import ENDINGS, Sheet, check_target, write_new, write_sheet
 
 T = TypeVar("T")
 COPY_ROWS = 200
@@ -258,8 +259,8 @@ class SheetScreen(BaseScreen):
 
     def _write_picture(self, path: Path) -> None:
         try:
-            path.write_text(self.app.export_screenshot(), "utf-8")
-        except OSError as error:
+            write_new(path, lambda file: file.write(self.app.export_screenshot().encode()))
+        except (UsageError, OSError) as error:
             self.show_problem(message_of(error))
         else:
             self.changed(f"Written: {path}")
