@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,9 +121,9 @@ def test_what_is_in_the_way_is_one_message(trained_home: Path) -> None:
     [
         ("", 0),
         ("read-only", 0),
-        *(("file size", size) for size in (0, 100, 4096, 20_000, 100_000)),
-        *(("descriptors", number) for number in (8, 12, 16, 20, 24, 32)),
-        *(("memory", MIB * size) for size in (1, 4, 16, 64, 256)),
+        *(("file size", size) for size in (100, 4096, 100_000)),
+        *(("descriptors", number) for number in (8, 12, 16, 32)),
+        *(("memory", MIB * size) for size in (1, 16, 256)),
         ("full stdout", 0),
         ("full stderr", 0),
         *(("closed", number) for number in (0, 1, 2)),
@@ -148,10 +148,12 @@ def test_every_command_in_every_encoding(trained_home: Path, encoding: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [0, 5_000, 50_000, 300_000])
+@pytest.mark.parametrize("free", [0, 20_000, 300_000])
 def test_every_command_on_a_full_disk(trained_home: Path, free: int) -> None:
     size = sum(path.stat().st_blocks * 512 for path in trained_home.rglob("*"))
-    for name in EVERY_COMMAND:
-        with small_disk(2 * size + 4 * MIB) as disk:
-            (job,) = jobs_for((name,), trained_home, disk, "full disk", free)
-            assert problems(run_jobs([job])) == []
+    with ExitStack() as disks:
+        jobs = []
+        for name in EVERY_COMMAND:
+            disk = disks.enter_context(small_disk(2 * size + 4 * MIB))
+            jobs += jobs_for((name,), trained_home, disk, "full disk", free)
+        assert problems(run_jobs(jobs)) == []
