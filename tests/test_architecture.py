@@ -184,6 +184,55 @@ def test_only_native_uses_ctypes() -> None:
     assert users, "the search finds something"
 
 
+ROOMS_OF_FILES = ("adopt", "baselines", "data", "explore", "runs", "search")
+"""Rooms that reach files of a home through `neumf_tui.files` alone."""
+OPENING = {
+    "open", "safe_open", "os.open", "os.replace", "os.rename", "os.remove", "os.unlink",
+    "np.load", "np.save", "np.savez", "np.memmap", "np.fromfile",
+}  # fmt: skip
+"""Functions that open, change or remove files."""
+OPENING_METHODS = {
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "rename", "unlink",
+    "rmdir", "symlink_to", "hardlink_to", "tofile", "safe_open", "connect",
+}  # fmt: skip
+"""The same of any object but the module `files` and the program's own package."""
+OPENING_MODULES = {"fcntl", "glob", "mmap", "shutil", "tempfile"}
+ALLOWED = {
+    "runs.checkpoint: safetensors.safe_open": "its path is checked by files.checked_path",
+    "search.study: sqlite3.connect": "its path is checked by files.checked_path",
+    "runs.reader: fcntl": "tests the lock of a file that `files` has opened",
+    "runs.control: folder.rename": "of a whole run, which is not opened",
+    "runs.control: target.rename": "the same, back",
+    "data.download: self.part.rename": "of a whole download, which is not opened",
+    "data.download: self.part.unlink": "of a whole download, which is not opened",
+    "data.download: zipped.open": "a member of an archive that files.open_given has opened",
+}
+"""Exceptions and their reasons."""
+
+
+def opened(tree: ast.Module) -> Iterator[str]:
+    """Yield the name of everything in a module that opens a file by itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            of, _, method = name.rpartition(".")
+            known = not of or of == "files" or "resources.files(" in of
+            if name in OPENING or (method in OPENING_METHODS and not known):
+                yield name
+    yield from (name for name in imported(tree) if name.partition(".")[0] in OPENING_MODULES)
+
+
+def test_files_of_a_home_are_opened_in_one_module() -> None:
+    rooms = tuple(f"neumf_tui.{room}." for room in ROOMS_OF_FILES)
+    found = {
+        f"{module.removeprefix('neumf_tui.')}: {name}"
+        for module, (_, tree) in sources().items()
+        if module.startswith(rooms)
+        for name in opened(tree)
+    }
+    assert found == set(ALLOWED), "use neumf_tui.files, or say here why that cannot be"
+
+
 def test_files_are_short() -> None:
     lengths = {
         module: path.read_text("utf-8").count("\n") for module, (path, _) in sources().items()

@@ -291,6 +291,8 @@ class FreeItems:
         all of these stretches; 0: they are one stretch.
         """
         _check_shape(uniform, *users.shape)
+        if ascending < 0:
+            raise ValueError(f"no stretches of {ascending} users")
         items = np.empty(users.shape, np.int64)
         stretch = ascending or max(1, users.size)
         next_places = np.empty(-(-users.size // stretch), np.int64)

@@ -1,7 +1,6 @@
 """Write a run directory: the trainer's side."""
 
 import errno
-import io
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -114,10 +113,9 @@ class RunWriter:
 
         `tape`: `ranks`, or `validation` for the ranks of the validation items.
         """
-        content = io.BytesIO()
-        np.save(content, ranks)
         files.make_folder(self.folder, tape)
-        files.replace(self.folder, f"{tape}/{epoch:05}.npy", content.getvalue())
+        name = f"{tape}/{epoch:05}.npy"
+        files.replace(self.folder, name, lambda file: files.write_array(file, ranks))
 
 
 class MuteWriter(RunWriter):
