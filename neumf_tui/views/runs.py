@@ -54,10 +54,9 @@ def _hit_text(facts: Mapping[str, Any]) -> str:
     chosen = facts["best_validation_hit@50"] is not None
     prefix = "best_" if chosen else ""
     low, high = facts[f"{prefix}hit@50_ci"]
-    text = (
-        f"{facts[f'{prefix}hit@50']:.4f} ±{(high - low) / 2:.3f}, AUC {facts[f'{prefix}auc']:.4f}, "
-        f"popularity {facts['popularity_hit@50']:.4f}; "
-    )
+    hit, auc, popular = facts[f"{prefix}hit@50"], facts[f"{prefix}auc"], facts["popularity_hit@50"]
+    text = f"{hit:.4f} ±{(high - low) / 2:.3f}, AUC {auc:.4f}"
+    text += f", popularity {popular:.4f}; " if popular is not None else "; "
     if chosen:
         validation = facts["best_validation_hit@50"]
         return f"{text}epoch {facts['best_epoch']}, best by validation ({validation:.4f})"

@@ -214,3 +214,9 @@ def test_thinning_keeps_extremes_and_the_past() -> None:
     assert len(few_x) < 600 and few_y.max() == 9.0 and (np.diff(few_x) > 0).all()
     longer, _ = thinned(np.arange(10_100.0), np.append(y, np.zeros(100)), 200)
     assert set(few_x[:-4]) <= set(longer), "new points at the end leave the others alone"
+
+
+def test_points_at_one_time_are_thinned_too() -> None:
+    """A clock that was set back gives a run of an older version many points at one time."""
+    x, y = thinned(np.zeros(1_000), np.arange(1_000.0), 200)
+    assert x.tolist() == [0, 0] and y.tolist() == [0, 999]

@@ -73,7 +73,7 @@ class RunFollower:
             self._race_of = wanted
             try:
                 self._race, self._race_problem = self._races.read(wanted[1]), ""
-            except NeumfTuiError as error:
+            except (NeumfTuiError, OSError) as error:
                 self._race, self._race_problem = Race(), str(error)
 
 
