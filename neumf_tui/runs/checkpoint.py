@@ -59,7 +59,11 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DamagedCheckpoint(RunError):
-    """A checkpoint file that cannot be used."""
+    """A checkpoint file that cannot be used; `what` says why."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; delete it and resume the run from the checkpoint before")
+        self.what = what
 
 
 class OpenedCheckpoint(NamedTuple):
@@ -99,7 +103,6 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
 
     Raises DamagedCheckpoint, or RunError if it belongs to another dataset.
     """
-    hint = "delete it and resume the run from the checkpoint before"
     try:
         checked = files.checked_path(path.parent.parent, f"{path.parent.name}/{path.name}")
         with safetensors.safe_open(checked, framework="np") as file:
@@ -111,11 +114,11 @@ def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
     except OSError as error:
         raise DamagedCheckpoint(f"{path}: cannot be read ({error.strerror or error})") from error
     except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
-        raise DamagedCheckpoint(f"{path}: this checkpoint is damaged ({error}); {hint}") from error
+        raise DamagedCheckpoint(f"{path}: this checkpoint is damaged ({error})") from error
     if not unchanged:
-        raise DamagedCheckpoint(f"{path}: the contents do not match their checksum; {hint}")
+        raise DamagedCheckpoint(f"{path}: the contents do not match their checksum")
     if other := {str(tensor.dtype) for tensor in tensors.values()} - {"float32"}:
-        raise DamagedCheckpoint(f"{path}: expected float32, found {', '.join(other)}; {hint}")
+        raise DamagedCheckpoint(f"{path}: expected float32, found {', '.join(other)}")
     if about.fingerprint != fingerprint:
         raise RunError(
             f"{path}: trained on dataset {about.fingerprint[:12]}, expected {fingerprint[:12]}; "
@@ -225,7 +228,7 @@ def newest_checkpoint(folder: Path, fingerprint: str) -> OpenedCheckpoint | None
 def _first_whole(
     folder: Path, names: list[str], fingerprint: str, note: str = ""
 ) -> OpenedCheckpoint:
-    problem: RunError | None = None
+    problem: DamagedCheckpoint | None = None
     for name in names:
         path = folder / "checkpoints" / name
         try:
@@ -234,7 +237,7 @@ def _first_whole(
             problem = problem or error
         else:
             if problem:
-                note = f"{problem}: using {name}, the newest whole one"
+                note = f"{problem.what}: using {name}, the newest whole one"
             return OpenedCheckpoint(path, tensors, about, note)
     assert problem
     raise problem

@@ -125,7 +125,8 @@ def _make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | N
         raise UsageError(
             f"--epochs {epochs}: {folder.name} has already done {status.epoch} epochs; give more"
         )
-    if status.epoch >= planned and epochs is None:
+    # One that did not reach its end after the last epoch has its final status to write.
+    if status.epoch >= planned and epochs is None and status.state in ("finished", "stopped"):
         raise RunError(
             f"{folder}: all {planned} epochs are done; "
             "add more with --epochs N or `neumf-tui extend N`"

@@ -94,10 +94,12 @@ class Place:
 def place(golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     from neumf_tui.runs import control
 
-    monkeypatch.setattr(control, "launch_trainer", lambda *_: None)
+    monkeypatch.setattr(control, "launch_trainer", lambda _folder, _home, lock, *_: lock.close())
     monkeypatch.setattr(control, "ANSWER_SECONDS", 0.01)
     monkeypatch.setattr(control, "KILL_SECONDS", 0.01)
-    monkeypatch.setattr(control, "_kill", lambda *_: None)
+    monkeypatch.setattr(control.ask, "__defaults__", ("", 0.01))
+    monkeypatch.setattr(control.stop_now, "__defaults__", (0.01,))
+    monkeypatch.setattr(control, "kill_trainer", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return Place(golden, tmp_path)
 

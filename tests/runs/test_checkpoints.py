@@ -158,3 +158,20 @@ def test_shapes_are_those_of_the_model(changes: dict[str, object]) -> None:
     config = NeuMFConfig.of(make_settings("d2l", changes), 3, 4)
     found = {name: tuple(tensor.shape) for name, tensor in NeuMF(config).state_dict().items()}
     assert config.shapes() == found
+
+
+@pytest.mark.parametrize("harm", [b"", b"\0" * 150, None])
+def test_a_run_whose_status_is_lost_is_trained_on(run: Path, harm: bytes | None) -> None:
+    """Resuming starts a trainer, which goes on from the newest whole checkpoint."""
+    from neumf_tui.runs.control import make_ready
+    from neumf_tui.runs.reader import read_status
+
+    cut(run / "checkpoints" / "00003.safetensors")
+    (run / "status.json").unlink()
+    if harm is not None:
+        (run / "status.json").write_bytes(harm)
+    assert read_status(run).state == "crashed"
+    make_ready(run, None).close()
+    assert read_status(run).state == "starting"
+    newest = newest_checkpoint(run, read_info(run).dataset.fingerprint)
+    assert newest and newest.path.name == "00002.safetensors" and "damaged" in newest.note

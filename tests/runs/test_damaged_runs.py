@@ -275,7 +275,7 @@ def test_a_run_is_shown_without_any_one_event(own_home: Path, inside: Cli, lost:
     run = make_run(own_home, "finished")
     path = run / "events.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:lost] + [b"{}\n"] + lines[lost + 1 :]))
+    path.write_bytes(b"".join([*lines[:lost], b"{}\n", *lines[lost + 1 :]]))
     for command in ("status", "logs", "status --json", "runs --plain"):
         done = inside(*command.split())
         assert done.returncode == 0 and f"line {lost + 1} is damaged" in done.stdout + done.stderr
