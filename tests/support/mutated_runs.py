@@ -50,6 +50,7 @@ def make_outside(folder: Path) -> dict[str, tuple[object, ...]]:
     (folder / "requests").mkdir(parents=True)
     for name in ("file", "requests/stop", "00003.npy"):
         (folder / name).write_text(SECRET)
+    (folder / "named-twice").write_text("not a secret\n")
     event = {"t": 1.0, "kind": "warning", "text": SECRET}
     (folder / "events").write_text(json.dumps(event) + "\n")
     return state_of(folder)
@@ -191,9 +192,9 @@ def _put_link(path: Path, outside: Path, rng: random.Random) -> str:
     return f"to {target}"
 
 
-def _put_hard_link(path: Path, outside: Path, rng: random.Random) -> None:
+def _put_hard_link(path: Path, outside: Path, _rng: random.Random) -> None:
     path.unlink()
-    os.link(outside / rng.choice(("file", "events")), path)
+    os.link(outside / "named-twice", path)  # which may be read, but not written to
 
 
 def _put_other_kind(path: Path, outside: Path, rng: random.Random) -> str:
