@@ -238,6 +238,16 @@ def make_folder(folder: Path, name: str) -> None:
             _check_kind(folder / name, os.lstat(last, dir_fd=parent), stat.S_IFDIR)
 
 
+def make_private_folder(folder: Path, name: str, *names: str) -> None:
+    """Make a folder with empty files, all for this account alone; the folder must not exist."""
+    with _parent(folder, name) as (parent, last):
+        os.mkdir(last, 0o700, dir_fd=parent)
+    for file in names:
+        with _parent(folder, f"{name}/{file}") as (parent, last):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+            os.close(os.open(last, flags, 0o600, dir_fd=parent))
+
+
 def file_names(folder: Path, name: str = ".") -> list[str]:
     """Return the names of the regular files in a folder, sorted; none if it does not exist."""
     return _names(folder, name, stat.S_IFREG)

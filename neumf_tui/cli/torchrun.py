@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.cli.options import run_folder
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.training.distributed.torchrun import RESTART, end_with_torchrun
+from neumf_tui.training.distributed.processes import RESTART, end_with_torchrun
 
 if TYPE_CHECKING:
     from neumf_tui.training.distributed.group import Group
-    from neumf_tui.training.distributed.torchrun import Worker
+    from neumf_tui.training.distributed.processes import Worker
 
 
 def follow(worker: "Worker", home: Path) -> int:
     """Train the run that rank 0 chooses, silently, and return the exit code."""
     group = _join(worker)
-    folder, ended = group.broadcast((Path(), False))
+    name, ended = group.broadcast((b"", False), tuple[bytes, bool])
+    folder = Path(os.fsdecode(name))
     from neumf_tui.runs.reader import read_status
     from neumf_tui.training.worker import train
 
@@ -38,7 +39,7 @@ def lead(worker: "Worker", folder: Path, home: Path, ended: bool, json: bool) ->
     from neumf_tui.views.runs import print_summary
 
     group = _join(worker)
-    group.broadcast((folder, ended))
+    group.broadcast((os.fsencode(folder), ended), tuple[bytes, bool])
     if ended:
         status = read_status(folder)
         say(f"run {folder.name} of this job is already {status.state}")
@@ -58,9 +59,9 @@ def _join(worker: "Worker") -> "Group":
     # As in runs/launch.py; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_torchrun()
-    from neumf_tui.training.distributed.group import join_group
+    from neumf_tui.training.distributed.torchrun import join_torchrun
 
-    return join_group(worker)
+    return join_torchrun(worker)
 
 
 def choose_run(

@@ -28,7 +28,7 @@ from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from neumf_tui.training.distributed.torchrun import Worker
+    from neumf_tui.training.distributed.processes import Worker
 
 Columns = Annotated[
     str | None,
@@ -101,7 +101,7 @@ def train(
 ) -> None:
     """Train a model and watch it. Training continues when the screen or the connection closes."""
     from neumf_tui.cli.torchrun import follow
-    from neumf_tui.training.distributed.torchrun import current_worker
+    from neumf_tui.training.distributed.processes import current_worker
 
     worker = current_worker()
     if worker and worker.rank:

@@ -9,12 +9,15 @@ from neumf_tui.runs.reader import AGENT_LOCK, RUN_LOCK
 from neumf_tui.runs.requests import NAME as REQUEST
 
 NEEDED_FOLDERS = ("ranks", "checkpoints", "requests")
+STORE, MESSAGES = "store", "messages"
+"""Folder and file by which several processes of a run find each other while they train."""
 _TAPE = r"\d{5,}\.npy"
 _FOLDERS = {
     "ranks": _TAPE,
     "validation": _TAPE,
     "checkpoints": r"best|last|\d{5,}(-\d{5,})?\.safetensors",
     "requests": REQUEST,
+    STORE: MESSAGES,
 }
 """The folders of a run, and a pattern of the names of their files."""
 _APPENDED = ("events.jsonl", "trainer.log")

@@ -13,9 +13,6 @@ from neumf_tui.errors import RunError
 from neumf_tui.runs.contents import check_run
 from neumf_tui.runs.reader import AGENT_LOCK, RUN_LOCK, read_info
 
-RESTARTS = 3
-"""How often torchrun restarts the processes of a run after one of them died."""
-
 
 def hold(folder: Path) -> BinaryIO:
     """Lock a run for the trainer that this process is about to start.
@@ -62,24 +59,18 @@ def launch_trainer(
 def start_worker(
     folder: Path, environment: Mapping[str, str], log: BinaryIO | None, lock: BinaryIO
 ) -> "subprocess.Popen[bytes]":
-    """Start the trainer: one process, or torchrun with as many as the run's settings say.
+    """Start the trainer: one process, or the supervisor of as many as the run's settings say.
 
-    It inherits `lock`, which torchrun keeps: while it restarts the processes, none of them holds
-    the run's own.
+    It inherits `lock`, which a supervisor keeps: while it starts the processes again, none of them
+    holds the run's own.
     """
-    worker = ["-m", "neumf_tui.training.worker", str(folder)]
+    python = ["-P", "-m"]
     processes = int(read_info(folder).settings.get("processes", 1))
     if processes == 1:
-        return _start(["-P", *worker, str(lock.fileno())], environment, log, lock)
-    torchrun = [
-        "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
-        f"--max-restarts={RESTARTS}",
-    ]  # fmt: skip
-    # Avoid needless warnings: of torchrun about OMP_NUM_THREADS (each process sets its threads
-    # itself), and of torch about each connection that ends.
-    quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    environment = quiet | dict(environment) | {"PYTHONSAFEPATH": "1"}
-    return _start([*torchrun, *worker], environment, log, lock)
+        worker = [*python, "neumf_tui.training.worker", str(folder), str(lock.fileno())]
+        return _start(worker, environment, log, lock)
+    supervisor = [*python, "neumf_tui.training.distributed.supervisor", str(folder)]
+    return _start([*supervisor, str(processes)], environment, log, lock)
 
 
 def _start(

@@ -5,7 +5,7 @@ import torch
 from neumf_tui.cores import usable_cores
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import Settings
-from neumf_tui.training.distributed.torchrun import Worker
+from neumf_tui.training.distributed.processes import Worker
 
 
 def pick_device(wanted: str, worker: Worker | None = None) -> torch.device:

@@ -86,7 +86,7 @@ class Evaluations:
                 report((done + share) / len(self.evaluators))
 
             ranks[tape] = self._ranks_of(evaluator, model, report_share)
-        self.hits[epoch] = self._group.broadcast(_hit_rate(ranks[self._deciding]))
+        self.hits[epoch] = self._group.broadcast(_hit_rate(ranks[self._deciding]), float)
         if self._group.rank:
             return time.perf_counter() - began
         metrics = {tape: self._metrics(tape, found) for tape, found in ranks.items()}

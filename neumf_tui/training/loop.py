@@ -2,7 +2,6 @@
 
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -87,9 +86,9 @@ class Loop:
         Raises Stop when asked to, Diverged, NeumfTuiError, or OSError.
         """
         self._pid = pid
-        checkpoint, note = self.group.broadcast(self._newest_checkpoint())
-        if checkpoint:
-            self.progress = self.trainer.load(checkpoint)
+        name, note = self._newest_checkpoint()
+        if name := self.group.broadcast(name, str):
+            self.progress = self.trainer.load(self.writer.folder / "checkpoints" / name)
             self.evaluations.read_tape(self.progress.epoch)
         self.requests.read(self.progress.epoch)  # may change the number of epochs
         self._start()
@@ -110,12 +109,12 @@ class Loop:
                 if self.early_stop:
                     return
 
-    def _newest_checkpoint(self) -> tuple[Path | None, str]:
+    def _newest_checkpoint(self) -> tuple[str, str]:
         """Return the newest whole checkpoint at rank 0, and a note if it is not the newest one."""
         if self.group.rank:
-            return None, ""
+            return "", ""
         opened = newest_checkpoint(self.writer.folder, self.trainer.fingerprint)
-        return (opened.path, opened.note) if opened else (None, "")
+        return (opened.path.name, opened.note) if opened else ("", "")
 
     def _evaluate(self, epoch: int) -> None:
         def report(share: float) -> None:
@@ -207,7 +206,7 @@ class Loop:
             if self._checked:
                 stride = int(self._steps / max(now - self._checked, 1e-9) * CHECK_SECONDS)
             stride = max(1, min(stride, 2 * self._stride))
-            flush, self._stride = self.group.broadcast((flush, stride))
+            flush, self._stride = self.group.broadcast((flush, stride), tuple[bool, int])
         if flush:
             self._flush()
             self._flushed = now

@@ -55,7 +55,7 @@ class PendingRequests:
                     else events.Requested(what=what, argument=argument)
                 )
         state = self.epochs, self.stop_reason, self.discard, self.pause, self.save
-        state = self._group.broadcast(state)
+        state = self._group.broadcast(state, tuple[int, str, bool, bool, bool])
         self.epochs, self.stop_reason, self.discard, self.pause, self.save = state
 
     def _warn_of(self, others: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The trainer process: `python -m neumf_tui.training.worker RUN_DIR [LOCK]`.
 
-Its home is that of the environment, and its only output is the run directory. torchrun may have
-started it as one of several that train together: then rank 0 alone writes the run directory.
+Its home is that of the environment, and its only output is the run directory. Where several
+processes train together, rank 0 alone writes it.
 """
 
 import errno
@@ -23,13 +23,11 @@ from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import MuteWriter, RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.text import clean
-from neumf_tui.training.distributed.torchrun import (
+from neumf_tui.training.distributed.processes import (
     RESTART,
     Worker,
     WorkerMessage,
-    current_worker,
     end_after_failure,
-    end_with_torchrun,
 )
 
 if TYPE_CHECKING:
@@ -39,29 +37,17 @@ REASON_LENGTH = 2000
 """Characters of a reason: the status has to fit into the one block of the disk that it has."""
 
 
-def main(folder: Path, lock: int | None = None) -> int:
+def main(folder: Path, lock: int | None = None, worker: Worker | None = None) -> int:
     """Train the run in `folder`, leave a final status, and return the process's exit code.
 
     `lock` is the number of an open file that locks the run until this process does so itself.
     """
-    worker = current_worker()
-    if worker:
-        end_with_torchrun()
-        if has_ended(folder, worker):
-            return 0
     try:
-        code = train(folder, home_dir(), worker, lock=lock)
+        return train(folder, home_dir(), worker, lock=lock)
     except (NeumfTuiError, OSError) as error:  # it could not even get the lock
         message = describe_failure(error, folder, worker)
         print(message.reason, file=sys.stderr)
         return message.exit_code
-    # torchrun restarts any process that ends otherwise; the run directory says how the run ended.
-    return code if code == RESTART or not worker else 0
-
-
-def has_ended(folder: Path, worker: Worker) -> bool:
-    """Return whether torchrun restarted this process though the run had already ended."""
-    return worker.restarts > 0 and _last_status(folder).state in events.FINAL_STATES
 
 
 def train(
@@ -82,9 +68,10 @@ def train(
             # The lock is taken before torch is imported, which needs a second or more, so that a
             # reader can tell a run that is starting from one that has ended.
             _set_status(writer, state="starting", pid=_pid(worker), reason="", exit_code=0)
-            from neumf_tui.training.distributed.group import join_group
+            from neumf_tui.training.distributed.group import Group
+            from neumf_tui.training.distributed.ring import RingGroup
 
-            group = group or join_group(worker)
+            group = group or (RingGroup(worker, folder) if worker else Group())
             if group.size > 1:
                 end_after_failure(group.failure, lambda message: fail(writer, message))
             state, reason = _train(writer, home, worker, group)
@@ -100,7 +87,7 @@ def train(
 def _pid(worker: Worker | None) -> int:
     """Return the process whose end is the end of the training.
 
-    That is torchrun, if it started this one: it would replace this process.
+    That is the supervisor or torchrun, if there is one: it would replace this process.
     """
     return os.getppid() if worker else os.getpid()
 
@@ -198,4 +185,4 @@ def _train(writer: RunWriter, home: Path, worker: Worker | None, group: "Group")
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None))

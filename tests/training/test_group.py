@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from neumf_tui.errors import UsageError
-from neumf_tui.training.distributed.group import DistributedGroup, Group, agree_on_round, join_group
-from neumf_tui.training.distributed.torchrun import Worker, WorkerMessage, current_worker
+from neumf_tui.training.distributed.group import Group
+from neumf_tui.training.distributed.processes import Worker, WorkerMessage, current_worker
+from neumf_tui.training.distributed.torchrun import DistributedGroup, agree_on_round, join_torchrun
 
 
 def group_of(size: int) -> Group:
@@ -64,12 +65,11 @@ def test_torchruns_environment() -> None:
 
 
 def test_alone_nothing_is_joined() -> None:
-    group, tensor = join_group(None), torch.ones(3)
-    assert type(join_group(Worker(0, 1, 0, 1, 0, 0, job=""))) is Group
+    group, tensor = Group(), torch.ones(3)
+    assert type(join_torchrun(Worker(0, 1, 0, 1, 0, 0, job=""))) is Group
     group.all_reduce(tensor)
-    assert type(group) is Group
     assert tensor.tolist() == [1, 1, 1]
-    assert group.broadcast("word") == "word"
+    assert group.broadcast("word", str) == "word"
     assert group.counts(7) == [7]
     assert torch.equal(group.gather_rows(tensor, [3]), tensor)
     assert group.users(np.array([0, 5, 6])) == range(2)
@@ -99,11 +99,11 @@ def _member(rank: int, folder: str) -> None:
 
     store = dist.FileStore(str(Path(folder) / "store"), 2)
     store.set_timeout(timedelta(seconds=60))
-    group = DistributedGroup(rank, 2, 2, store)
+    group = DistributedGroup(Worker(rank, 2, rank, 2, 0, 0, job=""), store)
     tensor = torch.full((2, 2), rank + 1.0)
     group.all_reduce(tensor)
     assert group.counts(rank + 5) == [5, 6]
-    words = [group.broadcast({"rank": rank}), group.broadcast(None if rank else "x" * 10_000)]
+    words = [group.broadcast({"rank": rank}, dict), group.broadcast("x" * (10_000 - rank), str)]
     rows = torch.arange(3.0)[:, None].expand(3, 4) if rank else torch.full((2, 4), 9.0)
     gathered = group.gather_rows(rows, [2, 3])
     none = group.gather_rows(rows[:0], [0, 0])
@@ -111,7 +111,7 @@ def _member(rank: int, folder: str) -> None:
     group.all_reduce(tensor.clone())  # both have looked
     word = group.report_failure(WorkerMessage(f"process {rank}", rank, final=False))
     assert word == group.failure() and word.exit_code in (0, 1)
-    assert group.broadcast(word) == word, "the first word counts for both"
+    assert group.broadcast(word, WorkerMessage) == word, "the first word counts for both"
     group.leave()
     torch.save((tensor, words, gathered, none), Path(folder) / f"{rank}.pt")
 

@@ -1,7 +1,5 @@
 """Processes that train one model together: their users, sums over all, and messages of rank 0."""
 
-import secrets
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -11,25 +9,24 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import numpy as np
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neumf_tui.errors import UsageError
-from neumf_tui.training.distributed.torchrun import Worker, WorkerMessage
+from neumf_tui.training.distributed.processes import Worker, WorkerMessage
 
 if TYPE_CHECKING:  # some builds of torch have no distributed training
-    from torch.distributed.distributed_c10d import ProcessGroup, Store
+    from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
-_FAILURE, _ROUND = "failed", "neumf-tui/round"
+_FAILURE = "failed"
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others: longer than any evaluation or checkpoint takes. A
 process that died is noticed at once, by its closed connection."""
 
 
 class Group:
-    """A single process, for which no method costs anything. `join_group` makes larger groups."""
+    """A single process, for which no method costs anything; ring.py and torchrun.py have larger."""
 
     rank: int = 0
     size: int = 1
@@ -63,8 +60,8 @@ class Group:
     def all_reduce(self, tensor: Tensor) -> None:
         """Replace `tensor`, of the same shape on every rank, by the sum over all ranks."""
 
-    def broadcast(self, value: T) -> T:
-        """Return rank 0's `value` on every rank."""
+    def broadcast(self, value: T, form: type[T]) -> T:
+        """Return rank 0's `value`, of the type `form`, on every rank."""
         return value
 
     def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor | None:
@@ -93,95 +90,36 @@ class Group:
         """Leave the group, when everything is done."""
 
 
-class DistributedGroup(Group):
-    """One of several processes of torch.distributed.
+class StoreGroup(Group):
+    """One of several processes, which leave messages about failures in a store.
 
     All methods except `all_users`, `users` and `failure` are collective: every rank calls them, in
-    the same order.
+    the same order. Nothing that comes from another process is unpickled.
     """
 
-    def __init__(self, rank: int, size: int, local_size: int, store: "Store") -> None:
-        self.rank, self.size, self.local_size = rank, size, local_size
+    def __init__(self, worker: Worker, store: "Store") -> None:
+        self.rank, self.size, self.local_size = worker.rank, worker.size, worker.local_size
+        self.store: Store = store
         # A connection of its own: that of the group may be waiting for others.
-        self._store: Store = store.clone()  # type: ignore[attr-defined]
-        # gloo for all messages between processes on the host, which so never wait for a GPU.
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
-        self._gpus: ProcessGroup | None = None
+        self._messages: Store = store.clone()  # type: ignore[attr-defined]
 
-    def all_reduce(self, tensor: Tensor) -> None:
-        if tensor.is_cuda and self._gpus is None:
-            self._gpus = dist.new_group(backend="nccl", timeout=TIMEOUT)
-        dist.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
+    def broadcast(self, value: T, form: type[T]) -> T:
+        content = b"" if self.rank else msgspec.msgpack.encode(value)
+        return msgspec.msgpack.decode(self.broadcast_bytes(content), type=form)
 
-    def broadcast(self, value: T) -> T:
-        box = [value]
-        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-        return box[0]
-
-    def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor | None:
-        own = rows.detach().cpu().contiguous()
-        if self.rank:
-            if len(own):
-                dist.send(own, dst=0)
-            return None
-        # Received into the result, so that rank 0 never holds the whole twice.
-        whole = own.new_empty((sum(counts), *own.shape[1:]))
-        parts = torch.split(whole, list(counts))
-        parts[0].copy_(own)
-        for rank, part in enumerate(parts):
-            if rank and len(part):
-                dist.recv(part, src=rank)
-        return whole
+    def broadcast_bytes(self, content: bytes) -> bytes:
+        """Return rank 0's `content` on every rank."""
+        raise NotImplementedError
 
     def report_failure(self, message: WorkerMessage) -> WorkerMessage:
-        # RuntimeError: the store has ended with the agent that kept it, so nobody reads it.
+        # RuntimeError: the store has ended with its keeper, so nobody reads it.
         with suppress(RuntimeError):
-            first = self._store.compare_set(_FAILURE, "", msgspec.json.encode(message).decode())
+            first = self._messages.compare_set(_FAILURE, "", msgspec.json.encode(message).decode())
             return msgspec.json.decode(first, type=WorkerMessage)
         return message
 
     def failure(self) -> WorkerMessage | None:
         with suppress(RuntimeError):
-            if self._store.check([_FAILURE]):
-                return msgspec.json.decode(self._store.get(_FAILURE), type=WorkerMessage)
+            if self._messages.check([_FAILURE]):
+                return msgspec.json.decode(self._messages.get(_FAILURE), type=WorkerMessage)
         return None
-
-    def leave(self) -> None:
-        dist.destroy_process_group()
-
-
-def join_group(worker: Worker | None) -> Group:
-    """Join the group that torchrun put this process into, and wait for the others.
-
-    A process that is alone gets a group of its own.
-    """
-    if worker is None or worker.size == 1:
-        return Group()
-    from torch.distributed.distributed_c10d import PrefixStore
-    from torch.distributed.rendezvous import rendezvous
-
-    store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
-    store = PrefixStore(agree_on_round(store, rank, size), store)
-    return DistributedGroup(rank, size, worker.local_size, store)
-
-
-def agree_on_round(store: "Store", rank: int, size: int) -> str:
-    """Return a name for this start of the group, the same on every rank and new at every start.
-
-    torchrun keeps one store for all starts, which still has the addresses of processes that died
-    (torch 2.13); and nodes count the starts differently where one of them is new.
-    """
-    mine, until = secrets.token_hex(8), time.monotonic() + TIMEOUT.total_seconds()
-    if rank == 0:
-        store.set(_ROUND, mine)
-        tokens = [store.get(f"{mine}/{other}").decode() for other in range(1, size)]
-        store.set(f"{mine}/all", " ".join(tokens))
-        return mine
-    while time.monotonic() < until:
-        name = store.get(_ROUND).decode()
-        store.set(f"{name}/{rank}", mine)
-        # In an earlier start, rank 0 has tokens of other processes, or will never get any.
-        if store.check([f"{name}/all"]) and mine in store.get(f"{name}/all").decode().split():
-            return name
-        time.sleep(0.02)
-    raise TimeoutError(f"process {rank} of {size}: no message of process 0 within {TIMEOUT}")

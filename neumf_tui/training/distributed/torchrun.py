@@ -1,90 +1,100 @@
-"""What torchrun told this process, and when this process must end; without torch."""
+"""Processes that torchrun started, maybe on several machines: they connect by TCP, through gloo.
 
-import os
-import threading
+Whoever reaches their ports can disturb them: see "Several machines" in docs/scaling.md.
+"""
+
+import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-RESTART = 75
-"""Exit code of a process whose group torchrun must restart (EX_TEMPFAIL of sysexits.h)."""
-POLL_SECONDS = 1.0
-GRACE_SECONDS = 10.0
-"""Time for the loop to end by itself after another process has failed."""
-_NUMBERS = (
-    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE",
-    "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS",
-)  # fmt: skip
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
 
+from neumf_tui.training.distributed.group import TIMEOUT, Group, StoreGroup
+from neumf_tui.training.distributed.processes import Worker
 
-@dataclass(frozen=True)
-class Worker:
-    """One of the processes that torchrun started."""
+if TYPE_CHECKING:  # some builds of torch have no distributed training
+    from torch.distributed.distributed_c10d import ProcessGroup, Store
 
-    rank: int
-    """Number among all processes of all nodes, from 0."""
-    size: int
-    """Number of processes on all nodes."""
-    local_rank: int
-    """Number among the processes of this node, and the number of its GPU."""
-    local_size: int
-    restarts: int
-    """How often torchrun has restarted this group."""
-    max_restarts: int
-    job: str = field(kw_only=True)
-    """The job's name by `--rdzv-id`, or one that `--standalone` drew; empty where it has none."""
-
-    @property
-    def is_last_try(self) -> bool:
-        return self.restarts >= self.max_restarts
+_ROUND = "neumf-tui/round"
 
 
-class WorkerMessage(NamedTuple):
-    """What a process of a group tells the others before it ends because of an error."""
+class DistributedGroup(StoreGroup):
+    """One of several processes that torchrun started, maybe on several machines."""
 
-    reason: str
-    exit_code: int
-    final: bool
-    """Whether to end for good; else torchrun restarts the group."""
+    def __init__(self, worker: Worker, store: "Store") -> None:
+        super().__init__(worker, store)
+        # gloo for all messages between processes on the host, which so never wait for a GPU.
+        dist.init_process_group(
+            "gloo", store=store, rank=self.rank, world_size=self.size, timeout=TIMEOUT
+        )
+        self._gpus: ProcessGroup | None = None
+
+    def all_reduce(self, tensor: Tensor) -> None:
+        if tensor.is_cuda and self._gpus is None:
+            self._gpus = dist.new_group(backend="nccl", timeout=TIMEOUT)
+        dist.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
+
+    def broadcast_bytes(self, content: bytes) -> bytes:
+        length = torch.tensor(len(content))
+        dist.broadcast(length, src=0)
+        values = np.zeros(int(length), dtype=np.uint8)
+        if self.rank == 0:
+            values[:] = np.frombuffer(content, dtype=np.uint8)
+        dist.broadcast(torch.from_numpy(values), src=0)
+        return values.tobytes()
+
+    def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor | None:
+        own = rows.detach().cpu().contiguous()
+        if self.rank:
+            if len(own):
+                dist.send(own, dst=0)
+            return None
+        # Received into the result, so that rank 0 never holds the whole twice.
+        whole = own.new_empty((sum(counts), *own.shape[1:]))
+        parts = torch.split(whole, list(counts))
+        parts[0].copy_(own)
+        for rank, part in enumerate(parts):
+            if rank and len(part):
+                dist.recv(part, src=rank)
+        return whole
+
+    def leave(self) -> None:
+        dist.destroy_process_group()
 
 
-def current_worker(environment: Mapping[str, str] = os.environ) -> Worker | None:
-    """Return this process's place among the others; None if torchrun did not start it."""
-    try:
-        numbers = [int(environment[name]) for name in _NUMBERS]
-        job = environment["TORCHELASTIC_RUN_ID"]
-    except KeyError:
-        return None
-    return Worker(*numbers, job="" if job == "none" else job)
+def join_torchrun(worker: Worker) -> Group:
+    """Join the group that torchrun put this process into, and wait for the others."""
+    if worker.size == 1:
+        return Group()
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+    store = PrefixStore(agree_on_round(store, rank, size), store)
+    return DistributedGroup(worker, store)
 
 
-def end_with_torchrun() -> None:
-    """From now on, end this process soon after the torchrun that started it has ended."""
-    torchrun = os.getppid()
+def agree_on_round(store: "Store", rank: int, size: int) -> str:
+    """Return a name for this start of the group, the same on every rank and new at every start.
 
-    def watch() -> None:
-        while os.getppid() == torchrun:
-            time.sleep(POLL_SECONDS)
-        os._exit(RESTART)
-
-    threading.Thread(target=watch, name="torchrun", daemon=True).start()
-
-
-def end_after_failure(
-    failure: Callable[[], WorkerMessage | None], on_failure: Callable[[WorkerMessage], object]
-) -> None:
-    """From now on, end this process after another of the group has failed.
-
-    It may be waiting for a GPU, where no broken connection wakes it. `failure` returns the message
-    of the process that failed, if one did; `on_failure` is called before this process ends.
+    torchrun keeps one store for all starts, which still has the addresses of processes that died
+    (torch 2.13); and nodes count the starts differently where one of them is new.
     """
-
-    def watch() -> None:
-        while (message := failure()) is None:
-            time.sleep(POLL_SECONDS)
-        time.sleep(GRACE_SECONDS)
-        on_failure(message)
-        os._exit(RESTART)
-
-    threading.Thread(target=watch, name="failure", daemon=True).start()
+    mine, until = secrets.token_hex(8), time.monotonic() + TIMEOUT.total_seconds()
+    if rank == 0:
+        store.set(_ROUND, mine)
+        tokens = [store.get(f"{mine}/{other}").decode() for other in range(1, size)]
+        store.set(f"{mine}/all", " ".join(tokens))
+        return mine
+    while time.monotonic() < until:
+        name = store.get(_ROUND).decode()
+        store.set(f"{name}/{rank}", mine)
+        # In an earlier start, rank 0 has tokens of other processes, or will never get any.
+        if store.check([f"{name}/all"]) and mine in store.get(f"{name}/all").decode().split():
+            return name
+        time.sleep(0.02)
+    raise RuntimeError(f"process {rank} of {size}: no message of process 0 within {TIMEOUT}")
