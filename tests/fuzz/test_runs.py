@@ -108,7 +108,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def test_commands_on_mutated_runs(place: Place, inside: Cli) -> None:
-    @examples(40)
+    @examples(20)
     @given(SEEDS)
     def commands_end_well(seed: int) -> None:
         changes = place.mutated(seed)
@@ -169,7 +169,7 @@ READERS: list[Callable[[Path], None]] = [
 
 @pytest.mark.parametrize("read", READERS)
 def test_screens_read_mutated_runs(place: Place, read: Callable[[Path], None]) -> None:
-    @examples(12)
+    @examples(6)
     @given(SEEDS)
     def reads_or_says_why(seed: int) -> None:
         changes = place.mutated(seed)
