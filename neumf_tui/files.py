@@ -2,8 +2,9 @@
 
 Every function takes a folder and the name of a file in it: `read_bytes(run, "checkpoints/last")`.
 Links on the way to the folder are followed, and so is one in its place (a run in `runs` can be a
-link), since the owner of the home has made them. Links within it are not, since the folder can come from somebody else: a link would lead out of it. Only regular files
-are opened: a FIFO would stop the program, and a device can do anything.
+link), since the owner of the home has made them. Links within it are not, since the folder can come
+from somebody else: a link would lead out of it. Only regular files are opened: a FIFO would stop
+the program, and a device can do anything.
 
 All functions raise OSError with a message that names the whole path; what lies in the way of a
 file is an `UnusableFileError`, which is an OSError as well.

@@ -137,6 +137,8 @@ def read_info(folder: Path) -> RunInfo:
 
 def _unreadable(error: OSError, path: Path) -> RunError:
     what = f"{error.filename or path}: cannot be read ({error.strerror or error})"
+    if isinstance(error, PermissionError):
+        return RunError(f"{what}; ask its owner for the right to read it")
     return RunError(f"{what}; the run is damaged: restore this file, or delete the run")
 
 

@@ -56,9 +56,9 @@ def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], st
     models = [choice for choice in _choices_of(folder, every=True) if choice.epoch != epoch]
     others = damaged = 0
     for other in run_folders(home):
-        if other.resolve() == folder.resolve():
-            continue
         try:
+            if other.samefile(folder):
+                continue
             if read_info(other).dataset.fingerprint == fingerprint:
                 models += _choices_of(other, every=False)
             else:
