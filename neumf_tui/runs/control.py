@@ -198,7 +198,7 @@ def delete_run(folder: Path) -> str:
 def _check_changeable(folder: Path, verb: str) -> None:
     if folder.is_symlink():
         raise RunError(
-            f"{folder}: this is a link to {folder.resolve()}; {verb} the run there, "
+            f"{folder}: this is a link to {folder.readlink()}; {verb} the run there, "
             "or remove the link with `rm`"
         )
     if is_locked(folder):

@@ -32,9 +32,9 @@ RUN_LOCK = "lock"
 AGENT_LOCK = "agent.lock"
 """Held from before a trainer starts until it ends, also while its processes are started again."""
 EVENTS = "events.jsonl"
-EVENTS_LIMIT = 2**30
-"""Bytes of events that are read; a run of a million evaluated epochs has half of that."""
 _LINE_LIMIT = 2**20
+_GARBAGE_LIMIT = 2**30
+"""Place in the file from which a line without an end is not followed any further."""
 _JSON_LIMIT = 4 * 2**20
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(Written)
 
@@ -79,7 +79,7 @@ class EventTail:
                 file.seek(self._offset)
                 # A part of a line without an end is what the trainer is writing now.
                 while (line := file.readline(_LINE_LIMIT)).endswith(b"\n") or (
-                    len(line) == _LINE_LIMIT and self._offset < EVENTS_LIMIT
+                    len(line) == _LINE_LIMIT and self._offset < _GARBAGE_LIMIT
                 ):
                     self._offset += len(line)
                     if event := self._decoded(line):
@@ -160,11 +160,12 @@ def read_status(folder: Path) -> Status:
     except (files.UnusableFileError, FileNotFoundError) as error:
         if not folder.is_dir():
             raise RunError(f"{folder}: this run is not there any more") from error
+        evaluated: list[int] = []
         with suppress(OSError):
             if is_locked(folder):
                 return Status(state="running", pid=0)
-        epochs = read_snapshot(folder).epochs
-        before = Status(state="crashed", pid=0, epoch=epochs[-1].epoch if epochs else 0)
+            evaluated = rank_epochs(folder)
+        before = Status(state="crashed", pid=0, epoch=max(evaluated, default=0))
         return _crashed(before, f"status.json cannot be read ({error.strerror})")
     except OSError as error:
         raise _unreadable(error, folder / "status.json") from error

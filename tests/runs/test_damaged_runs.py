@@ -279,3 +279,11 @@ def test_a_run_is_shown_without_any_one_event(own_home: Path, inside: Cli, lost:
     for command in ("status", "logs", "status --json", "runs --plain"):
         done = inside(*command.split())
         assert done.returncode == 0 and f"line {lost + 1} is damaged" in done.stdout + done.stderr
+
+
+def test_a_link_that_leads_to_itself_is_a_damaged_run(own_home: Path, inside: Cli) -> None:
+    make_run(own_home, "finished")
+    (own_home / "runs" / "loop").symlink_to("loop")
+    for command in ("status loop", "rename loop other", "delete loop --yes"):
+        assert "loop" in inside(*command.split()).stderr
+    assert inside("runs", "--plain").returncode == 0
