@@ -1,6 +1,6 @@
 """Whether several processes learn the same as one.
 
-Trains the same settings with one, two and three processes (gloo, on the CPU) and compares each
+Trains the same settings with one, two and three processes (on the CPU) and compares each
 user's rank after the last epoch. Several processes add the same numbers in another order, which
 rounds differently. So there is a control: one process that takes the pairs of each step in another
 order.
