@@ -5,6 +5,7 @@ loaded is seen in new interpreters.
 """
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -248,3 +249,10 @@ def test_functions_are_short() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    text = (ROOT / "docs/design/security.md").read_text("utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", text))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert named, "the search finds something"
