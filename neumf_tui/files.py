@@ -216,8 +216,19 @@ def overwrite(folder: Path, name: str, content: bytes) -> None:
     Spaces fill the rest of a longer file. Only for a disk on which `replace` has failed: a reader
     can see a part of it.
     """
-    with os.fdopen(_open(folder, name, os.O_RDWR, alone=True), "rb+", buffering=0) as file:
+    handle = _open(folder, name, os.O_RDWR, alone=True)
+    with named(folder / name), os.fdopen(handle, "rb+", buffering=0) as file:
         file.write(content.ljust(os.fstat(file.fileno()).st_size))
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Add `path` to errors that are raised within: those of an open file have none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def check_kind(folder: Path, name: str, *, is_folder: bool = False, alone: bool = False) -> None:

@@ -55,8 +55,11 @@ def write_status(folder: Path, status: Status) -> None:
     content = msgspec.json.encode(stamped) + b"\n"
     try:
         files.replace(folder, "status.json", content, to_disk=False)
-    except OSError:  # mostly a full disk: people have to learn of it all the same
-        files.overwrite(folder, "status.json", content)
+    except OSError as error:  # mostly a full disk: people have to learn of it all the same
+        try:
+            files.overwrite(folder, "status.json", content)
+        except OSError:
+            raise error from None
 
 
 class RunWriter:
@@ -95,11 +98,11 @@ class RunWriter:
     def event(self, event: AnyEvent) -> None:
         """Append one event as one line in one write."""
         line = msgspec.json.encode(event) + b"\n"
-        written = self._events.write(line)
-        if written < len(line):  # remove the incomplete line
-            self._events.truncate(self._events.seek(0, os.SEEK_END) - written)
-            path = str(self.folder / "events.jsonl")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        with files.named(self.folder / "events.jsonl"):
+            written = self._events.write(line)
+            if written < len(line):  # remove the incomplete line
+                self._events.truncate(self._events.seek(0, os.SEEK_END) - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def status(self, status: Status) -> None:
         """Replace the status; add what tells the process from others."""

@@ -1,6 +1,7 @@
 """Every command with something in its way: one message, a documented exit code, nothing lost."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,11 +14,22 @@ from neumf_tui.runs.reader import read_info
 from tests.support.every_command import EVERY_COMMAND
 from tests.support.faulty import Job, Outcome, open_folder, run_jobs
 
-WRITERS = ("train", "extend", "pin", "prune", "delete", "recommend", "export", "baselines")
+WRITERS = (
+    "train",
+    "extend",
+    "pin",
+    "prune",
+    "rename",
+    "delete",
+    "recommend",
+    "export",
+    "baselines",
+)
 SLOW = (
     "tune", "check-leak", "evaluate", "compare", "failures", "near-miss", "similar", "film", "why",
 )  # fmt: skip
 READERS = ("status", "runs", "rank", "doctor")
+FAILED_FILE = re.compile("Permission denied|File too large|No space left on device|Read-only")
 MIB = 1 << 20
 
 
@@ -48,6 +60,8 @@ def wrong_with(job: Job, outcome: Outcome) -> Iterator[str]:
         messages = [line for line in outcome.err.splitlines() if line.startswith("neumf-tui: ")]
         if len(messages) != 1:
             yield f"{len(messages)} messages"
+        elif FAILED_FILE.search(messages[0]) and not re.search("stdout|/", messages[0]):
+            yield "no path"
     yield from lost(job, outcome)
 
 
