@@ -33,8 +33,8 @@ AGENT_LOCK = "agent.lock"
 """Held from before a trainer starts until it ends, also while its processes are started again."""
 EVENTS = "events.jsonl"
 _LINE_LIMIT = 2**20
-_GARBAGE_LIMIT = 2**30
-"""Place in the file from which a line without an end is not followed any further."""
+_GARBAGE_LIMIT = 64 * 2**20
+"""Bytes of a line without an end after which no more of the file is read."""
 _JSON_LIMIT = 4 * 2**20
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(Written)
 
@@ -59,7 +59,8 @@ class EventTail:
     def _start_again(self) -> None:
         self._offset = self._lines = 0
         self._time = 0.0
-        self._in_long_line = self._has_damage = False
+        self._long = 0  # bytes read of a line that is too long
+        self._has_damage = False
 
     def read(self) -> list[AnyEvent]:
         """Return the events added since the last call.
@@ -79,7 +80,7 @@ class EventTail:
                 file.seek(self._offset)
                 # A part of a line without an end is what the trainer is writing now.
                 while (line := file.readline(_LINE_LIMIT)).endswith(b"\n") or (
-                    len(line) == _LINE_LIMIT and self._offset < _GARBAGE_LIMIT
+                    len(line) == _LINE_LIMIT and self._long < _GARBAGE_LIMIT
                 ):
                     self._offset += len(line)
                     if event := self._decoded(line):
@@ -93,10 +94,11 @@ class EventTail:
     def _decoded(self, line: bytes) -> AnyEvent | None:
         """Return the event of a line; None for one that is left out."""
         ends = line.endswith(b"\n")
-        was_in_long_line, self._in_long_line = self._in_long_line, not ends
-        self._lines += not was_in_long_line
-        if was_in_long_line:
+        goes_on = self._long > 0
+        self._long = 0 if ends else self._long + len(line)
+        if goes_on:
             return None
+        self._lines += 1
         try:
             event = _decoder.decode(line)
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
