@@ -46,11 +46,12 @@ def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
         units = {chosen.time: units_per_second}
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
             batch.validate(full=True)  # e.g. that strings are UTF-8
+            values = {name: _plain(batch.column(name)) for name in names}
             for name in names:
-                _check_values(path, name, batch.column(name), done, units.get(name))
-            rows.users.append(_ids(batch.column(chosen.user)))
-            rows.items.append(_ids(batch.column(chosen.item)))
-            rows.times.append(_times(batch.column(chosen.time)))
+                _check_values(path, name, values[name], done, units.get(name))
+            rows.users.append(_ids(values[chosen.user]))
+            rows.items.append(_ids(values[chosen.item]))
+            rows.times.append(_times(values[chosen.time]))
             done += len(batch)
             report(Progress(f"reading {path.name}", done, total, "rows"))
     if done != total:
@@ -83,8 +84,7 @@ def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
     for column in (chosen.user, chosen.item):
         kind = schema.field(column).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        is_string = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if not (is_string or pa.types.is_integer(kind)):
+        if not (_is_string(kind) or pa.types.is_integer(kind)):
             raise wrong(column, "ids: convert it to whole numbers or strings")
     if chosen.rating and not _is_number(schema.field(chosen.rating).type):
         raise wrong(chosen.rating, "numbers: convert it, or leave the rating out of --columns")
@@ -96,6 +96,10 @@ def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
     if not _is_number(kind):
         raise wrong(chosen.time, "timestamps or seconds since 1970: convert it")
     return 0
+
+
+def _is_string(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_number(kind: Any) -> bool:
@@ -116,12 +120,17 @@ def _check_values(path: Path, name: str, values: Any, rows_before: int, units: i
         wrong, problem = pa.array(numbers < 0), "is before 1970"
     elif units and (numbers // units).max(initial=0) > LATEST_TIME:
         wrong, problem = pa.array(numbers // units > LATEST_TIME), "is after the year 9999"
-    elif pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
+    elif _is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
         wrong, problem = pc.equal(values, ""), "is empty"
     else:
         return
     row = rows_before + pc.index(wrong, True).as_py() + 1
     raise DatasetError(f"{path}, row {row}: {name} {problem}; fix the row")
+
+
+def _plain(column: Any) -> Any:
+    """Return the column without a dictionary, which may hold values that no row has."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _ids(column: Any) -> Ids:
@@ -132,9 +141,6 @@ def _ids(column: Any) -> Ids:
             fits = numbers.max(initial=0) < 2**31
             return numbers.astype(np.int32 if fits else np.int64, copy=False)
         column = column.cast(pa.string())
-    if pa.types.is_dictionary(kind):
-        strings = column.dictionary.cast(pa.string())
-        return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), strings)
     return column.cast(pa.string()).dictionary_encode()
 
 

@@ -64,11 +64,12 @@ def read_fast(
                 for other, _ in waiting:
                     other.cancel()
                 return None
-            for column, values in zip((rows.users, rows.items, rows.times), part, strict=True):
-                column.append(values)
+            if len(part[-1]):  # else only empty lines
+                for column, values in zip((rows.users, rows.items, rows.times), part, strict=True):
+                    column.append(values)
             done += size
             report(Progress(f"reading {path.name}", min(done, total), total, "B"))
-    return rows if sum(map(len, rows.times)) else None
+    return rows if rows.times else None
 
 
 def _blocks(file: Any, has_header: bool, block_bytes: int) -> Iterator[bytes]:
@@ -95,6 +96,8 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     """Return user ids, item ids and times of the lines, or None if one may be invalid."""
     if b"\0" in block or _has_lone_cr(block) or not _is_utf8(block):
         return None
+    if block.startswith(codecs.BOM_UTF8):
+        return None  # Arrow would leave it out
     block = block if block.endswith(b"\n") else block + b"\n"
     if layout.quoted and not _only_whole_fields_quoted(block, layout.separator):
         return None
@@ -147,7 +150,7 @@ def _count_lines(block: bytes) -> int:
 
 
 def _all_separators_double(block: bytes, layout: Layout) -> bool:
-    expected = block.count(b"\n") * (len(layout.header) - 1)
+    expected = _count_lines(block) * (len(layout.header) - 1)
     separator = layout.separator.encode()
     return block.count(separator) == expected and block.count(separator[:1]) == 2 * expected
 
@@ -195,17 +198,21 @@ def _narrowed(numbers: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def _only_whole_fields_quoted(block: bytes, separator: str) -> bool:
-    """Return whether every quote starts or ends a field, and equally many do each.
-
-    Then no quote is inside a field.
-    """
+    """Return whether quotes start and end fields in turn, and no field goes over lines."""
     if b'"' not in block:
         return True
-    quotes = block.count(b'"')
-    mark = separator.encode()
-    first = block.count(mark + b'"') + block.count(b'\n"') + block.startswith(b'"')
-    last = block.count(b'"' + mark) + block.count(b'"\n') + block.count(b'"\r\n')
-    return first == last and first + last == quotes
+    letters, mark, line_end = np.frombuffer(block, dtype=np.uint8), ord(separator), ord("\n")
+    quotes = np.flatnonzero(letters == ord('"'))
+    if len(quotes) % 2:
+        return False
+    lines = np.searchsorted(np.flatnonzero(letters == line_end), quotes)
+    before = letters[quotes[::2] - 1]  # of the first letter: the line end at the end of the block
+    after = letters[quotes[1::2] + 1]
+    return bool(
+        np.isin(before, (mark, line_end)).all()
+        and np.isin(after, (mark, line_end, ord("\r"))).all()
+        and (lines[::2] == lines[1::2]).all()
+    )
 
 
 def _may_have_leading_zeros(block: bytes, separator: str) -> bool:
