@@ -66,8 +66,7 @@ def opened(home: Home) -> np.ndarray[Any, Any] | None:
         home.trainer.load(home.path)
     try:
         gmf, mlp = Ranker(run, home.folder, "10", home.dataset).scorer.parts(3, 4)
-    except RunError as error:
-        assert "\n" not in str(error)
+    except RunError:
         return None
     return np.asarray(gmf + mlp)
 

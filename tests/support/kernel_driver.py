@@ -23,11 +23,13 @@ class Driver:
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
         self.calls = self.refused = 0
+        self.right = True
+        """Whether the inputs of the current call are as they should be."""
 
     def run(self, rounds: int) -> None:
         for _ in range(rounds):
             for task in (self.gradient, self.draw, self.order, self.ranks, self.scores, self.adam):
-                self.calls += 1
+                self.calls, self.right = self.calls + 1, True
                 try:
                     task()
                 except REFUSED:
@@ -55,12 +57,14 @@ class Driver:
         """Put one wrong number into some arrays."""
         if array.size and self.random.random() < 0.02:
             array.flat[self.number(0, array.size - 1)] = self.random.choice(WRONG)
+            self.right = False
         return self.shaped(array)
 
     def shaped(self, array: Any) -> Any:
         """Return some arrays in another shape, order or type."""
         if self.random.random() > 0.01:
             return array
+        self.right = False
         changes: list[Callable[[Any], Any]] = [
             lambda a: a[: len(a) // 2],
             lambda a: a[::-1],
@@ -142,14 +146,16 @@ class Driver:
             uniform[0] = self.random.choice([np.nan, np.inf, -1.0, 1.0, 1e300, -0.0, 1 - 2**-53])
         asked = self.indices(users, count)
         drawn = kernel.draw(asked, self.shaped(uniform), self.number(-1, count))
-        assert all(0 <= item < items for item in drawn), "an item of the catalogue"
-        assert not any(item in have[user] for user, item in zip(asked, drawn, strict=True))
+        if self.right:
+            assert all(0 <= item < items for item in drawn), "an item of the catalogue"
+            assert not any(item in have[user] for user, item in zip(asked, drawn, strict=True))
 
     def order(self) -> None:
         total = self.number(0, 400)
         permutation = self.harmed(self.random.permutation(total).astype(np.int32))
         found = kernels.order(permutation, self.number(0, total + 2))
-        assert sorted(found) == list(range(len(permutation)))
+        if self.right:
+            assert sorted(found) == list(range(total))
 
     def ranks(self) -> None:
         users, items = self.number(1, 30), self.number(1, 60)
