@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from neumf_tui.errors import UsageError
+from neumf_tui.errors import RunError, UsageError
 from neumf_tui.settings import (
     HAS_NO_EFFECT,
     Settings,
@@ -114,13 +114,21 @@ def is_base(searched: Mapping[str, Any], base: Settings) -> bool:
 def suggest(trial: "optuna.Trial", space: Space, base: Settings) -> Settings:
     """Draw the settings of a trial; raise UsageError if they cannot be combined.
 
+    Raises RunError if the study's earlier or planned trials have values of another space.
     Settings that have no effect beside the others are not drawn.
     """
     values = msgspec.to_builtins(base)
     # Last those that can have no effect, because others decide that.
     for name in sorted(space, key=lambda name: name in HAS_NO_EFFECT):
         if not has_no_effect(name, values):
-            values |= decoded({name: _drawn(trial, name, space[name])}, space, base)
+            try:
+                drawn = _drawn(trial, name, space[name])
+            except (ValueError, TypeError) as error:
+                raise RunError(
+                    f"study {trial.study.study_name}: setting {name!r} of a trial is not of this "
+                    f"space ({error}); choose another --study"
+                ) from error
+            values |= decoded({name: drawn}, space, base)
     return check(values)
 
 
