@@ -14,8 +14,8 @@ from neumf_tui.errors import UsageError
 
 DEFAULT_PRESET = "tuned"
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 AtLeastZero = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -211,10 +211,10 @@ def read_toml(path: Path, where: str, advice: str) -> tuple[str, dict[str, Any]]
     try:
         text = path.read_bytes().decode("utf-8-sig")  # editors on Windows write the mark
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not valid TOML: {error}; fix that line") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{where}: not UTF-8; save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # tomllib's own, too many digits, or brackets
+        raise UsageError(f"{where}: not valid TOML: {error}; fix that line") from error
     except OSError as error:
         raise UsageError(f"{where}: cannot be read ({error.strerror}); {advice}") from error
 

@@ -87,7 +87,7 @@ def stop(
 
 
 def extend(
-    epochs: Annotated[int, typer.Argument(help="Total number of epochs.", min=1)],
+    epochs: Annotated[int, typer.Argument(help="Total number of epochs.", min=1, max=2**31 - 1)],
     run: Run = None,
     home: Home = None,
 ) -> None:

@@ -99,7 +99,7 @@ def rows_of(top: str, what: str = "films") -> int | None:
     """Return the number that `--top` gives, None for 'all'; raises UsageError for other texts."""
     if top == "all":
         return None
-    if not (top.isdecimal() and int(top) > 0):
+    if not (top.isdecimal() and len(top) < 10 and int(top) > 0):
         raise UsageError(f"--top {top}: expected a number of {what} from 1, or 'all'")
     return int(top)
 

@@ -182,6 +182,7 @@ def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
         (["rank", "sim-001", "--run", "nope"], 4, "no run 'nope'"),
         (["rank", "sim-001", "--top", "0"], 2, "--top 0"),
         (["rank", "sim-001", "--top", "9999"], 2, "the catalogue has"),
+        (["rank", "sim-001", "--top", "9" * 5000], 2, "--top 9999"),
         (["rank", "sim-001", "--json", "--csv"], 2, "choose one"),
         (["explore"], 2, "rank USER"),
         (["train", "--epochs", "0"], 2, "--epochs 0"),

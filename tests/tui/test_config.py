@@ -196,3 +196,30 @@ def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
     file.write_text("epochs = 3\n", "utf-16")
     with pytest.raises(UsageError, match="not UTF-8; save it as UTF-8"):
         make_settings("d2l", {}, file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epochs = " + "9" * 5000,
+        "epochs = " + "9" * 30,
+        "epochs = " + "[" * 5000,
+        "epochs = 1e400",
+        "epochs = nan",
+        "epochs = 2026-01-01",
+        "epochs = {a = 1}",
+        "a" * 100_000,
+        "[[epochs]]",
+        "[epochs.a.b]",
+        '"\\u0000" = 1',
+        "epochs = '\x00'",
+    ],
+)
+def test_odd_settings_are_one_message(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=r"settings\.toml"):
+        make_settings("d2l", {}, file)
+    config_path().write_text(text.replace("epochs", "theme"), "utf-8")
+    with pytest.raises(UsageError, match=r"config\.toml"):
+        load_config()
