@@ -70,7 +70,11 @@ def mutate(run: Path, outside: Path, rng: random.Random) -> str:
     """Change one thing in a run directory, and return what it was."""
     name, change = rng.choice(NAMES), rng.choice(_CHANGES)
     path = run / name
-    if path.is_symlink() or not (path.is_dir() or (path.is_file() and path.stat().st_nlink == 1)):
+    if (
+        run.is_symlink()
+        or path.is_symlink()
+        or not (path.is_dir() or (path.is_file() and path.stat().st_nlink == 1))
+    ):
         return f"nothing ({name} is changed already)"
     if name == "." and change not in (_add_odd_name, _put_link):
         change = _add_odd_name
