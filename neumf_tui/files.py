@@ -432,7 +432,9 @@ def _parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
         raise
     except OSError as error:
         if not isinstance(error.filename, str) or not Path(error.filename).is_absolute():
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            if error.filename2 is not None:
+                del error.filename2  # None would be shown as a name
         raise
     finally:
         for handle in handles:

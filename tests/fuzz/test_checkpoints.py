@@ -110,7 +110,7 @@ def change(content: bytes, data: st.DataObject) -> bytes:
 
 
 @given(data=st.data())
-@examples(30)
+@examples(12)
 def test_any_change_of_a_file(data: st.DataObject, home: Home) -> None:
     path, content = home.path, home.content
     path.write_bytes(content)
@@ -147,7 +147,7 @@ TENSORS: list[Any] = [
 
 
 @given(data=st.data())
-@examples(30)
+@examples(12)
 def test_any_content_with_the_right_checksum(data: st.DataObject, home: Home) -> None:
     path, content = home.path, home.content
     path.write_bytes(content)

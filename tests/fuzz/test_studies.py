@@ -107,7 +107,7 @@ def test_the_study_itself_goes_on(study: bytes, go_on: Any, inside: Cli) -> None
 
 
 @given(data=st.data())
-@examples(8)
+@examples(6)
 def test_any_bytes(data: st.DataObject, study: bytes, go_on: Any) -> None:
     content = bytearray(study)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -127,7 +127,7 @@ def test_any_bytes(data: st.DataObject, study: bytes, go_on: Any) -> None:
 
 
 @given(data=st.data())
-@examples(16)
+@examples(10)
 def test_any_values_in_the_tables(data: st.DataObject, study: bytes, go_on: Any) -> None:
     go_on.file.write_bytes(study)
     with closing(sqlite3.connect(go_on.file, isolation_level=None)) as database:

@@ -56,7 +56,7 @@ def test_a_write_behind_an_array_is_seen(sanitized: dict[str, str]) -> None:
     assert "adam.c" in done.stderr
 
 
-@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("wide", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_input_reaches_memory_that_is_not_its_own(
     wide: bool, sanitized: dict[str, str], tmp_path: Path
 ) -> None:
