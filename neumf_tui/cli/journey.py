@@ -25,10 +25,10 @@ def journey(
     form = form_of(json, csv, csv_safe)
     folder = run_folder(home, run)
     from neumf_tui.explore.users import load_users
-    from neumf_tui.runs.reader import read_snapshot
+    from neumf_tui.runs.reader import read_losses
     from neumf_tui.views.journey import journey_sheet, print_journey
     from neumf_tui.views.output import print_sheet
 
     users = load_users(folder, home_of(home))
-    sheet = journey_sheet(users, users.dataset.user_index(user), read_snapshot(folder))
+    sheet = journey_sheet(users, users.dataset.user_index(user), read_losses(folder))
     print_sheet(sheet, form, print_journey)

@@ -1,12 +1,12 @@
 """The rank of one user's held-out item over all epochs, beside the loss; needs no model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.explore.users import Users
-from neumf_tui.runs.snapshot import Snapshot
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +19,8 @@ class Journey:
     """Mean training loss of the epoch, NaN where the events do not have it."""
 
 
-def journey(users: Users, user: int, snapshot: Snapshot) -> Journey:
-    """Return ranks and losses over the epochs; `user` is an index, `snapshot` of the same run."""
-    losses = {epoch.epoch: epoch.loss for epoch in snapshot.epochs}
+def journey(users: Users, user: int, losses: Mapping[int, float]) -> Journey:
+    """Return ranks and losses over the epochs; `user` is an index, `losses` of the same run."""
     return Journey(
         np.array(users.epochs, dtype=np.int64),
         users.tape[: len(users.epochs), user],

@@ -3,6 +3,7 @@
 Beside them the ranks after the evaluation before, and the users whose ranks changed most.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.runs.events import CUTOFF, RunInfo
-from neumf_tui.runs.reader import rank_epochs, read_ranks
+from neumf_tui.runs.reader import read_ranks
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -72,12 +73,13 @@ class RaceReader:
 
         return dataset_of(self._info, self._home)
 
-    def read(self, pinned: tuple[str, ...]) -> Race:
+    def read(self, pinned: tuple[str, ...], epochs: Sequence[int]) -> Race:
         """Return the race after the newest evaluation; `pinned` are users' ids.
 
-        Raises RunError, DatasetError.
+        `epochs` are the evaluated ones, at least the first and the two newest: to list the files
+        of a long tape takes too long. Raises RunError, DatasetError.
         """
-        data, epochs = self._dataset, rank_epochs(self._folder)
+        data = self._dataset
         if epochs and not self._default:
             # By the first evaluation, so that the users stay the same while their ranks change.
             self._default = default_pins(read_ranks(self._folder, epochs[0]))

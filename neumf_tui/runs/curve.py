@@ -1,12 +1,46 @@
-"""The loss curve: appended to many times a second, and still immutable for its readers."""
+"""The loss curve: appended to many times a second, of limited size, and immutable for readers."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-_MIN_CAPACITY = 4_096
+Floats = NDArray[np.float64]
+LIMIT = 4_096
+"""Number of points from which on a curve is thinned to about half of them."""
+_NEWEST = 256
+"""Number of points at the end that are never thinned."""
+
+
+def spread(numbers: Sequence[int], room: int) -> list[int]:
+    """Return at most `room` of the ascending `numbers`: every 2nd, 4th, 8th, ... of them.
+
+    These are the multiples of the smallest power of two that leaves few enough, and the first.
+    What stays of a longer sequence therefore stays of each of its beginnings, too: numbers can be
+    removed while more of them come.
+    """
+    step, kept = 1, list(numbers)
+    while len(kept) > max(room, 1):
+        step *= 2
+        kept = [n for n in numbers if n % step == 0 or n == numbers[0]]
+    return kept[:room]
+
+
+def extremes(x: Floats, y: Floats, count: int) -> NDArray[np.intp]:
+    """Return the indices of about `count` points that look the same as all; x ascends.
+
+    These are the lowest and the highest of each stretch of x.
+    """
+    # Stretches of x, not of points: new points at the end then leave the old stretches alone.
+    width = 2.0 ** math.ceil(math.log2(max(float(np.ptp(x)), 1e-9) / (count / 2)))
+    starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
+    ends = np.append(starts[1:], len(x))
+    lowest = [a + y[a:b].argmin() for a, b in zip(starts, ends, strict=True)]
+    highest = [a + y[a:b].argmax() for a, b in zip(starts, ends, strict=True)]
+    return np.unique(lowest + highest)
 
 
 @dataclass(eq=False)
@@ -22,9 +56,13 @@ class _Buffers:
 class Points:
     """The loss by step. Appending returns new Points that share the arrays where possible."""
 
-    def __init__(self, buffers: _Buffers | None = None, count: int = 0) -> None:
+    def __init__(
+        self, buffers: _Buffers | None = None, count: int = 0, times_thinned: int = 0
+    ) -> None:
         self._buffers = buffers or _Buffers(np.empty(0, np.int64), np.empty(0), np.empty(0))
         self._count = count
+        self.times_thinned = times_thinned
+        """How often points were left out; those before are others then."""
 
     def __len__(self) -> int:
         return self._count
@@ -48,6 +86,8 @@ class Points:
         self, steps: list[int], seconds: NDArray[np.float64], losses: list[float | None]
     ) -> Self:
         """Return the points with more at the end; all arguments have equal length."""
+        if self._count + len(steps) > LIMIT and self._count > 2 * _NEWEST:
+            return self._thinned().appended(steps, seconds, losses)
         buffers, start, end = self._buffers, self._count, self._count + len(steps)
         if buffers.used != start or end > len(buffers.steps):
             # Other Points use the space after these, or it is full: copy into larger arrays.
@@ -57,14 +97,24 @@ class Points:
         buffers.seconds[start:end] = seconds
         buffers.losses[start:end] = np.array(losses, dtype=np.float64)  # None becomes NaN
         buffers.used = end
-        return type(self)(buffers, end)
+        return type(self)(buffers, end, self.times_thinned)
+
+    def _thinned(self) -> Self:
+        """Return about half of the points; the first, the newest and the extremes stay."""
+        old = self._count - _NEWEST
+        stay = extremes(self.steps[:old].astype(np.float64), self.losses[:old], LIMIT // 2)
+        kept = np.unique(np.concatenate([[0], stay, np.arange(old, self._count)]))
+        buffers = _Buffers(self.steps[kept], self.seconds[kept], self.losses[kept])
+        buffers.used = len(kept)
+        return type(self)(buffers, len(kept), self.times_thinned + 1)
 
     def until(self, step: int) -> Self:
         """Return the points without those after `step`."""
-        return type(self)(self._buffers, int(np.searchsorted(self.steps, step, side="right")))
+        count = int(np.searchsorted(self.steps, step, side="right"))
+        return type(self)(self._buffers, count, self.times_thinned)
 
 
 def _enlarged(array: NDArray[Any], count: int, end: int) -> NDArray[Any]:
-    larger = np.empty(max(_MIN_CAPACITY, 2 * end), array.dtype)
+    larger = np.empty(max(LIMIT, end), array.dtype)
     larger[:count] = array[:count]
     return larger

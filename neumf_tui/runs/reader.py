@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from neumf_tui.runs.events import (
     FORMAT,
     AnyEvent,
     Damaged,
+    Epoch,
     RunInfo,
     Status,
     Written,
@@ -32,6 +34,8 @@ RUN_LOCK = "lock"
 AGENT_LOCK = "agent.lock"
 """Held from before a trainer starts until it ends, also while its processes are started again."""
 EVENTS = "events.jsonl"
+PIECE = 500
+"""Number of events that are held at once."""
 _LINE_LIMIT = 2**20
 _GARBAGE_LIMIT = 64 * 2**20
 """Bytes of a line without an end after which no more of the file is read."""
@@ -63,7 +67,11 @@ class EventTail:
         self._has_damage = False
 
     def read(self) -> list[AnyEvent]:
-        """Return the events added since the last call.
+        """Return the events added since the last call; as in `pieces`."""
+        return [event for piece in self.pieces() for event in piece]
+
+    def pieces(self) -> Iterator[list[AnyEvent]]:
+        """Yield the events added since the last call, at most PIECE at once.
 
         Events of an unknown kind are left out. So are damaged lines; for the first of them there
         is a `Damaged`. Raises RunError.
@@ -85,11 +93,15 @@ class EventTail:
                     self._offset += len(line)
                     if event := self._decoded(line):
                         found.append(event)
+                    if len(found) == PIECE:
+                        yield found
+                        found = []
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             raise _unreadable(error, self._folder / EVENTS) from error
-        return found
+        if found:
+            yield found
 
     def _decoded(self, line: bytes) -> AnyEvent | None:
         """Return the event of a line; None for one that is left out."""
@@ -110,6 +122,31 @@ class EventTail:
             return Damaged(t=self._time, text=text)
         self._time = event.t
         return event
+
+
+class SnapshotTail:
+    """Folds the events of a run into its snapshot as they are written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tail = EventTail(folder)
+        self._snapshot = Snapshot()
+
+    def read(self) -> Snapshot:
+        """Return the snapshot now, the same object if there are no new events; raises RunError."""
+        for _ in self.pieces():
+            pass
+        return self._snapshot
+
+    def pieces(self) -> Iterator[Snapshot]:
+        """Yield the snapshot after each piece of new events."""
+        pieces = self._tail.pieces()
+        events = next(pieces, [])
+        if self._tail.restarted:
+            self._snapshot = Snapshot()
+        while events:
+            self._snapshot = fold(self._snapshot, events)
+            yield self._snapshot
+            events = next(pieces, [])
 
 
 def _is_of_unknown_kind(line: bytes) -> bool:
@@ -200,7 +237,13 @@ def _is_held(folder: Path, lock: str) -> bool:
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Fold all events of the run so far; raises RunError."""
-    return fold(Snapshot(), EventTail(folder).read())
+    return SnapshotTail(folder).read()
+
+
+def read_losses(folder: Path) -> dict[int, float]:
+    """Return the mean training loss of each epoch; raises RunError."""
+    pieces = EventTail(folder).pieces()
+    return {e.epoch: e.loss for piece in pieces for e in piece if isinstance(e, Epoch)}
 
 
 def rank_epochs(folder: Path, tape: str = "ranks") -> list[int]:

@@ -14,24 +14,11 @@ from neumf_tui.runs.checkpoint import (
     find_checkpoint,
     load_checkpoint,
 )
+from neumf_tui.runs.curve import spread
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.settings import check
 
 _INSIDE_EPOCH = re.compile(r"(\d{5,})-\d{5,}\.safetensors", re.ASCII)
-
-
-def spread(numbers: Sequence[int], room: int) -> list[int]:
-    """Return at most `room` of the ascending `numbers`: every 2nd, 4th, 8th, ... of them.
-
-    These are the multiples of the smallest power of two that leaves few enough, and the first.
-    What stays of a longer sequence therefore stays of each of its beginnings, too: numbers can be
-    removed while more of them come.
-    """
-    step, kept = 1, list(numbers)
-    while len(kept) > max(room, 1):
-        step *= 2
-        kept = [n for n in numbers if n % step == 0 or n == numbers[0]]
-    return kept[:room]
 
 
 def kept_epochs(epochs: Sequence[int], keep: int, every: int, best: Iterable[int]) -> set[int]:

@@ -1,13 +1,20 @@
 """The state of a run: all its events folded into one immutable value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from neumf_tui.runs import events
-from neumf_tui.runs.curve import Points
+from neumf_tui.runs.curve import Points, spread
 
+EPOCHS_LIMIT = 2_000
+"""Number of epochs, and of evaluations, from which on they are thinned to about half of them."""
+_NEWEST = 100
+"""Number of epochs at the end that are never thinned."""
+LOG_LIMIT = 2_000
+"""Number of lines of the log that are kept: the newest."""
 LONGEST_GAP = 86_400.0
 """Seconds between two events of one trainer; more than that is a clock that was set."""
 
@@ -34,7 +41,11 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What the events of a run say. Tuples are ordered by step or epoch, without repetitions."""
+    """What the events of a run say. Tuples are ordered by step or epoch, without repetitions.
+
+    They are of limited length. Of more than EPOCHS_LIMIT epochs or evaluations every 2nd, 4th, ...
+    stays, and the first, the newest, and the highest and lowest.
+    """
 
     started: events.Started | None = None
     points: Points = field(default_factory=Points)
@@ -49,7 +60,9 @@ class Snapshot:
     pinned: tuple[str, ...] | None = None
     """User ids, if any were pinned or unpinned during training."""
     log: tuple[tuple[float, str], ...] = ()
-    """(unix seconds, text) of what happened, for people."""
+    """(unix seconds, text) of what happened, for people: the newest lines."""
+    logged: int = 0
+    """Number of lines that the log has had so far."""
     clock: Clock = field(default_factory=Clock)
     problem: str = ""
     """Which line of `events.jsonl` is damaged, if one is."""
@@ -72,6 +85,10 @@ class Snapshot:
         last = self.evaluations[-1] if self.evaluations else None
         return self.best if last and last.validation else last
 
+    def log_after(self, count: int) -> tuple[tuple[float, str], ...]:
+        """Return the lines of the log after its first `count`, as far as they are kept."""
+        return self.log[max(0, len(self.log) - (self.logged - count)) :]
+
     def seconds(self, status: events.Status) -> float:
         """Return the seconds of training so far, without pauses."""
         if self.finished and self.finished.total_seconds:
@@ -87,6 +104,7 @@ def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
     for event in news:
         if text := draft.add(event):
             draft.log.append((event.t, text))
+    logged = before.logged + len(draft.log) - len(before.log)
     return replace(
         before,
         points=draft.points,
@@ -94,7 +112,8 @@ def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
         evaluations=tuple(draft.evaluations),
         evaluated_at=tuple(draft.evaluated_at),
         clock=draft.clock,
-        log=tuple(draft.log),
+        log=tuple(draft.log[-LOG_LIMIT:]),
+        logged=logged,
         **draft.changes,
     )
 
@@ -120,6 +139,9 @@ class _Draft:
             case events.Epoch():
                 self._go_back(event.epoch - 1)
                 self.epochs.append(event)
+                if len(self.epochs) > EPOCHS_LIMIT:
+                    stay = _kept_epochs(self.epochs)
+                    self.epochs = [e for e in self.epochs if e.epoch in stay]
             case events.Evaluated():
                 return self._add_evaluation(event)
             case events.Checkpointed():
@@ -174,10 +196,26 @@ class _Draft:
             self.evaluated_at.pop()
         self.evaluations.append(event)
         self.evaluated_at.append(self.clock.trained)
+        if len(self.evaluations) > EPOCHS_LIMIT:
+            self._thin_evaluations()
         loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
         hit, auc = event.metrics["hit@50"], event.metrics["auc"]
         valid = f"  valid. {event.validation['hit@50']:.4f}" if event.validation else ""
         return f"epoch {event.epoch:<4} {loss}Hit@50 {hit:.4f}  AUC {auc:.4f}{valid}"
+
+    def _thin_evaluations(self) -> None:
+        stay = _kept_epochs(self.evaluations)
+        heldout = {event.epoch: event.metrics for event in self.evaluations}
+        validation = {e.epoch: e.validation for e in self.evaluations if e.validation}
+        for found in (heldout, validation):
+            for key in ("hit@50", "auc"):
+                values = {epoch: metrics[key] for epoch, metrics in found.items()}
+                if values:
+                    stay |= {choose(values, key=values.__getitem__) for choose in (max, min)}
+        pairs = zip(self.evaluations, self.evaluated_at, strict=True)
+        kept = [(e, seconds) for e, seconds in pairs if e.epoch in stay]
+        self.evaluations = [e for e, _ in kept]
+        self.evaluated_at = [seconds for _, seconds in kept]
 
     def _add_points(self, event: events.Steps) -> None:
         """Add the points of the event, at equal intervals since the latest ones."""
@@ -188,3 +226,8 @@ class _Draft:
         until = self.clock.trained
         seconds = np.linspace(min(since, until), until, len(event.steps) + 1)[1:]
         self.points = self.points.appended(event.steps, seconds, event.losses)
+
+
+def _kept_epochs(found: Sequence[events.Epoch | events.Evaluated]) -> set[int]:
+    numbers = [event.epoch for event in found]
+    return {*spread(numbers, EPOCHS_LIMIT // 2), *numbers[-_NEWEST:]}

@@ -25,7 +25,7 @@ def train_summary(folder: Path) -> dict[str, Any]:
     epoch = snapshot.epochs[-1] if snapshot.epochs else None
     started, finished = snapshot.started, snapshot.finished
     train = finished.train_seconds if finished else 0.0
-    pairs = info.dataset.num_train * len(snapshot.epochs)
+    pairs = info.dataset.num_train * (epoch.epoch if epoch else 0)
     return {
         "run": folder.name,
         "run_dir": str(folder),

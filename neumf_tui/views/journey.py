@@ -1,12 +1,13 @@
 """The rank of one user's held-out item over all epochs, as a sheet and as text."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from neumf_tui.explore.journey import journey
 from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line, protocol_of
-from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import rank_text
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
@@ -15,9 +16,9 @@ from neumf_tui.views.sheet_keys import dataset_keys, label_of
 COLUMNS = ("epoch", "rank", "hit@50", "loss")
 
 
-def journey_sheet(users: Users, user: int, snapshot: Snapshot) -> Sheet:
+def journey_sheet(users: Users, user: int, losses: Mapping[int, float]) -> Sheet:
     """Return what `journey --json` prints: one row for each evaluated epoch."""
-    dataset, found = users.dataset, journey(users, user, snapshot)
+    dataset, found = users.dataset, journey(users, user, losses)
     item, catalogue = int(dataset.split.heldout[user]), dataset.catalogue
     heldout = {"item_id": catalogue.item_ids[item], "title": catalogue.item_title(item)}
     about = {

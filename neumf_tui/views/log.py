@@ -8,8 +8,7 @@ from pathlib import Path
 
 from neumf_tui import files
 from neumf_tui.runs.events import FINAL_STATES
-from neumf_tui.runs.reader import EventTail, read_status
-from neumf_tui.runs.snapshot import Snapshot, fold
+from neumf_tui.runs.reader import SnapshotTail, read_status
 from neumf_tui.text import clean
 
 POLL_SECONDS = 0.25
@@ -28,14 +27,14 @@ def log_line(when: float, text: str) -> str:
 
 def follow_log(folder: Path, follow: bool) -> Iterator[str]:
     """Yield lines of events and of the trainer's output; with `follow` until the run ends."""
-    tail, output = EventTail(folder), _Output(folder)
-    snapshot, shown = Snapshot(), 0
+    tail, output = SnapshotTail(folder), _Output(folder)
+    shown = 0
     while True:
         ended = read_status(folder).state in FINAL_STATES
-        snapshot = fold(Snapshot() if tail.restarted else snapshot, tail.read())
-        for when, text in snapshot.log[shown:]:
-            yield log_line(when, text)
-        shown = len(snapshot.log)
+        for snapshot in tail.pieces():
+            for when, text in snapshot.log_after(shown):
+                yield log_line(when, text)
+            shown = snapshot.logged
         for line in output.read():
             yield f"trainer:  {clean(line)}"
         if ended or not follow:

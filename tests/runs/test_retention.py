@@ -10,12 +10,8 @@ from hypothesis import strategies as st
 
 from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import checkpoint_epochs, find_checkpoint, set_pointer
-from neumf_tui.runs.retention import (
-    kept_epochs,
-    remove_checkpoints,
-    spread,
-    surplus_checkpoints,
-)
+from neumf_tui.runs.curve import spread
+from neumf_tui.runs.retention import kept_epochs, remove_checkpoints, surplus_checkpoints
 from tests.support.fuzzing import examples
 from tests.support.golden_runs import make_run
 

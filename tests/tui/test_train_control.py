@@ -166,7 +166,9 @@ def test_the_race_is_that_of_the_tape(trained: Path, own_home: Path) -> None:
 
     from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
 
-    race = RaceReader(trained, read_info(trained), own_home).read(("sim-003", "sim-010"))
+    race = RaceReader(trained, read_info(trained), own_home).read(
+        ("sim-003", "sim-010"), rank_epochs(trained)
+    )
     last, before = (read_ranks(trained, epoch) for epoch in rank_epochs(trained)[:-3:-1])
     assert [(r.user, r.rank, r.before) for r in race.runners] == [
         ("sim-003", last[2], before[2]), ("sim-010", last[9], before[9]),

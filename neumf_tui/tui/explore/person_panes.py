@@ -183,7 +183,7 @@ class JourneyPane(PersonPane):
 
     def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
         from neumf_tui.explore.journey import journey
-        from neumf_tui.runs.reader import read_snapshot
+        from neumf_tui.runs.reader import read_losses
         from neumf_tui.views.journey import journey_sheet
 
         who = ranking.person.who
@@ -198,8 +198,8 @@ class JourneyPane(PersonPane):
             self._draw(way, ranker.epoch)
 
         def read() -> "tuple[Journey, Sheet]":
-            snapshot = read_snapshot(ranker.folder)
-            return journey(users, who, snapshot), journey_sheet(users, who, snapshot)
+            losses = read_losses(ranker.folder)
+            return journey(users, who, losses), journey_sheet(users, who, losses)
 
         self.asker.ask(self.NAME, lambda _: read(), show)
 

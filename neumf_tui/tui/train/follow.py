@@ -10,8 +10,8 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.explore.race import Race, RaceReader
 from neumf_tui.host import HostReader, HostReading
 from neumf_tui.runs.events import RunInfo, Status
-from neumf_tui.runs.reader import EventTail, read_status
-from neumf_tui.runs.snapshot import Snapshot, fold
+from neumf_tui.runs.reader import SnapshotTail, read_status
+from neumf_tui.runs.snapshot import Snapshot
 
 BASELINES = 3
 """Kept baselines drawn in the charts, beside popularity: with more the names have no room."""
@@ -40,7 +40,7 @@ class RunFollower:
         self, folder: Path, info: RunInfo, home: Path, pinned: Callable[[Snapshot], tuple[str, ...]]
     ) -> None:
         self._folder, self._pinned = folder, pinned
-        self._tail = EventTail(folder)
+        self._tail = SnapshotTail(folder)
         self._kept = KeptReader(home, info.dataset.fingerprint)
         self._snapshot = Snapshot()
         self._baselines: list[KeptBaseline] = []
@@ -55,11 +55,7 @@ class RunFollower:
         if (kept := self._kept.read()) is not None:
             self._baselines = strongest(kept, BASELINES)
         status = read_status(self._folder)  # before the events: a final state then has them all
-        events = self._tail.read()
-        if self._tail.restarted:
-            self._snapshot = Snapshot()
-        if events:
-            self._snapshot = fold(self._snapshot, events)
+        self._snapshot = self._tail.read()
         if self._has_read:
             self._read_race()
         self._has_read = True
@@ -67,12 +63,12 @@ class RunFollower:
 
     def _read_race(self) -> None:
         """Read the ranks where there is a new evaluation or another choice of users."""
-        evaluations = self._snapshot.evaluations
-        wanted = evaluations[-1].epoch if evaluations else 0, self._pinned(self._snapshot)
+        epochs = [evaluation.epoch for evaluation in self._snapshot.evaluations]
+        wanted = epochs[-1] if epochs else 0, self._pinned(self._snapshot)
         if wanted != self._race_of:
             self._race_of = wanted
             try:
-                self._race, self._race_problem = self._races.read(wanted[1]), ""
+                self._race, self._race_problem = self._races.read(wanted[1], epochs), ""
             except (NeumfTuiError, OSError) as error:
                 self._race, self._race_problem = Race(), str(error)
 

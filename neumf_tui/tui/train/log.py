@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.text import Text
 from textual.widgets import RichLog
 
-from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.runs.snapshot import LOG_LIMIT, Snapshot
 from neumf_tui.views.log import last_output, log_line
 
 LOG_SECONDS = 2.0
@@ -22,7 +22,7 @@ class RunLog(RichLog):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            id="log", wrap=True, min_width=20, markup=False, highlight=False, max_lines=2_000
+            id="log", wrap=True, min_width=20, markup=False, highlight=False, max_lines=LOG_LIMIT
         )
         self._folder = folder
         self._shown = 0
@@ -35,12 +35,12 @@ class RunLog(RichLog):
         if state == self._shown_state and now - self._shown_at < LOG_SECONDS:
             return
         self._shown_at, self._shown_state = now, state
-        if len(snapshot.log) < self._shown:
+        if snapshot.logged < self._shown:
             self.clear()
             self._shown = 0
-        for when, text in snapshot.log[self._shown :]:
+        for when, text in snapshot.log_after(self._shown):
             self.write(Text(log_line(when, text)))
-        self._shown = len(snapshot.log)
+        self._shown = snapshot.logged
         broken = state in ("failed", "crashed")
         if broken and not self.has_class("-broken"):
             for line in last_output(self._folder, OUTPUT_LINES):

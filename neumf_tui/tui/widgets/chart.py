@@ -11,6 +11,7 @@ from textual import events, on
 from textual.binding import BindingType
 from textual_plot import HiResMode, NumericAxisFormatter, PlotWidget
 
+from neumf_tui.runs.curve import extremes
 from neumf_tui.tui.keys import bindings, hidden
 from neumf_tui.tui.widgets.line_labels import Area, place_names
 
@@ -392,11 +393,5 @@ def thinned(x: Floats, y: Floats, count: int) -> tuple[Floats, Floats]:
     """Return about `count` points that look the same: the extremes of each stretch of x."""
     if len(x) <= count:
         return x, y
-    # Stretches of x, not of points: new points at the end then leave the old stretches alone.
-    width = 2.0 ** math.ceil(math.log2(max(float(np.ptp(x)), 1e-9) / (count / 2)))
-    starts = np.flatnonzero(np.diff(np.floor(x / width), prepend=-np.inf))
-    ends = np.append(starts[1:], len(x))
-    lowest = [a + y[a:b].argmin() for a, b in zip(starts, ends, strict=True)]
-    highest = [a + y[a:b].argmax() for a, b in zip(starts, ends, strict=True)]
-    keep = np.unique(lowest + highest)
+    keep = extremes(x, y, count)
     return x[keep], y[keep]

@@ -55,7 +55,10 @@ class RunSeries:
     _smoother: Smoother = field(default_factory=Smoother)
 
     def update(self, snapshot: Snapshot) -> None:
-        restarted = snapshot.started is not self.snapshot.started
+        restarted = (
+            snapshot.started is not self.snapshot.started
+            or snapshot.points.times_thinned != self.snapshot.points.times_thinned
+        )
         self.snapshot = snapshot
         self.smoothed = self._smoother.smooth(snapshot.points.losses, restarted)
 
