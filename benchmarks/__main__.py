@@ -123,6 +123,14 @@ BENCHMARKS = (
         "5 minutes",
     ),
     Benchmark(
+        "soak",
+        "soak",
+        "memory, CPU and files of a viewer and a trainer over thousands of epochs",
+        "23 minutes",
+        alone=False,
+        long=True,
+    ),
+    Benchmark(
         "quality",
         "quality.presets",
         "Hit@50 and AUC of every preset and baseline, five seeds",
@@ -165,6 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         data_dir=asked.data_dir,
         cache=cache,
         rounds=asked.rounds,
+        minutes=asked.minutes,
         quick=asked.quick,
         device=asked.device,
         only=tuple(name.strip() for name in asked.only.split(",") if name.strip()),
@@ -194,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--readme", action="store_true", help="do not measure: copy tables into README.md")
     add("--data-dir", type=Path, help="the folder of ML-100K, as for train")
     add("--rounds", type=int, help="number of repeats or seeds (default: depends on the benchmark)")
+    add("--minutes", type=float, help="duration of soak (default: 20)")
     add("--only", default="", metavar="NAME,NAME", help="rows of quality or ablation to measure")
     add("--keep", type=Path, metavar="FOLDER", help="keep runs of quality and ablation here")
     add("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")

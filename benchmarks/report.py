@@ -25,6 +25,8 @@ class Options:
     """The folder for what is made once and used again: environments of peers, synthetic data."""
     rounds: int | None = None
     """Number of repeats or seeds; None: the benchmark's own number."""
+    minutes: float | None = None
+    """For `soak`: its duration; None: its own."""
     quick: bool = False
     """Do everything once and on small data: test whether it works, not how fast it is."""
     device: str = "cuda"

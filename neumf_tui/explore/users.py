@@ -10,8 +10,13 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.ranks import rank_among
+from neumf_tui.runs.checkpoint import checkpoint_epochs
+from neumf_tui.runs.curve import spread
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
+
+TAPE_BYTES = 2**28
+"""Memory for the ranks of all users after each epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +60,22 @@ def dataset_of(info: RunInfo, home: Path) -> Dataset:
     return load_dataset(about.fingerprint, about.name, home, info.source_in(home))
 
 
+def tape_epochs(folder: Path, info: RunInfo) -> list[int]:
+    """Return the evaluated epochs whose ranks `load_users` reads: all that fit in TAPE_BYTES.
+
+    Otherwise every 2nd, 4th, ..., and those with a checkpoint.
+    """
+    epochs = rank_epochs(folder)
+    stay = spread(epochs, max(2, TAPE_BYTES // (4 * max(1, info.dataset.num_users))))
+    if len(stay) == len(epochs):
+        return epochs
+    return sorted({*stay, *epochs[-1:], *set(checkpoint_epochs(folder)).intersection(epochs)})
+
+
 def load_users(folder: Path, home: Path) -> Users:
     """Read all users; raises RunError or DatasetError where a file cannot be read."""
     info = read_info(folder)
-    dataset, epochs = dataset_of(info, home), rank_epochs(folder)
+    dataset, epochs = dataset_of(info, home), tape_epochs(folder, info)
     tape = np.full((max(len(epochs), 1), dataset.num_users), np.nan, dtype=np.float32)
     for row, epoch in enumerate(epochs):
         ranks = read_ranks(folder, epoch)

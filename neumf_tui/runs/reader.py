@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +24,7 @@ from neumf_tui.runs.events import (
     Status,
     Written,
 )
+from neumf_tui.runs.rank_blocks import packed_epochs, packed_ranks, single_epochs
 from neumf_tui.runs.snapshot import Snapshot, fold
 
 START_LIMIT = 30.0
@@ -248,8 +248,7 @@ def read_losses(folder: Path) -> dict[int, float]:
 
 def rank_epochs(folder: Path, tape: str = "ranks") -> list[int]:
     """Return the epochs on the rank tape, ascending."""
-    names = map(re.compile(r"([0-9]{5,9})\.npy").fullmatch, files.file_names(folder, tape))
-    return sorted(int(name[1]) for name in names if name)
+    return sorted({*single_epochs(folder, tape), *packed_epochs(folder, tape)})
 
 
 def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.float32]:
@@ -260,7 +259,7 @@ def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.floa
     name = f"{tape}/{epoch:05}.npy"
     hint = "resume the run to rewrite it"
     try:
-        ranks: NDArray[Any] = files.read_array(folder, name)
+        ranks: NDArray[Any] = _tape_row(folder, tape, epoch)
     except OSError as error:
         why = error.strerror or error
         raise RunError(f"{folder / name}: cannot be read ({why}); {hint}") from error
@@ -268,3 +267,12 @@ def read_ranks(folder: Path, epoch: int, tape: str = "ranks") -> NDArray[np.floa
         what = f"{ranks.dtype} of shape {ranks.shape}"
         raise RunError(f"{folder / name}: expected float32 ranks from 1, found {what}; {hint}")
     return ranks
+
+
+def _tape_row(folder: Path, tape: str, epoch: int) -> NDArray[np.generic]:
+    try:
+        return files.read_array(folder, f"{tape}/{epoch:05}.npy")
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):
+            return packed_ranks(folder, tape, epoch)
+        raise

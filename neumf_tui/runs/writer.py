@@ -13,6 +13,7 @@ from neumf_tui import files
 from neumf_tui.errors import RunError
 from neumf_tui.runs.contents import check_run, make_folders
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
+from neumf_tui.runs.rank_blocks import block_name, pack
 from neumf_tui.runs.reader import RUN_LOCK, read_status
 from neumf_tui.runs.requests import take_requests
 from neumf_tui.runs.trainer_process import HOST, identity
@@ -70,6 +71,8 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._block_of: dict[str, str] = {}
+        """The block of the newest epoch of each rank tape."""
 
     def __enter__(self) -> "RunWriter":
         self._lock = files.open_lock(self.folder, RUN_LOCK)
@@ -119,6 +122,9 @@ class RunWriter:
         files.make_folder(self.folder, tape)
         name = f"{tape}/{epoch:05}.npy"
         files.replace(self.folder, name, lambda file: files.write_array(file, ranks))
+        if self._block_of.get(tape) != (block := block_name(epoch)):
+            pack(self.folder, tape, epoch, len(ranks))
+            self._block_of[tape] = block
 
 
 class MuteWriter(RunWriter):

@@ -23,6 +23,7 @@ from neumf_tui.runs.checkpoint import (
 from neumf_tui.runs.retention import remove_checkpoints, surplus_checkpoints
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
+from neumf_tui.training.disk_space import space_warning
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
 from neumf_tui.training.pending_requests import PendingRequests
@@ -77,6 +78,7 @@ class Loop:
         self._sizes: list[int] = []
         self._flushed = self._checked = self._beat = 0.0
         """When the last flush, check and heartbeat were; 0: do it after the next step."""
+        self._has_warned_of_space = False
         self._stride, self._steps = 1, 0
         """In a group: steps from one check to the next, and steps since the last check."""
 
@@ -293,6 +295,10 @@ class Loop:
         if not self.group.rank:
             self._choose_best_and_prune()
         name, progress = file_name(self.progress), self.progress
+        if not (self._has_warned_of_space or self.group.rank):
+            if warning := space_warning(self.writer.folder, name):
+                self._warn(warning)
+            self._has_warned_of_space = bool(warning)
         self.writer.event(events.Checkpointed(epoch=progress.epoch, step=progress.step, file=name))
         self._heartbeat()
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, Who, guests_of
 from neumf_tui.runs.checkpoint import find_checkpoint
-from neumf_tui.runs.reader import rank_epochs
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
@@ -52,10 +51,10 @@ def open_model(
 ) -> OpenedModel:
     """Load a checkpoint and rank for `who`. Raises RunError."""
     from neumf_tui.explore.ranker import Ranker
-    from neumf_tui.explore.users import load_users
+    from neumf_tui.explore.users import load_users, tape_epochs
 
     ranker = Ranker(folder, home, which, users.dataset)
-    if rank_epochs(folder) != users.epochs:  # the run's trainer has written more ranks
+    if tape_epochs(folder, users.info) != users.epochs:  # the run's trainer has written more ranks
         users = load_users(folder, home)
     return OpenedModel(ranker, users, None if who is None else rank_and_explain(ranker, who, by))
 
