@@ -11,7 +11,7 @@ from neumf_tui.runs.requests import NAME as REQUEST
 NEEDED_FOLDERS = ("ranks", "checkpoints", "requests")
 STORE, MESSAGES = "store", "messages"
 """Folder and file by which several processes of a run find each other while they train."""
-_TAPE = r"\d{5,}\.npy"
+_TAPE = r"\d{5,}(-\d{5,})?\.npy"
 _FOLDERS = {
     "ranks": _TAPE,
     "validation": _TAPE,

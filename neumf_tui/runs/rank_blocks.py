@@ -71,17 +71,20 @@ def packed_epochs(folder: Path, tape: str) -> set[int]:
     """Return the epochs in blocks; blocks that cannot be read have none."""
     found: set[int] = set()
     for name in filter(_BLOCK.fullmatch, files.file_names(folder, tape)):
-        stat = (folder / tape / name).lstat()
-        found |= _epochs_of(folder, f"{tape}/{name}", (stat.st_ino, stat.st_ctime_ns, stat.st_size))
+        with suppress(OSError):
+            found |= _epochs_of(folder, f"{tape}/{name}", _signature(folder, f"{tape}/{name}"))
     return found
+
+
+def _signature(folder: Path, name: str) -> tuple[int, int, int]:
+    """Return what changes when a file is written again."""
+    found = (folder / name).lstat()
+    return found.st_ino, found.st_ctime_ns, found.st_size
 
 
 @lru_cache(maxsize=8_192)
 def _epochs_of(folder: Path, name: str, _signature: tuple[int, int, int]) -> frozenset[int]:
-    try:
-        return frozenset(_block(folder, name)["epoch"].tolist())
-    except OSError:
-        return frozenset()
+    return frozenset(_read_block(folder, name)["epoch"].tolist())
 
 
 def packed_ranks(folder: Path, tape: str, epoch: int) -> NDArray[np.generic]:
@@ -102,6 +105,16 @@ def _rows(folder: Path, name: str) -> dict[int, NDArray[np.generic]]:
 
 
 def _block(folder: Path, name: str) -> NDArray[Any]:
+    return _opened(folder, name, _signature(folder, name))
+
+
+@lru_cache(maxsize=2)
+def _opened(folder: Path, name: str, _signature: tuple[int, int, int]) -> NDArray[Any]:
+    """Return a block; the last one is kept open, since ranks are read one epoch after another."""
+    return _read_block(folder, name)
+
+
+def _read_block(folder: Path, name: str) -> NDArray[Any]:
     block: NDArray[Any] = files.read_array(folder, name, mapped=True)
     is_block = block.ndim == 1 and block.dtype.names == ("epoch", "ranks")
     if not is_block or block["ranks"].ndim != 2 or block.dtype["epoch"] != np.uint32:

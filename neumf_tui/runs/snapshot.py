@@ -13,7 +13,7 @@ EPOCHS_LIMIT = 2_000
 """Number of epochs, and of evaluations, from which on they are thinned to about half of them."""
 _NEWEST = 100
 """Number of epochs at the end that are never thinned."""
-LOG_LIMIT = 2_000
+LOG_LIMIT = 500
 """Number of lines of the log that are kept: the newest."""
 LONGEST_GAP = 86_400.0
 """Seconds between two events of one trainer; more than that is a clock that was set."""

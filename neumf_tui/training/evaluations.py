@@ -64,8 +64,10 @@ class Evaluations:
             if epoch > until:
                 continue
             with suppress(RunError):  # damaged: this epoch cannot be the best
-                self._ranks = read_ranks(folder, epoch)
                 self.hits[epoch] = _hit_rate(read_ranks(folder, epoch, self._deciding))
+        if self.hits:
+            with suppress(RunError):
+                self._ranks = read_ranks(folder, max(self.hits))
 
     def popularity(self) -> dict[str, Metrics]:
         """Return the metrics of ranking by popularity, by tape."""
