@@ -144,7 +144,7 @@ def runs_at_rest(home: Path, count: int, quick: bool) -> dict[str, float]:
         shutil.copytree(folder, copy)
         write_info(copy, msgspec.structs.replace(read_info(folder), name=copy.name))
     with Recorder([*PROGRAM, "runs", "--home", str(home)]) as viewer:
-        wait_for(lambda: b"run-000" in viewer.received or b"run-0" in viewer.received, "the screen")
+        wait_for(lambda: b"in training" in viewer.received, "the screen")
         time.sleep(3 if quick else SETTLING)
         began, before = time.monotonic(), viewer.cpu_seconds()
         time.sleep(3 if quick else REST_SECONDS)

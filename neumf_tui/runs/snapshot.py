@@ -224,7 +224,9 @@ class _Draft:
         self.points = self.points.until(event.steps[0] - 1)
         since = max([self.clock.started, *self.points.seconds[-1:].tolist()])
         until = self.clock.trained
-        seconds = np.linspace(min(since, until), until, len(event.steps) + 1)[1:]
+        count = len(event.steps)
+        # As by linspace, which takes three times as long.
+        seconds = until - max(0.0, until - since) / count * np.arange(count - 1, -1, -1)
         self.points = self.points.appended(event.steps, seconds, event.losses)
 
 
