@@ -138,7 +138,7 @@ HAS_NO_EFFECT: dict[str, tuple[str, Any]] = {
 """Settings that change nothing while another setting has the given value."""
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
 _CHOICES = frozenset(
-    {"model", "loss", "schedule", "sampler", "exclude_heldout", "validation"}
+    {"model", "loss", "schedule", "sampler", "exclude_heldout", "validation", "keep"}
     | {"history_decay", "history_floor", "sampler_power", "alpha", *DESCRIPTIONS["machine"]}
 )
 """Settings whose default is a choice too, and not a feature turned off."""

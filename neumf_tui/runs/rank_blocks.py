@@ -5,10 +5,9 @@ each user's held-out item (ties can add a half), 0 where there is none. Ranks th
 numbers stay float32. Thousands of small files would be slow to list and take a disk block each.
 """
 
-import io
 import re
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,8 @@ def pack(folder: Path, tape: str, newest: int, users: int) -> None:
             before = {}
         except OSError:
             continue
-        content = io.BytesIO()
-        np.save(content, _packed(dict(sorted((before | rows).items()))), allow_pickle=False)
-        files.replace(folder, f"{tape}/{name}", content.getvalue())
+        block = _packed(dict(sorted((before | rows).items())))
+        files.replace(folder, f"{tape}/{name}", partial(files.write_array, array=block))
         # In this order, so that a crash in between leaves ranks twice.
         for epoch in rows:
             files.remove(folder, _single(tape, epoch))
