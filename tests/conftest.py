@@ -24,6 +24,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from neumf_tui.data.dataset import Dataset  # noqa: E402
 from neumf_tui.data.progress import silent  # noqa: E402
 from neumf_tui.data.registry import open_dataset  # noqa: E402
+from tests.support.whole_runs import ARGS  # noqa: E402
 
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -122,6 +123,23 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Cli:
         return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def whole_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(home: Path) -> None:
+        shutil.copytree(shared_home, home, dirs_exist_ok=True)
+        result = run_cli("train", *ARGS, "--name", "whole", "--home", str(home))
+        assert result.returncode == 0, result.stderr
+
+    return fill_once(tmp_path_factory, "whole-home", make)
+
+
+@pytest.fixture
+def whole(whole_home: Path, own_home: Path) -> Path:
+    """Return the folder of a finished run of three epochs without interruption."""
+    shutil.copytree(whole_home, own_home)
+    return own_home / "runs" / "whole"
 
 
 @pytest.fixture(scope="session")

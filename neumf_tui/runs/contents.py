@@ -36,10 +36,15 @@ def check_run(folder: Path) -> None:
         files.check_kind(folder, name, alone=name in _APPENDED)
 
 
-def make_folders(folder: Path) -> None:
-    """Make the folders of a run that are missing: many ways to copy a run leave out empty ones."""
+def complete_run(folder: Path) -> None:
+    """Make missing folders, since many ways to copy a run leave out empty ones.
+
+    Also remove what killed trainers have left half written.
+    """
     for name in NEEDED_FOLDERS:
         files.make_folder(folder, name)
+    for name in (".", *_FOLDERS):
+        files.remove_scratch(folder, name)
 
 
 def remove_run(folder: Path) -> list[str]:

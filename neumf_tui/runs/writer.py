@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neumf_tui import files
 from neumf_tui.errors import RunError
-from neumf_tui.runs.contents import check_run, make_folders
+from neumf_tui.runs.contents import check_run, complete_run
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
 from neumf_tui.runs.rank_blocks import block_name, pack
 from neumf_tui.runs.reader import RUN_LOCK, read_status
@@ -24,9 +24,10 @@ def create_run(folder: Path, info: RunInfo) -> None:
 
     Raises RunError if the name is taken, OSError if the run cannot be written or locked there.
     """
+    files.remove_scratch(folder.parent)
     with files.new_folder(folder) as scratch:
         made = scratch.stat()
-        make_folders(scratch)
+        complete_run(scratch)
         with files.open_lock(scratch, RUN_LOCK) as lock:
             files.take_lock(lock)
         write_status(scratch, Status(state="starting", pid=0))
@@ -92,7 +93,7 @@ class RunWriter:
     def _events(self) -> BinaryIO:
         if self._opened is None:
             check_run(self.folder)
-            make_folders(self.folder)
+            complete_run(self.folder)
             self._opened = files.open_to_append(self.folder, "events.jsonl")
             # A killed trainer can leave an incomplete last line: cut it off.
             self._opened.truncate(self._opened.read().rfind(b"\n") + 1)

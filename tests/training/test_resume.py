@@ -19,83 +19,26 @@ from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import last_checkpoint, load_checkpoint
 from neumf_tui.runs.reader import (
     EventTail,
-    rank_epochs,
     read_info,
-    read_ranks,
     read_snapshot,
     read_status,
 )
 from neumf_tui.runs.requests import STOP, send_request
-from neumf_tui.runs.writer import reopen_run
-from tests.support.commands import Cli, run_cli
-from tests.support.shared_folders import fill_once
+from tests.support.commands import Cli
+from tests.support.whole_runs import (
+    ARGS,
+    assert_same,
+    check_readable,
+    restarted,
+    state_of,
+    worker,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from neumf_tui.training.loop import Loop
     from neumf_tui.training.pairs import Batch
-
-ARGS = ("--preset", "d2l", "--dataset", "demo", "--plain", "--epochs", "3", "--threads", "1")
-
-
-def worker(folder: Path, **options: object) -> "subprocess.Popen[bytes]":
-    reopen_run(folder)
-    return subprocess.Popen(
-        [sys.executable, "-m", "neumf_tui.training.worker", str(folder)],
-        **options,  # type: ignore[call-overload]
-    )
-
-
-def state_of(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    """Return every weight, every optimiser value, and the rank tape."""
-    path = last_checkpoint(folder)
-    assert path is not None
-    tensors, _ = load_checkpoint(path, read_info(folder).dataset.fingerprint)
-    return dict(tensors) | {f"rank {e}": read_ranks(folder, e) for e in rank_epochs(folder)}
-
-
-def assert_same(a: Path, b: Path) -> None:
-    left, right = state_of(a), state_of(b)
-    assert left.keys() == right.keys()
-    for name in left:
-        np.testing.assert_array_equal(left[name], right[name], err_msg=name)
-
-
-@pytest.fixture(scope="session")
-def whole_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def make(home: Path) -> None:
-        shutil.copytree(shared_home, home, dirs_exist_ok=True)
-        result = run_cli("train", *ARGS, "--name", "whole", "--home", str(home))
-        assert result.returncode == 0, result.stderr
-
-    return fill_once(tmp_path_factory, "whole-home", make)
-
-
-@pytest.fixture
-def whole(whole_home: Path, own_home: Path) -> Path:
-    """Return the folder of a finished run of three epochs without interruption."""
-    shutil.copytree(whole_home, own_home)
-    return own_home / "runs" / "whole"
-
-
-def restarted(whole: Path, name: str) -> Path:
-    """Return a copy of the run as it was before its first step."""
-    folder = whole.parent / name
-    shutil.copytree(whole, folder)
-    (folder / "events.jsonl").unlink()
-    for path in [*(folder / "ranks").iterdir(), *(folder / "checkpoints").iterdir()]:
-        path.unlink()
-    return folder
-
-
-def check_readable(folder: Path) -> None:
-    read_status(folder)
-    read_snapshot(folder)
-    for epoch in rank_epochs(folder):
-        read_ranks(folder, epoch)
-    for path in (folder / "checkpoints").glob("[0-9]*.safetensors"):
-        load_checkpoint(path, read_info(folder).dataset.fingerprint)
 
 
 def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
