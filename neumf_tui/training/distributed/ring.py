@@ -32,7 +32,7 @@ class RingGroup(StoreGroup):
         """Join the processes that train the run in `folder`."""
         assert worker.sockets is not None, "torchrun started this process"
         messages = os.fsencode(folder / STORE / MESSAGES)
-        store = dist.FileStore(messages, worker.size)  # type: ignore[attr-defined, arg-type]
+        store = dist.FileStore(messages)  # type: ignore[attr-defined, arg-type]
         store.set_timeout(TIMEOUT)
         super().__init__(worker, store)
         self._previous, self._next = (socket.socket(fileno=handle) for handle in worker.sockets)

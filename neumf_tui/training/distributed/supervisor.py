@@ -17,6 +17,7 @@ import msgspec
 import psutil
 
 from neumf_tui import files
+from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs.contents import MESSAGES, STORE
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import read_status
@@ -155,7 +156,7 @@ def main(folder: Path, size: int) -> int:
         signal.signal(number, supervisor.on_signal)
     try:
         return supervisor.run()
-    except OSError as error:
+    except (NeumfTuiError, OSError) as error:
         with RunWriter(folder) as writer:
             return fail(writer, WorkerMessage(str(error), 1, final=True))
 
