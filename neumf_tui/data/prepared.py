@@ -91,7 +91,7 @@ def _is_same(folder: Path, dataset: Dataset) -> bool:
 def load(folder: Path, fingerprint: str) -> Dataset:
     """Open the prepared dataset; raise DatasetError if it is missing or damaged.
 
-    Raises PermissionError if it may not be read.
+    Raises OSError if it cannot be read now, e.g. without permission or with too many open files.
     """
     if not re.fullmatch("[0-9a-f]{64}", fingerprint):
         raise DatasetError(f"{fingerprint[:80]!r} is not the fingerprint of a dataset")
@@ -108,10 +108,9 @@ def load(folder: Path, fingerprint: str) -> Dataset:
         _check(where, split, ids, catalogue)
     except FileNotFoundError as error:
         raise DatasetError(f"{what} is missing") from error
-    except PermissionError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (files.UnusableFileError, NotADirectoryError, ValueError) as error:
+        # As text: a variable with the error itself would keep the opened files.
+        reason = str(getattr(error, "strerror", None) or error)
         raise DatasetError(f"{what} is damaged ({reason})") from error
     name, simulated, source, notices = msgspec.structs.astuple(about)
     return Dataset(name, simulated, source, notices, fingerprint, ids, catalogue, split)

@@ -1,5 +1,6 @@
 """Datasets under faults: several processes at once, a full disk, and files that are no files."""
 
+import gc
 import os
 import resource
 import socket
@@ -8,18 +9,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from neumf_tui.data import download
-from neumf_tui.data.prepared import load, prepared_dir
+from neumf_tui.data.prepared import load, prepared_dir, save
 from neumf_tui.data.progress import silent
-from neumf_tui.data.registry import open_dataset
+from neumf_tui.data.registry import load_dataset, open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
+from neumf_tui.files import identity
+from tests.support.datasets import tiny_dataset
 from tests.support.rating_files import as_100k, as_csv, as_dat, as_parquet, as_recbole
 
 OPEN = """
@@ -94,6 +97,36 @@ def test_a_full_disk_leaves_nothing_of_a_prepared_dataset(
     assert caught.value.strerror == "File too large"
     assert not list(prepared_dir(own_home).glob("[!s]*"))
     assert open_dataset("auto", place, own_home, silent, silent).num_users == 4
+
+
+def test_too_many_open_files_are_not_taken_for_damage(tmp_path: Path, own_home: Path) -> None:
+    data = open_dataset("auto", as_csv(tmp_path), own_home, silent, silent)
+    before = identity(prepared_dir(own_home) / data.fingerprint)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Less than are open already, so that no file can be opened.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            load_dataset(data.fingerprint, data.name, own_home, data.source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert identity(prepared_dir(own_home) / data.fingerprint) == before
+
+
+def test_a_dataset_that_is_refused_leaves_no_file_open(tmp_path: Path) -> None:
+    data = tiny_dataset([[0, 1, 2], [3, 4]], 5)
+    save(data, tmp_path)
+    items = tmp_path / data.fingerprint / "items.npy"
+    items.write_bytes(items.read_bytes()[:-1] + b"\1")
+    gc.disable()
+    try:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(3):
+            with suppress(DatasetError):
+                load(tmp_path, data.fingerprint)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+    finally:
+        gc.enable()
 
 
 def make_fifo(path: Path) -> None:
