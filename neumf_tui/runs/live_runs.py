@@ -1,5 +1,6 @@
 """All runs of a home folder, read repeatedly: of each file only what is new."""
 
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,10 +55,10 @@ Signature = tuple[tuple[int, int, int], ...]
 
 def _signature(folder: Path) -> Signature:
     """Return what changes when a trainer writes to a run, which costs less than reading it."""
-    found = []
+    found, path = [], str(folder)
     for name in ("run.json", "status.json", EVENTS):
         try:
-            stat = (folder / name).lstat()
+            stat = os.lstat(f"{path}/{name}")  # a Path takes four times as long
             found.append((stat.st_ino, stat.st_ctime_ns, stat.st_size))
         except OSError:
             found.append((0, 0, 0))

@@ -105,7 +105,8 @@ class RunsScreen(ChartScreen):
         self.pinned = [folder for folder in self.pinned if folder in there]
         for row in rows:
             if row.info is not None:
-                series = self._series.setdefault(row.folder, RunSeries(row.info))
+                if (series := self._series.get(row.folder)) is None:
+                    series = self._series[row.folder] = RunSeries(row.info)
                 if series.snapshot is not row.snapshot:
                     series.update(row.snapshot)
         self._series = {run: series for run, series in self._series.items() if run in there}
