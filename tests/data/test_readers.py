@@ -208,6 +208,8 @@ def test_items_that_recbole_has_no_names_for_go_by_their_ids(tmp_path: Path) -> 
         ("item_id", pa.array(["a", "", "c"]), "row 2: item_id is empty"),
         ("time", pa.array([1, -1, 3]), "row 2: time is before 1970"),
         ("time", pa.array([1.0, 2.0, float("nan")]), "row 3: time is not a number"),
+        ("time", pa.array([1.0, 1e300, 3.0]), "row 2: time is out of range"),
+        ("time", pa.array([1, 10**12, 3]).cast(pa.timestamp("s")), "row 2: time is after the year"),
         ("User ID", pa.array([1.5, 2.0, 3.0]), "column User ID has type double; expected ids"),
         ("time", pa.array(["a", "b", "c"]), "column time has type string; expected timestamps"),
     ],

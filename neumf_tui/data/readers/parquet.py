@@ -118,6 +118,8 @@ def _check_values(path: Path, name: str, values: Any, rows_before: int, units: i
         wrong, problem = pc.invert(pc.is_finite(values)), "is not a number"
     elif units is not None and (numbers := _times(values)).min(initial=0) < 0:
         wrong, problem = pa.array(numbers < 0), "is before 1970"
+    elif units is not None and (numbers >= float(2**63)).any():
+        wrong, problem = pa.array(numbers >= float(2**63)), "is out of range"
     elif units and (numbers // units).max(initial=0) > LATEST_TIME:
         wrong, problem = pa.array(numbers // units > LATEST_TIME), "is after the year 9999"
     elif _is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
