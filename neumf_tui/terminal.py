@@ -58,19 +58,6 @@ def why_no_screen() -> str:
     return ""
 
 
-def terminal_size(fallback: tuple[int, int] = (80, 24)) -> tuple[int, int]:
-    """Return columns and lines of the terminal; COLUMNS and LINES do not follow its changes.
-
-    A terminal that says nothing of its size, or none at all, has `fallback`.
-    """
-    for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
-        with suppress(AttributeError, ValueError, OSError):  # no stream, closed, no terminal
-            size = os.get_terminal_size(stream.fileno())  # type: ignore[union-attr]
-            if size.columns > 0 and size.lines > 0:
-                return size.columns, size.lines
-    return fallback
-
-
 def colour_depth(env: Mapping[str, str]) -> int:
     """Return how many colours the screen will use: 16777216, 256, 16, or 0 for none.
 

@@ -37,8 +37,7 @@ def open_screen(
 @contextmanager
 def _first_line(screen: str, name: str) -> Iterator[None]:
     """Show the screen's first line while Textual is imported, which takes a third of a second."""
-    terminal = sys.__stderr__
-    assert terminal is not None, "need_screen has checked it"
+    terminal = sys.stderr
     terminal.write(f"{ENTER_SCREEN} \x1b[1mneumf-tui\x1b[0m ▸ {screen}  {clean(name)}  loading")
     terminal.flush()
     try:

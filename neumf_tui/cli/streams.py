@@ -39,6 +39,9 @@ def open_streams() -> None:
         except OSError:
             handle = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
             os.set_inheritable(handle, True)
+    if os.isatty(1):  # its own size is what counts, and the variables do not follow its changes
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
     if sys.stdin is None:
         sys.stdin = TextIOWrapper(BufferedReader(FileIO(0, closefd=False)), encoding="utf-8")
     if sys.stdout is sys.__stdout__:  # else somebody collects what is printed

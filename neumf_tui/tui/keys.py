@@ -68,6 +68,6 @@ def key_problem(keys: str) -> str:
             return "expected the name of a key, such as 's', 'ctrl+s' or 'f5'"
         if len(last) > 1 and last not in names and key not in names and not last.isidentifier():
             return f"{key!r} is not a key; expected one such as 's', 'S', 'ctrl+s', 'f5', 'slash'"
-        if key in ("ctrl+m", "ctrl+i", "ctrl+h"):
+        if key in ("ctrl+m", "ctrl+j", "ctrl+i", "ctrl+h"):
             return f"terminals send {key!r} for Enter, Tab or Backspace; choose another key"
     return ""

@@ -16,9 +16,12 @@ from typing import Any
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual._context import active_message_pump
 from textual.app import App
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 from neumf_tui import files
@@ -155,8 +158,17 @@ class TerminalApp(App[None]):
             return True
 
     def _handle_exception(self, error: Exception) -> None:
+        if isinstance(error, NoMatches) and self._works_for_a_left_screen():
+            return  # a timer of Textual's command palette looks for widgets that are gone
         self.fault = self.fault or error
         super()._handle_exception(error)
+
+    def _works_for_a_left_screen(self) -> bool:
+        """Return whether what is done at the moment is of a screen that has been closed."""
+        node: MessagePump | None = active_message_pump.get(None)
+        while node is not None and not isinstance(node, Screen):
+            node = node._parent
+        return node is not None and all(node not in s for s in self._screen_stacks.values())
 
     def _fatal_error(self) -> None:
         if self.is_headless:  # tests see the traceback

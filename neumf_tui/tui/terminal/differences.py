@@ -5,6 +5,7 @@ between its compositor and its driver remembers every cell that was sent, and re
 to the runs of cells that changed.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import NamedTuple
@@ -18,6 +19,10 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
 
+from neumf_tui.text import clean
+
+_NO_WIDTH = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Control characters, for which the widgets have left no cell."""
 GAP = 4
 """Up to so many unchanged cells are sent again: moving the cursor would cost more bytes."""
 
@@ -78,6 +83,9 @@ class Cells:
         for text, style, control in segments:
             if control:
                 continue
+            if not text.isprintable():
+                # Whatever a widget was given, a terminal does not execute it.
+                text = clean(_NO_WIDTH.sub("", text))
             code = self._code(style, system)
             if text.isascii():
                 cells.extend(zip(text, repeat(code), strict=False))

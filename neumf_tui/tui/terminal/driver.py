@@ -14,7 +14,6 @@ from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from neumf_tui.terminal import terminal_size
 from neumf_tui.tui.terminal.encoding import encode
 from neumf_tui.tui.terminal.keyboard import Keyboard
 
@@ -117,9 +116,6 @@ class MeteredDriver(LinuxDriver):
             self._behind_since = time.monotonic()
         self.sent += sent_bytes(data)
         super().write(data)
-
-    def _get_terminal_size(self) -> tuple[int, int]:
-        return terminal_size()
 
     def _query_in_band_window_resize(self) -> None:
         """Ask for no reports of the size in the input: the kernel knows it."""

@@ -19,6 +19,8 @@ from neumf_tui.tui.terminal.screen import TerminalScreen
 
 LOOK_SECONDS = 0.001
 """Time between two looks whether the effects of a key are done."""
+LOOKS_AT_ONCE = 30
+"""Looks that do not wait for this time: most keys take less."""
 MOST_LOOKS = 5_000
 """Looks after which a key no longer waits, for a screen that never comes to rest."""
 
@@ -39,7 +41,7 @@ class TypedKeys:
     @property
     def done(self) -> bool:
         """Whether all keys have been handled, with all their effects."""
-        return not self._waiting and self._rested_on is self._app.screen
+        return not self._waiting and not self._looks_later and _nothing_follows(self._app)
 
     async def add(self, event: Typed) -> None:
         rules = self._app.screen
@@ -64,7 +66,7 @@ class TypedKeys:
         if not self._waiting:
             return
         if isinstance(screen, TerminalScreen) and screen.holds_keys:
-            self._rested_on = None
+            self._rested_on, self._looks = None, LOOKS_AT_ONCE
             self._look_later()
             return
         event = self._waiting.popleft()
@@ -76,7 +78,8 @@ class TypedKeys:
     def _look_later(self) -> None:
         self._looks_later = True
         loop = asyncio.get_running_loop()
-        loop.call_later(LOOK_SECONDS, self._app.call_later, self._pass_on)
+        pause = LOOK_SECONDS if self._looks > LOOKS_AT_ONCE else 0
+        loop.call_later(pause, self._app.call_later, self._pass_on)
 
 
 def _name(event: Typed) -> str:
@@ -96,11 +99,16 @@ def _at_rest(app: App[Any]) -> bool:
     """Return whether the app and its present screen have handled all their messages."""
     screen = app.screen
     return (
-        app._message_queue.empty()
-        and app._pending_message is None  # the next one may have been taken from the queue
+        _nothing_follows(app)
         and not screen._callbacks
         and all(map(_has_handled_all, (screen, *screen.walk_children())))
     )
+
+
+def _nothing_follows(pump: MessagePump) -> bool:
+    """Return whether the message that `pump` handles at the moment is its last one."""
+    # It may have taken the next one from its queue already.
+    return pump._message_queue.empty() and pump._pending_message is None
 
 
 def _has_handled_all(pump: MessagePump) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -57,18 +57,6 @@ class SearchLine(Input, inherit_bindings=False):
         for binding in Input.BINDINGS
         if isinstance(binding, Binding) and not {"enter", "ctrl+u"} & set(binding.key.split(","))
     ]
-
-    async def _on_key(self, event: events.Key) -> None:
-        """Obey Enter at once.
-
-        The app looks its binding up only when the key has bubbled up to the screen, and by then
-        letters that were typed after Enter are in the line.
-        """
-        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
-        if active and isinstance(active.node, ItemPicker) and active.binding.action == "pick":
-            event.stop()
-            event.prevent_default()
-            active.node.action_pick()
 
 
 class ItemPicker(Vertical):
