@@ -40,7 +40,14 @@ main()
 """
 
 
-@pytest.mark.parametrize("where", FAULTS)
+OFTEN = {"a key's action", "the thread that writes"}
+"""Those of the fast suite."""
+EACH = [
+    where if where in OFTEN else pytest.param(where, marks=pytest.mark.slow) for where in FAULTS
+]
+
+
+@pytest.mark.parametrize("where", EACH)
 def test_a_fault_ends_a_screen_in_good_order(own_home: Path, where: str) -> None:
     make_run(own_home, "finished")
     command = [sys.executable, "-c", SCRIPT.format(fault=FAULTS[where])]

@@ -167,3 +167,16 @@ def test_a_cluster_takes_the_room_that_the_layout_gives_it(text: str) -> None:
         LayoutUpdate([[row.extend_cell_length(12)]], Region(0, 0, 12, 1)), size, console
     )
     assert sent == f"\x1b[1;{column}Hy"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31m", "\x1b]0;t\x07", "\x9b31m", "\u202e", "\ud800", "\u2028"]
+)
+def test_no_control_character_of_a_text_is_sent(text: str) -> None:
+    size = Size(20, 1)
+    console = Console(color_system="truecolor", force_terminal=True)
+    row = Strip([Segment(f"a{text}b")]).extend_cell_length(20)
+    sent = Cells().update(LayoutUpdate([[row]], Region(0, 0, 20, 1)), size, console)
+    shown = sent.removeprefix("\x1b[1;1H")
+    assert shown.startswith("a") and shown.replace("\ud800", "!").isprintable(), sent
+    sent.encode()

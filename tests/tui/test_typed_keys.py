@@ -7,8 +7,6 @@ from textual.widgets import Input
 
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.tui.app import NeumfApp
-from neumf_tui.tui.explore.screen import ExploreScreen
-from neumf_tui.tui.guest.screen import GuestScreen
 from neumf_tui.tui.runs.screen import RunsScreen
 from neumf_tui.tui.widgets.dialogs import AskDialog, ChoiceDialog, ConfirmDialog
 from tests.support.golden_runs import make_run
@@ -38,22 +36,31 @@ async def test_what_follows_the_slash_is_the_filter(own_home: Path, early: bool)
 
 
 LINES = {
-    "explorer's search": (ExploreScreen, ["slash"]),
-    "find a film": (None, ["t"]),
-    "new user": (GuestScreen, ["f"]),
-    "film search on the film's screen": (None, ["enter", "slash"]),
-    "failures' search": (None, ["F", "slash"]),
-    "model to compare with": (None, ["x", "slash"]),
-    "file name": (AskDialog, ["w"]),
+    "explorer's search": ["slash"],
+    "find a film": ["t"],
+    "new user": ["f"],
+    "film search on the film's screen": ["enter", "slash"],
+    "failures' search": ["F", "slash"],
+    "model to compare with": ["x", "slash"],
+    "file name": ["w"],
 }
+"""Lines of screens that the explorer leads to, and the keys that lead there."""
 
 
-@pytest.mark.parametrize("early", [False, True])
-@pytest.mark.parametrize("line", LINES)
+OFTEN = [("explorer's search", True), ("new user", True), ("file name", False)]
+"""Those of the fast suite."""
+EACH = [
+    pytest.param(line, early, marks=[] if (line, early) in OFTEN else pytest.mark.slow)
+    for line in LINES
+    for early in (False, True)
+]
+
+
+@pytest.mark.parametrize(("line", "early"), EACH)
 async def test_what_follows_the_key_of_a_line_is_typed_in_it(
     trained_home: Path, line: str, early: bool
 ) -> None:
-    _, keys = LINES[line]
+    keys = LINES[line]
     app = NeumfApp(trained_home / "runs" / "trained", trained_home, "explore")
     async with app.run_test(size=(80, 24)) as pilot:
         if not early:
