@@ -28,7 +28,7 @@ NEVER = {
 """Options that this test leaves out: they change this account or the run, train or wait."""
 HARMLESS = {
     name: ["--dataset", "none-such"] for name in ("train", "tune", "check-leak", "baselines")
-} | {"extend": [], "rename": ["none-such"], "prune": ["--dry-run"]}
+} | {"delete": [], "extend": [], "rename": ["none-such"], "prune": ["--dry-run"]}
 """What keeps commands from training, and from changing the run."""
 
 
