@@ -227,7 +227,7 @@ def test_without_a_supervisor_all_processes_end_and_another_number_resumes(
         result.stderr
     )
     # When it was killed decides how its sums are rounded, and that can switch hidden units.
-    assert_same_ranks(longer, folder, at_most=np.inf, unequal=0.5, loss=1e-3)
+    assert_same_ranks(longer, folder, at_most=1e6, unequal=0.5, loss=1e-3)
     result = cli(
         "train", "--resume", "orphans", "--epochs", str(epochs + 1), "--processes", "1", "--plain"
     )
