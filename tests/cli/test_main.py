@@ -323,7 +323,8 @@ def test_a_harmed_checkpoint_is_one_message(inside: Cli, trained: Path) -> None:
     path = trained / "checkpoints" / "00010.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     for args in (["rank", "sim-001"], ["evaluate"]):
-        result = inside(*args)
+        assert "using 00009.safetensors" in inside(*args).stderr
+        result = inside(*args, "--epoch", "10")
         assert (
             result.returncode == 4
             and "00010.safetensors" in result.stderr
@@ -337,18 +338,20 @@ def test_a_harmed_checkpoint_is_one_message(inside: Cli, trained: Path) -> None:
 
 
 def test_a_resume_that_is_refused_loses_nothing(inside: Cli, trained: Path) -> None:
-    """Not even where the events are gone and the newest checkpoint is harmed."""
+    """Not even where the events are gone and all checkpoints are harmed."""
     (trained / "events.jsonl").unlink()
     (trained / "status.json").write_text('{"state":"stopped","pid":1}')
-    path = trained / "checkpoints" / "00010.safetensors"
-    path.write_bytes(path.read_bytes()[:1000])
+    whole = trained / "checkpoints" / "00009.safetensors"
+    kept, harmed = whole.read_bytes(), sorted((trained / "checkpoints").glob("*.safetensors"))
+    for path in harmed:
+        path.write_bytes(path.read_bytes()[:1000])
     result = inside("train", "--resume", "trained", "--plain")
     assert (
         result.returncode == 4
         and "00010.safetensors" in result.stderr
         and "delete it" in result.stderr
     )
-    path.unlink()
+    whole.write_bytes(kept)
     assert inside("train", "--resume", "trained", "--plain").returncode == 0
 
 
