@@ -1,5 +1,6 @@
 """Terminals that are not what their variables say."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -42,3 +43,19 @@ def test_a_terminal_of_another_encoding_gets_its_own_characters(
         assert screen.wait_exit() == 0
         screen.caught_up()
         assert screen.received.decode(encoding) and "\\u" not in screen.stream
+
+
+def test_a_viewer_goes_on_after_sigstop(own_home: Path) -> None:
+    make_run(own_home, "finished")
+    with viewer("runs", size=(80, 24), own_session=True) as terminal:
+        terminal.wait_text("golden", "q Quit")
+        terminal.kill(signal.SIGSTOP)
+        terminal.kill(signal.SIGCONT)
+        wait_for(lambda: terminal.stream.count("\x1b[?1049h") >= 3, "the screen again")
+        terminal.wait_text("golden", "q Quit")
+        terminal.send("/gold")
+        terminal.wait_text("gold ")
+        terminal.send("\x1b\x1b")
+        terminal.settle(0.5)
+        terminal.send("q")
+        assert terminal.wait_exit() == 0

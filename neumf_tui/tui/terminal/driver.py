@@ -164,6 +164,13 @@ class MeteredDriver(LinuxDriver):
                 message.time = self._burst_at
             self.process_message(message)
 
+    def _sigcont_application(self, *_: object) -> None:
+        """Go on; after a SIGSTOP, of which no program is told, Textual would read keys twice."""
+        if self._auto_restart and not self.restored:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+
     def stop_application_mode(self) -> None:
         super().stop_application_mode()
         self.restored = True
