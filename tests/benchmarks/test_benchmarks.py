@@ -171,6 +171,7 @@ def test_every_benchmark_is_listed_and_no_other_is_taken(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [one.name for one in BENCHMARKS]
     assert [line.split()[0] for line in lines if "only if named" in line] == [
+        "soak",
         "quality",
         "ablation",
     ]

@@ -20,7 +20,7 @@ from neumf_tui.tui.work import Asker
 T = TypeVar("T")
 
 
-class ChoiceDialog(TerminalScreen[str], ModalScreen[str]):
+class ChoiceDialog(ModalScreen[str], TerminalScreen[str]):
     """Ends with the id of the option that was chosen."""
 
     def is_answer(self, key: str) -> bool:
@@ -56,7 +56,7 @@ class ConfirmDialog(ChoiceDialog):
         super().__init__(question, {"no": "Cancel (Esc)", "yes": f"{yes} (y)"})
 
 
-class ListDialog(TerminalScreen[T | None], ModalScreen[T | None]):
+class ListDialog(ModalScreen[T | None], TerminalScreen[T | None]):
     """A list that is read in a thread, with a title over it and a line under it to filter it."""
 
     table = getters.query_one(Table)
@@ -103,7 +103,7 @@ class ListDialog(TerminalScreen[T | None], ModalScreen[T | None]):
             self.dismiss(None)
 
 
-class AskDialog(TerminalScreen[str | None], ModalScreen[str | None]):
+class AskDialog(ModalScreen[str | None], TerminalScreen[str | None]):
     """Ends with the line that was typed, or None."""
 
     def is_answer(self, key: str) -> bool:

@@ -216,7 +216,7 @@ class DialogItemPicker(ItemPicker, inherit_bindings=False):
     )
 
 
-class ItemDialog(TerminalScreen[int | None], ModalScreen[int | None]):
+class ItemDialog(ModalScreen[int | None], TerminalScreen[int | None]):
     """Ends with the index of the item that was chosen, or None."""
 
     CSS_PATH = "item_picker.tcss"
