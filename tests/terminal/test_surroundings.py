@@ -33,7 +33,7 @@ def test_the_size_is_the_terminals_own_and_follows_its_changes(own_home: Path) -
         assert max(map(len, first)) <= 80
 
 
-@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii"])
+@pytest.mark.parametrize("encoding", ["iso-8859-1", pytest.param("ascii", marks=pytest.mark.slow)])
 def test_a_terminal_of_another_encoding_gets_its_own_characters(
     trained: Path, encoding: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -27,7 +28,13 @@ WAYS = {
 """Screens: the first screen, keys that lead on from it, and the area of their keys."""
 OFTEN = {"runs", "explore", "new user"}
 """Those of the fast suite."""
-EACH = [way if way in OFTEN else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+DELETED_OFTEN = {"runs", "new user"}
+
+
+def each(often: set[str]) -> list[Any]:
+    return [way if way in often else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+
+
 BARRED = {"ctrl+z", "ctrl+b", "q", "d", "u", "ctrl+l"}
 """Keys that leave the program or this screen, or change the terminal."""
 
@@ -53,7 +60,7 @@ def test_every_area_has_keys() -> None:
         assert len(keys_of(area)) >= 3, area
 
 
-@pytest.mark.parametrize("way", EACH)
+@pytest.mark.parametrize("way", each(OFTEN))
 async def test_all_keys_at_once_as_soon_as_a_screen_opens(
     trained: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
@@ -86,7 +93,7 @@ async def test_each_key_alone_at_each_moment(
             assert app.is_running, key
 
 
-@pytest.mark.parametrize("way", EACH)
+@pytest.mark.parametrize("way", each(DELETED_OFTEN))
 async def test_all_keys_after_the_run_was_deleted(
     trained: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
