@@ -170,7 +170,8 @@ def _serve() -> None:
     jobs = [Job(**job) for job in json.load(sys.stdin)]
     for module in pkgutil.walk_packages(neumf_tui.__path__, "neumf_tui."):
         if not module.name.startswith(("neumf_tui.tui", "neumf_tui.__main__")):
-            importlib.import_module(module.name)
+            with suppress(ModuleNotFoundError):  # an extra is not installed
+                importlib.import_module(module.name)
     # An account that may not read the interpreter's own files can import nothing any more.
     from neumf_tui.cli.main import main
     from neumf_tui.settings import make_settings
