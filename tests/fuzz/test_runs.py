@@ -5,11 +5,7 @@ terminal would execute, or fails with a fault of the program.
 """
 
 import random
-import re
-import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +15,7 @@ from hypothesis import strategies as st
 from neumf_tui.errors import NeumfTuiError
 from tests.support.commands import Cli
 from tests.support.fuzzing import examples
-from tests.support.mutated_runs import SECRET, make_golden, make_outside, mutate, state_of
+from tests.support.mutated_homes import Place, ends_in_time
 
 COMMANDS = [
     "runs --json", "runs --plain", "status", "status golden", "status golden --json",
@@ -35,73 +31,6 @@ COMMANDS = [
     "extend 6", "resume golden", "resume", "stop golden", "stop golden --now", "pause golden",
     "checkpoint golden", "pin 196 --run golden", "prune golden --keep 1 --yes",
 ]  # fmt: skip
-LIMIT = 60
-"""Seconds after which a command hangs; a FIFO or a device would stop it for good."""
-RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-class Hang(BaseException):
-    """Raised in a command that does not end."""
-
-
-@contextmanager
-def ends_in_time() -> Iterator[None]:
-    def raise_hang(*_: object) -> None:
-        raise Hang
-
-    before = signal.signal(signal.SIGALRM, raise_hang)
-    signal.alarm(LIMIT)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.fixture(scope="module")
-def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("golden") / "home"
-    make_golden(home)
-    return home
-
-
-class Place:
-    """A home with a mutated run, and a folder beside it that must not change."""
-
-    def __init__(self, golden: Path, base: Path) -> None:
-        self.home, self.outside, self._golden = base / "home", base / "outside", golden
-        self._before = make_outside(self.outside)
-
-    def mutated(self, seed: int) -> list[str]:
-        """Put new runs into the home, change up to three things in one, and return what."""
-        shutil.rmtree(self.home, ignore_errors=True)
-        shutil.copytree(self._golden, self.home)
-        rng = random.Random(seed)
-        return [
-            mutate(self.home / "runs" / "golden", self.outside, rng)
-            for _ in range(rng.choice((1, 1, 2, 3)))
-        ]
-
-    def check(self, done: str, printed: str) -> None:
-        assert "a fault of the program" not in printed, (done, printed)
-        assert "not enough memory" not in printed, (done, printed)
-        assert not (raw := RAW.search(printed)), (done, raw, printed)
-        assert SECRET not in printed, (done, printed)
-        assert state_of(self.outside) == self._before, done
-
-
-@pytest.fixture
-def place(golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    from neumf_tui.runs import control
-
-    monkeypatch.setattr(control, "launch_trainer", lambda _folder, _home, lock, *_: lock.close())
-    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.01)
-    monkeypatch.setattr(control, "KILL_SECONDS", 0.01)
-    monkeypatch.setattr(control.ask, "__defaults__", ("", 0.01))
-    monkeypatch.setattr(control.stop_now, "__defaults__", (0.01,))
-    monkeypatch.setattr(control, "kill_trainer", lambda *_: None)
-    monkeypatch.chdir(tmp_path)
-    return Place(golden, tmp_path)
 
 
 SEEDS = st.integers(0, 2**32)

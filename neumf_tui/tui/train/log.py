@@ -11,6 +11,8 @@ from neumf_tui.views.log import last_output, log_line
 
 LOG_SECONDS = 2.0
 """Time between two additions: each scrolls the log, which is hard to read when it moves."""
+CACHED_LINES = 64
+"""Drawn lines that are kept; Textual would keep 1,024, which are 5 MB."""
 OUTPUT_LINES = 12
 """Lines of the trainer's own output that are shown when it has failed or crashed."""
 
@@ -24,6 +26,7 @@ class RunLog(RichLog):
         super().__init__(
             id="log", wrap=True, min_width=20, markup=False, highlight=False, max_lines=LOG_LIMIT
         )
+        self._line_cache.maxsize = CACHED_LINES
         self._folder = folder
         self._shown = 0
         self._shown_at, self._shown_state = 0.0, ""
