@@ -269,9 +269,9 @@ class Loop:
 
     def _pause(self) -> None:
         """Wait until asked to continue or to stop; this time does not count as training."""
-        self.writer.event(events.Paused())
         self._state = "paused"
-        self._heartbeat()
+        self._heartbeat()  # before the event: who waits for the event reads the status then
+        self.writer.event(events.Paused())
         while self.requests.pause and not self.requests.stop_reason:
             self._save_if_asked()
             began = time.perf_counter()
@@ -281,8 +281,8 @@ class Loop:
             self._heartbeat(at_most_every=HEARTBEAT_SECONDS)
         self._state = "running"
         if not self.requests.stop_reason:
-            self.writer.event(events.Resumed())
             self._heartbeat()
+            self.writer.event(events.Resumed())
 
     def _save_if_asked(self) -> None:
         if self.requests.save:
