@@ -18,7 +18,7 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.home import cache_dir, home_dir
 
 KEPT = 10
-"""Files with details that are kept in a folder; older ones are removed."""
+"""Number of files with details that stay in a folder; older ones are removed."""
 _ELSEWHERE = (
     "use another folder: NEUMF_TUI_HOME or --home names the home, NEUMF_TUI_CACHE the cache"
 )
@@ -69,7 +69,7 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
         return f"not enough memory ({_kind(error)}); {_REMEDIES[errno.ENOMEM]}"
     path = write_details(error)
-    details = f"{path} has the details" if path else "nowhere could the details be written"
+    details = f"{path} has the details" if path else "its details could not be written anywhere"
     return f"a fault of the program: {_kind(error)}; {details}"
 
 
@@ -115,7 +115,7 @@ def write_details(error: BaseException) -> Path | None:
 
 
 def _folders() -> Iterator[Path]:
-    """Yield folders for details, in all but the last without older files beyond those kept."""
+    """Yield folders for details; remove the oldest files of those in the home and the cache."""
     for place in (home_dir, cache_dir):
         with suppress(OSError, NeumfTuiError):
             folder = place() / "faults"

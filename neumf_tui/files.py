@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 READ_LIMIT = 64 * 2**20
-"""Bytes that a file may have which is read as a whole, unless the caller says otherwise."""
+"""Largest size in bytes of a file that is read as a whole, unless the caller says otherwise."""
 SCRATCH = "~"
-"""How the name of a file ends that is still being written."""
+"""Ending of the names of files and folders that are still being written."""
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _KINDS = {
     stat.S_IFLNK: "a symbolic link, and links are not followed here",
@@ -285,7 +285,7 @@ def _names(folder: Path, name: str, kind: int) -> list[str]:
 
 
 def entries(folder: Path, name: str = ".") -> dict[str, os.stat_result]:
-    """Return whatever lies in a folder, links themselves; nothing if it does not exist."""
+    """Return what lies in a folder, by name, without following links; empty if there is none."""
     found = {}
     with suppress(FileNotFoundError), _parent(folder, f"{name}/x") as (parent, _):
         for entry in os.listdir(parent):  # noqa: PTH208 - of a file descriptor
@@ -316,7 +316,7 @@ def checked_path(folder: Path, name: str) -> Path:
 
 
 def remove(folder: Path, name: str) -> None:
-    """Remove a file, or a link itself; do nothing if there is none."""
+    """Remove a file or a link, not what the link leads to; do nothing if there is none."""
     with suppress(FileNotFoundError), _parent(folder, name) as (parent, last):
         os.unlink(last, dir_fd=parent)
 
@@ -350,7 +350,7 @@ def _scratch_name(name: str) -> str:
 
 
 def _writer_lives(scratch: str) -> bool:
-    """Return whether the process that writes it may live; that of another machine may."""
+    """Return whether the process that writes it may still run; one of another machine may."""
     host, _, pid = scratch.split(".")[-2].partition("-")
     return pid.isdecimal() and len(pid) < 20 and (host != _host() or Path("/proc", pid).exists())
 

@@ -21,9 +21,9 @@ NOTICES = ("auto", "osc9", "osc777", "both", "bell", "off")
 _MUTE = ("", "dumb", "unknown", "linux")
 """Values of TERM whose terminals do not answer OSC 11 and may print the question."""
 _CONSOLES = ("linux", "vt", "ansi", "cons", "dumb", "unknown")
-"""How the TERM of a terminal begins that may print a sequence it does not know."""
+"""Beginnings of the TERM of terminals that may print a sequence they do not know."""
 _SCREEN_LIMIT = 768
-"""Bytes of a sequence that GNU screen takes."""
+"""Largest number of bytes of a sequence that GNU screen passes on."""
 _DEPTHS = {"truecolor": 1 << 24, "256": 256, "standard": 16}
 _ASK = b"\x1b]11;?\x1b\\"
 _ASK_KIND = b"\x1b[c"

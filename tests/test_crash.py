@@ -82,4 +82,4 @@ def test_details_without_a_home_lie_elsewhere_or_nowhere(
     path = write_details(faulty())
     assert path is not None and path.parent == tmp_path
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
-    assert "nowhere could" in message_of(faulty())
+    assert "could not be written anywhere" in message_of(faulty())

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from neumf_tui import files
 from neumf_tui.files import UnusableFileError
 from tests.support.fuzzing import examples
+from tests.support.umask import umask
 
 OPENERS: list[Callable[[Path, str], object]] = [
     files.open_to_read,
@@ -35,15 +35,6 @@ OPENERS: list[Callable[[Path, str], object]] = [
     lambda folder, name: files.read_json(folder, name, int),
 ]
 """Functions that open a file in one way or another."""
-
-
-@contextmanager
-def umask(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def no_file(path: Path, kind: str) -> None:

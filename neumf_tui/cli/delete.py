@@ -1,17 +1,11 @@
 """`delete`: remove a run."""
 
-import sys
-from typing import Annotated
-
-import typer
-
-from neumf_tui.cli.options import Home, RunName, run_folder
-from neumf_tui.errors import UsageError
+from neumf_tui.cli.options import Home, RunName, Yes, confirm, run_folder
 
 
 def delete(
     run: RunName,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     home: Home = None,
 ) -> None:
     """Delete a run that is not training and its checkpoints, after asking for confirmation."""
@@ -21,8 +15,5 @@ def delete(
 
     folder = run_folder(home, run)
     if not yes and not is_locked(folder):  # delete_run refuses a run that is training
-        if not sys.stdin.isatty():
-            raise UsageError(f"delete {folder.name}: no terminal to confirm in; add --yes")
-        if not typer.confirm(f"Delete {folder} with all its checkpoints?", err=True):
-            raise typer.Exit(1)
+        confirm("delete", folder, f"Delete {folder} with all its checkpoints?")
     say(delete_run(folder))

@@ -3,6 +3,7 @@
 import errno
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,17 @@ import typer
 from neumf_tui.errors import UsageError
 
 Command = Callable[..., None]
+
+
+def confirm(command: str, folder: Path, question: str) -> None:
+    """Ask on the terminal, and end the command with exit code 1 unless the answer is yes.
+
+    Raises UsageError without a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{command} {folder.name}: no terminal to confirm in; add --yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)
 
 
 def run_names(prefix: str) -> list[str]:
@@ -56,6 +68,7 @@ CsvSafe = Annotated[
         "--csv-safe", help="As --csv, with ' before texts that a spreadsheet would run as formulas."
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object or list.")]
 Raw = Annotated[
     bool,

@@ -1,12 +1,10 @@
 """`prune`: remove checkpoints of a run."""
 
-import sys
 from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, Run, run_folder
-from neumf_tui.errors import UsageError
+from neumf_tui.cli.options import Home, Run, Yes, confirm, run_folder
 
 Keep = Annotated[
     int | None,
@@ -23,7 +21,7 @@ def prune(
     run: Run = None,
     keep: Keep = None,
     dry_run: DryRun = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     home: Home = None,
 ) -> None:
     """Remove checkpoints of a run, after asking for confirmation; also while it trains.
@@ -43,10 +41,7 @@ def prune(
     number = "1 checkpoint" if len(names) == 1 else f"{len(names)} checkpoints"
     what = f"{number} of {folder.name} ({si(size_of(folder, names))}B)"
     if not (dry_run or yes):
-        if not sys.stdin.isatty():
-            raise UsageError(f"prune {folder.name}: no terminal to confirm in; add --yes")
-        if not typer.confirm(f"Remove {what}?", err=True):
-            raise typer.Exit(1)
+        confirm("prune", folder, f"Remove {what}?")
     if not dry_run:
         remove_checkpoints(folder, names)
     stay = [epoch for epoch in checkpoint_epochs(folder) if checkpoint_name(epoch) not in names]

@@ -79,33 +79,12 @@ class Model(ctypes.Structure):
 
         values: (n,), beginning with the table (users + items, 2 · factors) if there is one.
         gradient: (n,), what `gradient` adds to. history: where the vectors of items in a history
-        begin in `values`, GMF's and the MLP's.
+        begin in `values`, GMF's and the MLP's. Raises ValueError if a part of the model is not
+        within `values`.
         """
         arrays = [np.array(numbers, np.int64) for numbers in (widths, weights, biases)]
         self._kept = arrays, values, gradient
         self.factors, self.first_width = factors, widths[0] if widths else 0
-        self._check(factors, num_users, num_items, widths, weights, biases, head, history)
-        self.library = load()
-        super().__init__(
-            factors, num_users, num_items, len(widths),
-            *(_address(array, np.int64) for array in arrays), head, history,
-            _address(values, np.float32),
-            None if gradient is None else _address(gradient, np.float32),
-        )  # fmt: skip
-
-    def _check(
-        self,
-        factors: int,
-        num_users: int,
-        num_items: int,
-        widths: Sequence[int],
-        weights: Sequence[int],
-        biases: Sequence[int],
-        head: int,
-        history: tuple[int, int],
-    ) -> None:
-        """Raise ValueError if a part of the model is not within the values."""
-        _, values, gradient = self._kept
         if not factors > 0 <= min(num_users, num_items) or not widths or min(widths) < 1:
             raise ValueError("the kernels need factors, and units in each layer")
         table = 2 * factors * (num_users + num_items)
@@ -122,6 +101,13 @@ class Model(ctypes.Structure):
             begin, end = min(hidden)[0], max(map(sum, hidden))
             if not table or not table <= begin == weights[0] <= end <= head:
                 raise ValueError("the kernels need tables, layers and head in this order")
+        self.library = load()
+        super().__init__(
+            factors, num_users, num_items, len(widths),
+            *(_address(array, np.int64) for array in arrays), head, history,
+            _address(values, np.float32),
+            None if gradient is None else _address(gradient, np.float32),
+        )  # fmt: skip
 
 
 class HistoryItems:

@@ -48,7 +48,7 @@ def complete_run(folder: Path) -> None:
 
 
 def remove_run(folder: Path) -> list[str]:
-    """Remove what a run consists of, links themselves; return the names of what else is there.
+    """Remove what a run consists of, following no link; return the names of what else is there.
 
     If nothing else is there, the folder itself is removed, too.
     """

@@ -40,8 +40,6 @@ def kill_trainer(folder: Path, status: Status) -> None:
     Raises RunError unless the process that `status` names is on this machine, is the one that has
     written it, and has the lock of the run open itself.
     """
-    import psutil
-
     hangs, pid = f"{folder.name} does not answer", status.pid
     if status.host and status.host != HOST:
         raise RunError(f"{hangs}; its trainer is process {pid} on {status.host}: kill it there")
@@ -59,8 +57,6 @@ def kill_trainer(folder: Path, status: Status) -> None:
 
 
 def _has_lock(pid: int, folder: Path) -> bool:
-    import psutil
-
     opened = []
     with suppress(psutil.Error, OSError, ValueError, OverflowError):
         opened = psutil.Process(pid).open_files()

@@ -82,7 +82,7 @@ def narrow_space(space: Space, given: Iterable[str], base: Settings) -> Space:
 
 
 def check_space(space: Space, base: Settings) -> None:
-    """Raise UsageError if `space` is none that `read_space` can return."""
+    """Raise UsageError if `read_space` could not have returned `space`."""
     table = msgspec.json.decode(msgspec.json.encode(space))  # with lists, as TOML has them
     _parse(table, msgspec.to_builtins(check(msgspec.to_builtins(base))), "space: ")
 

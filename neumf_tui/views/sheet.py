@@ -17,7 +17,7 @@ T = TypeVar("T")
 CSV_SAFE = "csv-safe"
 """The form of CSV in which no text is a formula."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""How a text starts that spreadsheets run as a formula."""
+"""First characters of a text that spreadsheets run as a formula."""
 ENDINGS = (".csv", ".json", ".parquet")
 Row = dict[str, Any]
 

@@ -6,8 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError
 from tests.support.datasets import tiny_dataset
 from tests.support.rating_files import as_csv, as_recbole
+from tests.support.umask import umask
 
 NAMES = [
     "catalogue.json", "dataset.json", "heldout.npy", "items.npy", "manifest.json", "offsets.npy",
@@ -206,15 +206,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     with pytest.raises(DatasetError, match="changed while they were read; run again"):
         open_dataset("auto", place, own_home, silent, touch)
     assert registry.prepared.save is save and not prepared_dir(own_home).exists()
-
-
-@contextmanager
-def umask(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 @pytest.mark.parametrize("mask", [0o002, 0o022, 0o077])

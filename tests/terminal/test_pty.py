@@ -25,7 +25,7 @@ from neumf_tui.runs.reader import is_locked, read_snapshot, read_status
 from neumf_tui.runs.writer import RunWriter
 from tests.support.commands import run_cli
 from tests.support.golden_runs import make_run
-from tests.support.processes import lower_priority
+from tests.support.processes import LONG, lower_priority
 
 LEFT = {7, 25}
 """Private modes of a terminal that was left in good order: line wrap and the cursor."""
@@ -452,19 +452,7 @@ def live(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Return the run of a trainer that would go on for hours."""
     home = tmp_path_factory.mktemp("live") / "home"
     shutil.copytree(shared_home, home)
-    args = (
-        "--preset",
-        "d2l",
-        "--dataset",
-        "demo",
-        "--epochs",
-        "100000",
-        "--eval-every",
-        "20",
-        "--threads",
-        "1",
-    )
-    started = run_cli("train", *args, "--name", "live", "--home", str(home), "--detach")
+    started = run_cli("train", *LONG, "--eval-every", "20", "--home", str(home))
     assert started.returncode == 0, started.stderr
     try:
         wait_for(

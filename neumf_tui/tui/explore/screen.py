@@ -362,7 +362,8 @@ class ExploreScreen(SheetScreen):
         if epoch in epochs:
             self._go_to_epoch(epoch)
         else:
-            self.notify(f"E{pruned_text(epoch, epochs)[1:]}.")
+            text = pruned_text(epoch, epochs)
+            self.notify(f"{text[0].upper()}{text[1:]}.")
 
     # Other screens.
 

@@ -30,7 +30,7 @@ class Outlet:
         self.broken = False
         """Whether the terminal is gone."""
         self.fault: Exception | None = None
-        """What else has gone wrong."""
+        """Another error of the thread that writes."""
         self.taken = 0
         """Number of bytes that the terminal or the link has accepted."""
 

@@ -67,7 +67,7 @@ class Keyboard:
         self._decoder = getincrementaldecoder(encoding)(errors="ignore")
         self._rest = b""
         self._pasted: bytearray | None = None
-        """What has come of a paste so far; None outside one."""
+        """The part of a paste that has arrived; None outside a paste."""
 
     @property
     def patience(self) -> float | None:

@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class TerminalScreen(Screen[T]):
-    """Ends with a T, where it ends with anything."""
+    """A screen whose result, if it has one, is of the type T."""
 
     shown_at = math.inf
-    """When the screen was drawn first."""
+    """Time of the first drawing, on the clock of events."""
 
     # Keys.
 
@@ -32,7 +32,7 @@ class TerminalScreen(Screen[T]):
         """Return whether this key answers a question; typed before it was shown, it does not."""
         return False
 
-    # Errors: most come of a run that was deleted or damaged meanwhile.
+    # Errors: most come from a run that was deleted or damaged meanwhile.
 
     def show_problem(self, text: str) -> None:
         """Show what went wrong, as plain text."""
