@@ -61,7 +61,7 @@ class EpochReporter:
 
     def __init__(self, folder: Path) -> None:
         info = read_info(folder)
-        self._eval_every = int(info.settings["eval_every"])
+        self._eval_every = info.eval_every
         self._epochs = read_snapshot(folder).planned or info.epochs
         self._loss = 0.0
         self._tail = EventTail(folder)

@@ -164,7 +164,7 @@ def usual_checkpoint(folder: Path) -> str:
     a best that was chosen by held-out items is optimistic.
     """
     has_best = files.is_file(folder, BEST)
-    if read_info(folder).settings.get("validation") and has_best:
+    if read_info(folder).has_validation and has_best:
         return "best" if read_status(folder).state in FINAL_STATES else "last"
     return "last"
 
@@ -286,7 +286,7 @@ def best_epoch(folder: Path) -> int | None:
 def describe_epoch(folder: Path, epoch: int) -> str:
     """Return `best by validation`, `last`, `highest held-out Hit@50`, or an empty text."""
     is_best = epoch == best_epoch(folder)
-    if is_best and read_info(folder).settings.get("validation"):
+    if is_best and read_info(folder).has_validation:
         return "best by validation"
     if epoch == max(checkpoint_epochs(folder), default=None):
         return "last"

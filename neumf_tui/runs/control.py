@@ -120,6 +120,11 @@ def make_ready(
 
 def _make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | None) -> None:
     info, status = read_info(folder), read_status(folder)
+    if not info.is_trained:
+        raise RunError(
+            f"{folder.name}: this run is {info.kind}, so there is no training to go on with; "
+            "train another run with `neumf-tui train`"
+        )
     planned = read_snapshot(folder).planned or info.epochs
     if epochs is not None and epochs <= status.epoch:
         raise UsageError(

@@ -8,13 +8,19 @@ import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from neumf_tui.text import dataset_label
 
-FORMAT = 1
+FORMAT = 2
+"""Of `run.json`. Format 1 had neither `kind` nor `model`: all of its runs are trained NeuMFs."""
+Kind = Literal["trained", "adopted", "logged", "baseline"]
+"""Who made a run: our trainer, `adopt`, a loop of somebody's own, or `baselines --keep`."""
+ModelKind = Literal["neumf", "vectors", "item_item", "scores", "top_k", "none"]
+"""What the checkpoints of a run hold, for `scorers`; `none`: a run without checkpoints."""
+BY_VALIDATION = "validation"
 CUTOFF = 50
 """The rank up to which a held-out item is a hit."""
 FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
@@ -70,7 +76,7 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _ShownSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that viewers compute with."""
+    """The settings of a trained run that viewers compute with."""
 
     epochs: Positive
     eval_every: Positive
@@ -97,7 +103,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     preset: str
     settings: dict[str, Any]
-    """The run's Settings; a dict, so that older viewers can read newer runs."""
+    """The Settings of a trained run, as a dict so that older viewers can read newer runs; of other
+    runs whatever their makers wanted to be shown."""
     dataset: DatasetRef
     home: str
     """The home of the run when it was made, for people: the run may have been moved since."""
@@ -108,16 +115,43 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of users pinned before the start."""
     job: str = ""
     """Id and command of the torchrun job that created the run; empty without torchrun."""
+    kind: Kind = "trained"
+    model: ModelKind = "neumf"
+    planned: Count = 0
+    """Epochs that a run other than a trained one is meant to have; 0 if nobody knows."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        msgspec.convert(self.settings, _ShownSettings)
+        if self.is_trained:
+            msgspec.convert(self.settings, _ShownSettings)
         msgspec.convert(self.protocol, _ShownProtocol)
 
     @property
+    def is_trained(self) -> bool:
+        """Whether our trainer made the run, so that `settings` are Settings."""
+        return self.kind == "trained"
+
+    @property
     def epochs(self) -> int:
-        """Epochs planned at first; a run can be extended, see `Snapshot.planned`."""
-        return int(self.settings["epochs"])
+        """Epochs planned at first, 0 if unknown; a run can be extended, see `Snapshot.planned`."""
+        return int(self.settings["epochs"]) if self.is_trained else self.planned
+
+    @property
+    def eval_every(self) -> int:
+        """Epochs from one evaluation to the next."""
+        return int(self.settings["eval_every"]) if self.is_trained else 1
+
+    @property
+    def processes(self) -> int:
+        """Processes that train the run."""
+        return int(self.settings.get("processes", 1)) if self.is_trained else 1
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether the best epoch is chosen by validation items."""
+        if self.is_trained:
+            return bool(self.settings.get("validation"))
+        return self.protocol.get("chosen_by") == BY_VALIDATION
 
     def source_in(self, home: Path) -> str:
         """Return where the original files of the dataset are looked for beside the usual places.

@@ -65,7 +65,7 @@ def start_worker(
     holds the run's own.
     """
     python = ["-P", "-m"]
-    processes = int(read_info(folder).settings.get("processes", 1))
+    processes = read_info(folder).processes
     if processes == 1:
         worker = [*python, "neumf_tui.training.worker", str(folder), str(lock.fileno())]
         return _start(worker, environment, log, lock)

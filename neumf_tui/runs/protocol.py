@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import BY_VALIDATION, RunInfo
 
 PROTOCOL = {
     "split": (
@@ -17,7 +17,6 @@ VALIDATION = (
     "second latest interaction of each user, not learned from; "
     "ranked among every item not in the history before it"
 )
-BY_VALIDATION = "validation"
 
 
 def make_protocol(
@@ -44,7 +43,7 @@ def make_protocol(
 
 def protocol_of(info: RunInfo) -> dict[str, Any]:
     """Return the protocol of a run; what its run.json lacks follows from its settings."""
-    return make_protocol(info.settings) | info.protocol
+    return make_protocol(info.settings if info.is_trained else {}) | info.protocol
 
 
 def is_optimistic(protocol: Mapping[str, Any]) -> bool:

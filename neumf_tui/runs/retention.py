@@ -57,6 +57,8 @@ def surplus_of_run(folder: Path, keep: int | None) -> list[str]:
     `keep`: None for the run's own setting.
     """
     info = read_info(folder)
+    if not info.is_trained:
+        return []  # nothing can compute a checkpoint of such a run again
     settings = check(info.settings if keep is None else info.settings | {"keep": keep})
     # The best is named by a pointer and by the events; either can be out of date after a crash.
     pointed, chosen = best_epoch(folder), read_snapshot(folder).best

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from neumf_tui.runs.events import FINAL_STATES, Evaluated, RunInfo, Status
-from neumf_tui.runs.protocol import BY_VALIDATION, protocol_of
+from neumf_tui.runs.events import BY_VALIDATION, FINAL_STATES, Evaluated, RunInfo, Status
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 
@@ -54,7 +54,7 @@ def train_summary(folder: Path) -> dict[str, Any]:
         },
         "examples_per_second": pairs / train if train else None,
         "device": status.device,
-        "seed": info.settings["seed"],
+        "seed": info.settings.get("seed"),
         "state": status.state,
         "reason": status.reason,
     }

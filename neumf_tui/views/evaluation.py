@@ -30,7 +30,7 @@ DIFFERENCE = "difference (run − baseline)"
 def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
     """Return what `evaluate --json` prints; `negatives` of each user in the sampled evaluation."""
     found = evaluate(ranker)
-    validated = ranker.info.settings.get("validation")
+    validated = ranker.info.has_validation
     validation = evaluate(ranker, validation=True) if validated else None
     sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {

@@ -1,0 +1,160 @@
+"""What every model can be asked: scores of all items, and what else its kind can tell.
+
+The views show whatever a scorer can tell. What it cannot tell raises CannotError, whose message is
+one line that stands in the place of the answer.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.errors import RunError
+
+FloatArray = NDArray[np.float32]
+_CHUNK_SCORES = 1 << 18
+"""Scores that are made at once, if nothing else decides: 1 MiB."""
+
+
+class CannotError(RunError):
+    """A model of this kind has no answer to that question."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A person as one model knows them."""
+
+    history: NDArray[np.int64]
+    """Item indices, oldest first."""
+    user: int | None = None
+    """Index of the trained user; None for somebody whom the model was not trained with."""
+    vectors: Mapping[str, FloatArray] = field(default_factory=dict)
+    """The person's vector (d,) by the name of its space; empty where the model has none."""
+
+
+class ItemScores(NamedTuple):
+    """The scores of all items for one person."""
+
+    total: FloatArray
+    """Shape (num_items,); −∞ for an item whose score the model does not have."""
+    parts: Mapping[str, FloatArray]
+    """Exact summands of `total` by name, in the order of `Scorer.part_names`."""
+
+
+class Factors(NamedTuple):
+    """A part of the score that is a sum over factors k of weights[k] · table[item, k]."""
+
+    part: str
+    """The name of that part, one of `Scorer.part_names`, or `score` for the whole score."""
+    weights: NDArray[np.float64]
+    """Shape (d,): the person's side."""
+    table: FloatArray
+    """Shape (num_items, d): the items' side."""
+
+
+class Shares(NamedTuple):
+    """What each item of a history adds to a part of the score of one item."""
+
+    part: str
+    """As in `Factors`."""
+    items: NDArray[np.float64]
+    """Shape of the history. Less what it adds on average to the items it is compared with."""
+    own: float
+    """What does not come from the history; with the sum of `items` it is that part, centred."""
+
+
+class Similar(NamedTuple):
+    """Rows of items or users that are near one row, nearest first."""
+
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    """Cosines, or whatever `measure` says."""
+    close: int
+    """How many rows have a cosine of at least 0.99; 0 for other measures."""
+    zero: bool = False
+    """Whether the vector asked about is zero: it has no direction, and so no neighbours."""
+    measure: str = "cosine"
+
+
+class Scorer(ABC):
+    """Scores items for the users of one dataset."""
+
+    what: ClassVar[str]
+    """What the model is, as messages say it: `a NeuMF`."""
+    num_users: int
+    num_items: int
+    part_names: tuple[str, ...] = ()
+    """Names of the exact summands of a score; empty where a score is one number."""
+    known_items: int | None = None
+    """Items that have a score for each user, at most; None if all have one."""
+    by_history = False
+    """Whether a person is nothing but their history: then a newcomer is scored exactly."""
+
+    @property
+    def chunk_users(self) -> int:
+        """How many users to score at once."""
+        return max(1, min(self.num_users, _CHUNK_SCORES // max(1, self.num_items)))
+
+    @abstractmethod
+    def scores(self, users: range) -> FloatArray:
+        """Return new scores of all items for consecutive users, (users, num_items).
+
+        At most `chunk_users` at once. −∞ where the model has no score.
+        """
+
+    @abstractmethod
+    def item_scores(self, person: Profile) -> ItemScores:
+        """Return the scores for one person; for a user the same bits as `scores`."""
+
+    def profile(self, user: int, history: NDArray[np.int64]) -> Profile:
+        """Return a user of the dataset, whose history is `history`."""
+        return Profile(history, user)
+
+    def newcomer(
+        self, history: NDArray[np.int64], seed: int = 0, user: int | None = None
+    ) -> Profile:
+        """Return somebody with a history that no user of the dataset has.
+
+        `seed` decides what is drawn where something is. `user`: the user whose history it was
+        before items were left out of it.
+
+        Raises CannotError, UsageError for an empty history.
+        """
+        raise CannotError(f"{self.what} has no scores for a history that is nobody's")
+
+    def average(self) -> Profile:
+        """Return somebody without a history, as the model sees everybody; raises CannotError."""
+        raise CannotError(f"{self.what} has no scores for somebody without a history")
+
+    def without_each(self, person: Profile) -> Iterator[FloatArray]:
+        """Yield scores (n, num_items): first one row as a newcomer with the whole history.
+
+        Then rows without each item of it, in its order, some at a time. Raises CannotError.
+        """
+        history = person.history
+        yield self.item_scores(self.newcomer(history, user=person.user)).total[None]
+        for row in range(len(history)):
+            left = self.newcomer(np.delete(history, row), user=person.user)
+            yield self.item_scores(left).total[None]
+
+    def similar_items(self, item: int, count: int) -> Mapping[str, Similar]:
+        """Return the `count` items nearest to `item`, by name of the space; raises CannotError."""
+        raise CannotError(f"{self.what} has no vectors of items")
+
+    def similar_users(self, person: Profile, count: int) -> Mapping[str, Similar]:
+        """Return the `count` users nearest to a person, by space; raises CannotError."""
+        raise CannotError(f"{self.what} has no vectors of users")
+
+    def factors(self, person: Profile) -> Factors | None:
+        """Return the part of the score that is a sum over factors; None where none is."""
+        return None
+
+    def shares(self, person: Profile, item: int, beside: NDArray[np.int64]) -> Shares | None:
+        """Return what each item of the history adds to `item`; None where nothing tells.
+
+        It is exact. Everything is less its mean over the items `beside`.
+        """
+        return None
