@@ -4,6 +4,7 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,11 +12,14 @@ import numpy as np
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.registry import load_dataset
 from neumf_tui.home import runs_dir
-from neumf_tui.runs.events import DatasetRef, RunInfo
-from neumf_tui.runs.protocol import make_protocol
+from neumf_tui.runs.events import DatasetRef, Kind, ModelKind, RunInfo
+from neumf_tui.runs.protocol import protocol_of_kind
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
+
+_PACKAGES = ("neumf-tui", "numpy")
+"""Packages whose versions are noted in a run that our trainer did not make."""
 
 
 def make_run(
@@ -36,22 +40,42 @@ def make_run(
     for user in pins:
         data.user_index(user)
     config = msgspec.to_builtins(settings)
-    info = RunInfo(
+    info = make_info(home, data, name, config, preset=preset, pins=pins, job=job)
+    create_run(folder, info)
+    return folder
+
+
+def make_info(
+    home: Path,
+    data: Dataset,
+    name: str,
+    settings: dict[str, Any],
+    *,
+    kind: Kind = "trained",
+    model: ModelKind = "neumf",
+    preset: str = "",
+    planned: int = 0,
+    pins: tuple[str, ...] = (),
+    job: str = "",
+) -> RunInfo:
+    """Describe a new run on `data`, with its protocol; the arguments are fields of RunInfo."""
+    packages = ("neumf-tui", "torch", "numpy", "pandas") if kind == "trained" else _PACKAGES
+    return RunInfo(
         name=name,
         created=time.time(),
         preset=preset,
-        settings=config,
+        settings=settings,
         dataset=msgspec.convert(data, DatasetRef, from_attributes=True),
         home=str(home),
-        protocol=make_protocol(config, _num_candidates(data)),
+        protocol=protocol_of_kind(kind, settings, _num_candidates(data)),
         pins=pins,
         job=job,
+        kind=kind,
+        model=model,
+        planned=planned,
         host=platform.node(),
-        versions={name: version(name) for name in ("neumf-tui", "torch", "numpy", "pandas")}
-        | {"python": platform.python_version()},
+        versions={name: version(name) for name in packages} | {"python": platform.python_version()},
     )
-    create_run(folder, info)
-    return folder
 
 
 def _num_candidates(data: Dataset) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neumf_tui.runs.events import BY_VALIDATION, RunInfo
+from neumf_tui.runs.events import BY_VALIDATION, Kind, RunInfo
 
 PROTOCOL = {
     "split": (
@@ -17,6 +17,8 @@ VALIDATION = (
     "second latest interaction of each user, not learned from; "
     "ranked among every item not in the history before it"
 )
+
+UNKNOWN = "unknown: trained elsewhere, so held-out items may have been learned from"
 
 
 def make_protocol(
@@ -41,9 +43,23 @@ def make_protocol(
     }
 
 
+def protocol_of_kind(
+    kind: Kind, settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """Return the protocol of a new run; `settings` are those of a trained one, else ignored.
+
+    Nobody knows what a model that was trained elsewhere has learned from, held-out items included.
+    """
+    protocol = make_protocol(settings if kind == "trained" else {}, num_candidates)
+    if kind in ("adopted", "logged"):
+        chosen_by = "none: last epoch; its maker may have chosen by held-out items"
+        protocol |= {"negatives": UNKNOWN, "chosen_by": chosen_by}
+    return protocol
+
+
 def protocol_of(info: RunInfo) -> dict[str, Any]:
-    """Return the protocol of a run; what its run.json lacks follows from its settings."""
-    return make_protocol(info.settings if info.is_trained else {}) | info.protocol
+    """Return the protocol of a run; what its run.json lacks follows from kind and settings."""
+    return protocol_of_kind(info.kind, info.settings) | info.protocol
 
 
 def is_optimistic(protocol: Mapping[str, Any]) -> bool:
@@ -64,6 +80,11 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         "Hit@50 is optimistic",
         "optimistic",
     ]
+    unseen = ["held-out items unseen", "held-out unseen", ""]
+    if is_optimistic(protocol):
+        unseen = [""]
+    elif protocol["negatives"] == UNKNOWN:
+        unseen = ["held-out items may have been learned from", "trained elsewhere"]
     # The texts of each part, longest first. Parts with a lower number are shortened first.
     chosen = ["best by validation", "by validation", ""]
     parts = [
@@ -71,7 +92,7 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         (8, warnings if is_optimistic(protocol) else [""]),
         (1, ["leave-one-out", ""]),
         (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
-        (5, [""] if is_optimistic(protocol) else ["held-out items unseen", "held-out unseen", ""]),
+        (5, unseen),
         (4, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
     ]
     while True:

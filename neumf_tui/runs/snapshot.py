@@ -179,6 +179,8 @@ class _Draft:
         trained = max([0.0, *self.points.seconds[-1:].tolist(), *self.evaluated_at[-1:]])
         self.clock = Clock(event.t, trained, trained, runs=True)
         self.changes |= {"started": event, "finished": None}
+        if not event.device:  # nothing is trained here
+            return ""
         where = f" at epoch {event.epoch + 1}, step {event.step + 1}" if done else ""
         return f"{'resumed' if done else 'training'} on {event.device}{where}"
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +22,14 @@ from neumf_tui.runs.trainer_process import HOST, identity
 
 
 def create_run(folder: Path, info: RunInfo) -> None:
-    """Create a run directory, whole or not at all.
+    """Create a run directory for a trainer, whole or not at all; raises as `new_run`."""
+    with new_run(folder, info) as scratch:
+        write_status(scratch, Status(state="starting", pid=0))
+
+
+@contextmanager
+def new_run(folder: Path, info: RunInfo) -> Iterator[Path]:
+    """Let the caller fill a run directory that appears, whole, at `folder`.
 
     Raises RunError if the name is taken, OSError if the run cannot be written or locked there.
     """
@@ -30,7 +39,7 @@ def create_run(folder: Path, info: RunInfo) -> None:
         complete_run(scratch)
         with files.open_lock(scratch, RUN_LOCK) as lock:
             files.take_lock(lock)
-        write_status(scratch, Status(state="starting", pid=0))
+        yield scratch
         write_info(scratch, info)
     if not os.path.samestat(made, folder.stat()):
         raise RunError(
