@@ -31,6 +31,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
 
 
+def epoch_text(done: int, planned: int | None) -> str:
+    """Return the epochs done of those planned: 3/20, or only 3 if nobody knows how many."""
+    return f"{done}/{planned}" if planned else str(done)
+
+
 def rank_text(rank: float) -> str:
     """Return a rank with thousands separators; ties can add a half."""
     return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"

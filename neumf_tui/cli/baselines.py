@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.data import open_data
 from neumf_tui.cli.options import Csv, CsvSafe, DataDir, DatasetName, Home, Json, form_of, home_of
+from neumf_tui.views.open_data import open_data
 
 
 def baselines(

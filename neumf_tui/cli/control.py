@@ -14,7 +14,8 @@ def _request(folder: Path, what: str, argument: str = "") -> None:
     from neumf_tui.views.output import say
 
     now = ask(folder, what, argument)
-    say(f"{folder.name} is {now.state} at epoch {now.epoch}, step {now.step} of {now.steps}")
+    of_all = f" of {now.steps}" if now.steps else ""
+    say(f"{folder.name} is {now.state} at epoch {now.epoch}, step {now.step}{of_all}")
 
 
 def pause(run: Run = None, home: Home = None) -> None:
@@ -75,15 +76,15 @@ def stop(
 ) -> None:
     """Stop training after the current step and save a checkpoint."""
     from neumf_tui.runs.control import ask, stop_now
+    from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.requests import STOP
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
     status = stop_now(folder) if now else ask(folder, STOP)
-    say(
-        f"{folder.name} is {status.state} at epoch {status.epoch}; "
-        f"continue it with neumf-tui resume {folder.name}"
-    )
+    is_trained = read_info(folder).is_trained
+    hint = f"; continue it with neumf-tui resume {folder.name}" if is_trained else ""
+    say(f"{folder.name} is {status.state} at epoch {status.epoch}{hint}")
 
 
 def extend(

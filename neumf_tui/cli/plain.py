@@ -104,10 +104,9 @@ def event_line(event: AnyEvent, epochs: int, eval_every: int, loss: float) -> st
             start = ""
             if event.epoch or event.step:
                 start = f", from epoch {event.epoch + 1}, step {event.step + 1}"
-            line = (
-                f"training on {event.device}{start}; "
-                f"popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
-            )
+            line = f"training on {event.device}{start}"
+            if event.popularity:
+                line += f"; popularity alone gives Hit@50 {event.popularity['hit@50']:.4f}"
             if event.popularity_validation:
                 line += f", validation {event.popularity_validation['hit@50']:.4f}"
             return line

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from neumf_tui.cli.data import open_data
 from neumf_tui.cli.options import (
     ConfigFile,
     DataDir,
@@ -24,6 +23,7 @@ from neumf_tui.cli.screen import open_screen
 from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
+from neumf_tui.views.open_data import open_data
 
 if TYPE_CHECKING:
     from subprocess import Popen

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neumf_tui.cli.data import open_data
 from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
 from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.errors import UsageError
+from neumf_tui.views.open_data import open_data
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset

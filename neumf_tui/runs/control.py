@@ -42,8 +42,7 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     """
     status = read_status(folder)
     if status.state in FINAL_STATES:
-        hint = _next_command(folder, status)
-        raise RunError(f"{folder.name} is {status.state}: it has no trainer; {hint}")
+        raise RunError(f"{folder.name} is {status.state}{_next_command(folder, status)}")
     is_paused = status.state == "paused"
     if (what == requests.PAUSE and is_paused) or (what == requests.RESUME and not is_paused):
         return status
@@ -95,9 +94,12 @@ def stop_now(folder: Path, limit: float = KILL_SECONDS) -> Status:
 
 
 def _next_command(folder: Path, status: Status) -> str:
+    if not read_info(folder).is_trained:
+        return ", and what has made it does not run any more"
+    hint = f"`neumf-tui resume {folder.name}` continues from its last checkpoint"
     if status.state == "finished":
-        return f"`neumf-tui extend EPOCHS {folder.name}` trains it further"
-    return f"`neumf-tui resume {folder.name}` continues from its last checkpoint"
+        hint = f"`neumf-tui extend EPOCHS {folder.name}` trains it further"
+    return f": it has no trainer; {hint}"
 
 
 def make_ready(

@@ -5,7 +5,7 @@ decodes a file has checked it, and no view has to.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,15 +27,20 @@ FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
 """States of a run without a trainer. `crashed` is added by readers, never written."""
 MEASURED = ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")
 """Metrics that every evaluation has."""
+LARGEST = 1e15
+"""Numbers beyond it are not written: they stand for a loss that has diverged."""
 
 Time = Annotated[float, msgspec.Meta(ge=-6e10, le=6e10)]
 """Unix seconds of the years 68 to 3871, which every calendar function takes."""
-Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e10)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Metrics = dict[str, Number]
+StepNumbers = list[Annotated[int, msgspec.Meta(ge=0, le=10**18)]]
+Values = list[Number | None]
+ScalarName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _OFFSET = time.time() - time.clock_gettime(_CLOCK)
@@ -54,6 +59,14 @@ def check_metrics(*all_metrics: Mapping[str, float] | None) -> None:
     for metrics in all_metrics:
         if metrics is not None and (missing := set(MEASURED) - metrics.keys()):
             raise ValueError(f"metrics without {', '.join(sorted(missing))}")
+
+
+def check_points(steps: Sequence[int], values: Sequence[float | None]) -> None:
+    """Raise ValueError unless there is a value for each step and the steps ascend."""
+    if len(steps) != len(values):
+        raise ValueError(f"{len(steps)} steps and {len(values)} values")
+    if any(after <= before for before, after in pairwise(steps)):
+        raise ValueError("steps that do not ascend")
 
 
 class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,8 +215,10 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
     device: str
     epoch: Count
     step: Count
-    steps: Positive
-    popularity: Metrics
+    steps: Count
+    """Steps of an epoch; 0 if nobody knows, as of a loop that is not ours."""
+    popularity: Metrics | None = None
+    """Metrics of ranking by popularity alone; None where nothing is held out."""
     popularity_validation: Metrics | None = None
     versions: dict[str, str] = {}
     gpu: str = ""
@@ -216,16 +231,24 @@ class Started(Event, frozen=True, kw_only=True, tag="started"):
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
     """Losses of the latest steps, as a few points; written at most four times a second."""
 
-    steps: list[Annotated[int, msgspec.Meta(ge=0, le=10**18)]]
+    steps: StepNumbers
     """Last step of each point, counted from the start of the run; ascending."""
-    losses: list[Number | None]
+    losses: Values
     """Mean loss per training pair over the steps of each point; None if it is not finite."""
 
     def __post_init__(self) -> None:
-        if len(self.steps) != len(self.losses):
-            raise ValueError(f"{len(self.steps)} steps and {len(self.losses)} losses")
-        if any(after <= before for before, after in pairwise(self.steps)):
-            raise ValueError("steps that do not ascend")
+        check_points(self.steps, self.losses)
+
+
+class Scalars(Event, frozen=True, kw_only=True, tag="scalars"):
+    """Values that somebody's own loop has logged beside the loss, as a few points each."""
+
+    curves: dict[ScalarName, tuple[StepNumbers, Values]]
+    """Steps and mean values by name, as in `Steps`."""
+
+    def __post_init__(self) -> None:
+        for steps, values in self.curves.values():
+            check_points(steps, values)
 
 
 class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
@@ -234,7 +257,8 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     epoch: Count
     loss: Number
     """Mean loss per training pair."""
-    examples_per_second: Number
+    examples_per_second: Number = 0.0
+    """0 if nobody knows, as of a loop that is not ours."""
     seconds: Seconds
 
 
@@ -317,7 +341,7 @@ class Damaged(Event, frozen=True, kw_only=True, tag="damaged"):
 
 
 Written = (
-    Started | Steps | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed | Extended
-    | Pinned | Warned | Finished
+    Started | Steps | Scalars | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed
+    | Extended | Pinned | Warned | Finished
 )  # fmt: skip
 AnyEvent = Written | Damaged

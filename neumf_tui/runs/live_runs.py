@@ -40,6 +40,11 @@ class RunRow:
         return self.info is not None and self.ended
 
     @property
+    def is_trained(self) -> bool:
+        """Whether our trainer made the run, so that it can go on with it."""
+        return self.info is not None and self.info.is_trained
+
+    @property
     def age(self) -> str:
         return _age_text(time.time() - self.info.created) if self.info else ""
 

@@ -57,6 +57,11 @@ def protocol_of_kind(
     return protocol
 
 
+def with_validation(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a protocol of which its maker says that the validation items choose the epoch."""
+    return {**protocol, "validation": VALIDATION, "chosen_by": BY_VALIDATION}
+
+
 def protocol_of(info: RunInfo) -> dict[str, Any]:
     """Return the protocol of a run; what its run.json lacks follows from kind and settings."""
     return protocol_of_kind(info.kind, info.settings) | info.protocol

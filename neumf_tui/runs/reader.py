@@ -194,7 +194,7 @@ def read_status(folder: Path) -> Status:
             # Read again: the trainer may have ended between reading and testing the lock.
             status = _stored_status(folder)
             if status.state not in FINAL_STATES:
-                return _crashed(status, "the trainer disappeared without a final message")
+                return _crashed(folder, status)
         return status
     except (files.UnusableFileError, FileNotFoundError) as error:
         if not folder.is_dir():
@@ -205,7 +205,7 @@ def read_status(folder: Path) -> Status:
                 return Status(state="running", pid=0)
             evaluated = rank_epochs(folder)
         before = Status(state="crashed", pid=0, epoch=max(evaluated, default=0))
-        return _crashed(before, f"status.json cannot be read ({error.strerror})")
+        return _crashed(folder, before, f"status.json cannot be read ({error.strerror})")
     except OSError as error:
         raise _unreadable(error, folder / "status.json") from error
 
@@ -214,8 +214,14 @@ def _stored_status(folder: Path) -> Status:
     return files.read_json(folder, "status.json", Status, _JSON_LIMIT)
 
 
-def _crashed(status: Status, what: str) -> Status:
-    reason = f"{what}; trainer.log has its last output; continue with `neumf-tui resume`"
+def _crashed(folder: Path, status: Status, what: str = "") -> Status:
+    is_trained = True
+    with suppress(RunError):
+        is_trained = read_info(folder).is_trained
+    whose = "the trainer" if is_trained else "its process"
+    reason = what or f"{whose} disappeared without a final message"
+    if is_trained:
+        reason += "; trainer.log has its last output; continue with `neumf-tui resume`"
     return msgspec.structs.replace(status, state="crashed", reason=reason, exit_code=1)
 
 

@@ -1,6 +1,6 @@
 """The state of a run: all its events folded into one immutable value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,10 @@ _NEWEST = 100
 """Number of epochs at the end that are never thinned."""
 LOG_LIMIT = 500
 """Number of lines of the log that are kept: the newest."""
+SCALARS_LIMIT = 64
+"""Number of curves beside the loss that are kept: the first."""
+SCALAR_POINTS = 1_024
+"""Number of points from which on such a curve is thinned to about half of them."""
 LONGEST_GAP = 86_400.0
 """Seconds between two events of one trainer; more than that is a clock that was set."""
 
@@ -39,6 +43,15 @@ class Clock(NamedTuple):
         )
 
 
+class Moment(NamedTuple):
+    """How far training had come."""
+
+    seconds: float
+    """Seconds of training."""
+    step: int
+    """Newest step with a value, counted from the start of the run; 0 before the first."""
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """What the events of a run say. Tuples are ordered by step or epoch, without repetitions.
@@ -49,10 +62,13 @@ class Snapshot:
 
     started: events.Started | None = None
     points: Points = field(default_factory=Points)
+    """The loss."""
+    scalars: Mapping[str, Points] = field(default_factory=dict)
+    """What else somebody's own loop has logged, by name, in the order of the first values."""
     epochs: tuple[events.Epoch, ...] = ()
     evaluations: tuple[events.Evaluated, ...] = ()
-    evaluated_at: tuple[float, ...] = ()
-    """Seconds of training until each of `evaluations`."""
+    evaluated_at: tuple[Moment, ...] = ()
+    """When each of `evaluations` was."""
     checkpoint: events.Checkpointed | None = None
     finished: events.Finished | None = None
     planned: int | None = None
@@ -85,6 +101,11 @@ class Snapshot:
         last = self.evaluations[-1] if self.evaluations else None
         return self.best if last and last.validation else last
 
+    @property
+    def step(self) -> int:
+        """The newest step with a value, counted from the start of the run; 0 before the first."""
+        return newest_step(self.points, self.scalars)
+
     def log_after(self, count: int) -> tuple[tuple[float, str], ...]:
         """Return the lines of the log after its first `count`, as far as they are kept."""
         return self.log[max(0, len(self.log) - (self.logged - count)) :]
@@ -98,6 +119,11 @@ class Snapshot:
         return self.clock.trained
 
 
+def newest_step(points: Points, scalars: Mapping[str, Points]) -> int:
+    curves = (points, *scalars.values())
+    return max((int(curve.steps[-1]) for curve in curves if len(curve)), default=0)
+
+
 def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
     """Return the snapshot after the events `news`; `before` does not change."""
     draft = _Draft(before)
@@ -108,6 +134,7 @@ def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
     return replace(
         before,
         points=draft.points,
+        scalars=draft.scalars,
         epochs=tuple(draft.epochs),
         evaluations=tuple(draft.evaluations),
         evaluated_at=tuple(draft.evaluated_at),
@@ -125,6 +152,7 @@ class _Draft:
         self.points, self.clock = before.points, before.clock
         self.epochs, self.evaluations = list(before.epochs), list(before.evaluations)
         self.evaluated_at, self.log = list(before.evaluated_at), list(before.log)
+        self.scalars = dict(before.scalars)
         self.changes: dict[str, Any] = {}
         """New values of the other fields."""
 
@@ -135,7 +163,9 @@ class _Draft:
             case events.Started():
                 return self._start(event)
             case events.Steps():
-                self._add_points(event)
+                self.points = self._with_points(self.points, event.steps, event.losses)
+            case events.Scalars():
+                self._add_scalars(event)
             case events.Epoch():
                 self._go_back(event.epoch - 1)
                 self.epochs.append(event)
@@ -175,8 +205,10 @@ class _Draft:
         # A resumed trainer repeats what came after its checkpoint.
         done = event.epoch * event.steps + event.step
         self.points = self.points.until(done)
+        self.scalars = {name: points.until(done) for name, points in self.scalars.items()}
         self._go_back(event.epoch)
-        trained = max([0.0, *self.points.seconds[-1:].tolist(), *self.evaluated_at[-1:]])
+        evaluated = [at.seconds for at in self.evaluated_at[-1:]]
+        trained = max([0.0, *self.points.seconds[-1:].tolist(), *evaluated])
         self.clock = Clock(event.t, trained, trained, runs=True)
         self.changes |= {"started": event, "finished": None}
         if not event.device:  # nothing is trained here
@@ -197,7 +229,7 @@ class _Draft:
             self.evaluations.pop()
             self.evaluated_at.pop()
         self.evaluations.append(event)
-        self.evaluated_at.append(self.clock.trained)
+        self.evaluated_at.append(Moment(self.clock.trained, newest_step(self.points, self.scalars)))
         if len(self.evaluations) > EPOCHS_LIMIT:
             self._thin_evaluations()
         loss = f"loss {self.epochs[-1].loss:.4f}  " if self.epochs else ""
@@ -215,21 +247,29 @@ class _Draft:
                 if values:
                     stay |= {choose(values, key=values.__getitem__) for choose in (max, min)}
         pairs = zip(self.evaluations, self.evaluated_at, strict=True)
-        kept = [(e, seconds) for e, seconds in pairs if e.epoch in stay]
+        kept = [(e, at) for e, at in pairs if e.epoch in stay]
         self.evaluations = [e for e, _ in kept]
-        self.evaluated_at = [seconds for _, seconds in kept]
+        self.evaluated_at = [at for _, at in kept]
 
-    def _add_points(self, event: events.Steps) -> None:
-        """Add the points of the event, at equal intervals since the latest ones."""
-        if not event.steps:
-            return
-        self.points = self.points.until(event.steps[0] - 1)
-        since = max([self.clock.started, *self.points.seconds[-1:].tolist()])
+    def _with_points(self, points: Points, steps: list[int], values: events.Values) -> Points:
+        """Return a curve with more points, at equal intervals since its latest one."""
+        if not steps:
+            return points
+        points = points.until(steps[0] - 1)
+        since = max([self.clock.started, *points.seconds[-1:].tolist()])
         until = self.clock.trained
-        count = len(event.steps)
+        count = len(steps)
         # As by linspace, which takes three times as long.
         seconds = until - max(0.0, until - since) / count * np.arange(count - 1, -1, -1)
-        self.points = self.points.appended(event.steps, seconds, event.losses)
+        return points.appended(steps, seconds, values)
+
+    def _add_scalars(self, event: events.Scalars) -> None:
+        for name, (steps, values) in event.curves.items():
+            before = self.scalars.get(name)
+            if before is None and len(self.scalars) >= SCALARS_LIMIT:
+                continue
+            before = before or Points(SCALAR_POINTS)
+            self.scalars[name] = self._with_points(before, steps, values)
 
 
 def _kept_epochs(found: Sequence[events.Epoch | events.Evaluated]) -> set[int]:

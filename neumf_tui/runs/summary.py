@@ -9,9 +9,9 @@ from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 
 FACTS = (
-    "run", "run_dir", "state", "reason", "pid", "host", "device", "dataset", "simulated", "preset",
-    "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50", "hit@50_ci", "auc",
-    "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50", "best_hit@50_ci",
+    "run", "run_dir", "kind", "state", "reason", "pid", "host", "device", "dataset", "simulated",
+    "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50", "hit@50_ci",
+    "auc", "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50", "best_hit@50_ci",
     "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "protocol",
     "created",
 )  # fmt: skip
@@ -89,9 +89,11 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
     """Return the object of `status_object` from what has already been read."""
     last, best = (snapshot.evaluations[-1] if snapshot.evaluations else None), snapshot.best
     damaged = bool(snapshot.problem) and status.state in FINAL_STATES
+    popularity = snapshot.started.popularity if snapshot.started else None
     return {
         "run": folder.name,
         "run_dir": str(folder),
+        "kind": info.kind,
         "state": "damaged" if damaged else status.state,
         "reason": snapshot.problem if damaged else status.reason,
         "pid": status.pid if status.state not in FINAL_STATES else None,
@@ -101,7 +103,7 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "simulated": info.dataset.simulated,
         "preset": info.preset,
         "epoch": status.epoch,
-        "epochs": snapshot.planned or info.epochs,
+        "epochs": snapshot.planned or info.epochs or None,
         "step": status.step,
         "steps": status.steps,
         "evaluated": status.evaluated,
@@ -110,7 +112,7 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "best_epoch": best.epoch if best else None,
         "best_chosen_by": _chosen_by(best, "held-out items"),
         **{f"best_{key}": value for key, value in _figures(best).items()},
-        "popularity_hit@50": snapshot.started.popularity["hit@50"] if snapshot.started else None,
+        "popularity_hit@50": popularity["hit@50"] if popularity else None,
         "checkpoint": snapshot.checkpoint.file if snapshot.checkpoint else None,
         "pinned": list(info.pins if snapshot.pinned is None else snapshot.pinned),
         "protocol": protocol_of(info),

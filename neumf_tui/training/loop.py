@@ -20,13 +20,14 @@ from neumf_tui.runs.checkpoint import (
     newest_checkpoint,
     set_pointer,
 )
+from neumf_tui.runs.curve import averaged
 from neumf_tui.runs.retention import remove_checkpoints, surplus_checkpoints
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.disk_space import space_warning
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
-from neumf_tui.training.pending_requests import PendingRequests
+from neumf_tui.training.pending_requests import GroupRequests
 from neumf_tui.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25
@@ -34,8 +35,6 @@ FLUSH_SECONDS = 0.25
 CHECK_SECONDS = 0.05
 """Time between checks for requests, and for whether a flush is due."""
 HEARTBEAT_SECONDS = 1.0
-POINTS = 16
-"""Points of a `steps` event; more steps than that are averaged."""
 
 
 class Diverged(NeumfTuiError):
@@ -67,7 +66,7 @@ class Loop:
         self.trainer = Trainer(dataset, settings, device, self.group)
         own = self.trainer.pairs.own
         self.evaluations = Evaluations(writer, dataset, settings, device, self.group, own)
-        self.requests = PendingRequests(writer, dataset.user_ids, self.group)
+        self.requests = GroupRequests(writer, dataset.user_ids, self.group)
         self.progress = TrainingProgress()
         self.early_stop = ""
         """Why training ended before its last epoch; empty: it did not."""
@@ -227,14 +226,8 @@ class Loop:
         self._losses, self._sizes = [], []
         while self.trainer.notes:
             self._warn(self.trainer.notes.pop(0))
-        groups = np.array_split(np.arange(len(losses)), min(POINTS, len(losses)))
-        means = [float(losses[g].sum() / sizes[g].sum()) for g in groups]
-        self.writer.event(
-            events.Steps(
-                steps=[first + int(g[-1]) + 1 for g in groups],
-                losses=[mean if np.isfinite(mean) else None for mean in means],
-            )
-        )
+        steps, means = averaged(np.arange(first + 1, first + 1 + len(losses)), losses, sizes)
+        self.writer.event(events.Steps(steps=steps, losses=means))
         total = self.progress.loss_sum
         # Added one by one, so that the sum does not depend on when flushes happened.
         for step, loss in enumerate(losses.tolist(), self.progress.step + 1):

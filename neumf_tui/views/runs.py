@@ -4,10 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neumf_tui.runs.protocol import is_optimistic, protocol_line
-from neumf_tui.text import clean, clock
+from neumf_tui.runs.events import MEASURED, RunInfo
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
+from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.text import clean, clock, epoch_text
 from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows, say
-from neumf_tui.views.sheet_keys import label_of
+from neumf_tui.views.sheet import Sheet
+from neumf_tui.views.sheet_keys import dataset_keys, label_of
 
 BEST_NOTE = (
     "best: held-out Hit@50 at the epoch that validation chose; without validation the highest one, "
@@ -24,6 +27,14 @@ NEXT_COMMANDS = {
     "damaged": ("logs", "explore"),
 }
 """Useful commands for each state of a run."""
+OF_OTHERS = {
+    "running": ("attach", "stop"),
+    "paused": ("resume", "attach"),
+    "crashed": ("logs", "attach"),
+    "failed": ("logs", "attach"),
+    "stopped": ("explore", "attach"),
+}
+"""The same where our trainer has not made the run, so that it cannot go on with it."""
 
 
 def card_lines(facts: Mapping[str, Any]) -> list[str]:
@@ -33,18 +44,21 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     """
     state, name = facts["state"], facts["run"]
     device = facts["device"] or "no device yet"
-    progress = f"epoch {facts['epoch']} of {facts['epochs']} in {clock(facts['seconds'])}"
+    planned = f" of {facts['epochs']}" if facts["epochs"] else ""
+    progress = f"epoch {facts['epoch']}{planned} in {clock(facts['seconds'])}"
     if facts["evaluated"]:
         progress += f", evaluating {facts['evaluated']:.0%}"
     if facts["reason"]:
         progress += f": {facts['reason']}"
-    lines = [f"{name}  {label_of(facts)}  {facts['preset']}  {device}"]
+    lines = [f"{name}  {label_of(facts)}  {facts['preset'] or facts['kind']}  {device}"]
     lines.append(f"  {state:<8} {progress}")
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
         lines.append(f"  protocol {protocol_line(facts['protocol'])}")
     lines.append(f"  files    {facts['run_dir']}")
     commands = NEXT_COMMANDS.get(state, ("attach",))
+    if facts["kind"] != "trained":
+        commands = OF_OTHERS.get(state, commands)
     lines.append(f"  next     {'   '.join(f'neumf-tui {command} {name}' for command in commands)}")
     return [clean(line) for line in lines]
 
@@ -64,6 +78,32 @@ def _hit_text(facts: Mapping[str, Any]) -> str:
         f"{text}highest {facts['best_hit@50']:.4f} at epoch {facts['best_epoch']}, "
         "chosen on the held-out items, so it is optimistic"
     )
+
+
+def metrics_sheet(info: RunInfo, snapshot: Snapshot) -> Sheet:
+    """Return one row for each evaluation: its metrics, and the mean loss until then."""
+    losses = {epoch.epoch: epoch.loss for epoch in snapshot.epochs}
+    rows = []
+    for found in snapshot.evaluations:
+        low, high = found.interval
+        valid = found.validation or {}
+        rows.append(
+            {"epoch": found.epoch, "loss": losses.get(found.epoch)}
+            | {name: found.metrics[name] for name in MEASURED}
+            | {"hit@50_low": low, "hit@50_high": high}
+            | {f"validation_{name}": valid.get(name) for name in MEASURED}
+        )
+    validation = (f"validation_{name}" for name in MEASURED)
+    columns = ("epoch", "loss", *MEASURED, "hit@50_low", "hit@50_high", *validation)
+    best = snapshot.best
+    about = {
+        "run": info.name,
+        **dataset_keys(info.dataset),
+        "protocol": protocol_of(info),
+        "best_epoch": best.epoch if best else None,
+        "popularity": snapshot.started.popularity if snapshot.started else None,
+    }
+    return Sheet("metrics", about, "evaluations", rows, columns, ("run",))
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -103,14 +143,14 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         return None if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
     def epoch(run: Mapping[str, Any]) -> str | None:
-        return None if run["epoch"] is None else f"{run['epoch']}/{run['epochs']}"
+        return None if run["epoch"] is None else epoch_text(run["epoch"], run["epochs"])
 
     print_rows(
         runs,
         column("run", "run"),
         column("state", "state"),
         column("dataset", lambda run: label_of(run) if run["dataset"] is not None else None),
-        column("preset", "preset"),
+        column("preset", lambda run: run["preset"] or run["kind"]),
         number("epoch", epoch, str),
         number("hit@50", "hit@50", ".4f"),
         number("best", "best_hit@50", ".4f"),

@@ -17,12 +17,12 @@ from tests.support.fuzzing import examples
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
-from neumf_tui.cli.data import open_data  # noqa: E402
 from neumf_tui.search import search  # noqa: E402
 from neumf_tui.search.open_study import open_study  # noqa: E402
 from neumf_tui.search.plan import PlanOptions  # noqa: E402
 from neumf_tui.search.space import decoded, suggest  # noqa: E402
 from neumf_tui.search.study import TrialRecord, write_record, write_target  # noqa: E402
+from neumf_tui.views.open_data import open_data  # noqa: E402
 
 ODD = st.one_of(
     st.none(),

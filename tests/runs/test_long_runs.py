@@ -51,7 +51,7 @@ def test_a_snapshot_keeps_the_first_the_newest_and_the_extremes(long: Path) -> N
     assert len(snapshot.evaluated_at) == len(epochs)
     assert len(snapshot.epochs) <= EPOCHS_LIMIT + 1 and snapshot.epochs[-1].epoch == LAST
     assert len(snapshot.points) <= LIMIT and snapshot.points.steps[-1] == 2 * LAST
-    assert snapshot.points.losses[0] == 1
+    assert snapshot.points.values[0] == 1
     assert len(snapshot.log) == LOG_LIMIT and snapshot.logged == LAST + 2
     assert read_losses(long) == {epoch: 1 / epoch for epoch in range(1, LAST + 1)}
 
@@ -68,7 +68,7 @@ def test_reading_at_once_and_as_it_grows_give_the_same(own_home: Path, long: Pat
     assert grown.evaluations == whole.evaluations and grown.epochs == whole.epochs
     assert grown.log[-9:] == whole.log[-9:] and grown.logged == whole.logged
     np.testing.assert_array_equal(grown.points.steps, whole.points.steps)
-    np.testing.assert_array_equal(grown.points.losses, whole.points.losses)
+    np.testing.assert_array_equal(grown.points.values, whole.points.values)
     at_once = RunSeries(series.info)
     at_once.update(grown)
     np.testing.assert_array_equal(series.smoothed, at_once.smoothed)
@@ -92,7 +92,7 @@ def test_peaks_of_a_curve_stay() -> None:
         points = points.appended(steps, np.array(steps, float), losses[start : start + 16].tolist())
         assert len(points) <= LIMIT
     assert {7_002, 31_004} <= set(points.steps.tolist())
-    np.testing.assert_array_equal(losses[points.steps - 1], points.losses)
+    np.testing.assert_array_equal(losses[points.steps - 1], points.values)
     gaps = np.diff(points.steps)
     assert gaps.min() > 0 and gaps.max() < 50_000 / LIMIT * 20
     before = points.until(20_000)

@@ -57,7 +57,7 @@ def test_a_resumed_run_holds_no_figure_twice(own_home: Path) -> None:
     again = events.Started(t=T0, device="cpu", epoch=1, step=4, steps=10, popularity=POPULARITY)
     after = fold(before, [again, events.Steps(t=T0, steps=[15, 16], losses=[0.1, None])])
     assert after.points.steps.tolist() == [*range(1, 15), 15, 16] and np.isnan(
-        after.points.losses[-1]
+        after.points.values[-1]
     )
     assert [e.epoch for e in after.epochs] == [e.epoch for e in after.evaluations] == [1]
     assert before.points.steps[-1] == 30, "the snapshot before is not changed"

@@ -22,7 +22,6 @@ from tests.support.commands import Cli
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
-from neumf_tui.cli.data import open_data  # noqa: E402
 from neumf_tui.search.open_study import open_study  # noqa: E402
 from neumf_tui.search.plan import PlanOptions  # noqa: E402
 from neumf_tui.search.space import (  # noqa: E402
@@ -36,6 +35,7 @@ from neumf_tui.search.space import (  # noqa: E402
 )
 from neumf_tui.search.state import RunningTrial, SearchState  # noqa: E402
 from neumf_tui.search.study import TrialRecord, open_study_file, read_plan  # noqa: E402
+from neumf_tui.views.open_data import open_data  # noqa: E402
 from neumf_tui.views.search import picture, plain_watch  # noqa: E402
 
 SPACE = """

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from neumf_tui.runs.events import Warned
+from neumf_tui.runs.pending_requests import MOST_IGNORED
 from neumf_tui.runs.reader import EventTail
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.distributed.group import Group
-from neumf_tui.training.pending_requests import MOST_IGNORED, PendingRequests
+from neumf_tui.training.pending_requests import GroupRequests
 from tests.support.golden_runs import make_run
 
 
@@ -37,7 +38,7 @@ def test_what_is_not_a_request_is_ignored_with_one_warning_each(own_home: Path) 
     folder = make_run(own_home, "running")
     names = put_strays(folder / "requests")
     with RunWriter(folder) as writer:
-        pending = PendingRequests(writer, ["a"], Group())
+        pending = GroupRequests(writer, ["a"], Group())
         for _ in range(3):
             pending.read(1)
         send_request(folder, "extend", "7")
@@ -54,7 +55,7 @@ def test_numbers_of_epochs_that_are_none_are_refused(own_home: Path, digits: str
     folder = make_run(own_home, "running")
     send_request(folder, "extend", digits)
     with RunWriter(folder) as writer:
-        pending = PendingRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Group())
         pending.read(1)
     (text,) = warnings(folder)
     assert pending.epochs == 4 and "not a number of epochs from 1" in text and len(text) < 120
@@ -65,7 +66,7 @@ def test_many_strays_do_not_fill_the_events(own_home: Path) -> None:
     for number in range(3 * MOST_IGNORED):
         (folder / "requests" / f"{number}.txt").touch()
     with RunWriter(folder) as writer:
-        pending = PendingRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Group())
         pending.read(1)
         pending.read(1)
     assert len(warnings(folder)) == MOST_IGNORED
@@ -74,7 +75,7 @@ def test_many_strays_do_not_fill_the_events(own_home: Path) -> None:
 def test_a_lost_folder_of_requests_is_made_again(own_home: Path) -> None:
     folder = make_run(own_home, "running")
     with RunWriter(folder) as writer:
-        pending = PendingRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Group())
         shutil.rmtree(folder / "requests")
         pending.read(1)
         assert (folder / "requests").is_dir() and not warnings(folder)
@@ -101,6 +102,6 @@ def test_a_request_that_is_gone_again_is_none(
     monkeypatch.setattr(files, "entries", lambda *_: found)
     (folder / "requests" / "stop").unlink()
     with RunWriter(folder) as writer:
-        pending = PendingRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Group())
         pending.read(1)
     assert not pending.stop_reason and not warnings(folder)

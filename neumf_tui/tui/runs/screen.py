@@ -224,9 +224,10 @@ class RunsScreen(ChartScreen):
             case "stop":
                 return not chosen.ended
             case "resume":
-                return chosen.ended and chosen.state != "finished"
+                return chosen.ended and chosen.state != "finished" and chosen.is_trained
             case "explore":
-                return chosen.snapshot.checkpoint is not None
+                has_ranks = not chosen.is_trained and bool(chosen.snapshot.evaluations)
+                return has_ranks or chosen.snapshot.checkpoint is not None
         return True
 
     @on(Table.Chosen, "#runs")
@@ -248,12 +249,15 @@ class RunsScreen(ChartScreen):
 
     def action_stop(self) -> None:
         folder = self.folder
+        saves = bool(self.chosen and self.chosen.is_trained)
         done = f"Stopping {folder.name} after the current step, with a checkpoint."
+        done = done if saves else f"The loop of {folder.name} is asked to stop."
 
         def stop() -> None:
             self.change(lambda: send_request(folder, STOP), done)
 
-        self.confirm(f"Save a checkpoint of {folder.name} and stop its training?", "Stop", stop)
+        question = f"Save a checkpoint of {folder.name} and stop its training?"
+        self.confirm(question if saves else f"Ask the loop of {folder.name} to stop?", "Stop", stop)
 
     def action_resume(self) -> None:
         from neumf_tui.runs.control import train_on

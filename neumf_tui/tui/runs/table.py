@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.style import Style
 
 from neumf_tui.runs.live_runs import RunRow
+from neumf_tui.text import epoch_text
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.sheet_keys import label_of
@@ -56,8 +57,8 @@ class RunTable(Table):
             run.folder.name,
             run.state,
             label_of(facts),
-            facts["preset"],
-            f"{facts['epoch']}/{facts['epochs']}",
+            facts["preset"] or run.info.kind,
+            epoch_text(facts["epoch"], facts["epochs"]),
             f"{best.metrics['hit@50']:.4f}" if best else "–",
             str(best.epoch) if best else "",
             f"{best.validation['hit@50']:.4f}" if best and best.validation else "–",

@@ -18,10 +18,11 @@ class LeaveDialog(ChoiceDialog):
         shown("escape,q", "dismiss('stay')", "Cancel", key_id="stay"),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, saves: bool) -> None:
+        """`saves`: whether the trainer saves a checkpoint when it is stopped."""
         options = {
             "leave": "Quit and keep it training (l)",
-            "stop": "Save a checkpoint, stop it and quit (s)",
+            "stop": f"{'Save a checkpoint, stop' if saves else 'Stop'} it and quit (s)",
             "stay": "Cancel (Esc)",
         }
         super().__init__("The run is still training.", options)

@@ -19,10 +19,12 @@ from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenExplorer, OpenRuns
 from neumf_tui.tui.train import text as train_text
+from neumf_tui.tui.train.chart_pane import ChartPane
 from neumf_tui.tui.train.follow import HostFollower, RunFollower, RunReading
 from neumf_tui.tui.train.layout import toggle_pane, toggle_settings, toggle_side
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
@@ -32,7 +34,7 @@ from neumf_tui.tui.train.pinned_users import PinnedUserTable
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
-from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot, scalar_plot
 from neumf_tui.views.host import host_lines
 
 ENDED_SECONDS = 5.0
@@ -62,6 +64,7 @@ class TrainScreen(ChartScreen):
         hidden("x", "axis", "X axis", "Epochs, steps or training time"),
         hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss or the focused chart"),
         hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
+        shown("g", "charts", "More charts", "The next page of charts", key_id="more-charts"),
         hidden("1", "pane('charts')", "Charts", "Go to the charts", key_id="charts"),
         hidden("2", "pane('race')", "Race", "Show or hide the rank race", key_id="race"),
         hidden("3", "pane('host')", "Host", "Show or hide the host", key_id="host"),
@@ -82,6 +85,7 @@ class TrainScreen(ChartScreen):
     }  # fmt: skip
 
     log_pane = getters.query_one(RunLog)
+    charts = getters.query_one(ChartPane)
 
     def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
@@ -120,10 +124,7 @@ class TrainScreen(ChartScreen):
             with VerticalScroll(id="overview"):
                 yield Static(id="overview-text")
             with VerticalScroll(id="main", can_focus=False):
-                with Horizontal(id="charts"):
-                    yield CurveChart(id="loss")
-                    yield CurveChart(id="hit")
-                    yield CurveChart(id="auc")
+                yield ChartPane(not self.info.is_trained, id="charts")
                 yield Static(id="progress")
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
@@ -239,7 +240,8 @@ class TrainScreen(ChartScreen):
     def draw_charts(self) -> None:
         snapshot, runs = self.snapshot, [self.series]
         narrow = self.has_class("-narrow")
-        missing = int((snapshot.points.losses != snapshot.points.losses).sum())
+        self._draw_scalars()
+        missing = int((snapshot.points.values != snapshot.points.values).sum())
         now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
         self.loss.border_title = f"{now}  {missing} not finite" if missing else now
         self.loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
@@ -251,6 +253,19 @@ class TrainScreen(ChartScreen):
             chart.border_title = text(snapshot, key, title, width)
             plot = metric_plot(runs, self.axis, key, self.baselines)
             chart.show(plot, chart_text.lower(snapshot, key, width))
+        pane = self.charts
+        if pane.pages > 1:
+            named = Text.from_markup(str(pane.first.border_title))
+            pane.first.border_title = named.append(f"  page {pane.page + 1}/{pane.pages}: g")
+
+    def _draw_scalars(self) -> None:
+        """Draw what somebody's own loop has logged beside the loss."""
+        snapshot = self.snapshot
+        has_loss = bool(len(snapshot.points)) or self.info.is_trained
+        for chart, name in self.charts.show_page(has_loss, list(snapshot.scalars)):
+            values = snapshot.scalars[name].values
+            chart.border_title = Text(f"{clean(name)} {values[-1]:.4g}" if len(values) else name)
+            chart.show(scalar_plot(self.series, self.axis, name))
 
     def _draw_epoch(self) -> None:
         width = max(20, self.query_one("#epoch").content_size.width)
@@ -284,8 +299,12 @@ class TrainScreen(ChartScreen):
     # Keys. The trainer's answer to a request shows in every window that watches it.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        state = self.status.state
+        state, is_trained = self.status.state, self.info.is_trained
         match action:
+            case "checkpoint" | "resume" | "more" | "extend" if not is_trained:
+                return False
+            case "charts":
+                return self.is_mounted and self.charts.pages > 1
             case "pause":
                 return state in ("starting", "running")
             case "go_on":
@@ -301,7 +320,9 @@ class TrainScreen(ChartScreen):
             case "extend":
                 return state not in ("finished", "damaged")
             case "explore":
-                return self.snapshot.checkpoint is not None
+                # The rank tape of a run that is not ours is enough for a part of the explorer.
+                has_ranks = not is_trained and bool(self.snapshot.evaluations)
+                return has_ranks or self.snapshot.checkpoint is not None
         return True
 
     def _request(self, what: str, done: str, argument: str = "") -> None:
@@ -317,10 +338,15 @@ class TrainScreen(ChartScreen):
         self._request(requests.CHECKPOINT, "Saving after the current step.")
 
     def action_stop(self) -> None:
-        self.confirm("Save a checkpoint and stop the training?", "Stop", self._stop)
+        saves = "Save a checkpoint and stop the training?"
+        asks = "Ask the loop to stop? It decides when it looks, and what it keeps."
+        self.confirm(saves if self.info.is_trained else asks, "Stop", self._stop)
 
     def _stop(self) -> None:
-        self._request(requests.STOP, "Stopping after the current step, with a checkpoint.")
+        saves = "Stopping after the current step, with a checkpoint."
+        self._request(
+            requests.STOP, saves if self.info.is_trained else "The loop is asked to stop."
+        )
 
     def action_stop_now(self) -> None:
         from neumf_tui.runs.control import stop_now
@@ -329,6 +355,8 @@ class TrainScreen(ChartScreen):
             return f"{self.folder.name} is {stop_now(self.folder).state}."
 
         question = "Stop without a checkpoint? The steps since the last checkpoint are lost."
+        if not self.info.is_trained:
+            question = "Stop the loop? Its process is killed if it does not end in 10 seconds."
         self.confirm(question, "Stop", lambda: self.change(stop))
 
     def action_resume(self) -> None:
@@ -383,9 +411,13 @@ class TrainScreen(ChartScreen):
 
         self.change(send)
 
+    def action_charts(self) -> None:
+        self.charts.turn()
+        self.draw_charts()
+
     def action_pane(self, pane: str) -> None:
         if pane == "charts":
-            self.loss.focus()
+            self.charts.first.focus()
         else:
             toggle_pane(self, pane)
             self.call_after_refresh(self._draw)
@@ -426,7 +458,7 @@ class TrainScreen(ChartScreen):
         if self.ended:
             self.app.exit()
         else:
-            self.app.push_screen(LeaveDialog(), self._leave)
+            self.app.push_screen(LeaveDialog(self.info.is_trained), self._leave)
 
     def _leave(self, choice: str | None) -> None:
         if choice == "leave":

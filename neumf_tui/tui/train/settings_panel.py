@@ -20,7 +20,7 @@ def overview(info: RunInfo, snapshot: Snapshot) -> Text:
     """Return metrics beside popularity's, settings, data, protocol, host and versions."""
     text = Text()
     _metrics(text, snapshot)
-    _settings(text, info.settings)
+    _settings(text, info)
     if snapshot.planned:
         text.append(f"{'extended to':<17}{snapshot.planned} epochs\n")
     data = info.dataset
@@ -42,25 +42,36 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
         return
     valid = found.validation
     text.append(f"epoch {found.epoch}, {'best by validation' if valid else 'the last'}\n", "bold")
-    others = f"{'valid.':>8}{'popular':>8}" if valid else f"{'popular':>9}"
+    popular = started.popularity
+    others = f"{'valid.':>8}" if valid else " "
+    others += f"{'popular':>8}" if popular else ""
     text.append(f"{'':<9}{'held out':>8}{others}\n", "dim")
     for title in METRICS:
         key = title.lower()
         text.append(f"{title:<9}")
         text.append(f"{found.metrics[key]:>8.4f}", "bold")
         text.append(f"{valid[key]:>8.4f}" if valid else " ")
-        text.append(f"{started.popularity[key]:>8.4f}\n", "dim")
+        text.append(f"{popular[key]:>8.4f}\n" if popular else "\n", "dim")
     text.append(f"Hit@50 95 % {found.interval[0]:.3f} to {found.interval[1]:.3f}\n", "dim")
     if popular := started.popularity_validation:
         text.append(f"popularity on validation {popular['hit@50']:.4f}\n", "dim")
     text.append("\n")
 
 
-def _settings(text: Text, settings: Mapping[str, Any]) -> None:
-    """Append the settings that decide something, by group, and the names of the others."""
+def _settings(text: Text, info: RunInfo) -> None:
+    """Append the settings that decide something, by group, and the names of the others.
+
+    Those of a run that is not ours may mean something else: they are shown as they are.
+    """
+    settings = info.settings
+    text.append("settings\n", "bold")
+    if not info.is_trained:
+        for name, value in settings.items():
+            text.append(f"  {clean(name):<17}{clean(_value(value))}\n")
+        text.append("" if settings else "  none given\n", "dim")
+        return
     known = {name for group in DESCRIPTIONS.values() for name in group}
     others = [name for name in settings if name not in known]
-    text.append("settings\n", "bold")
     off: list[str] = []
     for title, names in (*DESCRIPTIONS.items(), ("others", others)):
         given = [name for name in names if name in settings]

@@ -6,7 +6,7 @@ from neumf_tui.explore.race import Race, Runner
 from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
-from neumf_tui.text import clean, clock, rank_text, si
+from neumf_tui.text import clean, clock, epoch_text, rank_text, si
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 
 
@@ -15,7 +15,8 @@ def head(
 ) -> Text:
     """Return the first line: program, run and data, then state, time and link at the right."""
     names = ("neumf-tui", "bold"), " ▸ train  ", (clean(name), "bold")
-    left = Text.assemble(*names, f"  {info.dataset.label}  {info.preset}  {status.device}")
+    made = info.preset or info.kind
+    left = Text.assemble(*names, f"  {info.dataset.label}  {made}  {status.device}")
     state = f"● {status.state} {clock(snapshot.seconds(status))}"
     right = Text(state, STATE_STYLES.get(status.state, "bold red"))
     if link and width >= 76:
@@ -44,10 +45,14 @@ def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int)
     if snapshot.started is None:
         if status.state in FINAL_STATES:
             return Text("events.jsonl has no training in it")
+        if not info.is_trained:
+            return Text("starting")
         return Text("starting the trainer (loading PyTorch takes a moment)")
     epochs, per_epoch = snapshot.planned or info.epochs, snapshot.started.steps
     if status.state == "finished" and status.reason:
-        return Text(f"epoch {status.epoch}/{epochs}  {clean(status.reason)}")
+        return Text(f"epoch {epoch_text(status.epoch, epochs)}  {clean(status.reason)}")
+    if not (epochs and per_epoch):
+        return _unplanned_line(status, snapshot, epochs, width)
     done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
     epoch = status.epoch if status.evaluated else min(epochs, done // per_epoch + 1)
     total = per_epoch * epochs
@@ -64,11 +69,30 @@ def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int)
     return Text.assemble(f"epoch {epoch}/{epochs} ", bar, " " + "  ".join(rest))
 
 
+def _unplanned_line(status: Status, snapshot: Snapshot, epochs: int, width: int) -> Text:
+    """Return the same of a run of which nobody knows how many steps it will have."""
+    step, seconds = snapshot.step, snapshot.seconds(status)
+    parts = [f"epoch {epoch_text(status.epoch, epochs)}"]
+    if status.evaluated:
+        parts.append(f"evaluating {status.evaluated:.0%}")
+    elif step:
+        parts.append(f"step {step:,}")
+    if step and seconds > 1:
+        parts.append(f"{si(step / seconds)} steps/s")
+    if snapshot.checkpoint:
+        parts.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
+    if status.state == "stopped":
+        parts.insert(1, clean(status.reason))
+    line = Text("  ".join(parts))
+    line.truncate(max(1, width - 2), overflow="ellipsis")
+    return line
+
+
 def _speed(status: Status, snapshot: Snapshot, done: int, total: int) -> list[str]:
     """Return speed, time left and newest checkpoint, as far as they are known."""
     started, parts = snapshot.started, []
-    if snapshot.epochs:
-        parts.append(f"{si(snapshot.epochs[-1].examples_per_second)} examples/s")
+    if snapshot.epochs and (rate := snapshot.epochs[-1].examples_per_second):
+        parts.append(f"{si(rate)} examples/s")
     if started and status.state == "running":
         steps = done - started.epoch * started.steps - started.step
         if steps > 0:

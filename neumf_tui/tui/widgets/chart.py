@@ -18,6 +18,8 @@ from neumf_tui.tui.widgets.line_labels import Area, place_names
 Floats = NDArray[np.float64]
 COLOURS = 6
 """Number of colours of curves; further curves use them again."""
+LABEL_WIDTH = 5
+"""Cells of a label beside the y axis; more of it would be cut off."""
 DASH, GAP = 3, 1
 """Cells from one dash to the next, and how many of them are empty."""
 
@@ -342,6 +344,16 @@ class _FewTicks(NumericAxisFormatter):
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         return super().get_ticks(min_, max_, min(max_ticks, 5))
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """Return decimals, or where these are too long whole numbers of a power: 5e-6, 10e-6."""
+        labels = super().get_labels_for_ticks(ticks)
+        if len(ticks) < 2 or max(map(len, labels)) <= LABEL_WIDTH:
+            return labels
+        power = math.floor(math.log10(ticks[1] - ticks[0]))
+        wholes = [round(tick / 10.0**power) for tick in ticks]
+        short = [f"{whole}e{power}" if whole else "0" for whole in wholes]
+        return short if max(map(len, short)) <= LABEL_WIDTH else labels
 
 
 class XTicks(_FewTicks):

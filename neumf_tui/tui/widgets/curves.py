@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from neumf_tui.baselines.kept import KeptBaseline
+from neumf_tui.runs.curve import Points
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, si
@@ -60,44 +61,68 @@ class RunSeries:
             or snapshot.points.times_thinned != self.snapshot.points.times_thinned
         )
         self.snapshot = snapshot
-        self.smoothed = self._smoother.smooth(snapshot.points.losses, restarted)
+        self.smoothed = self._smoother.smooth(snapshot.points.values, restarted)
 
     @property
     def steps(self) -> int:
-        """Number of steps in an epoch."""
-        return self.snapshot.started.steps if self.snapshot.started else 1
+        """Number of steps in an epoch; 0 if nobody knows."""
+        return self.snapshot.started.steps if self.snapshot.started else 0
 
     @property
     def planned(self) -> int:
-        """Number of epochs."""
+        """Number of epochs; 0 if nobody knows."""
         return self.snapshot.planned or self.info.epochs
 
-    def x_of_points(self, axis: str) -> Floats:
-        points = self.snapshot.points
+    def axis(self, axis: str) -> str:
+        """Return the axis, or the one in its place where nobody knows where epochs end."""
+        if axis == "time" or self.steps:
+            return axis
+        if not any(at.step for at in self.snapshot.evaluated_at):
+            return "step" if self.snapshot.step else "epoch"
+        return axis
+
+    def x_of_points(self, axis: str, points: Points | None = None) -> Floats:
+        points = self.snapshot.points if points is None else points
         if axis == "time":
             return points.seconds
-        return points.steps / (self.steps if axis == "epoch" else 1.0)
+        steps = points.steps.astype(np.float64)
+        return steps if self.axis(axis) == "step" else self._epochs_at(steps)
 
     def x_of_evaluations(self, axis: str) -> Floats:
-        evaluations = self.snapshot.evaluations
+        evaluated = self.snapshot.evaluated_at
         if axis == "time":
-            return np.array(self.snapshot.evaluated_at)
-        epochs = np.array([e.epoch for e in evaluations], dtype=np.float64)
-        return epochs * (self.steps if axis == "step" else 1.0)
+            return np.array([at.seconds for at in evaluated])
+        epochs = np.array([e.epoch for e in self.snapshot.evaluations], dtype=np.float64)
+        if self.axis(axis) == "epoch":
+            return epochs
+        return epochs * self.steps if self.steps else np.array([at.step for at in evaluated], float)
+
+    def _epochs_at(self, steps: Floats) -> Floats:
+        """Return steps as epochs; where an epoch has no known number of steps, by evaluations."""
+        if self.steps:
+            return steps / self.steps
+        pairs = zip(self.snapshot.evaluated_at, self.snapshot.evaluations, strict=True)
+        known = {0: 0.0} | {at.step: float(e.epoch) for at, e in pairs}
+        last = max(known)
+        per_step = known[last] / max(1, last)
+        epochs = np.interp(steps, list(known), list(known.values()))
+        return epochs + per_step * np.maximum(steps - last, 0)
 
     def x_max(self, axis: str) -> float:
-        points = self.snapshot.points
-        if axis != "time":
+        snapshot, axis = self.snapshot, self.axis(axis)
+        if axis != "time" and self.planned and (self.steps or axis == "epoch"):
             # All planned epochs, unless the curve would fill only the left end of the chart.
-            done = float(points.steps[-1]) / self.steps if len(points) else 0.0
+            done = float(self._epochs_at(np.array([snapshot.step], np.float64))[0])
             epochs = float(self.planned)
             if epochs > max(4 * done, SHORT_PLAN):
                 epochs = max(2.0 ** np.ceil(np.log2(max(1.25 * done, 1.0))), SHORT_PLAN)
             return float(epochs * (self.steps if axis == "step" else 1))
-        seconds = float(points.seconds[-1]) if len(points) else 1.0
+        curves = (snapshot.points, *snapshot.scalars.values())
+        ends = [self.x_of_points(axis, curve)[-1:] for curve in curves]
+        newest = float(max([*np.concatenate(ends), *self.x_of_evaluations(axis)[-1:], 1.0]))
         # In steps of a quarter: a growing axis redraws the whole chart.
-        size = 2.0 ** np.floor(np.log2(max(seconds, 1.0)))
-        return float(np.ceil(seconds / size * 4) / 4 * size)
+        size = 2.0 ** np.floor(np.log2(newest))
+        return float(np.ceil(newest / size * 4) / 4 * size)
 
 
 def x_text(axis: str, value: float) -> str:
@@ -113,7 +138,7 @@ def loss_plot(runs: Sequence[RunSeries], axis: str, smooth: bool) -> Plot:
     """Return the losses; a single smoothed run also shows its raw loss in the background."""
     curves = []
     for run in runs:
-        x, losses = run.x_of_points(axis), run.snapshot.points.losses
+        x, losses = run.x_of_points(axis), run.snapshot.points.values
         if smooth and len(runs) == 1:
             curves.append(Curve(x, losses, faint=True))
         curves.append(Curve(x, run.smoothed if smooth else losses, run.info.name, run.colour))
@@ -142,8 +167,9 @@ def metric_plot(
             curves.append(Curve(x, valid, "validation", dashed=True))
     lines = []
     started = [run.snapshot.started for run in runs if run.snapshot.started]
-    if started and len({run.info.dataset.fingerprint for run in runs}) == 1:
-        lines.append(("popularity", started[0].popularity[key]))
+    popularity = next((one.popularity for one in started if one.popularity), None)
+    if popularity and len({run.info.dataset.fingerprint for run in runs}) == 1:
+        lines.append(("popularity", popularity[key]))
     if key == "auc":
         lines.append(("chance", 0.5))
     low = min((value for c in curves for value in c.y.tolist()), default=1.0)
@@ -152,6 +178,13 @@ def metric_plot(
     return replace(_plot(runs, axis, curves), lines=lines, levels=levels, y_range=bounds)
 
 
+def scalar_plot(run: RunSeries, axis: str, name: str) -> Plot:
+    """Return what somebody's own loop has logged under a name."""
+    points = run.snapshot.scalars[name]
+    return _plot([run], axis, [Curve(run.x_of_points(axis, points), points.values, clean(name))])
+
+
 def _plot(runs: Sequence[RunSeries], axis: str, curves: list[Curve]) -> Plot:
     x_max = max((run.x_max(axis) for run in runs), default=1.0)
+    axis = runs[0].axis(axis) if runs else axis
     return Plot(curves, x_max=x_max, x_name=axis, x_text=partial(x_text, axis))
