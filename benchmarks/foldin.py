@@ -3,7 +3,6 @@
 Their held-out items are ranked with the embeddings from fold-in and with those from training.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -14,12 +13,13 @@ from benchmarks.host import say
 from benchmarks.program import open_data, train_epochs
 from benchmarks.report import Options, Report, Table, times
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.full_ranking import Evaluator
-from neumf_tui.explore.foldin import FoldIn
+from neumf_tui.evaluation.ranks import rank_among
 from neumf_tui.home import home_dir
 from neumf_tui.model.neumf import NeuMF
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.scorers.scorer import Scorer
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import ModelRanks, scorer_of
 from neumf_tui.training.trainer import Trainer
 
 USERS = 200
@@ -61,16 +61,12 @@ def compare(
     """
     have_heldout = np.flatnonzero(np.asarray(dataset.split.heldout) >= 0)
     users = np.random.default_rng(seed).permutation(have_heldout)[:count]
-    evaluator = Evaluator(dataset, torch.device("cpu"))
-    trained = evaluator.ranks(model)[users]
-    fold_in, folded = FoldIn(model, weight_decay=weight_decay), copy.deepcopy(model)
+    evaluator = ModelRanks(dataset, torch.device("cpu"))
+    trained = evaluator.by_model(model)[users]
+    scorer = scorer_of(model, evaluator.histories, weight_decay)
     medians, hits, log_correlations = [], [], []
     for draw in range(draws):
-        vectors = fold_in.fit([dataset.history(user) for user in users], draw)
-        with torch.no_grad():
-            folded.user_gmf.weight[users] = torch.from_numpy(vectors.gmf)
-            folded.user_mlp.weight[users] = torch.from_numpy(vectors.mlp)
-        ranks = evaluator.ranks(folded)[users]
+        ranks = np.array([folded_rank(scorer, dataset, user, draw) for user in users.tolist()])
         medians.append(float(np.median(ranks)))
         hits.append(float(np.mean(ranks <= CUTOFF)))
         log_correlations.append(float(np.corrcoef(np.log(trained), np.log(ranks))[0, 1]))
@@ -82,6 +78,14 @@ def compare(
         hits,
         log_correlations,
     )
+
+
+def folded_rank(scorer: Scorer, dataset: Dataset, user: int, seed: int) -> float:
+    """Return the rank of a user's held-out item by vectors that fold-in gives their history."""
+    history = dataset.history(user)
+    scores = scorer.item_scores(scorer.newcomer(history, seed)).total
+    scores[history] = np.nan
+    return float(rank_among(scores, scores[dataset.split.heldout[user]]))
 
 
 def run(options: Options) -> Report:

@@ -22,8 +22,8 @@ from benchmarks.report import Options, Report, Table, middle, times
 from benchmarks.work import Work, evaluation_work, step_work
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.prepared import load
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.settings import Settings, make_settings
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 FACTORS = 64
@@ -152,8 +152,8 @@ def training(data: Dataset, device: torch.device, batch: int, rounds: int) -> di
 def evaluation(data: Dataset, device: torch.device, rounds: int) -> dict[str, Any]:
     """Time the ranking of all items for all users, and calculate its work."""
     settings = settings_of(BATCHES[-1])
-    model, evaluator = Trainer(data, settings, device).model, Evaluator(data, device)
-    seconds = timed(device, lambda: evaluator.ranks(model), rounds)
+    model, evaluator = Trainer(data, settings, device).model, ModelRanks(data, device)
+    seconds = timed(device, lambda: evaluator.by_model(model), rounds)
     pairs = data.num_users * data.num_items
     say(f"  evaluation of {pairs:,} pairs: {statistics.median(seconds):.3f} s")
     return {

@@ -17,10 +17,10 @@ import torch
 from benchmarks.program import train_epochs
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.prepared import load
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.settings import make_settings
 from neumf_tui.training.device import set_threads
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 
@@ -60,11 +60,11 @@ def main() -> None:
     settings, device = make_settings("d2l", changes), torch.device("cpu")
     set_threads(settings)
     started = time.perf_counter()
-    trainer, evaluator = Trainer(data, settings, device), Evaluator(data, device)
+    trainer, evaluator = Trainer(data, settings, device), ModelRanks(data, device)
     ready = time.perf_counter()
     train_epochs(trainer, [1])
     trained = time.perf_counter()
-    metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(1)), evaluator.candidates)
+    metrics = metrics_from_ranks(evaluator.by_model(trainer.scored(1)), evaluator.candidates)
     evaluated = time.perf_counter()
     found = {
         "users": data.num_users,

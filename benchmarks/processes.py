@@ -22,9 +22,9 @@ from benchmarks.host import say
 from benchmarks.program import PROGRAM, data_flags, open_data
 from benchmarks.report import Options, Report, Table
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.runs.reader import rank_epochs, read_ranks, read_snapshot
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 EPOCHS = 5
@@ -114,7 +114,7 @@ def train_reordered(
             negatives = batch.negatives if settings.shared_negatives else batch.negatives[:, order]
             parts = {name: getattr(batch, name)[order] for name in ("rows", "users", "items")}
             trainer.step(replace(batch, negatives=negatives, places=order, **parts))
-    return Evaluator(data, cpu).ranks(trainer.scored(epochs))
+    return ModelRanks(data, cpu).by_model(trainer.scored(epochs))
 
 
 def compare(one: NDArray[np.float32], others: NDArray[np.float32]) -> dict[str, float]:

@@ -11,10 +11,10 @@ import torch
 from benchmarks.host import say
 from benchmarks.program import open_data, train_epochs
 from benchmarks.report import Options, Report, Table, times
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.home import home_dir
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 SEEDS = 40
@@ -29,7 +29,7 @@ def run(options: Options) -> Report:
     device = torch.device("cpu")
     torch.set_num_threads(1)
     data = open_data(options, home_dir())
-    evaluator = Evaluator(data, device)
+    evaluator = ModelRanks(data, device)
     found: dict[str, list[dict[str, float]]] = {}
     for name, rule in RULES.items():
         found[name] = []
@@ -38,7 +38,7 @@ def run(options: Options) -> Report:
             settings = make_settings("d2l", changes | ({"epochs": 1} if options.quick else {}))
             trainer = Trainer(data, settings, device)
             train_epochs(trainer, range(1, settings.epochs + 1))
-            ranks = evaluator.ranks(trainer.model)
+            ranks = evaluator.by_model(trainer.model)
             found[name].append(metrics_from_ranks(ranks, evaluator.candidates))
         say(f"  {name}: Hit@50 {statistics.fmean(one['hit@50'] for one in found[name]):.4f}")
     few = min(FEW, seeds)

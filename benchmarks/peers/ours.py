@@ -15,10 +15,10 @@ import torch
 
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.prepared import load
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.settings import make_settings
 from neumf_tui.training.device import set_threads
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     settings = make_settings("d2l", {"epochs": epochs, "threads": threads})
     set_threads(settings)
     device = torch.device("cpu")
-    trainer, evaluator = Trainer(data, settings, device), Evaluator(data, device)
+    trainer, evaluator = Trainer(data, settings, device), ModelRanks(data, device)
     seconds = {"train": 0.0, "evaluate": 0.0}
     metrics: dict[str, float] = {}
     for epoch in range(1, epochs + 1):
@@ -36,7 +36,8 @@ def main() -> None:
         for batch in trainer.batches(epoch):
             trainer.step(batch)
         trained = time.perf_counter()
-        metrics = metrics_from_ranks(evaluator.ranks(trainer.scored(epoch)), evaluator.candidates)
+        ranks = evaluator.by_model(trainer.scored(epoch))
+        metrics = metrics_from_ranks(ranks, evaluator.candidates)
         seconds["train"] += trained - started
         seconds["evaluate"] += time.perf_counter() - trained
     found = {

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
 from numpy.typing import NDArray
 
 from neumf_tui.baselines import factor_models
 from neumf_tui.baselines.histories import UserHistories
-from neumf_tui.baselines.item_models import Scores
 from neumf_tui.baselines.kept import FoldMetrics, KeptBaseline, keep, read_one
 from neumf_tui.baselines.registry import Baseline
 from neumf_tui.data.dataset import Dataset
@@ -22,8 +20,7 @@ from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import metrics_from_ranks
-
-_CHUNK_SCORES = 1 << 20  # scores held at once: 8 MiB
+from neumf_tui.scorers.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,16 @@ class Fold:
 
     def __init__(self, dataset: Dataset, validation: bool) -> None:
         """Raises DatasetError where there is nothing to rank."""
-        self.evaluator = Evaluator(dataset, torch.device("cpu"), validation=validation)
+        self.evaluator = Evaluator(dataset, validation=validation)
         items, offsets = self.evaluator.items, self.evaluator.offsets
         self.histories = UserHistories(items, offsets, dataset.num_items)
 
-    def ranks(self, scores: Scores) -> NDArray[np.float32]:
+    def ranks(self, scorer: Scorer) -> NDArray[np.float32]:
         """Return the rank of each user's item, shape (num_users,), NaN where there is none.
 
         Raises NeumfTuiError where a score is not a number.
         """
-        size = max(1, _CHUNK_SCORES // self.histories.num_items)
-        return self.evaluator.ranks_by(
-            lambda start, stop: torch.from_numpy(scores(start, stop).astype(np.float32)), size
-        )
+        return self.evaluator.ranks(scorer)
 
     def metrics(self, ranks: NDArray[np.float32]) -> FoldMetrics:
         """Return the metrics over the users who have a rank."""
@@ -135,8 +129,8 @@ class Baselines:
         tried: list[FoldMetrics] = []
         for choice in baseline.choices:
             self._report(Progress(f"{baseline.name}: fits", len(tried), fits))
-            scores = baseline.fit(tuning.histories, **choice, **seed)
-            tried.append(tuning.metrics(tuning.ranks(scores)))
+            scorer = baseline.fit(tuning.histories, **choice, **seed)
+            tried.append(tuning.metrics(tuning.ranks(scorer)))
         # The first of equally good settings.
         best = max(range(len(tried)), key=lambda number: tried[number].metrics["hit@50"])
         settings = baseline.choices[best]

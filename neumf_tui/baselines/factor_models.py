@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from neumf_tui.baselines.histories import UserHistories
-from neumf_tui.baselines.item_models import Scores
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.scorers.vectors import VectorScorer
 
 PACKAGE = "implicit"
 REMEDY = "pip install 'neumf-tui[baselines]'"
@@ -33,13 +33,13 @@ def why_missing() -> str:
     return ""
 
 
-def als(histories: UserHistories, factors: int, l2: float, seed: int = 0) -> Scores:
+def als(histories: UserHistories, factors: int, l2: float, seed: int = 0) -> VectorScorer:
     """Fit weighted matrix factorisation by alternating least squares (Hu, Koren, Volinsky 2008)."""
     settings = {"factors": factors, "regularization": l2, "iterations": 15, "alpha": 1.0}
     return _fit("als", "AlternatingLeastSquares", histories, random_state=seed, **settings)
 
 
-def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) -> Scores:
+def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) -> VectorScorer:
     """Fit matrix factorisation by BPR (Rendle et al. 2009)."""
     settings = {
         "factors": factors,
@@ -52,7 +52,7 @@ def bpr(histories: UserHistories, factors: int, iterations: int, seed: int = 0) 
     return _fit("bpr", "BayesianPersonalizedRanking", histories, random_state=seed, **settings)
 
 
-def _fit(module: str, kind: str, histories: UserHistories, **settings: Any) -> Scores:
+def _fit(module: str, kind: str, histories: UserHistories, **settings: Any) -> VectorScorer:
     """Fit a model of `implicit` on the CPU; raises NeumfTuiError where that fails."""
     from implicit.recommender_base import ModelFitError
     from threadpoolctl import threadpool_limits
@@ -69,6 +69,7 @@ def _fit(module: str, kind: str, histories: UserHistories, **settings: Any) -> S
             raise NeumfTuiError(
                 f"{module}: {PACKAGE} cannot fit this data ({error}); leave it out with --only"
             ) from error
-    users = np.asarray(model.user_factors, dtype=np.float64)
-    items = np.asarray(model.item_factors, dtype=np.float64)
-    return lambda start, stop: users[start:stop] @ items.T
+    return VectorScorer(
+        np.ascontiguousarray(model.user_factors, np.float32),
+        np.ascontiguousarray(model.item_factors, np.float32),
+    )

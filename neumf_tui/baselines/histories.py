@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from neumf_tui.scorers.scorer import Histories
+
 
 @dataclass(frozen=True, eq=False)
 class UserHistories:
@@ -20,16 +22,12 @@ class UserHistories:
         return len(self.offsets) - 1
 
     @property
+    def of_users(self) -> Histories:
+        """The same, as scorers take it."""
+        return Histories(self.items, self.offsets[:-1], np.diff(self.offsets))
+
+    @property
     def matrix(self) -> sp.csr_matrix:
         """Shape (num_users, num_items), float64: 1 where the item is in the user's history."""
-        return self._filled(np.ones(len(self.items)))
-
-    def recent(self, decay: float, floor: float) -> sp.csr_matrix:
-        """Return the matrix with exp(−place / decay) + floor; the latest item is at place 1."""
-        users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
-        place = self.offsets[users + 1] - np.arange(len(self.items))
-        return self._filled(np.exp(-place / decay) + floor)
-
-    def _filled(self, values: NDArray[np.float64]) -> sp.csr_matrix:
         shape = (self.num_users, self.num_items)
-        return sp.csr_matrix((values, self.items, self.offsets), shape=shape)
+        return sp.csr_matrix((np.ones(len(self.items)), self.items, self.offsets), shape=shape)

@@ -1,6 +1,5 @@
 """Baselines that score an item by its similarity to the history: popularity, item kNN, EASE."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -9,21 +8,22 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.baselines.histories import UserHistories
+from neumf_tui.scorers.item_item import ItemItemScorer, Recency
+from neumf_tui.scorers.vectors import VectorScorer
 
 Floats = NDArray[np.float64]
-Scores = Callable[[int, int], Floats]
-"""Called with `start` and `stop`: scores of these users, shape (stop − start, num_items).
-
-In float64, so that scores that should be equal are equal as float32."""
 
 
-def popularity(histories: UserHistories) -> Scores:
+def popularity(histories: UserHistories) -> VectorScorer:
     """Score every item by the number of users who have it."""
-    seen = np.bincount(histories.items, minlength=histories.num_items).astype(np.float64)
-    return lambda start, stop: np.tile(seen, (stop - start, 1))
+    seen = np.bincount(histories.items, minlength=histories.num_items).astype(np.float32)
+    users, items = (
+        np.zeros((rows, 0), np.float32) for rows in (histories.num_users, histories.num_items)
+    )
+    return VectorScorer(users, items, item_bias=seen)
 
 
-def item_knn(histories: UserHistories, neighbours: int = 0) -> Scores:
+def item_knn(histories: UserHistories, neighbours: int = 0) -> ItemItemScorer:
     """Score an item by the sum of its cosines with the history (Sarwar et al. 2001, section 3).
 
     The cosine of two items is the number of users with both, divided by the root of the product of
@@ -40,17 +40,17 @@ def item_knn(histories: UserHistories, neighbours: int = 0) -> Scores:
         nearest = np.partition(cosines, -neighbours, axis=1)[:, -neighbours]
         cosines[cosines < nearest[:, None]] = 0.0
     # Row i has the neighbours of i: a user's score of i is the sum of row i over their history.
-    return _products(matrix, cosines.T)
+    return ItemItemScorer(np.ascontiguousarray(cosines.T), histories.of_users)
 
 
-def ease(histories: UserHistories, l2: float) -> Scores:
+def ease(histories: UserHistories, l2: float) -> ItemItemScorer:
     """Score by EASE (Steck 2019): ridge regression of each item on all others."""
-    return _products(histories.matrix, _ease_map(histories, l2))
+    return ItemItemScorer(_ease_map(histories, l2), histories.of_users)
 
 
-def ease_recent(histories: UserHistories, l2: float, decay: float, floor: float) -> Scores:
-    """Score by EASE with a history in which recent items count more; see `UserHistories.recent`."""
-    return _products(histories.recent(decay, floor), _ease_map(histories, l2))
+def ease_recent(histories: UserHistories, l2: float, decay: float, floor: float) -> ItemItemScorer:
+    """Score by EASE with a history in which recent items count more; see `Recency`."""
+    return ItemItemScorer(_ease_map(histories, l2), histories.of_users, Recency(decay, floor))
 
 
 @lru_cache(maxsize=1)  # shared by settings of `ease_recent` with the same l2
@@ -70,7 +70,3 @@ def _ease_map(histories: UserHistories, l2: float) -> Floats:
 def _together(matrix: sp.csr_matrix) -> Floats:
     """Return XᵀX: the number of users with both of two items, shape (num_items, num_items)."""
     return np.asarray((matrix.T @ matrix).toarray())
-
-
-def _products(weights: sp.csr_matrix, items: Floats) -> Scores:
-    return lambda start, stop: np.asarray(weights[start:stop] @ items)

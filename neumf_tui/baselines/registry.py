@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from neumf_tui import __version__
 from neumf_tui.baselines import factor_models, item_models
-from neumf_tui.baselines.item_models import Scores
 from neumf_tui.errors import UsageError
+from neumf_tui.scorers.scorer import Scorer
 
 Choice = dict[str, float | int]
-_VERSION = 1  # add one if a change here or in the models changes metrics
+_VERSION = 2  # add one if a change here or in the models changes metrics
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Baseline:
 
     name: str
     title: str
-    fit: Callable[..., Scores]  # called with UserHistories and a choice as keywords
+    fit: Callable[..., Scorer]  # called with UserHistories and a choice as keywords
     choices: tuple[Choice, ...] = ({},)
     pair_bytes: int = 0  # memory that fitting needs, in bytes for each pair of items
     by_package: bool = False  # whether it needs `implicit` and a seed; the others have one solution

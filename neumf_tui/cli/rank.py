@@ -6,7 +6,6 @@ import typer
 
 from neumf_tui.cli.lookup import ModelOptions, check_one_person, find_person, model_options
 from neumf_tui.cli.options import GuestOption, Raw, TopFilms, check_rows, rows_of
-from neumf_tui.errors import UsageError
 
 
 @model_options
@@ -24,8 +23,6 @@ def rank(
 ) -> None:
     """Print one person's ranked films and the rank of the held-out film."""
     rows = rows_of(top)
-    if by not in ("score", "gmf", "mlp"):
-        raise UsageError(f"--by {by}: expected score, gmf or mlp")
     check_one_person(user, guest)
     ranker = model.open_ranker()
     check_rows(rows, ranker.dataset.num_items)

@@ -65,7 +65,7 @@ def recommend(
     if len(items) < STABLE:
         count = f"{len(items)} film{'s' * (len(items) > 1)}"
         say(f"{count}: give {STABLE} or more for a more stable list")
-    if seed and ranker.by_history:
+    if seed and ranker.scorer.by_history:
         say(
             f"--seed {seed}: {ranker.info.name} computes a person's vectors from their films "
             "without random draws, so it makes no difference"

@@ -8,14 +8,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
-
-DIVERGED = "is not a number: the model has diverged; train it again with a smaller --learning-rate"
-"""How every message about a NaN or an infinity ends."""
+from neumf_tui.scorers.scorer import DIVERGED
 
 
 def check_scores(scores: NDArray[np.float32], where: object) -> None:
-    """Raise RunError, which begins with `where`, if a score is NaN or infinite."""
-    if not np.isfinite(scores).all():
+    """Raise RunError, which begins with `where`, if a score is NaN or +∞.
+
+    −∞ stands for a score that the model does not have.
+    """
+    if not (scores < np.inf).all():
         raise RunError(f"{where}: a score {DIVERGED}")
 
 

@@ -4,8 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.evaluation.ranks import check_scores
-from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.explore.ranker import Ranker
+from neumf_tui.scorers.scorer import Scorer
+
+
+def num_chunks(scorer: Scorer) -> int:
+    """Return how many chunks all users make."""
+    return -(-scorer.num_users // scorer.chunk_users)
 
 
 def chunk_numbers(scorer: Scorer, most_pairs: int | None, seed: int) -> list[int]:
@@ -13,7 +18,7 @@ def chunk_numbers(scorer: Scorer, most_pairs: int | None, seed: int) -> list[int
 
     A sample has at most `most_pairs` user-item pairs, but at least one chunk.
     """
-    count = allowed = scorer.num_chunks()
+    count = allowed = num_chunks(scorer)
     if most_pairs is not None:
         allowed = max(1, most_pairs // (scorer.chunk_users * scorer.num_items))
     if count <= allowed:
@@ -28,12 +33,11 @@ def candidate_scores(
 
     Items of the history have the score `absent`. Raises RunError where a score is not a number.
     """
-    data = ranker.dataset
-    gmf, mlp = (part.numpy() for part in ranker.scorer.chunk(number))
-    scores = np.add(gmf, mlp, out=gmf)
+    data, size = ranker.dataset, ranker.scorer.chunk_users
+    start = number * size
+    stop = min(start + size, data.num_users)
+    scores = ranker.scorer.scores(range(start, stop))
     check_scores(scores, ranker.folder)
-    start = number * ranker.scorer.chunk_users
-    users = slice(start, start + len(scores))
-    pairs = slice(int(data.offsets[users.start]), int(data.offsets[users.stop]))
+    pairs = slice(int(data.offsets[start]), int(data.offsets[stop]))
     scores[data.split.users[pairs] - start, data.split.items[pairs]] = absent
-    return users, scores
+    return slice(start, stop), scores

@@ -3,7 +3,7 @@
 The models are two checkpoints of one run or of two runs of the same dataset, called A and B.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from neumf_tui.explore.compare_users import check_same_dataset
 from neumf_tui.explore.guests import Who
-from neumf_tui.explore.ranker import PARTS, Ranker, UserRanking
+from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.reader import read_info
+from neumf_tui.scorers.scorer import SCORE
 
 
 def load_other(a: Ranker, folder: Path, which: str | None) -> Ranker:
@@ -25,7 +26,7 @@ def load_other(a: Ranker, folder: Path, which: str | None) -> Ranker:
 
 @dataclass(frozen=True)
 class PartChange:
-    """Where one of PARTS puts the held-out item in A and in B."""
+    """Where the score, or a part of it, puts the held-out item in A and in B."""
 
     rank_a: float
     rank_b: float
@@ -44,12 +45,12 @@ class PartChange:
 
 @dataclass(frozen=True)
 class HeldoutChange:
-    """The held-out item in A and in B; the changes of GMF and MLP sum to that of the score."""
+    """The held-out item in A and in B."""
 
     item: int
     score: PartChange
-    gmf: PartChange
-    mlp: PartChange
+    parts: Mapping[str, PartChange]
+    """Of the parts that both models have, if these are the same; they sum to that of the score."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,16 +118,24 @@ def compare_person(a: Ranker, b: Ranker, who: Who, count: int = CUTOFF) -> Perso
 def _heldout(a: UserRanking, b: UserRanking) -> HeldoutChange | None:
     if a.heldout < 0:
         return None
-    changes = [
-        PartChange(a.heldout_ranks[part], b.heldout_ranks[part], value_a, value_b)
-        for part, value_a, value_b in zip(PARTS, _standardised(a), _standardised(b), strict=True)
-    ]
-    return HeldoutChange(int(a.items[a.heldout]), *changes)
+    values_a, values_b = _standardised(a), _standardised(b)
+    names = [SCORE, *(a.parts if a.parts.keys() == b.parts.keys() else ())]
+    changes = {
+        name: PartChange(
+            a.heldout_ranks[name], b.heldout_ranks[name], values_a.get(name), values_b.get(name)
+        )
+        for name in names
+    }
+    return HeldoutChange(int(a.items[a.heldout]), changes.pop(SCORE), changes)
 
 
-def _standardised(ranking: UserRanking) -> Sequence[float | None]:
-    """Return score, GMF and MLP part of the held-out item, in standard deviations of the scores."""
-    spread = float(ranking.scores.std(dtype=np.float64))
-    if not spread > 0:
-        return [None] * len(PARTS)
-    return [value / spread for value in ranking.centred(ranking.heldout)]
+def _standardised(ranking: UserRanking) -> dict[str, float]:
+    """Return score and parts of the held-out item, in standard deviations of the scores.
+
+    Empty where all scores are the same, or the item has none.
+    """
+    known = ranking.scores[: ranking.known]
+    spread = float(known.std(dtype=np.float64)) if len(known) else 0.0
+    if not spread > 0 or not np.isfinite(ranking.scores[ranking.heldout]):
+        return {}
+    return {name: value / spread for name, value in ranking.centred(ranking.heldout).items()}

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.explore.all_scores import candidate_scores, chunk_numbers
+from neumf_tui.explore.all_scores import candidate_scores, chunk_numbers, num_chunks
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF, RunInfo
 
@@ -85,7 +84,7 @@ def measure_coverage(
     """
     dataset = ranker.dataset
     numbers = chunk_numbers(ranker.scorer, max_pairs, seed)
-    whole = len(numbers) == ranker.scorer.num_chunks()
+    whole = len(numbers) == num_chunks(ranker.scorer)
     counts = np.zeros(dataset.num_items, dtype=np.int64)
     chosen = np.zeros(dataset.num_users, dtype=bool)
     for done, number in enumerate(numbers):
@@ -93,7 +92,7 @@ def measure_coverage(
             return None
         progress(done, len(numbers))
         users, scores = candidate_scores(ranker, number, -np.inf)
-        counts += in_top(torch.from_numpy(scores)).sum(0).numpy()
+        counts += in_top(scores).sum(0)
         chosen[users] = True
     return Coverage(
         info=ranker.info,
@@ -106,20 +105,20 @@ def measure_coverage(
     )
 
 
-@torch.inference_mode()
-def in_top(scores: torch.Tensor, size: int = CUTOFF) -> torch.Tensor:
+def in_top(scores: NDArray[np.float32], size: int = CUTOFF) -> NDArray[np.bool_]:
     """Return which items stand in each row's first `size`; both (users, num_items).
 
-    −∞ is not a candidate. Of items with equal scores at the end of the list, the first in item
-    order stand in it, as in `Ranker.rank`.
+    −∞ is not a candidate, or has no score. Of items with equal scores at the end of the list, the
+    first in item order stand in it, as in `Ranker.rank`.
     """
-    last = scores.topk(min(size, scores.shape[1])).values[:, -1:]
-    inside = (scores >= last) & (scores > -torch.inf)
+    size = min(size, scores.shape[1])
+    last = np.partition(scores, -size, axis=1)[:, -size][:, None]
+    inside = (scores >= last) & (scores > -np.inf)
     crowded = inside.sum(1) > size
-    if bool(crowded.any()):
+    if crowded.any():
         rows, ends = scores[crowded], last[crowded]
         above, level = rows > ends, rows == ends
-        inside[crowded] = above | (level & (level.cumsum(1) <= size - above.sum(1, keepdim=True)))
+        inside[crowded] = above | (level & (level.cumsum(1) <= size - above.sum(1, keepdims=True)))
     return inside
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neumf_tui.evaluation.full_ranking import Evaluator
@@ -26,9 +25,8 @@ def evaluate(ranker: Ranker, *, validation: bool = False) -> Evaluation:
 
     Raises DatasetError where there are none, NeumfTuiError where a score is not a number.
     """
-    evaluator = Evaluator(ranker.dataset, torch.device("cpu"), validation=validation)
-    # `ranker.model` has the validation items in the users' histories; the trained model has not.
-    ranks = evaluator.ranks(ranker.trained if validation else ranker.model)
+    evaluator = Evaluator(ranker.dataset, validation=validation)
+    ranks = evaluator.ranks(ranker.scorer.with_histories(evaluator.histories))
     metrics, popularity = (
         metrics_from_ranks(each, evaluator.candidates)
         for each in (ranks, evaluator.popularity_ranks())

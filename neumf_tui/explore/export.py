@@ -36,55 +36,64 @@ def rank_columns(users: Users) -> Columns:
 def top_columns(ranker: "Ranker", count: int) -> Columns:
     """Return the `count` best candidates of every user in the order of `Ranker.rank`.
 
-    `user`, `place` (from 1), `item_id`, `score`, `gmf`, `mlp` (float32); a user with fewer
-    candidates has fewer rows. Raises UsageError, RunError.
+    `user`, `place` (from 1), `item_id`, `score` and its parts (float32); a user with fewer
+    candidates that have a score has fewer rows. Raises UsageError, RunError.
     """
-    from neumf_tui.explore.ranker import PARTS
+    from neumf_tui.scorers.scorer import SCORE
 
     data = ranker.dataset
     if not 0 < count <= data.num_items:
         raise UsageError(f"--top {count}: expected 1 to {data.num_items:,}, the number of items")
     found: list[tuple[NDArray[Any], ...]] = []
-    for number in range(ranker.scorer.num_chunks()):
-        gmf, mlp = (part.numpy() for part in ranker.scorer.chunk(number))
-        scores = gmf + mlp
-        check_scores(scores, ranker.folder)
-        for row in range(len(scores)):
-            user = number * ranker.scorer.chunk_users + row
-            scores[row, data.history(user)] = -np.inf
-            # Partition first: sorting whole catalogues takes longer than scoring them.
-            few = np.flatnonzero(scores[row] >= np.partition(scores[row], -count)[-count])
-            best = few[np.argsort(-scores[row, few], kind="stable")][:count]
-            best = best[np.isfinite(scores[row, best])]
-            ids = np.full(len(best), user), np.arange(1, len(best) + 1), best
-            found.append((*ids, *(part[row, best] for part in (scores, gmf, mlp))))
-    users, places, items, *parts = map(np.concatenate, zip(*found, strict=True))
+    for user in range(data.num_users):
+        profile = ranker.scorer.profile(user, data.history(user))
+        total, parts = ranker.scorer.item_scores(profile)
+        check_scores(total, ranker.folder)
+        scores = total.copy()
+        scores[profile.history] = -np.inf
+        # Partition first: sorting whole catalogues takes longer than scoring them.
+        few = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
+        best = few[np.argsort(-scores[few], kind="stable")][:count]
+        best = best[scores[best] > -np.inf]
+        ids = np.full(len(best), user), np.arange(1, len(best) + 1), best
+        found.append((*ids, *(part[best] for part in (total, *parts.values()))))
+    users, places, items, *values = map(np.concatenate, zip(*found, strict=True))
     return {
         "user": np.array(data.user_ids)[users],
         "place": places,
         "item_id": np.array(data.catalogue.item_ids)[items],
-        **dict(zip(PARTS, parts, strict=True)),
+        **dict(zip((SCORE, *ranker.scorer.part_names), values, strict=True)),
     }
 
 
 def embedding_arrays(ranker: "Ranker") -> Columns:
-    """Return the four embedding tables and the head, with `user_ids` and `item_ids`.
+    """Return the model's vectors as `Scorer.embeddings`, with `user_ids` and `item_ids`.
 
-    `user_gmf` and so on: float32 (rows, embedding_size).
+    Raises CannotError.
     """
-    arrays: Columns = {name: getattr(ranker.model, name).weight.numpy() for name in TABLES}
-    arrays["user_ids"] = np.array(ranker.dataset.user_ids)
-    arrays["item_ids"] = np.array(ranker.dataset.catalogue.item_ids)
-    arrays["head"] = ranker.model.head.weight.numpy()[0]
-    return arrays
+    return {
+        **ranker.scorer.embeddings(),
+        "user_ids": np.array(ranker.dataset.user_ids),
+        "item_ids": np.array(ranker.dataset.catalogue.item_ids),
+    }
 
 
 def embedding_columns(arrays: Columns) -> Columns:
-    """Return the embeddings as one table: `table`, `id`, then one column for each coordinate."""
+    """Return the vectors as one table: `table`, `id`, then one column for each coordinate.
+
+    Tables of fewer coordinates have NaN in the last columns.
+    """
     ids = {"user": arrays["user_ids"], "item": arrays["item_ids"]}
-    values = np.concatenate([arrays[name] for name in TABLES])
+    tables = {name: array for name, array in arrays.items() if array.ndim == 2}
+    width = max(array.shape[1] for array in tables.values())
+    values = np.concatenate(
+        [
+            np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=np.nan)
+            for array in tables.values()
+        ]
+    )
     return {
-        "table": np.repeat(TABLES, [len(arrays[name]) for name in TABLES]),
-        "id": np.concatenate([ids[name.partition("_")[0]] for name in TABLES]),
+        "table": np.repeat(list(tables), [len(array) for array in tables.values()]),
+        "id": np.concatenate([ids[name.partition("_")[0]] for name in tables]),
         **{f"v{k}": column for k, column in enumerate(values.T)},
     }

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.ranks import rank_among
-from neumf_tui.explore.foldin import Vectors
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.events import CUTOFF
 
-BATCH = 32  # histories folded in between two results
+BATCH = 32  # items left out between two results
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def margin(ranking: UserRanking) -> Margin | None:
 def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     """Fold the person in without each item of their history, and yield after each batch of items.
 
-    Raises RunError for a history of one item: nothing is left to fold in.
+    Raises RunError for a history of one item: nothing is left to fold in. Raises CannotError where
+    the model has no scores for newcomers.
     """
     person = ranking.person
     history, held = person.history, int(ranking.items[ranking.heldout])
@@ -71,13 +71,11 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
             "choose another user"
         )
 
-    def ranks(vectors: Vectors) -> NDArray[np.float32]:
-        scores = np.add(*ranker.scorer.embedded(vectors.gmf, vectors.mlp))
+    ranks: list[float] = []
+    for scores in ranker.scorer.without_each(person.profile):
         scores[:, history] = np.nan
-        return rank_among(scores, scores[:, held])
-
-    known = np.empty(0, dtype=np.float32)
-    for vectors in ranker.fold_in_of(person.who).without_each(history, BATCH):
-        known = np.concatenate([known, ranks(vectors)])  # the first one is the whole history's
-        left_out = known[1:]
-        yield LeftOut(float(known[0]), history[: len(left_out)], left_out, len(history))
+        ranks += rank_among(scores, scores[:, held]).tolist()  # the whole history's comes first
+        done = len(ranks) - 1
+        if done % BATCH == 0 or done == len(history):
+            without = np.array(ranks[1:], np.float32)
+            yield LeftOut(ranks[0], history[:done], without, len(history))

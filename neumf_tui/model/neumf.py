@@ -5,8 +5,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neumf_tui.model.config import NeuMFConfig
@@ -164,6 +166,10 @@ class NeuMF(nn.Module):
         )
         config = replace(self.config, num_users=len(users))
         return self._with(config, user_gmf=gmf, user_mlp=mlp)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights by name, as arrays that share their memory; for one on the CPU."""
+        return {name: weights.detach().numpy() for name, weights in self.named_parameters()}
 
     def histories(self, items: Tensor) -> WeightedHistories:
         """Return histories that hold `items`, int64 (pairs,), with this model's weights."""

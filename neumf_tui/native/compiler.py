@@ -12,7 +12,7 @@ from pathlib import Path
 
 from neumf_tui.text import clean
 
-SOURCES = ("adam.c", "blocks.h", "draw.c", "gradient.c", "scores.c")
+SOURCES = ("adam.c", "blocks.h", "draw.c", "gradient.c", "history.c", "scores.c")
 COMPILERS = ("cc", "gcc", "clang")
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
 # Not -ffast-math: it removes comparisons with NaN, and linking a library with it changes the

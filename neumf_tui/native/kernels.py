@@ -349,6 +349,33 @@ def scores(
     return gmf, mlp
 
 
+def history_sums(
+    vectors: Floats,
+    items: Integers,
+    starts: Integers,
+    sizes: Integers,
+    weights: Floats,
+    roots: Floats,
+) -> Floats:
+    """Return weighted sums of the vectors of n users' latest items, (n, d).
+
+    vectors: (rows, d). items: (m,), of each user from oldest to latest. starts, sizes: (n,), each
+    user's stretch of `items`. weights: (length,), those of the latest item, of the one before it,
+    and so on. roots: (n,), what the weights of each user are divided by.
+    """
+    for array in (starts, sizes, roots):
+        _check_shape(array, len(starts))
+    sums = np.zeros((len(starts), vectors.shape[1]), np.float32)
+    inside = load().neumf_history_sums(
+        *sums.shape, len(vectors), _address(vectors, np.float32), len(items),
+        *(_address(array, np.int64) for array in (items, starts, sizes)), len(weights),
+        *(_address(array, np.float32) for array in (weights, roots, sums)),
+    )  # fmt: skip
+    if not inside:
+        raise IndexError("a history is not within its items, or an item not within the vectors")
+    return sums
+
+
 class RankCounts:
     """Counts candidates above and below each user's target item."""
 

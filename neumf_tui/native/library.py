@@ -37,6 +37,10 @@ SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "neumf_scores": (ctypes.c_int, [_POINTER, _INT, _INT, *5 * [_POINTER]]),
     "neumf_draw": (ctypes.c_int, [_INT, *3 * [_POINTER], _INT, _INT, *4 * [_POINTER]]),
     "neumf_order": (ctypes.c_int, [_INT, _INT, *3 * [_POINTER]]),
+    "neumf_history_sums": (
+        ctypes.c_int,
+        [*3 * [_INT], _POINTER, _INT, *3 * [_POINTER], _INT, *3 * [_POINTER]],
+    ),
     "neumf_rank_counts": (None, [_INT, _INT, *5 * [_POINTER]]),
 }
 """Result and arguments of each function of the library."""

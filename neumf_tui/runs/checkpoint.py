@@ -1,8 +1,10 @@
 """Save and load checkpoints, and find the one that a person names.
 
 A checkpoint is one safetensors file. It holds every parameter of the model under its name, Adam's
-state of each as `adam.step.NAME`, `adam.exp_avg.NAME` and `adam.exp_avg_sq.NAME`, and in the
-metadata `checkpoint`, a `Checkpoint` as JSON, and `sha256`, a checksum of all of it.
+state of each as `adam.step.NAME`, `adam.exp_avg.NAME` and `adam.exp_avg_sq.NAME`. In the metadata
+are `checkpoint`, a `Checkpoint` as JSON, `digests`, a checksum of each tensor, and `sha256`, one of
+both. Older checkpoints have one checksum of everything. `scorers.open` says what the checkpoints of
+other models hold.
 
 It is named by the epochs done, `00007.safetensors`, or inside an epoch by epochs and steps,
 `00007-00063.safetensors`. The files `last` and `best` hold the name of one of them.
@@ -12,11 +14,12 @@ is whole takes the place of a damaged one, and a note says so.
 """
 
 import hashlib
+import math
 import re
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,7 +33,9 @@ from neumf_tui.runs.events import FINAL_STATES, Count, Number, Seconds
 from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 
 BEST = "checkpoints/best"
-Tensors = dict[str, NDArray[np.float32]]
+ADAM = "adam."
+LARGE = 2**28
+Tensors = dict[str, NDArray[Any]]
 _NAME = re.compile(r"([0-9]{5,9})(?:-([0-9]{5,9}))?\.safetensors")
 
 
@@ -55,7 +60,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The dataset's fingerprint."""
     progress: TrainingProgress
     shape: dict[str, bool | int | float | str | list[int]]
-    """The model's NeuMFConfig as a dict."""
+    """What the model needs to know beside its tensors; a NeuMFConfig as a dict."""
 
 
 class DamagedCheckpoint(RunError):
@@ -90,7 +95,9 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     Raises OSError, e.g. if the disk is full; earlier checkpoints stay as they were.
     """
     text = msgspec.json.encode(about).decode()
-    metadata = {"checkpoint": text, "sha256": _digest(tensors, text)}
+    digests = {name: _digest_of(name, tensor) for name, tensor in tensors.items()}
+    listed = msgspec.json.encode(digests, order="sorted").decode()
+    metadata = {"checkpoint": text, "digests": listed, "sha256": _sha256(text, listed)}
     content = safetensors.numpy.save(tensors, metadata)
     path = folder / "checkpoints" / file_name(about.progress)
     files.replace(folder, f"checkpoints/{path.name}", content)
@@ -98,41 +105,88 @@ def save_checkpoint(folder: Path, tensors: Tensors, about: Checkpoint) -> Path:
     return path
 
 
-def load_checkpoint(path: Path, fingerprint: str) -> tuple[Tensors, Checkpoint]:
+def load_checkpoint(
+    path: Path, fingerprint: str, *, to_train: bool = True
+) -> tuple[Tensors, Checkpoint]:
     """Return tensors and metadata of a checkpoint of the dataset `fingerprint`.
 
-    Raises DamagedCheckpoint, or RunError if it belongs to another dataset.
+    `to_train`: also the state of Adam, which viewers leave unread. For them a table of over
+    LARGE bytes is memory-mapped, and its checksum not computed. Raises DamagedCheckpoint, or
+    RunError if it belongs to another dataset.
     """
     try:
         checked = files.checked_path(path.parent.parent, f"{path.parent.name}/{path.name}")
         with safetensors.safe_open(checked, framework="np") as file:
             metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        text = metadata["checkpoint"]
-        about = msgspec.json.decode(text, type=Checkpoint)
-        unchanged = metadata["sha256"] == _digest(tensors, text)
+            needed = [n for n in file.keys() if to_train or not n.startswith(ADAM)]  # noqa: SIM118
+            if "digests" not in metadata:  # of before: one checksum of all tensors
+                needed = list(file.keys())
+            mapped = set() if to_train else {n for n in needed if _size(file, n) > LARGE}
+            tensors = {n: file.get_tensor(n) for n in needed if n not in mapped}
+            count = len(list(file.keys()))
+        about = msgspec.json.decode(metadata["checkpoint"], type=Checkpoint)
+        unchanged = _is_unchanged(tensors, count, metadata)
     except OSError as error:
         raise DamagedCheckpoint(f"{path}: cannot be read ({error.strerror or error})") from error
     except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
         raise DamagedCheckpoint(f"{path}: this checkpoint is damaged ({error})") from error
     if not unchanged:
         raise DamagedCheckpoint(f"{path}: the contents do not match their checksum")
-    if other := {str(tensor.dtype) for tensor in tensors.values()} - {"float32"}:
+    if to_train and (other := {str(tensor.dtype) for tensor in tensors.values()} - {"float32"}):
         raise DamagedCheckpoint(f"{path}: expected float32, found {', '.join(other)}")
     if about.fingerprint != fingerprint:
         raise RunError(
             f"{path}: trained on dataset {about.fingerprint[:12]}, expected {fingerprint[:12]}; "
             "open it with the run it belongs to"
         )
-    return tensors, about
+    return tensors | {name: _map(path, name) for name in mapped}, about
 
 
-def _digest(tensors: Tensors, text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
-        digest.update(tensors[name].tobytes())
+def _size(file: "safetensors.safe_open", name: str) -> int:
+    """Return the bytes of a tensor, each number taken as float32."""
+    return 4 * math.prod(file.get_slice(name).get_shape())  # type: ignore[no-untyped-call]
+
+
+def _map(path: Path, name: str) -> NDArray[Any]:
+    """Return a tensor of float32 of a safetensors file, memory-mapped."""
+    with files.open_to_read(path.parent.parent, f"{path.parent.name}/{path.name}") as file:
+        header = int.from_bytes(file.read(8), "little")
+        about = msgspec.json.decode(file.read(header))[name]
+        if about["dtype"] != "F32":
+            raise DamagedCheckpoint(f"{path}: {name} is {about['dtype']}, expected F32")
+        start = 8 + header + about["data_offsets"][0]
+        return np.memmap(file, np.float32, "r", start, tuple(about["shape"]))
+
+
+def _is_unchanged(tensors: Tensors, count: int, metadata: Mapping[str, str]) -> bool:
+    """Return whether `tensors`, of `count` in the file, and the metadata match their checksums."""
+    text = metadata["checkpoint"]
+    if "digests" not in metadata:
+        whole = hashlib.sha256(text.encode())
+        for name in sorted(tensors):
+            _add(whole, name, tensors[name])
+        return metadata["sha256"] == whole.hexdigest()
+    digests = msgspec.json.decode(metadata["digests"], type=dict[str, str])
+    return (
+        metadata["sha256"] == _sha256(text, metadata["digests"])
+        and len(digests) == count
+        and all(digests[name] == _digest_of(name, tensor) for name, tensor in tensors.items())
+    )
+
+
+def _sha256(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _digest_of(name: str, tensor: NDArray[Any]) -> str:
+    digest = hashlib.sha256()
+    _add(digest, name, tensor)
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", name: str, tensor: NDArray[Any]) -> None:
+    digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+    digest.update(np.ascontiguousarray(tensor).data)
 
 
 def set_pointer(folder: Path, pointer: str, target: str) -> None:
@@ -205,7 +259,7 @@ def _best_name(folder: Path) -> str:
 
 
 def open_checkpoint(folder: Path, which: str | None, fingerprint: str) -> OpenedCheckpoint:
-    """Load the checkpoint `which`, as in `find_checkpoint`; raise RunError.
+    """Load what viewers need of the checkpoint `which`, as in `find_checkpoint`; raise RunError.
 
     Where `which` is not an epoch, the newest whole one takes the place of a damaged one.
     """
@@ -213,7 +267,7 @@ def open_checkpoint(folder: Path, which: str | None, fingerprint: str) -> Opened
     names, note = _names(folder, which), ""
     if which == "best" and not _best_name(folder):
         note = f"{folder / BEST}: names no checkpoint: using {names[0]}, the newest one"
-    return _first_whole(folder, names, fingerprint, note)
+    return _first_whole(folder, names, fingerprint, note, to_train=False)
 
 
 def newest_checkpoint(folder: Path, fingerprint: str) -> OpenedCheckpoint | None:
@@ -226,13 +280,13 @@ def newest_checkpoint(folder: Path, fingerprint: str) -> OpenedCheckpoint | None
 
 
 def _first_whole(
-    folder: Path, names: list[str], fingerprint: str, note: str = ""
+    folder: Path, names: list[str], fingerprint: str, note: str = "", *, to_train: bool = True
 ) -> OpenedCheckpoint:
     problem: DamagedCheckpoint | None = None
     for name in names:
         path = folder / "checkpoints" / name
         try:
-            tensors, about = load_checkpoint(path, fingerprint)
+            tensors, about = load_checkpoint(path, fingerprint, to_train=to_train)
         except DamagedCheckpoint as error:
             problem = problem or error
         else:

@@ -15,8 +15,35 @@ from numpy.typing import NDArray
 from neumf_tui.errors import RunError
 
 FloatArray = NDArray[np.float32]
+DIVERGED = "is not a number: the model has diverged; train it again with a smaller --learning-rate"
+"""How every message about a NaN or an infinity ends."""
+SCORE = "score"
+"""The name of the whole score, beside those of its parts."""
 _CHUNK_SCORES = 1 << 18
 """Scores that are made at once, if nothing else decides: 1 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The histories of n users, in one array of items."""
+
+    items: NDArray[np.int64]
+    """Item indices, of each user from oldest to latest."""
+    starts: NDArray[np.int64]
+    """Shape (n,): where each history begins in `items`."""
+    sizes: NDArray[np.int64]
+    """Shape (n,)."""
+
+    @classmethod
+    def of(cls, histories: list[NDArray[np.int64]]) -> "Histories":
+        """Join separate histories."""
+        sizes = np.array([len(history) for history in histories], np.int64)
+        return cls(np.concatenate(histories), np.cumsum(sizes) - sizes, sizes)
+
+    def users(self, users: range) -> "Histories":
+        """Return the histories of consecutive users."""
+        rows = slice(users.start, users.stop)
+        return Histories(self.items, self.starts[rows], self.sizes[rows])
 
 
 class CannotError(RunError):
@@ -109,6 +136,10 @@ class Scorer(ABC):
     def item_scores(self, person: Profile) -> ItemScores:
         """Return the scores for one person; for a user the same bits as `scores`."""
 
+    def with_histories(self, histories: Histories) -> "Scorer":
+        """Return a scorer that knows other histories of the same users."""
+        return self
+
     def profile(self, user: int, history: NDArray[np.int64]) -> Profile:
         """Return a user of the dataset, whose history is `history`."""
         return Profile(history, user)
@@ -124,6 +155,9 @@ class Scorer(ABC):
         Raises CannotError, UsageError for an empty history.
         """
         raise CannotError(f"{self.what} has no scores for a history that is nobody's")
+
+    def prepare_newcomers(self) -> None:  # noqa: B027 - most kinds have nothing to prepare
+        """Compute what the first newcomer would wait for."""
 
     def average(self) -> Profile:
         """Return somebody without a history, as the model sees everybody; raises CannotError."""
@@ -147,6 +181,13 @@ class Scorer(ABC):
     def similar_users(self, person: Profile, count: int) -> Mapping[str, Similar]:
         """Return the `count` users nearest to a person, by space; raises CannotError."""
         raise CannotError(f"{self.what} has no vectors of users")
+
+    def embeddings(self) -> Mapping[str, FloatArray]:
+        """Return all vectors by name: `user…` (num_users, d), `item…` (num_items, d); CannotError.
+
+        Arrays of other names are neither.
+        """
+        raise CannotError(f"{self.what} has no vectors")
 
     def factors(self, person: Profile) -> Factors | None:
         """Return the part of the score that is a sum over factors; None where none is."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError, RunError
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
 from neumf_tui.model.neumf import NeuMF
@@ -21,6 +20,7 @@ from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
 from neumf_tui.training.distributed.group import Group
+from neumf_tui.training.model_ranks import ModelRanks
 
 T = TypeVar("T", bound=np.generic)
 
@@ -43,7 +43,7 @@ class Evaluations:
         threads = threads_of(settings, group.local_size)
         tapes = ("ranks", "validation") if settings.validation else ("ranks",)
         self.evaluators = {
-            tape: Evaluator(
+            tape: ModelRanks(
                 dataset, device, validation=tape == "validation", users=own, threads=threads
             )
             for tape in tapes
@@ -141,7 +141,7 @@ class Evaluations:
         return metrics_from_ranks(ranks, self._candidates[tape])
 
     def _ranks_of(
-        self, evaluator: Evaluator, model: NeuMF, report: Callable[[float], None]
+        self, evaluator: ModelRanks, model: NeuMF, report: Callable[[float], None]
     ) -> NDArray[np.float32]:
         """Return ranks of all users at rank 0, of this process's own elsewhere.
 
@@ -149,7 +149,7 @@ class Evaluations:
         """
         own, problem = np.empty(0, np.float32), ""
         try:
-            own = evaluator.ranks(model, report)
+            own = evaluator.by_model(model, report)
         except NeumfTuiError as error:
             problem = str(error)
         # No process may wait for the ranks of one that has none.

@@ -13,9 +13,9 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.null_dataset import without_structure
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.evaluation.chance import Finding, compare_with_chance
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import pick_device, set_threads
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
 FALSE_ALARMS = 0.01
@@ -70,14 +70,14 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
     with _deterministic() if device.type == "cpu" else nullcontext():
         for number in range(rounds):
             null = without_structure(dataset, settings.seed, number)
-            evaluator = Evaluator(null, device)
+            evaluator = ModelRanks(null, device)
             trainer = Trainer(null, replace(settings, seed=settings.seed + number), device)
             for epoch in range(1, settings.epochs + 1):
                 what = f"round {number + 1} of {rounds}: epochs"
                 report(Progress(what, epoch - 1, settings.epochs))
                 for batch in trainer.batches(epoch):
                     trainer.step(batch)
-            ranks.append(evaluator.ranks(trainer.scored(settings.epochs)))
+            ranks.append(evaluator.by_model(trainer.scored(settings.epochs)))
             candidates.append(evaluator.candidates)
     every, among = np.concatenate(ranks), np.concatenate(candidates)
     ranked = among[~np.isnan(every)]

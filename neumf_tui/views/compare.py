@@ -7,10 +7,12 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.explore.compare import HeldoutChange, PartChange, PersonComparison
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.views.compare_users import about_models, print_protocols
 from neumf_tui.views.moves import move_text, signed
 from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.parts import part_name
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import item_keys, label_of, who_keys, who_stamp
 
@@ -68,7 +70,7 @@ def _mover(dataset: Dataset, item: int, rank_a: float, rank_b: float) -> Row:
 def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, Any] | None:
     if held is None:
         return None
-    changes = {"score": held.score, "gmf": held.gmf, "mlp": held.mlp}
+    changes = {SCORE: held.score, **held.parts}
     parts = {name: asdict(part) | {"change": part.change} for name, part in changes.items()}
     mover = _mover(dataset, held.item, held.score.rank_a, held.score.rank_b)
     return mover | {"parts": parts, "words": cause_text(held)}
@@ -76,12 +78,15 @@ def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, A
 
 def cause_text(held: HeldoutChange) -> str:
     """Return which part moved the held-out item; its rank depends on the other items, too."""
-    whole, gmf, mlp = held.score.change, held.gmf.change, held.mlp.change
-    if whole is None or gmf is None or mlp is None:
-        return "no part can be named: one of the models gives all films the same score"
+    whole = held.score.change
+    parts = {part_name(name): part.change for name, part in held.parts.items()}
+    if whole is None or None in parts.values():
+        return "no part can be named: a model gives all films the same score, or this film none"
     unit = "standard deviations of this user's scores"
     climb = held.score.rank_a - held.score.rank_b
-    figures = f"GMF {signed(gmf)}, MLP {signed(mlp)} {unit}"
+    changes = {name: change or 0.0 for name, change in parts.items()}
+    named = [f"{name} {signed(change)}" for name, change in changes.items()]
+    figures = f"{', '.join(named) or f'score {signed(whole)}'} {unit}"
     if climb == 0:
         return f"its rank is the same: {figures}"
     if abs(whole) < SMALL:
@@ -90,13 +95,15 @@ def cause_text(held: HeldoutChange) -> str:
     if (whole > 0) != (climb > 0):
         way = "rose" if whole > 0 else "dropped"
         return f"its score {way}, but competing films {way} more: {figures}"
-    if max(abs(gmf), abs(mlp)) < SMALL:
+    if len(changes) < 2:
+        return f"its score {'rose' if whole > 0 else 'dropped'}: {figures}"
+    if max(map(abs, changes.values())) < SMALL:
         return f"neither part changed noticeably: {figures}"
-    if min(gmf / whole, mlp / whole) >= 1 / 3:
+    if min(change / whole for change in changes.values()) >= 1 / 3:
         return f"both parts moved it: {figures}"
-    if mlp / whole > gmf / whole:
-        return f"MLP moved it: {signed(mlp)} {unit}, GMF {signed(gmf)}"
-    return f"GMF moved it: {signed(gmf)} {unit}, MLP {signed(mlp)}"
+    most = max(changes, key=lambda name: changes[name] / whole)
+    rest = (f", {name} {signed(change)}" for name, change in changes.items() if name != most)
+    return f"{most} moved it: {signed(changes[most])} {unit}{''.join(rest)}"
 
 
 def person_words(comparison: PersonComparison) -> list[str]:
@@ -108,8 +115,10 @@ def person_words(comparison: PersonComparison) -> list[str]:
         before, after = ("hit" if rank <= CUTOFF else "miss" for rank in ranks)
         lines = [
             f"rank {_arrow(held.score)} {move_text(*ranks)} · "
-            f"{before if before == after else f'{before} → {after}'} · "
-            f"GMF alone {_arrow(held.gmf)} · MLP alone {_arrow(held.mlp)}",
+            f"{before if before == after else f'{before} → {after}'}"
+            + "".join(
+                f" · {part_name(name)} alone {_arrow(part)}" for name, part in held.parts.items()
+            ),
             cause_text(held),
         ]
     new = c.count - c.in_both

@@ -28,7 +28,7 @@ def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | No
             "deviations": found.deviations,
             "at_50": item_keys(dataset, found.item),
         },
-        "method": BY_HISTORY if ranker.by_history else BY_FOLD_IN,
+        "method": BY_HISTORY if ranker.scorer.by_history else BY_FOLD_IN,
         "rank_by_fold_in": left_out and left_out.base,
     }
     rows = []

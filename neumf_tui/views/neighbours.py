@@ -1,17 +1,21 @@
 """Neighbours of an item or a person, as sheets (a row has one neighbour by each kind) and text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neumf_tui.explore.guests import Who
-from neumf_tui.explore.neighbours import CLOSE, KINDS, Neighbours, similar_items, similar_users
+from neumf_tui.explore.neighbours import Neighbours, similar_items, similar_users
 from neumf_tui.explore.ranker import Ranker
+from neumf_tui.scorers.nearest import CLOSE
 from neumf_tui.views.output import Column, column, item_label, number, print_line, print_rows
+from neumf_tui.views.parts import part_name
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
 
-ITEM_COLUMNS = ("item_id", "title", "year", "cosine", "both", "seen_by")
-USER_COLUMNS = ("user", "cosine", "both", "history_size")
+MEASURE = "cosine"
+"""The column of the measure, where a space has no other."""
+ITEM_COLUMNS = ("item_id", "title", "year", MEASURE, "both", "seen_by")
+USER_COLUMNS = ("user", MEASURE, "both", "history_size")
 
 
 def similar_items_sheet(ranker: Ranker, item: int, count: int) -> Sheet:
@@ -44,26 +48,33 @@ def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
 def _sheet(
     name: str,
     about: dict[str, Any],
-    found: dict[str, Neighbours],
+    found: Mapping[str, Neighbours],
     cells: Callable[[int], Row],
     columns: Sequence[str],
     stamp: tuple[str, ...],
 ) -> Sheet:
-    """Cells of an embedding table that has fewer neighbours than the other are None."""
+    """Cells of a space that has fewer neighbours than another are None."""
     rows = []
-    for place in range(max(len(one.rows) for one in found.values())):
+    for place in range(max((len(one.rows) for one in found.values()), default=0)):
         row: Row = {"place": place + 1}
         for kind, one in found.items():
             values: Row = dict.fromkeys(columns)
             if place < len(one.rows):
-                cosine, both = float(one.cosines[place]), int(one.both[place])
-                values = cells(int(one.rows[place])) | {"cosine": cosine, "both": both}
-            row |= {f"{kind}_{key}": values[key] for key in columns}
+                value, both = float(one.near.values[place]), int(one.both[place])
+                values = cells(int(one.rows[place])) | {one.near.measure: value, "both": both}
+            row |= {f"{kind}_{key}": values.get(key) for key in _keys(one, columns)}
         rows.append(row)
-    about = about | {f"{kind}_close": one.close for kind, one in found.items()}
-    about["zero_vectors"] = [kind for kind, one in found.items() if one.zero]
-    header = ("place", *(f"{kind}_{key}" for kind in KINDS for key in columns))
+    about = about | {f"{kind}_close": one.near.close for kind, one in found.items()}
+    about["zero_vectors"] = [kind for kind, one in found.items() if one.near.zero]
+    about["measures"] = {kind: one.near.measure for kind, one in found.items()}
+    names = (f"{kind}_{key}" for kind, one in found.items() for key in _keys(one, columns))
+    header = ("place", *names)
     return Sheet(name, about, "neighbours", rows, header, stamp)
+
+
+def _keys(one: Neighbours, columns: Sequence[str]) -> list[str]:
+    """Return the columns of one space, in which the measure has its own name."""
+    return [one.near.measure if key == MEASURE else key for key in columns]
 
 
 def print_neighbours(sheet: Sheet) -> None:
@@ -75,17 +86,23 @@ def print_neighbours(sheet: Sheet) -> None:
     else:
         who = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
         print_line(f"{head}{who}  {about['history_size']:,} watched")
-    for kind in KINDS:
-        if kind in about["zero_vectors"]:
-            print_line(f"{kind.upper()} vector: zero, so nothing is near it")
+    for kind, measure in about["measures"].items():
+        if measure != MEASURE:
+            print_line(f"{kind}: what each adds by standing in a history")
+        elif kind in about["zero_vectors"]:
+            print_line(f"{_space(kind)}: zero, so nothing is near it")
         else:
             close = f"{about[f'{kind}_close']:,} {'films' if of_item else 'users'}"
-            print_line(f"{kind.upper()} vector: {close} have a cosine of at least {CLOSE}")
-    columns = [one for kind in KINDS for one in _columns(kind, of_item)]
+            print_line(f"{_space(kind)}: {close} have a cosine of at least {CLOSE}")
+    columns = [
+        one
+        for kind, measure in about["measures"].items()
+        for one in _columns(kind, measure, of_item)
+    ]
     print_rows(sheet.rows, number("#", "place"), *columns)
 
 
-def _columns(kind: str, of_item: bool) -> list[Column]:
+def _columns(kind: str, measure: str, of_item: bool) -> list[Column]:
     """Return the columns of the neighbours by one kind of vector; it may have too few for a row."""
     size, key = ("seen by", "seen_by") if of_item else ("watched", "history_size")
 
@@ -95,8 +112,13 @@ def _columns(kind: str, of_item: bool) -> list[Column]:
         return row[f"{kind}_user"]
 
     return [
-        number("cosine", f"{kind}_cosine", ".4f", none=""),
+        number(measure, f"{kind}_{measure}", ".4f", none=""),
         number("both", f"{kind}_both", none=""),
         number(size, f"{kind}_{key}", none=""),
-        column(f"near by {kind.upper()} vector", name, none=""),
+        column(f"near by {_space(kind)}", name, none=""),
     ]
+
+
+def _space(kind: str) -> str:
+    """Return `GMF vector` for `gmf`, and names of other spaces as they are."""
+    return f"{part_name(kind)} vector" if part_name(kind) != kind else kind

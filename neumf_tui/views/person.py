@@ -5,12 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from neumf_tui.explore.guests import Guest
-from neumf_tui.explore.ranker import PARTS, Ranker, UserRanking
+from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.parts import order_name, part_name
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
 
@@ -36,11 +38,10 @@ def model_line(about: Mapping[str, Any]) -> str:
 def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
     if ranking.heldout < 0:
         return None
-    rank = ranking.heldout_ranks["score"]
+    rank = ranking.heldout_ranks[SCORE]
     return item_keys(ranker.dataset, int(ranking.items[ranking.heldout])) | {
         "rank": rank,
-        "rank_by_gmf": ranking.heldout_ranks["gmf"],
-        "rank_by_mlp": ranking.heldout_ranks["mlp"],
+        **{f"rank_by_{part}": ranking.heldout_ranks[part] for part in ranking.parts},
         "score": float(ranking.scores[ranking.heldout]),
         "hit@50": rank <= CUTOFF,
     }
@@ -50,28 +51,41 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
     """Return what `rank --json` prints: one row for each of the best `top` items, or for all."""
     dataset, person = ranker.dataset, ranking.person
     rows = []
-    for row, item in enumerate(ranking.items[:top].tolist()):
-        score, gmf, mlp = ranking.centred(row)
+    for row, item in enumerate(ranking.items[: ranking.known][:top].tolist()):
         rows.append(
             {
                 "rank": float(ranking.ranks[row]),
                 **item_keys(dataset, item),
                 "genres": dataset.catalogue.genres[item],
-                "score": float(ranking.scores[row]),
-                "gmf": float(ranking.gmf[row]),
-                "mlp": float(ranking.mlp[row]),
-                "score_centred": score,
-                "gmf_centred": gmf,
-                "mlp_centred": mlp,
+                **score_keys(ranking, row),
                 "seen_by": int(dataset.seen_by[item]),
                 "heldout": row == ranking.heldout,
             }
         )
-    gmf_mean, mlp_mean = ranking.gmf_mean, ranking.mlp_mean
-    means = {"score": gmf_mean + mlp_mean, "gmf": gmf_mean, "mlp": mlp_mean}
-    about = about_ranking(ranker, ranking) | {"by": ranking.by, "means": means}
+    means = {SCORE: sum(ranking.means[part] for part in ranking.parts)} if ranking.parts else {}
+    about = about_ranking(ranker, ranking) | {
+        "by": ranking.by,
+        "means": {**ranking.means, **means},
+        "parts": list(ranking.parts),
+        "known_items": ranking.known,
+    }
+    names = (SCORE, *ranking.parts)
+    columns = (
+        *("rank", "item_id", "title", "year", "genres", *names),
+        *(f"{name}_centred" for name in names),
+        *("seen_by", "heldout"),
+    )
     stamp = (who_stamp(person.who),)
-    return Sheet(f"{person.file_stem}-ranking", about, "items", rows, tuple(rows[0]), stamp)
+    return Sheet(f"{person.file_stem}-ranking", about, "items", rows, columns, stamp)
+
+
+def score_keys(ranking: UserRanking, row: int) -> dict[str, float]:
+    """Return the score of the item at `row` and its parts, as they are and centred."""
+    values = {SCORE: ranking.scores, **ranking.parts}
+    return {
+        **{name: float(value[row]) for name, value in values.items()},
+        **{f"{name}_centred": value for name, value in ranking.centred(row).items()},
+    }
 
 
 def guest_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) -> Sheet:
@@ -109,13 +123,19 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
         print_line(f"protocol: {protocol_line(about['protocol'])}")
         place = f"rank {rank_text(held['rank'])} of {about['num_candidates']:,}"
         print_line(f"held out: {held['title']}, {place}, {'hit' if held['hit@50'] else 'miss'}@50")
-        gmf, mlp = (rank_text(held[f"rank_by_{part}"]) for part in ("gmf", "mlp"))
-        print_line(f"rank by GMF alone {gmf}, by MLP alone {mlp}")
+        alone = (
+            f"by {part_name(part)} alone {rank_text(held[f'rank_by_{part}'])}"
+            for part in about["parts"]
+        )
+        if about["parts"]:
+            print_line(f"rank {', '.join(alone)}")
     elif about["guest"] is None:
         print_line("nothing held out: the user has one interaction")
-    ordered = {"score": "score", "gmf": "GMF part alone", "mlp": "MLP part alone"}[about["by"]]
     values = "raw values" if raw else "each minus its mean over this person's candidates"
-    print_line(f"ordered by {ordered}; score = gmf + mlp, {values}")
+    sums = f"score = {' + '.join(about['parts'])}" if about["parts"] else "the score is one number"
+    print_line(f"ordered by {order_name(about['by'])}; {sums}, {values}")
+    if (rest := about["num_candidates"] - about["known_items"]) > 0:
+        print_line(f"{rest:,} more candidates have no score: the model keeps each user's best ones")
     end = "" if raw else "_centred"
     print_rows(
         sheet.rows,
@@ -124,6 +144,6 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
         column("title", "title"),
         number("year", "year", str, none=""),
         column("genres", lambda row: "|".join(row["genres"])),
-        *(number(key, key + end, "+.3f") for key in PARTS),
+        *(number(key, key + end, "+.3f") for key in (SCORE, *about["parts"])),
         number("seen by", "seen_by"),
     )

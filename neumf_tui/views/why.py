@@ -2,8 +2,10 @@
 
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import Explanation
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.views.output import column, number, print_line, print_rows
-from neumf_tui.views.person import about_ranking, model_line
+from neumf_tui.views.parts import part_name
+from neumf_tui.views.person import about_ranking, model_line, score_keys
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
@@ -12,19 +14,16 @@ SHOWN = 15  # number of history items that are printed one by one
 
 
 def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
-    """Return what `why --json` prints: one row for each GMF factor."""
+    """Return what `why --json` prints: one row for each factor of the part that has factors."""
     ranking, row, dataset = explanation.ranking, explanation.row, ranker.dataset
     titles, ids = dataset.catalogue.titles, dataset.catalogue.item_ids
-    score, gmf, mlp = ranking.centred(row)
     about = about_ranking(ranker, ranking) | {
         "film": item_keys(dataset, explanation.item),
         "rank": float(ranking.ranks[row]),
-        "score": float(ranking.scores[row]),
-        "gmf": float(ranking.gmf[row]),
-        "mlp": float(ranking.mlp[row]),
-        "score_centred": score,
-        "gmf_centred": gmf,
-        "mlp_centred": mlp,
+        **score_keys(ranking, row),
+        "parts": list(ranking.parts),
+        "part": explanation.part,
+        "model": ranker.scorer.what,
         "own": explanation.own if explanation.items else None,
         "films": [item_keys(dataset, item) | {"effect": e} for item, e in explanation.items],
     }
@@ -48,19 +47,28 @@ def print_why(sheet: Sheet) -> None:
     print_line(f"{model_line(about)}  user {about['user']}")
     rank = f"rank {about['rank']:,.0f} of {about['num_candidates']:,}"
     print_line(f"{about['film']['title']}: {rank}")
-    print_line(
-        f"score {about['score_centred']:+.3f} = GMF {about['gmf_centred']:+.3f} + MLP "
-        f"{about['mlp_centred']:+.3f}, minus the means over this user's candidates"
+    sums = "".join(
+        f" {'+' if place else '='} {part_name(part)} {about[f'{part}_centred']:+.3f}"
+        for place, part in enumerate(about["parts"])
     )
+    means = f"minus the mean{'s' * bool(sums)} over this user's candidates"
+    print_line(f"score {about['score_centred']:+.3f}{sums}, {means}")
     effect = number("effect", "effect", "+.3f")
+    if not about["part"]:
+        print_line(f"{about['model']} does not tell what a score comes from")
+        return
+    others = [part_name(part) for part in about["parts"] if part != about["part"]]
+    unsplit = f"; the {' and '.join(others)} part has no such sum" if others else ""
+    whole = "score" if about["part"] == SCORE else f"{part_name(about['part'])} part"
     if not about["films"]:
-        print_line("the GMF part is exactly the sum of these factors; the MLP part has no such sum")
+        print_line(f"the {whole} is exactly the sum of these factors{unsplit}")
         header = "history films with the largest share"
         titles = column(header, lambda row: " · ".join(row["titles"]))
         print_rows(sheet.rows, number("factor", "factor"), effect, titles)
         return
-    print_line("the GMF part is exactly the sum of these effects; the MLP part has no such sum")
-    shares = [{"title": "(the user's own vector)", "effect": about["own"]}, *about["films"]]
+    print_line(f"the {whole} is exactly the sum of these effects{unsplit}")
+    own = [{"title": "(the user's own vector)", "effect": about["own"]}] if about["own"] else []
+    shares = [*own, *about["films"]]
     shares.sort(key=lambda share: -abs(share["effect"]))
     shown, rest = shares[:SHOWN], shares[SHOWN:]
     if rest:

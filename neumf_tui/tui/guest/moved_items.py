@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 
 from neumf_tui.explore.rank_changes import places_gained
 from neumf_tui.text import rank_text
-from neumf_tui.tui.widgets.ranked_items import GMF_BAR, MARK, MLP_BAR, TITLE, RankedItemTable
+from neumf_tui.tui.widgets.ranked_items import BARS, MARK, TITLE, RankedItemTable
 from neumf_tui.tui.widgets.table import Column
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.explore.ranker import UserRanking
-
-BARS = (GMF_BAR, MLP_BAR)
 
 
 class MovedItemTable(RankedItemTable):
@@ -45,7 +43,8 @@ class MovedItemTable(RankedItemTable):
     def _widths(self, width: int) -> list[int]:
         """Show both sides of the bar or neither: one side alone says nothing."""
         widths = super()._widths(width)
-        if not all(widths[bar] for bar in BARS):
+        has_both = self._shown[0] is not None
+        if has_both and not all(widths[bar] for bar in BARS):
             for bar in BARS:
                 widths[TITLE] += widths[bar] + 1 if widths[bar] else 0
                 widths[bar] = 0

@@ -108,7 +108,7 @@ class GuestScreen(SheetScreen):
         self.action_search()
         self._show_picks()
         # What fold-in needs is computed now, so that the first pick does not wait for it.
-        self.ask("ready", lambda _: self.ranker.fold_in, lambda _: None)
+        self.ask("ready", lambda _: self.ranker.scorer.prepare_newcomers(), lambda _: None)
 
     # Picks, and the ranking for them.
 
@@ -197,7 +197,7 @@ class GuestScreen(SheetScreen):
         """Return None, which greys the key in the footer, where an action would do nothing."""
         if action == "step":
             return self.undo_stack.can_move(cast("int", parameters[0])) or None
-        if action == "draw" and self.ranker.by_history:
+        if action == "draw" and self.ranker.scorer.by_history:
             return False  # such a model draws no negatives
         if action in ("draw", "save"):
             return bool(self.picks.items) or None
@@ -306,7 +306,7 @@ class GuestScreen(SheetScreen):
         title = f"ranking for {film_count(count)}" if count else "ranking before the first pick"
         self.query_one("#guest-right").border_title = title
         if shown.picks == self.picks:
-            drawn = not ranker.by_history
+            drawn = not ranker.scorer.by_history
             box.update(summary(shown, self._before, ranker.dataset.num_users, drawn))
         else:
             box.update(outdated_summary(shown, self.picks, self.waiting("ranking")))

@@ -1,6 +1,6 @@
 """The item screen: similar items by each vector, and the users for whom the item ranks high."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -73,7 +73,7 @@ class ItemScreen(SheetScreen):
         self.ranker, self.users, self.item = ranker, users, item
         self.trail: list[int] = []
         """Items visited before this one, the latest last."""
-        self.neighbours: dict[str, Neighbours] = {}
+        self.neighbours: Mapping[str, Neighbours] = {}
         """Empty until they are known."""
         self.ranks: ItemRanks | None = None
         self._remembered: dict[int, ItemRanks] = {}
@@ -127,7 +127,7 @@ class ItemScreen(SheetScreen):
             table.clear()
         ranker = self.ranker
 
-        def near() -> "dict[str, Neighbours]":
+        def near() -> "Mapping[str, Neighbours]":
             from neumf_tui.explore.neighbours import similar_items
 
             return similar_items(ranker, item, NEAR)
@@ -145,8 +145,8 @@ class ItemScreen(SheetScreen):
             self.ask("ranks", rank, self._show_ranks)
             self._draw_ranks()
 
-    def _show_near(self, neighbours: "dict[str, Neighbours]") -> None:
-        from neumf_tui.explore.neighbours import CLOSE
+    def _show_near(self, neighbours: "Mapping[str, Neighbours]") -> None:
+        from neumf_tui.scorers.nearest import CLOSE
 
         self.neighbours = neighbours
         data = self.ranker.dataset
@@ -155,7 +155,7 @@ class ItemScreen(SheetScreen):
             def cells(row: int, found: "Neighbours" = found) -> list[str]:
                 item = int(found.rows[row])
                 return [
-                    f"{found.cosines[row]:.4f}",
+                    f"{found.near.values[row]:.4f}",
                     f"{found.both[row]:,}",
                     f"{data.seen_by[item]:,}",
                     data.catalogue.item_title(item),
@@ -165,7 +165,9 @@ class ItemScreen(SheetScreen):
             cursor = int(rows[0]) if len(rows) else 0
             self.near_table(kind).show_rows(len(found.rows), cells, cursor=cursor)
             # Of a hundred nearly parallel vectors, the first ten are no nearer than the others.
-            how = "zero, so nothing is near" if found.zero else f"{found.close:,} at ≥ {CLOSE}"
+            how = f"{found.near.close:,} at ≥ {CLOSE}"
+            if found.near.zero:
+                how = "zero, so nothing is near"
             self.query_one(f"{TABLES[kind]}-pane").border_title = f"{_near_title(kind)} · {how}"
 
     def _show_ranks(self, found: "ItemRanks") -> None:

@@ -1,11 +1,13 @@
-"""The ranked items of one person, each with its score and the score's two parts as a bar."""
+"""The ranked items of one person, each with its score and the score's parts as a bar."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.items import item_cells
+from neumf_tui.views.parts import part_name
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -20,21 +22,23 @@ COLUMNS = (
     Column("year", 4, drop=5),
     Column("genres", 12, drop=7),
     Column("score", 7, right=True, drop=1),
-    Column("GMF ◂", BAR, right=True, drop=3),
-    Column("▸ MLP", BAR, drop=2),
-    Column("GMF", 7, right=True, drop=8),
-    Column("MLP", 7, right=True, drop=9),
+    Column("", BAR, right=True, drop=3),
+    Column("", BAR, drop=2),
+    Column("", 7, right=True, drop=8),
+    Column("", 7, right=True, drop=9),
     Column("seen by", 7, right=True, drop=6),
 )
-MARK, TITLE, SCORE, GMF_BAR, MLP_BAR = 1, 2, 5, 6, 7
-"""Positions of columns."""
+MARK, TITLE, SCORE_COLUMN = 1, 2, 5
+LEFT_BAR, RIGHT_BAR = BARS = 6, 7
+LEFT_PART, RIGHT_PART = 8, 9
+"""Positions of columns. Two parts have a side of the bar each; a score that is one number, or one
+part, has the right side."""
 
 
 class RankedItemTable(Table):
     """Scores and parts are centred on the mean over the person's candidates, or raw.
 
-    The left side of the bar is the GMF part, the right side the MLP part. A part that raises the
-    score is solid, one that lowers it is shaded.
+    A part that raises the score is solid, one that lowers it is shaded.
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
@@ -44,24 +48,51 @@ class RankedItemTable(Table):
         self.sign = self._sign
         self._dataset: Dataset | None = None
         self._longest = 1.0
+        self._shown: tuple[str | None, ...] = (None, None)
+        """The parts of the left and of the right side of the bar."""
 
     def show_ranking(self, ranking: "UserRanking", dataset: "Dataset") -> None:
         """Show a ranking from its top, with the held-out item marked."""
         self.ranking, self._dataset = ranking, dataset
+        self._name_columns(tuple(ranking.parts))
         # Both sides have one scale: the largest part of any candidate fills its side.
+        values = ranking.parts or {SCORE: ranking.scores[: ranking.known]}
         ends = [
-            float(end) - mean
-            for part, mean in ((ranking.gmf, ranking.gmf_mean), (ranking.mlp, ranking.mlp_mean))
-            for end in (part.max(initial=mean), part.min(initial=mean))
+            float(end) - ranking.means[name]
+            for name, value in values.items()
+            if len(value)
+            for end in (value.max(), value.min())
         ]
-        self._longest = max(map(abs, ends)) or 1.0
+        self._longest = max(map(abs, ends), default=0.0) or 1.0
         self.show_from(0)
-        self.show_rows(len(ranking.items), self._row_cells, marked=ranking.heldout)
+        self.show_rows(ranking.known, self._row_cells, marked=ranking.heldout)
+
+    def _name_columns(self, parts: tuple[str, ...]) -> None:
+        self._shown = (*[None] * (2 - len(parts)), *parts[:2])
+        left, right = (part_name(part) if part else "" for part in self._shown)
+        titles = {
+            LEFT_BAR: f"{left} ◂",
+            RIGHT_BAR: f"▸ {right or SCORE}",
+            LEFT_PART: left,
+            RIGHT_PART: right,
+        }
+        for column, title in titles.items():
+            self.columns[column] = replace(COLUMNS[column], title=title)
+
+    def _widths(self, width: int) -> list[int]:
+        """Give the columns of parts that the model has not to the title."""
+        widths = super()._widths(width)
+        left, right = self._shown
+        unused = () if left else (LEFT_BAR, LEFT_PART)
+        for column in unused if right else (*unused, RIGHT_PART):
+            widths[TITLE] += widths[column] + 1 if widths[column] else 0
+            widths[column] = 0
+        return widths
 
     def show_raw(self, raw: bool) -> None:
         """Show scores and parts as the model gives them, or centred; name the column after it."""
         self.raw = raw
-        self.columns[SCORE] = replace(COLUMNS[SCORE], title="raw" if raw else "score")
+        self.columns[SCORE_COLUMN] = replace(COLUMNS[SCORE_COLUMN], title="raw" if raw else "score")
         self.refresh()
 
     def clear(self) -> None:
@@ -72,8 +103,10 @@ class RankedItemTable(Table):
         ranking, data = self.ranking, self._dataset
         assert ranking is not None and data is not None
         is_heldout, centred = row == ranking.heldout, ranking.centred(row)
-        raw = ranking.scores[row], ranking.gmf[row], ranking.mlp[row]
-        score, gmf, mlp = raw if self.raw else centred
+        values = {SCORE: ranking.scores, **ranking.parts}
+        shown = {name: float(value[row]) for name, value in values.items()}
+        shown = shown if self.raw else centred
+        left, right = self._shown
         title, year, genres, seen_by = item_cells(data, int(ranking.items[row]))
         return [
             rank_text(float(ranking.ranks[row])),
@@ -81,19 +114,21 @@ class RankedItemTable(Table):
             title + ("  ← held out" if is_heldout else ""),
             year,
             genres,
-            f"{score:+.3f}",
-            side(centred[1] / self._longest, BAR, left=True),
-            side(centred[2] / self._longest, BAR),
-            f"{gmf:+.3f}",
-            f"{mlp:+.3f}",
+            f"{shown[SCORE]:+.3f}",
+            side(centred[left] / self._longest, BAR, left=True) if left else "",
+            side(centred[right or SCORE] / self._longest, BAR),
+            f"{shown[left]:+.3f}" if left else "",
+            f"{shown[right]:+.3f}" if right else "",
             seen_by,
         ]
 
     def _sign(self, row: int, column: int) -> int:
-        if self.ranking is None or column not in (GMF_BAR, MLP_BAR):
+        if self.ranking is None or column not in BARS:
             return 0
-        _, gmf, mlp = self.ranking.centred(row)
-        return 1 if (gmf if column == GMF_BAR else mlp) >= 0 else -1
+        part = self._shown[BARS.index(column)]
+        if part is None and column == LEFT_BAR:
+            return 0
+        return 1 if self.ranking.centred(row)[part or SCORE] >= 0 else -1
 
 
 def side(share: float, width: int, left: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Why an item has its rank: both parts of its score, and what adds up to the GMF part."""
+"""Why an item has its rank: the parts of its score, and what adds up to one of them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.widgets import Static
 
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.ranked_items import side
+from neumf_tui.views.parts import part_name
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -18,7 +20,7 @@ BAR = 8
 
 
 class WhyPane(Static):
-    """As many of the strongest effects on the GMF part as there are lines."""
+    """As many of the strongest effects as there are lines."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"why--up", "why--down", "why--muted"}
     DEFAULT_CSS = """
@@ -55,13 +57,12 @@ class WhyPane(Static):
         )
         rank = rank_text(float(why.ranking.ranks[why.row]))
         self.border_title = Text(f"why #{rank} {clean(data.catalogue.titles[why.item])}")
-        score, gmf, mlp = why.ranking.centred(why.row)
-        text = Text.assemble(
-            ("score ", muted), (f"{score:+.3f}", "bold"),
-            (" = GMF ", muted), (f"{gmf:+.3f}", up if gmf >= 0 else down),
-            (" + MLP ", muted), (f"{mlp:+.3f}", up if mlp >= 0 else down),
-            ("  relative to the mean", muted),
-        )  # fmt: skip
+        centred = why.ranking.centred(why.row)
+        text = Text.assemble(("score ", muted), (f"{centred.pop(SCORE):+.3f}", "bold"))
+        for place, (part, value) in enumerate(centred.items()):
+            text.append(f" {'+' if place else '='} {part_name(part)} ", muted)
+            text.append(f"{value:+.3f}", up if value >= 0 else down)
+        text.append("  relative to the mean", muted)
         effects, note = _effects(why, data.catalogue.titles)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
         room = max(1, self.size.height - 1)
@@ -76,20 +77,26 @@ class WhyPane(Static):
 
 
 def _effects(why: "Explanation", titles: Sequence[str]) -> tuple[list[tuple[str, float, str]], str]:
-    """Return label, effect and description of what adds up to the GMF part, and a note on them.
+    """Return label, effect and description of what adds up to a part, and a note on them.
 
-    By items of the history where the model makes users' vectors of them, otherwise by factors.
+    By items of the history where scores are sums over it, otherwise by factors.
     """
+    if not why.part:
+        return [], "this model does not tell what a score comes from"
+    others = [part_name(part) for part in why.ranking.parts if part != why.part]
+    rest = f"; the {' and '.join(others)} part is one number" if others else ""
+    name = part_name(why.part)
     if why.items:
         shares = [(clean(titles[item]), effect) for item, effect in why.items]
-        shares.append(("(this person's own vector)", why.own))
+        if why.own:
+            shares.append(("(this person's own vector)", why.own))
         shares.sort(key=lambda share: -abs(share[1]))
-        lines = [("GMF", effect, title) for title, effect in shares]
-        return lines, "these sum exactly to the GMF part; the MLP part is one number"
+        lines = [(name, effect, title) for title, effect in shares]
+        whole = name if why.part == SCORE else f"{name} part"
+        return lines, f"these sum exactly to the {whole}{rest}"
     lines = []
     for factor in why.factors:
         films = " · ".join(clean(titles[item]) for item, _ in factor.carriers)
         what = films or "no film of the history has this direction"
-        lines.append((f"GMF {factor.number:>2}", factor.effect, what))
-    note = "per factor, the films of the history behind it; the MLP part is one number"
-    return lines, note
+        lines.append((f"{name} {factor.number:>2}", factor.effect, what))
+    return lines, f"per factor, the films of the history behind it{rest}"

@@ -1,0 +1,39 @@
+"""Sums of float32 numbers in one order, whatever the number of rows, the library and its threads.
+
+A score must be the same bits whether all users are scored or one is, or two models with the same
+ranks differ in places. The order is that of PyTorch on a CPU, so that ranks are those of older
+runs, too.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neumf_tui.scorers.scorer import FloatArray
+
+_LANES, _TOGETHER = 8, 4
+
+
+def sum_in_order(terms: FloatArray) -> FloatArray:
+    """Return the sum along the first axis: (d, ...) gives (...)."""
+    whole = len(terms) // _LANES * _LANES
+    total = _one_by_one(terms[whole:])
+    if whole:
+        lanes = _four_at_once(terms[:whole].reshape(-1, _LANES, *terms.shape[1:]))
+        for lane in lanes:
+            total += lane
+    return total
+
+
+def _four_at_once(rows: FloatArray) -> FloatArray:
+    whole = len(rows) // _TOGETHER * _TOGETHER
+    sums = _one_by_one(rows[:whole].reshape(-1, _TOGETHER, *rows.shape[1:]))
+    for row in rows[whole:]:
+        sums[0] += row
+    return _one_by_one(sums)
+
+
+def _one_by_one(rows: FloatArray) -> FloatArray:
+    total: NDArray[np.float32] = np.zeros(rows.shape[1:], np.float32)
+    for row in rows:
+        total += row
+    return total
