@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from neumf_tui.scorers.fold_in import FoldIn
 from neumf_tui.scorers.nearest import nearest
-from neumf_tui.scorers.scorer import Factors, FloatArray, ItemScores, Profile, Scorer, Similar
+from neumf_tui.scorers.scorer import (
+    CannotError,
+    Factors,
+    FloatArray,
+    ItemScores,
+    Profile,
+    Scorer,
+    Similar,
+)
 
 _SPACE = "vectors"
 
@@ -105,11 +113,17 @@ class VectorScorer(Scorer):
         return Profile(np.empty(0, np.int64), vectors={_SPACE: mean})
 
     def similar_items(self, item: int, count: int) -> Mapping[str, Similar]:
+        self._check_vectors()
         return {_SPACE: nearest(self._items, self._items[item], count, item)}
 
     def similar_users(self, person: Profile, count: int) -> Mapping[str, Similar]:
+        self._check_vectors()
         leave_out = -1 if person.user is None else person.user
         return {_SPACE: nearest(self._users, person.vectors[_SPACE], count, leave_out)}
+
+    def _check_vectors(self) -> None:
+        if not self._items.shape[1]:
+            raise CannotError("a model of biases alone, such as popularity, has no vectors")
 
     def embeddings(self) -> Mapping[str, FloatArray]:
         biases = {"user_bias": self._user_bias, "item_bias": self._item_bias}
@@ -117,6 +131,8 @@ class VectorScorer(Scorer):
         return {"user": self._users, "item": self._items, **found}
 
     def factors(self, person: Profile) -> Factors | None:
+        if not self._items.shape[1]:
+            return None
         part = self.part_names[0] if self.part_names else "score"
         return Factors(part, person.vectors[_SPACE].astype(np.float64), self._items)
 
