@@ -61,8 +61,10 @@ NEVER_LOADED = [
     ),
     (load("neumf_tui.training.loop", "neumf_tui.training.worker"), "textual typer"),
     (
-        load("neumf_tui.views.person", "neumf_tui.explore.ranker"),
-        "textual typer neumf_tui.training neumf_tui.baselines",
+        "import pkgutil, neumf_tui\nfor room in ('scorers', 'explore', 'views'):\n"
+        "    for found in pkgutil.iter_modules([f'{neumf_tui.__path__[0]}/{room}']):\n"
+        "        __import__(f'neumf_tui.{room}.{found.name}')",
+        "torch textual typer scipy neumf_tui.model neumf_tui.training",
     ),
     (
         load("neumf_tui.baselines.compute", "neumf_tui.baselines.registry"),
@@ -185,7 +187,7 @@ def test_only_native_uses_ctypes() -> None:
     assert users, "the search finds something"
 
 
-ROOMS_OF_FILES = ("adopt", "baselines", "data", "explore", "runs", "search")
+ROOMS_OF_FILES = ("adopt", "baselines", "data", "explore", "runs", "scorers", "search")
 """Rooms that reach files of a home through `neumf_tui.files` alone."""
 OPENING = {
     "open", "safe_open", "os.open", "os.replace", "os.rename", "os.remove", "os.unlink",
@@ -200,6 +202,7 @@ OPENING_METHODS = {
 OPENING_MODULES = {"fcntl", "glob", "mmap", "shutil", "tempfile"}
 ALLOWED = {
     "runs.checkpoint: safetensors.safe_open": "its path is checked by files.checked_path",
+    "runs.checkpoint: np.memmap": "of a file that `files` has opened",
     "search.study: sqlite3.connect": "its path is checked by files.checked_path",
     "runs.reader: fcntl": "tests the lock of a file that `files` has opened",
     "runs.control: folder.rename": "of a whole run, which is not opened",

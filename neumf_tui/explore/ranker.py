@@ -15,9 +15,10 @@ from neumf_tui.explore.users import dataset_of
 from neumf_tui.runs.checkpoint import find_rank_epoch, open_checkpoint
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import read_info
-from neumf_tui.scorers.neumf import fused_head
+from neumf_tui.scorers.neumf import NeuMFScorer
 from neumf_tui.scorers.open import open_scorer
 from neumf_tui.scorers.scorer import SCORE, Profile, Scorer
+from neumf_tui.settings import check
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +96,15 @@ class Ranker:
             self.folder, which, self.dataset.fingerprint
         )
         self.epoch = about.progress.epoch
-        settings = self.info.settings if self.info.is_trained else {}
-        if self.epoch < settings.get("pretrain", 0):
-            tensors["head.weight"] = fused_head(tensors, settings["alpha"])
+        settings = check(self.info.settings) if self.info.is_trained else None
+        decay = settings.weight_decay if settings else 0.0
         try:
-            decay = float(settings.get("weight_decay", 0.0))
-            return open_scorer(self.info.model, tensors, about.shape, self.dataset, decay)
+            scorer = open_scorer(self.info.model, tensors, about.shape, self.dataset, decay)
         except RunError as error:
             raise RunError(f"{path}: {error}") from None
+        if settings and self.epoch < settings.pretrain and isinstance(scorer, NeuMFScorer):
+            return scorer.fused(settings.alpha)
+        return scorer
 
     def at(self, epoch: int) -> "Ranker":
         """Open the same run after another epoch; raises RunError where it has no checkpoint."""

@@ -10,10 +10,10 @@ int neumf_history_sums(int64_t users, int64_t d, int64_t rows, const float *vect
                        const int64_t *items, const int64_t *starts, const int64_t *sizes,
                        int64_t length, const float *weights, const float *roots, float *sums) {
     for (int64_t u = 0; u < users; u++, sums += d) {
+        if (starts[u] < 0 || sizes[u] < 0 || sizes[u] > total - starts[u])
+            return 0;
         const int64_t end = starts[u] + sizes[u];
         const int64_t count = sizes[u] < length ? sizes[u] : length;
-        if (starts[u] < 0 || sizes[u] < 0 || end > total)
-            return 0;
         for (int64_t k = 0; k < count; k++) {
             const int64_t item = items[end - 1 - k];
             if (item < 0 || item >= rows)

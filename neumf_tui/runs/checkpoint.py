@@ -35,6 +35,7 @@ from neumf_tui.runs.reader import rank_epochs, read_info, read_status
 BEST = "checkpoints/best"
 ADAM = "adam."
 LARGE = 2**28
+_MAPPED = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 Tensors = dict[str, NDArray[Any]]
 _NAME = re.compile(r"([0-9]{5,9})(?:-([0-9]{5,9}))?\.safetensors")
 
@@ -118,12 +119,13 @@ def load_checkpoint(
         checked = files.checked_path(path.parent.parent, f"{path.parent.name}/{path.name}")
         with safetensors.safe_open(checked, framework="np") as file:
             metadata = file.metadata()
-            needed = [n for n in file.keys() if to_train or not n.startswith(ADAM)]  # noqa: SIM118
-            if "digests" not in metadata:  # of before: one checksum of all tensors
-                needed = list(file.keys())
-            mapped = set() if to_train else {n for n in needed if _size(file, n) > LARGE}
-            tensors = {n: file.get_tensor(n) for n in needed if n not in mapped}
-            count = len(list(file.keys()))
+            read, mapped = set(file.keys()), set[str]()
+            unread = set() if to_train else {name for name in read if name.startswith(ADAM)}
+            count = len(read)
+            if "digests" in metadata:  # the one checksum of before needs all tensors
+                read -= unread
+                mapped = set() if to_train else {n for n in read if _size(file, n) > LARGE}
+            tensors = {name: file.get_tensor(name) for name in read - mapped}
         about = msgspec.json.decode(metadata["checkpoint"], type=Checkpoint)
         unchanged = _is_unchanged(tensors, count, metadata)
     except OSError as error:
@@ -139,7 +141,8 @@ def load_checkpoint(
             f"{path}: trained on dataset {about.fingerprint[:12]}, expected {fingerprint[:12]}; "
             "open it with the run it belongs to"
         )
-    return tensors | {name: _map(path, name) for name in mapped}, about
+    seen = {name: tensor for name, tensor in tensors.items() if name not in unread}
+    return seen | {name: _map(path, name) for name in mapped}, about
 
 
 def _size(file: "safetensors.safe_open", name: str) -> int:
@@ -148,14 +151,16 @@ def _size(file: "safetensors.safe_open", name: str) -> int:
 
 
 def _map(path: Path, name: str) -> NDArray[Any]:
-    """Return a tensor of float32 of a safetensors file, memory-mapped."""
+    """Return a tensor of a safetensors file, memory-mapped; raises DamagedCheckpoint."""
     with files.open_to_read(path.parent.parent, f"{path.parent.name}/{path.name}") as file:
         header = int.from_bytes(file.read(8), "little")
         about = msgspec.json.decode(file.read(header))[name]
-        if about["dtype"] != "F32":
-            raise DamagedCheckpoint(f"{path}: {name} is {about['dtype']}, expected F32")
+        dtype = _MAPPED.get(about["dtype"])
+        if dtype is None:
+            expected = ", ".join(_MAPPED)
+            raise DamagedCheckpoint(f"{path}: {name} is {about['dtype']}, expected {expected}")
         start = 8 + header + about["data_offsets"][0]
-        return np.memmap(file, np.float32, "r", start, tuple(about["shape"]))
+        return np.memmap(file, dtype, "r", start, tuple(about["shape"]))
 
 
 def _is_unchanged(tensors: Tensors, count: int, metadata: Mapping[str, str]) -> bool:

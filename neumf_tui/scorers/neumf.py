@@ -129,6 +129,18 @@ class NeuMFScorer(Scorer):
             return self
         return NeuMFScorer(self._tensors, self._places, histories, self._weight_decay)
 
+    def fused(self, alpha: float) -> "NeuMFScorer":
+        """Return the model of two paths that were trained separately (He et al., equation 13).
+
+        The score becomes alpha·GMF + (1 − alpha)·MLP.
+        """
+        head = self._tensors["head.weight"].copy()
+        factors = head.shape[1] - len(self._head_mlp)
+        head[:, :factors] *= np.float32(alpha)
+        head[:, factors:] *= np.float32(1 - alpha)
+        tensors = {**self._tensors, "head.weight": head}
+        return NeuMFScorer(tensors, self._places, self._histories, self._weight_decay)
+
     @property
     def chunk_users(self) -> int:
         return self._chunk_users
@@ -159,9 +171,10 @@ class NeuMFScorer(Scorer):
         self, own: tuple[FloatArray, FloatArray], histories: Histories
     ) -> tuple[FloatArray, FloatArray]:
         assert self._places is not None
-        tables = (np.ascontiguousarray(self._tensors[f"history_{path}.weight"]) for path in _PATHS)
-        gmf, mlp = (self._places.sums(table, histories) for table in tables)
-        return own[0] + gmf, own[1] + mlp
+        mlp = own[1] + self._places.sums(self._tensors["history_mlp.weight"], histories)
+        if "gmf" not in self.part_names:
+            return np.broadcast_to(own[0], (len(mlp), 1)), mlp
+        return own[0] + self._places.sums(self._tensors["history_gmf.weight"], histories), mlp
 
     def _parts(self, gmf: FloatArray, mlp: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return GMF and MLP parts, each (n, num_items), for n users with these vectors."""
@@ -192,16 +205,16 @@ class NeuMFScorer(Scorer):
         mlp = np.empty((users, items), np.float32)
         for begin in range(0, items, self._chunk_items):
             items_first = self._items_first[:, begin : begin + self._chunk_items]
-            hidden = users_first.T[:, :, None] + items_first[:, None, :]
-            hidden = np.maximum(hidden, 0, out=hidden).reshape(len(items_first), -1)
+            hidden = users_first[:, :, None] + items_first
+            np.maximum(hidden, 0, out=hidden)
             for weight, bias in self._layers:
-                hidden = weight @ hidden
+                hidden = weight @ hidden  # one product a user, always of the same shape
                 hidden += bias[:, None]
                 np.maximum(hidden, 0, out=hidden)
-            score = self._head_mlp[0] * hidden[0]
-            for weight, row in zip(self._head_mlp[1:], hidden[1:], strict=True):
-                score += weight * row
-            mlp[:, begin : begin + self._chunk_items] = score.reshape(users, -1)
+            score = self._head_mlp[0] * hidden[:, 0]
+            for unit, weight in enumerate(self._head_mlp[1:], 1):
+                score += weight * hidden[:, unit]
+            mlp[:, begin : begin + self._chunk_items] = score
         return gmf, mlp
 
     def profile(self, user: int, history: NDArray[np.int64]) -> Profile:
@@ -313,7 +326,7 @@ class NeuMFScorer(Scorer):
 
     def shares(self, person: Profile, item: int, beside: NDArray[np.int64]) -> Shares | None:
         """Return what the history adds to the GMF part; the layers of the MLP mix everything."""
-        if self._places is None:
+        if self._places is None or "gmf" not in self.part_names:
             return None
         mean = self._item_gmf[beside].mean(0, dtype=np.float64)
         direction = self._head_gmf * (self._item_gmf[item] - mean)
@@ -321,15 +334,3 @@ class NeuMFScorer(Scorer):
         items = self._places.shares(table, person.history, direction)
         own = person.vectors["gmf"].astype(np.float64) @ direction - items.sum()
         return Shares("gmf", items, float(own))
-
-
-def fused_head(tensors: Mapping[str, FloatArray], alpha: float) -> FloatArray:
-    """Return the head of two paths that were trained separately (He et al., equation 13).
-
-    The score becomes alpha·GMF + (1 − alpha)·MLP.
-    """
-    head = tensors["head.weight"].copy()
-    factors = tensors["item_gmf.weight"].shape[1]
-    head[:, :factors] *= np.float32(alpha)
-    head[:, factors:] *= np.float32(1 - alpha)
-    return head

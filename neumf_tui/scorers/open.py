@@ -19,6 +19,7 @@ from neumf_tui.scorers.vectors import VectorScorer
 Tensors = Mapping[str, NDArray[Any]]
 Shape = Mapping[str, Any]
 """`Checkpoint.shape`: what a model needs to know beside its tensors."""
+_LONGEST = 10**6  # items of a history with vectors; settings allow fewer
 
 
 def open_scorer(
@@ -36,16 +37,19 @@ def open_scorer(
             return _open_neumf(find, shape, dataset, weight_decay)
         case "vectors":
             width = find("users", users, None).shape[1]
+            similarity = shape.get("similarity", "dot")
+            if similarity not in ("dot", "cosine"):
+                raise find.problem(f"similarity is {similarity!r}, expected dot or cosine")
             return VectorScorer(
                 find("users", users, width),
                 find("items", items, width),
                 find("user_bias", users) if "user_bias" in tensors else None,
                 find("item_bias", items) if "item_bias" in tensors else None,
-                cosine=shape.get("similarity") == "cosine",
+                cosine=similarity == "cosine",
                 weight_decay=weight_decay,
             )
         case "item_item":
-            recency = Recency(shape["decay"], shape["floor"]) if "decay" in shape else None
+            recency = Recency(*_decay(find, shape)) if "decay" in shape else None
             return ItemItemScorer(_weights(find, items), all_histories(dataset), recency)
         case "scores":
             return TableScorer(find("scores", users, items))
@@ -84,6 +88,13 @@ class _Tensors:
             raise self.problem(f"{name} is {found}, expected {kinds} of shape ({wanted})")
         return tensor
 
+    def width(self, name: str, *shape: int | None, axis: int = 1) -> int:
+        """Return the length of a matrix along `axis`, which is not 0."""
+        width: int = self(name, *shape).shape[axis]
+        if not width:
+            raise self.problem(f"{name} has no numbers")
+        return width
+
     def problem(self, what: str) -> RunError:
         return RunError(
             f"a checkpoint of another model than run.json says ({self._model}): {what}; "
@@ -103,23 +114,42 @@ def _weights(find: _Tensors, items: int) -> NDArray[Any] | SparseWeights:
     return SparseWeights(data, indices, indptr)
 
 
+def _decay(find: _Tensors, shape: Shape, prefix: str = "") -> tuple[float, float]:
+    """Return how fast items of a history lose weight, and the weight that they keep."""
+    decay, floor = (shape.get(f"{prefix}{name}") for name in ("decay", "floor"))
+    match decay, floor:
+        case (int() | float(), int() | float()) if 1e-30 < decay < 1e30 and 0 <= floor < 1e30:
+            return float(decay), float(floor)
+    raise find.problem(f"{prefix}decay is {decay!r} and {prefix}floor is {floor!r}")
+
+
+def _places(find: _Tensors, shape: Shape) -> PlaceWeights | None:
+    length = shape.get("history", 0)
+    if length == 0:
+        return None
+    if not (isinstance(length, int) and 0 < length <= _LONGEST):
+        raise find.problem(f"history is {length!r}")
+    return PlaceWeights(length, *_decay(find, shape, "history_"))
+
+
 def _open_neumf(find: _Tensors, shape: Shape, dataset: Dataset, weight_decay: float) -> NeuMFScorer:
     users, items = dataset.num_users, dataset.num_items
+    places = _places(find, shape)
     widths, known = {}, {"head.weight", "head.bias"}
     for path in ("gmf", "mlp"):
         names = f"user_{path}.weight", f"item_{path}.weight", f"history_{path}.weight"
-        known.update(names)
         if path == "gmf" and names[1] not in find.all:
             widths[path] = 0
             continue
-        widths[path] = find(names[1], items, None).shape[1]
+        widths[path] = find.width(names[1], items, None)
         find(names[0], users, widths[path])
-        if shape.get("history"):
+        if places:
             find(names[2], items, widths[path])
+        known.update(names[: 2 + bool(places)])
     before, layer = 2 * widths["mlp"], 0
     while layer == 0 or f"mlp.{layer}.weight" in find.all:
         weight, bias = f"mlp.{layer}.weight", f"mlp.{layer}.bias"
-        width = len(find(weight, None, before))
+        width = find.width(weight, None, before, axis=0)
         find(bias, width)
         known |= {weight, bias}
         before, layer = width, layer + 1
@@ -128,8 +158,5 @@ def _open_neumf(find: _Tensors, shape: Shape, dataset: Dataset, weight_decay: fl
         find("head.bias", 1)
     if odd := sorted(find.all.keys() - known):
         raise find.problem(f"{odd[0]} is {find.all[odd[0]].shape}, expected nothing")
-    places = None
-    if shape.get("history"):
-        places = PlaceWeights(shape["history"], shape["history_decay"], shape["history_floor"])
     histories = all_histories(dataset) if places else None
     return NeuMFScorer(find.all, places, histories, weight_decay)

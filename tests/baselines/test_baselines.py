@@ -22,6 +22,8 @@ from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.evaluation.intervals import hit_difference_interval
+from neumf_tui.scorers.scorer import Scorer
+from neumf_tui.scorers.table import TableScorer
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
@@ -156,11 +158,9 @@ def plain_ease(matrix: Floats, l2: float) -> Floats:
 # The models.
 
 
-def same_as_plain(
-    data: Dataset, validation: bool, scores: item_models.Scores, plain: Floats
-) -> None:
+def same_as_plain(data: Dataset, validation: bool, scorer: Scorer, plain: Floats) -> None:
     fold = Fold(data, validation)
-    ranks = fold.ranks(scores)
+    ranks = fold.ranks(scorer)
     expected, metrics = plain_metrics(plain, *plain_fold(data, validation))
     np.testing.assert_allclose(ranks[~np.isnan(ranks)], expected)
     figures = fold.metrics(ranks)
@@ -191,7 +191,7 @@ def test_item_models_on_data_made_by_hand(small: Dataset, validation: bool) -> N
 
 def test_a_cosine_worked_by_hand(small: Dataset) -> None:
     """User 3 has items 5 and 6. Two users have 4, two have 6, one has both; nobody has 4 and 5."""
-    scores = item_models.item_knn(Fold(small, False).histories)(3, 4)[0]
+    scores = item_models.item_knn(Fold(small, False).histories).scores(range(3, 4))[0]
     assert scores[4] == pytest.approx(1 / math.sqrt(2 * 2))
     assert scores[8] == 0
 
@@ -223,7 +223,7 @@ def test_factor_models_on_the_demo_set(demo: Dataset, name: str) -> None:
         model = implicit.als.AlternatingLeastSquares(
             factors=16, regularization=10, use_gpu=False, random_state=0
         )
-        scores = factor_models.als(ours, factors=16, l2=10)
+        scorer = factor_models.als(ours, factors=16, l2=10)
     else:
         model = implicit.bpr.BayesianPersonalizedRanking(
             factors=16,
@@ -234,12 +234,12 @@ def test_factor_models_on_the_demo_set(demo: Dataset, name: str) -> None:
             num_threads=1,
             random_state=0,
         )
-        scores = factor_models.bpr(ours, factors=16, iterations=5)
+        scorer = factor_models.bpr(ours, factors=16, iterations=5)
     model.fit(matrix, show_progress=False)
     ids, best = model.recommend(7, matrix[7], N=20)
-    np.testing.assert_allclose(scores(7, 8)[0, ids], best, rtol=1e-4)
+    np.testing.assert_allclose(scorer.scores(range(7, 8))[0, ids], best, rtol=1e-4)
     same_as_plain(
-        demo, False, scores, model.user_factors.astype(float) @ model.item_factors.astype(float).T
+        demo, False, scorer, model.user_factors.astype(float) @ model.item_factors.astype(float).T
     )
 
 
@@ -309,11 +309,11 @@ def wide() -> Dataset:
     return dataset_of(triples, 5, 120)
 
 
-def favourite(histories: UserHistories, item: int, seed: int = 0) -> item_models.Scores:
+def favourite(histories: UserHistories, item: int, seed: int = 0) -> Scorer:
     """One item above all others, by index."""
-    scores = np.arange(histories.num_items, dtype=float)
+    scores = np.arange(histories.num_items, dtype=np.float32)
     scores[item] = 1e6
-    return lambda start, stop: np.tile(scores, (stop - start, 1))
+    return TableScorer(np.tile(scores, (histories.num_users, 1)))
 
 
 def planted(*items: int) -> Baseline:

@@ -10,25 +10,13 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import metrics_from_ranks
 from neumf_tui.evaluation.ranks import num_candidates
-from neumf_tui.model.config import NeuMFConfig
-from neumf_tui.model.neumf import NeuMF
+from neumf_tui.scorers.table import TableScorer
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 from tests.support.datasets import dataset_of
 
-
-def model_with_scores(scores: np.ndarray) -> NeuMF:  # type: ignore[type-arg]
-    """A model whose score for (user, item) is exactly `scores[user, item]`: one GMF factor an
-    item."""
-    num_users, num_items = scores.shape
-    model = NeuMF(NeuMFConfig(num_users, num_items, num_items, (1,)))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        model.user_gmf.weight.copy_(torch.from_numpy(scores))
-        model.item_gmf.weight.copy_(torch.eye(num_items))
-        model.head.weight[0, :num_items] = 1
-    return model
+CPU = torch.device("cpu")
 
 
 def test_by_hand() -> None:
@@ -46,8 +34,8 @@ def test_ranks_leave_the_history_out_and_split_ties() -> None:
     scores = np.array(
         [[9, 9, 5, 7, 5, 5], [4, 8, 1, 9, 0, 4], [0, 0, 0, 0, 0, 0]], dtype=np.float32
     )
-    evaluator = Evaluator(data, torch.device("cpu"))
-    ranks = evaluator.ranks(model_with_scores(scores))
+    evaluator = Evaluator(data)
+    ranks = evaluator.ranks(TableScorer(scores))
     # user 0: item 3 above, items 4 and 5 equal: 1 + 1 + 1. user 1: item 1 above, item 5 equal: 1 +
     # 1 + 0.5.
     assert ranks[:2].tolist() == [3.0, 2.5] and np.isnan(ranks[2])
@@ -59,8 +47,8 @@ def test_ranks_leave_the_history_out_and_split_ties() -> None:
 def test_a_constant_model_gets_auc_one_half_and_no_hit() -> None:
     triples = [(u, (u + k) % 120, k) for u in range(4) for k in range(3)]
     data = dataset_of(triples, 4, 120)
-    evaluator = Evaluator(data, torch.device("cpu"))
-    ranks = evaluator.ranks(model_with_scores(np.ones((4, 120), dtype=np.float32)))
+    evaluator = Evaluator(data)
+    ranks = evaluator.ranks(TableScorer(np.ones((4, 120), dtype=np.float32)))
     m = metrics_from_ranks(ranks, evaluator.candidates)
     assert m["auc"] == pytest.approx(0.5) and m["hit@50"] == 0
 
@@ -69,7 +57,7 @@ def test_a_nan_score_is_an_error() -> None:
     data = dataset_of([(0, 0, 1), (0, 1, 2)], 1, 5)
     scores = np.array([[1, 1, np.nan, 1, 1]], dtype=np.float32)
     with pytest.raises(NeumfTuiError, match="not a number"):
-        Evaluator(data, torch.device("cpu")).ranks(model_with_scores(scores))
+        Evaluator(data).ranks(TableScorer(scores))
 
 
 def test_a_planted_checkerboard_is_learned() -> None:
@@ -87,11 +75,11 @@ def test_a_planted_checkerboard_is_learned() -> None:
         settings = make_settings(
             "d2l", {"epochs": 60, "batch_size": 64, "exclude_heldout": False, "seed": seed}
         )
-        trainer = Trainer(data, settings, torch.device("cpu"))
+        trainer = Trainer(data, settings, CPU)
         for epoch in range(1, 61):
             for batch in trainer.batches(epoch):
                 trainer.step(batch)
-        first.append((Evaluator(data, torch.device("cpu")).ranks(trainer.model) <= 2).mean())
+        first.append((ModelRanks(data, CPU).by_model(trainer.model) <= 2).mean())
     # Two of a user's 20 own items are unseen (one held out, one never watched); the other 20
     # candidates are of the other half. Of sixteen seeds one has 0.93, by the last bits of its
     # arithmetic, and all together 0.99.

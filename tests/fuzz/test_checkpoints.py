@@ -1,6 +1,5 @@
 """Checkpoints with anything in them: the same result as ever, or one message."""
 
-import hashlib
 import json
 import shutil
 from contextlib import suppress
@@ -11,7 +10,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-import safetensors.numpy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +22,7 @@ from neumf_tui.runs.reader import read_info
 from neumf_tui.settings import check
 from neumf_tui.training.trainer import Trainer
 from tests.support.fuzzing import examples
+from tests.support.signed_checkpoints import signed
 
 NAME = "00010.safetensors"
 ODD = st.one_of(
@@ -65,10 +64,9 @@ def opened(home: Home) -> np.ndarray[Any, Any] | None:
     with suppress(RunError):
         home.trainer.load(home.path)
     try:
-        gmf, mlp = Ranker(run, home.folder, "10", home.dataset).scorer.parts(3, 4)
+        return Ranker(run, home.folder, "10", home.dataset).scorer.scores(range(3, 4))
     except RunError:
         return None
-    return np.asarray(gmf + mlp)
 
 
 def change(content: bytes, data: st.DataObject) -> bytes:
@@ -122,16 +120,6 @@ def test_any_change_of_a_file(data: st.DataObject, home: Home) -> None:
     assert found is None or np.array_equal(found, whole)
 
 
-def signed(tensors: dict[str, Any], text: str) -> bytes:
-    """Return a checkpoint whose checksum is right, as a stranger can make it."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
-        digest.update(tensors[name].tobytes())
-    metadata = {"checkpoint": text, "sha256": digest.hexdigest()}
-    return safetensors.numpy.save(tensors, metadata)
-
-
 TENSORS: list[Any] = [
     lambda t: t[: len(t) // 2],
     lambda t: np.concatenate([t, t]) if t.ndim else t[None],
@@ -169,6 +157,6 @@ def test_any_content_with_the_right_checksum(data: st.DataObject, home: Home) ->
         text = json.dumps(tree)
     else:
         text = data.draw(st.text(max_size=20))
-    path.write_bytes(signed(tensors, text))
+    path.write_bytes(signed(tensors, text, old=data.draw(st.booleans())))
     opened(home)
     path.write_bytes(content)

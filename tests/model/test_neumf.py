@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.config import NeuMFConfig
 from neumf_tui.model.loss import bpr_loss
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.scorers.neumf import NeuMFScorer
 from neumf_tui.training.negative_sampler import NegativeSampler
 from tests.support.trainers import scores_of, uniform
 
@@ -36,12 +36,13 @@ def plain_score(model: NeuMF, user: int, item: int) -> tuple[float, float]:
 
 def test_scores_are_those_of_the_paper_and_parts_sum_to_them() -> None:
     model, users = make_model(), [0, 7, 49]
-    scorer = Scorer(model)
-    assert scorer.num_chunks() > 1
+    scorer = NeuMFScorer(model.arrays())
+    assert scorer.chunk_users < 50
     items = torch.randint(0, 3000, (4, 3), generator=torch.Generator().manual_seed(1))
     scores = scores_of(model, torch.tensor(users), items).detach()
     for column, user in enumerate(users):
-        gmf, mlp = (part[0] for part in scorer.parts(user, user + 1))
+        person = scorer.profile(user, np.empty(0, np.int64))
+        gmf, mlp = scorer.item_scores(person).parts.values()
         for row in range(4):
             item = int(items[row, column])
             want = plain_score(model, user, item)
@@ -49,14 +50,6 @@ def test_scores_are_those_of_the_paper_and_parts_sum_to_them() -> None:
             np.testing.assert_allclose(
                 float(gmf[item] + mlp[item]), float(scores[row, column]), rtol=1e-4, atol=1e-5
             )
-
-
-def test_a_user_scores_the_same_bits_alone_and_in_the_whole() -> None:
-    scorer = Scorer(make_model())
-    whole = torch.cat([sum(scorer.chunk(n)) for n in range(scorer.num_chunks())])  # type: ignore[arg-type]
-    for user in range(50):
-        gmf, mlp = (part[0] for part in scorer.parts(user, user + 1))
-        assert torch.equal(gmf + mlp, whole[user])
 
 
 def test_initial_weights() -> None:

@@ -10,9 +10,14 @@ import torch
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.full_ranking import Evaluator
-from neumf_tui.evaluation.scoring import Scorer
+from neumf_tui.native import kernels
 from neumf_tui.native.kernels import LANES
 from neumf_tui.native.library import load, why_not
+from neumf_tui.scorers.open import all_histories
+from neumf_tui.scorers.place_weights import PlaceWeights
+from neumf_tui.scorers.scorer import Histories
+from neumf_tui.scorers.table import TableScorer
+from neumf_tui.training.model_ranks import ModelRanks, scorer_of
 from neumf_tui.training.negative_sampler import NegativeSampler
 from neumf_tui.training.step import AutogradStep, KernelStep
 from neumf_tui.training.trainer import Trainer
@@ -189,52 +194,98 @@ def test_kernel_and_torch_draw_the_same_items(
 # Scores and ranks
 
 
-def test_wide_models_are_scored_by_torch(data: Dataset) -> None:
+def test_wide_models_are_scored_by_numpy(data: Dataset) -> None:
     for width, compiled in ((128, True), (129, False)):
         for changes in ({"embedding_size": width}, {"mlp_layers": [4, width]}):
-            assert (Scorer(make_trainer(data, **changes).model)._kernels is not None) == compiled
+            scorer = scorer_of(make_trainer(data, **changes).model, all_histories(data))
+            assert (scorer._kernels is not None) == compiled
 
 
 @pytest.mark.parametrize("items", [3, LANES - 1, LANES, LANES + 1, 400])
 @pytest.mark.parametrize("layers", [[1], [6], [6, 3], [5, 9, 3, 2]])
-def test_kernel_and_torch_give_the_same_scores(
+def test_kernel_and_numpy_give_the_same_scores(
     items: int, layers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tiny_dataset([[user % items, (user + 1) % items] for user in range(9)], items)
     trainer = awake(make_trainer(data, mlp_layers=layers))
-    ours = Scorer(trainer.model)
+    ours = scorer_of(trainer.model, all_histories(data))
     monkeypatch.setenv("NEUMF_TUI_CC", "none")
-    theirs = Scorer(trainer.model)
+    theirs = scorer_of(trainer.model, all_histories(data))
     assert ours._kernels is not None and theirs._kernels is None
-    for one, other in zip(ours.parts(0, 9), theirs.parts(0, 9), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    everybody = ours._vectors(range(9))
+    for one, other in zip(ours._parts(*everybody), theirs._parts(*everybody), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_kernel_and_torch_give_the_same_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_and_numpy_give_the_same_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_dataset(61, 400, 40)
     for changes in ({}, {"history": 5}, {"validation": True}):
         trainer = train(awake(make_trainer(data, **changes)), 1, 2)
         for validation in {False, bool(changes.get("validation"))}:
-            ours = Evaluator(data, CPU, validation=validation).ranks(trainer.model)
+            ours = ModelRanks(data, CPU, validation=validation).by_model(trainer.model)
             with monkeypatch.context() as without:
                 without.setenv("NEUMF_TUI_CC", "none")
-                theirs = Evaluator(data, CPU, validation=validation).ranks(trainer.model)
+                theirs = ModelRanks(data, CPU, validation=validation).by_model(trainer.model)
             # Two scores that differ by less than rounding may exchange their ranks.
             assert np.abs(ours - theirs).max() <= 1 and (ours == theirs).mean() > 0.95
 
 
-def test_equal_scores_count_half_and_histories_not_at_all(data: Dataset) -> None:
-    evaluator, generator = Evaluator(data, CPU), torch.Generator().manual_seed(3)
-    scores = torch.randint(0, 4, (data.num_users, data.num_items), generator=generator).float()
-    scores[3, 5], scores[4, 6] = torch.inf, -torch.inf
-    found = evaluator.ranks_by(lambda *_: scores.clone(), data.num_users)
-    for user, row in enumerate(scores.numpy()):
+@pytest.mark.parametrize("compiler", [None, "none"])
+def test_equal_scores_count_half_and_histories_not_at_all(
+    data: Dataset, compiler: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compiler:
+        monkeypatch.setenv("NEUMF_TUI_CC", compiler)
+    evaluator, random = Evaluator(data), np.random.default_rng(3)
+    scores = random.integers(0, 4, (data.num_users, data.num_items)).astype(np.float32)
+    scores[3, 5], scores[4, 6] = np.inf, -np.inf
+    found = evaluator.ranks(TableScorer(scores))
+    for user, row in enumerate(scores):
         target = row[data.split.heldout[user]]
         others = np.delete(row, [*data.history(user), data.split.heldout[user]])
         assert found[user] == 1 + (others > target).sum() + (others == target).sum() / 2
-    scores[7, 2] = torch.nan
+    scores[7, 2] = np.nan
     with pytest.raises(NeumfTuiError, match="not a number"):
-        evaluator.ranks_by(lambda *_: scores.clone(), data.num_users)
+        evaluator.ranks(TableScorer(scores))
+
+
+# Histories
+
+
+def many_histories(items: int) -> Histories:
+    """Return empty, short and long histories, with items of other users between them."""
+    random = np.random.default_rng(2)
+    sizes = np.array([0, 1, 2, 5, 6, 7, 40, 0, 300, 3], np.int64)
+    starts = np.cumsum(sizes + 4) - sizes
+    return Histories(random.integers(0, items, int(starts[-1]) + 3), starts, sizes)
+
+
+@pytest.mark.parametrize("width", [1, 7, 64])
+@pytest.mark.parametrize("length", [1, 6, 500])
+def test_kernel_and_numpy_sum_histories_alike(
+    width: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories, places = many_histories(50), PlaceWeights(length, 5.0, 0.05)
+    vectors = np.random.default_rng(0).standard_normal((50, width)).astype(np.float32)
+    ours = places.sums(vectors, histories)
+    monkeypatch.setenv("NEUMF_TUI_CC", "none")
+    theirs = places.sums(vectors, histories)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert not ours[[0, 7]].any() and ours[1:7].any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("items", "start", "size"),
+    [([0, 1, 5], 0, 3), ([0, -1, 2], 0, 3), ([0, 1, 2], -1, 2), ([0, 1, 2], 0, -1),
+     ([0, 1, 2], 1, 3), ([0, 1, 2], 4, 0), ([0, 1, 2], 2**62, 2**62), ([], 0, 1)],
+)  # fmt: skip
+def test_histories_outside_their_arrays_are_refused(
+    items: list[int], start: int, size: int
+) -> None:
+    vectors, weights = np.ones((5, 2), np.float32), np.ones(9, np.float32)
+    given = [np.array(numbers, np.int64) for numbers in (items, [start], [size])]
+    with pytest.raises(IndexError, match="not within"):
+        kernels.history_sums(vectors, *given, weights, np.ones(1, np.float32))
 
 
 # Compiling

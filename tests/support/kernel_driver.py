@@ -28,7 +28,10 @@ class Driver:
 
     def run(self, rounds: int) -> None:
         for _ in range(rounds):
-            for task in (self.gradient, self.draw, self.order, self.ranks, self.scores, self.adam):
+            for task in (
+                self.gradient, self.draw, self.order, self.ranks, self.scores, self.adam,
+                self.history_sums,
+            ):  # fmt: skip
                 self.calls, self.right = self.calls + 1, True
                 try:
                     task()
@@ -178,6 +181,16 @@ class Driver:
         model = kernels.Model(factors, 0, 0, widths, weights, biases, end - factors, values)
         catalogue = kernels.Catalogue(self.floats(factors, items), self.floats(widths[0], items))
         kernels.scores(model, catalogue, self.floats(users, factors), self.floats(users, widths[0]))
+
+    def history_sums(self) -> None:
+        users, items, size = self.number(0, 20), self.number(1, 40), self.number(0, 60)
+        starts = self.random.integers(0, size + 1, users)
+        sizes = (self.random.random(users) * (size - starts + 1)).astype(np.int64)
+        kernels.history_sums(
+            self.floats(items, self.number(0, 20)), self.indices(items, size),
+            self.harmed(starts), self.harmed(sizes),
+            self.floats(self.number(0, 30)), self.floats(users),
+        )  # fmt: skip
 
     def adam(self) -> None:
         size = self.number(0, 300)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.scorers.open import all_histories
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import scorer_of
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.trainer import Trainer
 
@@ -105,11 +106,11 @@ def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 def parts_of(model: NeuMF, dataset: Dataset) -> tuple[Tensor, Tensor]:
     """Return the GMF and the MLP part of all scores, each (num_users, num_items)."""
-    items = torch.as_tensor(np.array(dataset.split.items))
-    offsets = torch.as_tensor(dataset.offsets)
-    scorer = Scorer(model.with_history_folded_in(items, offsets[:-1], offsets.diff()))
-    chunks = [scorer.chunk(number) for number in range(scorer.num_chunks())]
-    return torch.cat([gmf for gmf, _ in chunks]), torch.cat([mlp for _, mlp in chunks])
+    scorer = scorer_of(model, all_histories(dataset))
+    everybody = (scorer.profile(u, dataset.history(u)) for u in range(dataset.num_users))
+    parts = [scorer.item_scores(person).parts for person in everybody]
+    gmf, mlp = (torch.from_numpy(np.stack([one[path] for one in parts])) for path in ("gmf", "mlp"))
+    return gmf, mlp
 
 
 def gradient_rows(table: torch.nn.Embedding) -> set[int]:

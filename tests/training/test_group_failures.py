@@ -75,7 +75,7 @@ def test_no_process_waits_for_ranks_that_another_cannot_compute(
         MuteWriter(trained), demo, make_settings("d2l", {}), torch.device("cpu"), group, own
     )  # fmt: skip
     evaluator = evaluations.evaluators["ranks"]
-    monkeypatch.setattr(evaluator, "ranks", lambda *_: np.ones(len(own), dtype=np.float32))
+    monkeypatch.setattr(evaluator, "by_model", lambda *_: np.ones(len(own), dtype=np.float32))
     model: NeuMF = None  # type: ignore[assignment]  # not looked at
     with pytest.raises(NeumfTuiError, match="process 1 could not evaluate"):
         evaluations.evaluate(model, 1, lambda _share: None)

@@ -296,11 +296,11 @@ def test_heldout_items_among_the_training_pairs_are_caught(monkeypatch: pytest.M
 def test_a_ranking_that_is_too_good_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training does not see held-out items, but ranks are a third better than by chance."""
 
-    class TooGood(leak.Evaluator):
-        def ranks(self, model: NeuMF) -> NDArray[np.float32]:
-            return np.ceil(super().ranks(model) * 2 / 3).astype(np.float32)
+    class TooGood(leak.ModelRanks):
+        def by_model(self, model: NeuMF, report: Any = None) -> NDArray[np.float32]:
+            return np.ceil(super().by_model(model) * 2 / 3).astype(np.float32)
 
-    monkeypatch.setattr(leak, "Evaluator", TooGood)
+    monkeypatch.setattr(leak, "ModelRanks", TooGood)
     found = check(settings(epochs=2))
     assert (found.verdict, found.blind) == ("leak", True)
     assert "ranking, or training after its first steps, sees" in verdict_text(settings(), found)

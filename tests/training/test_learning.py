@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.model.neumf import UserVectors
 from neumf_tui.runs.checkpoint import TrainingProgress
+from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer, stream
 from tests.support.datasets import random_dataset, tiny_dataset
 from tests.support.trainers import (
@@ -100,7 +100,7 @@ def test_the_fused_model_is_alpha_gmf_and_the_rest_mlp(
         want = alpha * parts_of(gmf.model, data)[0], (1 - alpha) * parts_of(mlp.model, data)[1]
         for ours, theirs in zip(parts_of(scored, data), want, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
-        ranks = Evaluator(data, torch.device("cpu")).ranks(scored)
+        ranks = ModelRanks(data, torch.device("cpu")).by_model(scored)
         assert np.isfinite(ranks).all()
     assert min(parts_of(gmf.model, data)[0].std(), parts_of(mlp.model, data)[1].std()) > 0.01
 
