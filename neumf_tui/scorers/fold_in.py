@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.scorers.scorer import DIVERGED, FloatArray
+from neumf_tui.scorers.scorer import DIVERGED, FloatArray, quiet
 
 Slopes = Callable[[FloatArray, NDArray[np.int64]], tuple[FloatArray, FloatArray]]
 """Called with a user vector (p,) and items (m,): scores (m,) and their derivatives (m, p)."""
@@ -39,7 +39,7 @@ def leave_one_out(history: NDArray[np.int64], size: int) -> Iterator[list[NDArra
 def check_not_empty(histories: Sequence[NDArray[np.int64]]) -> None:
     """Raise UsageError where a history is empty."""
     if not all(map(len, histories)):
-        raise UsageError("The history is empty. Give at least one item.")
+        raise UsageError("The history is empty. Give at least one film.")
 
 
 class FoldIn:
@@ -62,6 +62,7 @@ class FoldIn:
     else is in the call. Memory: 16 bytes × NEGATIVES × items of the longest history (3 MB for 700).
     """
 
+    @quiet
     def __init__(
         self, users: Sequence[FloatArray], num_items: int, slopes: Slopes, weight_decay: float
     ) -> None:
@@ -79,6 +80,7 @@ class FoldIn:
         self.precision: FloatArray = both.astype(np.float32)
         self.centre: FloatArray = np.linalg.solve(both, prior @ mean).astype(np.float32)
 
+    @quiet
     def fit(
         self,
         history: NDArray[np.int64],
@@ -119,8 +121,8 @@ class FoldIn:
         negatives: NDArray[np.int64] = few[~np.isin(few, never)][:NEGATIVES]
         if not len(negatives):
             raise UsageError(
-                f"The history holds all {self.num_items:,} items: none is left to compare with. "
-                "Give fewer items."
+                f"The history holds all {self.num_items:,} films: none is left to compare with. "
+                "Give fewer films."
             )
         return negatives
 

@@ -3,13 +3,14 @@
 import numpy as np
 
 from neumf_tui.errors import RunError
-from neumf_tui.scorers.scorer import DIVERGED, FloatArray, Similar
+from neumf_tui.scorers.scorer import DIVERGED, FloatArray, Similar, quiet
 
 CLOSE = 0.99
 """Cosine from which vectors are called close."""
 _SLACK = 1e-5  # far more than float32 rounding changes a cosine
 
 
+@quiet
 def nearest(table: FloatArray, vector: FloatArray, count: int, leave_out: int = -1) -> Similar:
     """Return the `count` rows of `table` (n, d) with the greatest cosine to `vector` (d,).
 

@@ -23,6 +23,7 @@ from neumf_tui.scorers.scorer import (
     Scorer,
     Shares,
     Similar,
+    quiet,
 )
 from neumf_tui.scorers.sums import sum_in_order
 
@@ -57,6 +58,7 @@ class NeuMFScorer(Scorer):
     what = "a NeuMF"
     part_names: tuple[str, ...] = _PATHS
 
+    @quiet
     def __init__(
         self,
         tensors: Mapping[str, FloatArray],
@@ -145,10 +147,12 @@ class NeuMFScorer(Scorer):
     def chunk_users(self) -> int:
         return self._chunk_users
 
+    @quiet
     def scores(self, users: range) -> FloatArray:
         gmf, mlp = self._parts(*self._vectors(users))
         return np.add(gmf, mlp, out=gmf)
 
+    @quiet
     def item_scores(self, person: Profile) -> ItemScores:
         gmf, mlp = (part[0] for part in self._parts_of(person.vectors))
         parts = {"gmf": gmf, "mlp": mlp}
@@ -157,6 +161,10 @@ class NeuMFScorer(Scorer):
     def _parts_of(self, vectors: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         gmf, mlp = (np.atleast_2d(vectors[path]) for path in _PATHS)
         return self._parts(gmf, mlp)
+
+    @quiet
+    def _totals(self, vectors: Mapping[str, FloatArray]) -> FloatArray:
+        return np.add(*self._parts_of(vectors))
 
     def _vectors(self, users: range) -> tuple[FloatArray, FloatArray]:
         """Return the users' vectors of both paths, with those of their histories."""
@@ -167,6 +175,7 @@ class NeuMFScorer(Scorer):
         assert self._histories is not None
         return self._with_history((gmf, mlp), self._histories.users(users))
 
+    @quiet
     def _with_history(
         self, own: tuple[FloatArray, FloatArray], histories: Histories
     ) -> tuple[FloatArray, FloatArray]:
@@ -259,12 +268,12 @@ class NeuMFScorer(Scorer):
     def without_each(self, person: Profile) -> Iterator[FloatArray]:
         history = person.history
         if self._places is not None:
-            yield np.add(*self._parts_of(self._summed([history], person.user)))
+            yield self._totals(self._summed([history], person.user))
             for histories in leave_one_out(history, _BATCH):
-                yield np.add(*self._parts_of(self._summed(histories, person.user)))
+                yield self._totals(self._summed(histories, person.user))
             return
         for vector in self._fold_in.without_each(history):
-            yield np.add(*self._parts_of(self._split(vector)))
+            yield self._totals(self._split(vector))
 
     @cached_property
     def _users(self) -> tuple[FloatArray, FloatArray]:

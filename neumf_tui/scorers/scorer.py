@@ -19,6 +19,8 @@ DIVERGED = "is not a number: the model has diverged; train it again with a small
 """How every message about a NaN or an infinity ends."""
 SCORE = "score"
 """The name of the whole score, beside those of its parts."""
+quiet = np.errstate(all="ignore")
+"""Decorates what computes with weights: where a model has diverged, `check_scores` says so once."""
 _CHUNK_SCORES = 1 << 18
 """Scores that are made at once, if nothing else decides: 1 MiB."""
 

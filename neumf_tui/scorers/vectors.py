@@ -16,6 +16,7 @@ from neumf_tui.scorers.scorer import (
     Profile,
     Scorer,
     Similar,
+    quiet,
 )
 
 _SPACE = "vectors"
@@ -50,6 +51,7 @@ class VectorScorer(Scorer):
         if user_bias is not None or item_bias is not None:
             self.part_names = ("product", "bias")
 
+    @quiet
     def scores(self, users: range) -> FloatArray:
         rows = slice(users.start, users.stop)
         product = self._products(self._users[rows])
@@ -60,6 +62,7 @@ class VectorScorer(Scorer):
             bias = self._user_bias[rows]
         return np.add(product, self._biases(bias[:, None]), out=product)
 
+    @quiet
     def item_scores(self, person: Profile) -> ItemScores:
         product = self._products(person.vectors[_SPACE][None])[0]
         if not self.part_names:

@@ -25,13 +25,15 @@ from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snapshot, read_status
 from neumf_tui.runs.requests import EXTEND, send_request
 from neumf_tui.runs.writer import RunWriter, create_run
+from neumf_tui.scorers.open import all_histories
 from neumf_tui.settings import Settings, check, flag_of, make_settings
 from neumf_tui.training.loop import Loop, Stop
+from neumf_tui.training.model_ranks import ModelRanks, scorer_of
 from neumf_tui.training.pairs import Batch
 from neumf_tui.training.trainer import Trainer
 from tests.support.commands import Cli
 from tests.support.datasets import random_dataset, tiny_dataset
-from tests.support.trainers import EVERYTHING, PLAIN, make_trainer, parts_of, train
+from tests.support.trainers import EVERYTHING, PLAIN, make_trainer, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -165,15 +167,20 @@ def test_while_paths_learn_apart_their_fusion_is_ranked(data: Dataset, tmp_path:
     for epoch in (1, 2):
         train(trainer, epoch, epoch)
         for tape in ("ranks", "validation"):
-            evaluator = Evaluator(data, torch.device("cpu"), validation=tape == "validation")
+            evaluator = ModelRanks(data, torch.device("cpu"), validation=tape == "validation")
             written = read_ranks(tmp_path / "run", epoch, tape)
-            np.testing.assert_array_equal(written, evaluator.ranks(trainer.scored(epoch)))
-            assert epoch == 2 or not np.array_equal(written, evaluator.ranks(trainer.model))
+            np.testing.assert_array_equal(written, evaluator.by_model(trainer.scored(epoch)))
+            assert epoch == 2 or not np.array_equal(written, evaluator.by_model(trainer.model))
         ranker = Ranker(tmp_path / "run", tmp_path, str(epoch), data)
-        for ours, theirs in zip(
-            ranker.scorer.chunk(0), parts_of(trainer.scored(epoch), data), strict=True
-        ):
-            assert torch.equal(ours, theirs)
+        scored = scorer_of(trainer.scored(epoch), all_histories(data))
+        for user in range(data.num_users):
+            found, wanted = (
+                scorer.item_scores(scorer.profile(user, data.history(user))).parts
+                for scorer in (ranker.scorer, scored)
+            )
+            assert found.keys() == wanted.keys() == {"gmf", "mlp"}
+            for part in found:
+                np.testing.assert_array_equal(found[part], wanted[part])
 
 
 def test_a_long_evaluation_shows_how_far_it_is(
@@ -248,9 +255,9 @@ def test_early_stop_goes_by_validation_alone(
             return ranks
 
         evaluators = loop.evaluations.evaluators
-        evaluators["validation"].ranks = validation  # type: ignore[method-assign]
+        evaluators["validation"].by_model = validation  # type: ignore[method-assign]
         held = iter(range(12, 0, -1))  # held-out items do worse and worse: nobody asks
-        evaluators["ranks"].ranks = lambda *_: np.where(  # type: ignore[method-assign]
+        evaluators["ranks"].by_model = lambda *_: np.where(  # type: ignore[method-assign]
             np.arange(12) < next(held), np.float32(1), np.float32(60)
         )
         loop.run(os.getpid())
@@ -443,4 +450,4 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], says: str
 
 def test_no_validation_item_is_told() -> None:
     with pytest.raises(DatasetError, match=r"no user has three interactions.* --no-validation"):
-        Evaluator(tiny_dataset([[0, 1], [2, 3]], 5), torch.device("cpu"), validation=True)
+        Evaluator(tiny_dataset([[0, 1], [2, 3]], 5), validation=True)

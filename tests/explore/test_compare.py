@@ -87,10 +87,9 @@ def fixed(label: str, info: Any, gmf: list[float], mlp: list[float], heldout: in
         items=order,
         ranks=np.arange(1, len(order) + 1, dtype=np.float32),
         scores=(g + m)[order],
-        gmf=g[order],
-        mlp=m[order],
-        gmf_mean=float(g.mean()),
-        mlp_mean=float(m.mean()),
+        parts={"gmf": g[order], "mlp": m[order]},
+        means={part: float(value.mean()) for part, value in parts.items()},
+        known=len(order),
         heldout=int(np.flatnonzero(order == heldout)[0]),
         heldout_ranks=ranks,
     )
@@ -115,12 +114,13 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
     held = found.heldout
     assert held is not None
     assert (held.score.rank_a, held.score.rank_b) == (4, 1)
-    assert (held.gmf.rank_a, held.gmf.rank_b) == (4, 4) and held.mlp.rank_b == 1
+    gmf, mlp = held.parts["gmf"], held.parts["mlp"]
+    assert (gmf.rank_a, gmf.rank_b) == (4, 4) and mlp.rank_b == 1
     # In A the scores are 2 ± √2 and film 3 has 1; in B they are 4 ± √14 and it has 1 (mean 2) + 10
     # (mean 2).
     assert held.score.standardised_a == pytest.approx(-1 / 2**0.5)
-    assert held.gmf.change == pytest.approx(-1 / 14**0.5 + 1 / 2**0.5)
-    assert held.mlp.change == pytest.approx(8 / 14**0.5)
+    assert gmf.change == pytest.approx(-1 / 14**0.5 + 1 / 2**0.5)
+    assert mlp.change == pytest.approx(8 / 14**0.5)
     assert (
         cause_text(held) == "MLP moved it: +2.1 standard deviations of this user's scores, GMF +0.4"
     )
@@ -172,12 +172,13 @@ def test_the_part_that_moved_it_is_named(
     def part(change: float) -> PartChange:
         return PartChange(*ranks, 0.25, 0.25 + change)
 
-    assert cause_text(HeldoutChange(0, part(gmf + mlp), part(gmf), part(mlp))).startswith(words)
+    parts = {"gmf": part(gmf), "mlp": part(mlp)}
+    assert cause_text(HeldoutChange(0, part(gmf + mlp), parts)).startswith(words)
 
 
 def test_no_part_is_named_where_all_scores_are_the_same() -> None:
     none, some = PartChange(5, 1, None, 1.0), PartChange(5, 1, None, 0.5)
-    assert "no part can be named" in cause_text(HeldoutChange(0, none, some, some))
+    assert "no part can be named" in cause_text(HeldoutChange(0, none, {"gmf": some, "mlp": some}))
 
 
 def by_numpy(checkpoint: Path, dataset: Dataset, user: int) -> tuple[Floats, Floats]:

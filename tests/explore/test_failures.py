@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import typer
 from numpy.typing import NDArray
 from textual.pilot import Pilot
@@ -43,6 +42,7 @@ from neumf_tui.views.failures import (
 )
 from tests.support.golden_runs import make_info
 from tests.support.screens import settle, text_of
+from tests.support.weights import set_weights, weights_of
 
 HOSTILE = (
     "\x1b[31mred\x1b[0m",
@@ -114,7 +114,7 @@ def test_popularity_ranks_are_those_of_one_user_at_a_time(
     for users in (tiny, everyone):
         np.testing.assert_array_equal(
             failures_at(users, 3).popularity_ranks,
-            Evaluator(users.dataset, torch.device("cpu")).popularity_ranks(),
+            Evaluator(users.dataset).popularity_ranks(),
         )
     held = np.flatnonzero(np.asarray(tiny.dataset.split.heldout) >= 0)
     assert 0 < len(held) < 40
@@ -241,10 +241,7 @@ def test_which_epoch(trained: Path, own_home: Path) -> None:
 def plain_lists(ranker: Ranker) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How often each item is in a top 50, by the model and by popularity: the deck's formulas in
     numpy, a user at a time."""
-    weights = {
-        name: tensor.numpy().astype(np.float64)
-        for name, tensor in ranker.model.state_dict().items()
-    }
+    weights = {name: tensor.astype(np.float64) for name, tensor in weights_of(ranker).items()}
     layers = sorted(
         {name.rsplit(".", 1)[0] for name in weights if name.startswith("mlp.")},
         key=lambda name: int(name.split(".")[1]),
@@ -323,23 +320,25 @@ def test_too_many_pairs_are_sampled_and_it_is_said(trained: Path, own_home: Path
 
 def test_a_score_that_is_no_number_is_an_error(trained: Path, own_home: Path) -> None:
     ranker = Ranker(trained, own_home)
-    ranker.scorer.users_gmf = ranker.scorer.users_gmf.index_fill(0, torch.tensor([3]), torch.nan)
+    weights = weights_of(ranker)
+    weights["user_gmf.weight"][3] = np.nan
+    set_weights(ranker, weights)
     with pytest.raises(RunError, match="not a number"):
         measure_coverage(ranker)
 
 
 def test_the_first_fifty_of_equals() -> None:
-    scores = torch.zeros(3, 80)
-    scores[0, :10] = -torch.inf
+    scores = np.zeros((3, 80), np.float32)
+    scores[0, :10] = -np.inf
     scores[1, 70:] = 1.0
-    scores[2, 30:] = -torch.inf
+    scores[2, 30:] = -np.inf
     inside = in_top(scores)
-    assert [row.nonzero().flatten().tolist() for row in inside] == [
+    assert [np.flatnonzero(row).tolist() for row in inside] == [
         list(range(10, 60)),
         [*range(40), *range(70, 80)],
         list(range(30)),
     ]
-    assert in_top(torch.zeros(2, 20)).all()
+    assert in_top(np.zeros((2, 20), np.float32)).all()
 
 
 @pytest.mark.parametrize("size", [1, 5, 50, 70])

@@ -19,6 +19,7 @@ from neumf_tui.explore.newcomer import average_ranking
 from neumf_tui.explore.rank_changes import places_gained
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.explore.users import Users, load_users
+from neumf_tui.scorers.scorer import ItemScores
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
@@ -31,6 +32,7 @@ from neumf_tui.views.person import guest_sheet
 from tests.support.commands import Cli
 from tests.support.guests import guest_command, guest_of
 from tests.support.screens import SIZES, settle, text_of
+from tests.support.weights import weights_of
 
 
 @pytest.fixture
@@ -72,17 +74,17 @@ def test_undo_and_redo() -> None:
 
 
 def test_the_average_list_is_that_of_the_mean_vectors(ranker: Ranker) -> None:
-    shown, weights = average_ranking(ranker), ranker.model.state_dict()
+    shown, weights = average_ranking(ranker), weights_of(ranker)
     gmf, mlp = (
-        weights[f"user_{part}.weight"].numpy().astype(np.float64).mean(0) for part in ("gmf", "mlp")
+        weights[f"user_{part}.weight"].astype(np.float64).mean(0) for part in ("gmf", "mlp")
     )
     assert sorted(shown.items.tolist()) == list(range(ranker.dataset.num_items)), (
         "nothing is in the history"
     )
-    head = weights["head.weight"].numpy()[0]
-    expected = weights["item_gmf.weight"].numpy() * gmf @ head[: len(gmf)]
-    np.testing.assert_allclose(shown.gmf, expected[shown.items], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(shown.person.mlp, mlp, rtol=1e-5, atol=1e-7)
+    head = weights["head.weight"][0]
+    expected = weights["item_gmf.weight"] * gmf @ head[: len(gmf)]
+    np.testing.assert_allclose(shown.parts["gmf"], expected[shown.items], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(shown.person.profile.vectors["mlp"], mlp, rtol=1e-5, atol=1e-7)
     values = shown.scores
     ranks = [1 + (values > value).sum() + ((values == value).sum() - 1) / 2 for value in values]
     np.testing.assert_array_equal(shown.ranks, np.array(ranks, dtype=np.float32))
@@ -93,7 +95,8 @@ def test_ties_of_the_average_list_share_a_rank(
 ) -> None:
     gmf = np.zeros(ranker.dataset.num_items, dtype=np.float32)
     gmf[:2] = 1
-    monkeypatch.setattr(Ranker, "parts", lambda *_: (gmf, np.zeros_like(gmf)))
+    scores = ItemScores(gmf, {"gmf": gmf, "mlp": np.zeros_like(gmf)})
+    monkeypatch.setattr(type(ranker.scorer), "item_scores", lambda *_: scores)
     assert average_ranking(ranker).ranks[:3].tolist() == [1.5, 1.5, 3 + (len(gmf) - 3) / 2]
 
 
@@ -106,17 +109,15 @@ def ranking_of(ranker: Ranker, items: list[int], scores: list[float]) -> UserRan
     ranks = np.array(
         [1 + (values > v).sum() + ((values == v).sum() - 1) / 2 for v in values], dtype=np.float32
     )
-    nothing = np.zeros_like(values)
     return UserRanking(
         person=average_ranking(ranker).person,
         by="score",
         items=np.array(items),
         ranks=ranks,
         scores=values,
-        gmf=values,
-        mlp=nothing,
-        gmf_mean=0.0,
-        mlp_mean=0.0,
+        parts={"gmf": values, "mlp": np.zeros_like(values)},
+        means={"score": 0.0, "gmf": 0.0, "mlp": 0.0},
+        known=len(values),
         heldout=-1,
         heldout_ranks={},
     )

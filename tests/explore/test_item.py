@@ -6,19 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from typer.testing import CliRunner
 
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.evaluation.scoring import Scorer
 from neumf_tui.explore.guests import Guest, save_guest
 from neumf_tui.explore.item import rank_item
-from neumf_tui.explore.neighbours import KINDS, nearest, seen_with, similar_items
+from neumf_tui.explore.neighbours import seen_with, similar_items
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
+from neumf_tui.scorers.nearest import nearest
 from neumf_tui.text import clean
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.explore.screen import ExploreScreen
@@ -30,6 +29,9 @@ from neumf_tui.views.item import item_sheet
 from neumf_tui.views.neighbours import similar_items_sheet, similar_users_sheet
 from tests.support.rating_files import HOSTILE
 from tests.support.screens import settle, text_of
+from tests.support.weights import set_weights, torch_model, weights_of
+
+PATHS = ("gmf", "mlp")
 
 
 @pytest.fixture
@@ -47,9 +49,10 @@ def ranker(trained: Path, own_home: Path, users: Users) -> Ranker:
 
 def test_planted_neighbours_by_angle_and_not_by_length() -> None:
     table = np.array([[2, 0], [0, 9], [-1, 0], [5, 5], [0.01, 0], [0, 0]], dtype=np.float32)
-    rows, cosines, close = nearest(table, table[0], 9, 0)
-    assert rows.tolist() == [4, 3, 1, 2], "neither itself nor the row of zeros"
-    assert cosines.tolist() == pytest.approx([1, 0.5**0.5, 0, -1]) and close == 1
+    found = nearest(table, table[0], 9, 0)
+    assert found.rows.tolist() == [4, 3, 1, 2], "neither itself nor the row of zeros"
+    assert found.values.tolist() == pytest.approx([1, 0.5**0.5, 0, -1])
+    assert (found.close, found.zero, found.measure) == (1, False, "cosine")
 
 
 def test_equal_neighbours_stand_by_row_whatever_the_order_of_summing() -> None:
@@ -57,17 +60,16 @@ def test_equal_neighbours_stand_by_row_whatever_the_order_of_summing() -> None:
     table = random.normal(size=(5000, 33)).astype(np.float32)
     twins = np.sort(random.permutation(np.arange(1, 5000))[:300])
     table[twins] = table[0] * 2 + random.normal(size=33).astype(np.float32) / 100
-    rows, cosines, close = nearest(table, table[0], 100, 0)
-    assert (
-        rows.tolist() == twins[:100].tolist() and len(set(cosines.tolist())) == 1 and close == 300
-    )
+    found = nearest(table, table[0], 100, 0)
+    assert found.rows.tolist() == twins[:100].tolist()
+    assert len(set(found.values.tolist())) == 1 and found.close == 300
 
 
 def test_a_vector_of_zeros_has_no_neighbours_and_is_nobodys() -> None:
     table = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float32)
-    rows, cosines, close = nearest(table, table[0], 5, 0)
-    assert len(rows) == len(cosines) == close == 0
-    assert nearest(table, table[1], 5, 1)[0].tolist() == [2]
+    found = nearest(table, table[0], 5, 0)
+    assert len(found.rows) == len(found.values) == found.close == 0 and found.zero
+    assert nearest(table, table[1], 5, 1).rows.tolist() == [2]
 
 
 def test_vectors_that_are_no_numbers_are_an_error() -> None:
@@ -78,7 +80,7 @@ def test_vectors_that_are_no_numbers_are_an_error() -> None:
 
 def test_tiny_vectors_have_a_direction_too() -> None:
     table = np.array([[1, 1], [1e-24, 1e-24], [1, 0]], dtype=np.float32)
-    assert nearest(table, table[1], 5, 1)[0].tolist() == [0, 2]
+    assert nearest(table, table[1], 5, 1).rows.tolist() == [0, 2]
 
 
 def test_similar_items_against_numpy_and_sets(ranker: Ranker) -> None:
@@ -87,9 +89,9 @@ def test_similar_items_against_numpy_and_sets(ranker: Ranker) -> None:
     together = seen_with(data, item)
     for other in (0, 7, 50, 300):
         assert together[other] == sum({item, other} <= history for history in histories)
-    sheet = similar_items_sheet(ranker, item, 20)
-    for kind, layer in (("gmf", ranker.model.item_gmf), ("mlp", ranker.model.item_mlp)):
-        vectors = layer.weight.numpy().astype(np.float64)
+    sheet, weights = similar_items_sheet(ranker, item, 20), weights_of(ranker)
+    for kind in PATHS:
+        vectors = weights[f"item_{kind}.weight"].astype(np.float64)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         cosines = vectors @ vectors[item]
         cosines[item] = -2
@@ -112,7 +114,7 @@ def test_similar_users_and_guests(ranker: Ranker, own_home: Path) -> None:
     data = ranker.dataset
     sheet = similar_users_sheet(ranker, 3, 15)
     mine = set(data.history(3).tolist())
-    vectors = ranker.model.user_mlp.weight.numpy().astype(np.float64)
+    vectors = weights_of(ranker)["user_mlp.weight"].astype(np.float64)
     cosines = vectors @ vectors[3] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[3])
     cosines[3] = -2
     best = np.argsort(-cosines, kind="stable")[:15].tolist()
@@ -138,7 +140,9 @@ def test_similar_users_and_guests(ranker: Ranker, own_home: Path) -> None:
 
 
 def test_a_kind_without_neighbours_leaves_its_cells_empty(ranker: Ranker) -> None:
-    ranker.model.item_mlp.weight[5] = 0
+    weights = weights_of(ranker)
+    weights["item_mlp.weight"][5] = 0
+    set_weights(ranker, weights)
     sheet = similar_items_sheet(ranker, 5, 3)
     assert sheet.about["zero_vectors"] == ["mlp"] and len(sheet.rows) == 3
     assert all(
@@ -155,7 +159,7 @@ def test_a_kind_without_neighbours_leaves_its_cells_empty(ranker: Ranker) -> Non
 
 
 def test_reach_against_each_users_ranking_and_numpy(ranker: Ranker) -> None:
-    data, model = ranker.dataset, ranker.model
+    data, model = ranker.dataset, torch_model(ranker).requires_grad_(False)
     item = int(data.split.heldout[0])
     found = rank_item(ranker, item)
     # Every score anew, in double precision, from the weights alone.
@@ -192,8 +196,9 @@ def test_reach_against_each_users_ranking_and_numpy(ranker: Ranker) -> None:
 
 
 def test_ties_count_half_and_equal_ranks_stand_by_user(ranker: Ranker) -> None:
-    ranker.model.head.weight.zero_()
-    ranker.scorer = Scorer(ranker.model)
+    weights = weights_of(ranker)
+    weights["head.weight"][:] = 0
+    set_weights(ranker, weights)
     data = ranker.dataset
     found = rank_item(ranker, 3)
     sizes = np.diff(data.offsets)
@@ -205,8 +210,10 @@ def test_ties_count_half_and_equal_ranks_stand_by_user(ranker: Ranker) -> None:
     )
 
 
-def test_a_sample_says_so_is_drawn_by_the_seed_and_has_the_same_ranks(ranker: Ranker) -> None:
-    ranker.scorer.chunk_users = 16
+def test_a_sample_says_so_is_drawn_by_the_seed_and_has_the_same_ranks(
+    ranker: Ranker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(ranker.scorer), "chunk_users", 16)
     whole, some = (
         rank_item(ranker, 9),
         rank_item(ranker, 9, most_pairs=100 * ranker.dataset.num_items),
@@ -226,8 +233,8 @@ def test_a_sample_says_so_is_drawn_by_the_seed_and_has_the_same_ranks(ranker: Ra
     assert not rank_item(ranker, 9, most_pairs=None).sampled
 
 
-def test_cancelling_ends_between_chunks(ranker: Ranker) -> None:
-    ranker.scorer.chunk_users = 16
+def test_cancelling_ends_between_chunks(ranker: Ranker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(ranker.scorer), "chunk_users", 16)
     answers = iter([False, False, True])
     found = rank_item(ranker, 9, lambda: next(answers))
     assert found.asked.sum() == 32 and found.sampled
@@ -264,8 +271,9 @@ def test_film_sheet_and_a_film_that_everybody_has_seen(ranker: Ranker) -> None:
 
 
 def test_scores_that_are_no_numbers_are_an_error(ranker: Ranker) -> None:
-    ranker.scorer.users_gmf = ranker.scorer.users_gmf.clone()
-    ranker.scorer.users_gmf[5, 0] = torch.nan
+    weights = weights_of(ranker)
+    weights["user_gmf.weight"][5, 0] = np.nan
+    set_weights(ranker, weights)
     with pytest.raises(RunError, match="not a number"):
         rank_item(ranker, 9)
 
@@ -473,7 +481,7 @@ async def test_mashing_never_mixes_two_films(
             assert screen.ranks is None or screen.ranks.item == screen.item
         await settle(pilot)
         assert screen.ranks is not None and screen.ranks.item == screen.item
-        for kind in KINDS:
+        for kind in PATHS:
             assert (
                 screen.neighbours[kind].rows.tolist()
                 == similar_items(ranker, screen.item, NEAR)[kind].rows.tolist()
@@ -555,7 +563,9 @@ async def test_hostile_titles_and_a_vector_of_zeros(
     names = [*HOSTILE, "", "七人の侍", "\u200b"]
     for item, name in enumerate(names):
         ranker.dataset.catalogue.titles[item], ranker.dataset.catalogue.years[item] = name, None
-    ranker.model.item_gmf.weight[5] = 0
+    weights = weights_of(ranker)
+    weights["item_gmf.weight"][5] = 0
+    set_weights(ranker, weights)
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(60, 20)) as pilot:
         screen = await opened(pilot, ranker, users, 0)
@@ -582,7 +592,7 @@ async def test_a_sample_is_named_on_the_screen(
 ) -> None:
     from neumf_tui.explore import item as film
 
-    ranker.scorer.chunk_users = 16
+    monkeypatch.setattr(type(ranker.scorer), "chunk_users", 16)
     monkeypatch.setattr(
         film, "rank_item", partial(film.rank_item, most_pairs=100 * ranker.dataset.num_items)
     )
@@ -596,8 +606,9 @@ async def test_a_sample_is_named_on_the_screen(
 async def test_a_fault_is_said_and_the_screen_goes_on(
     ranker: Ranker, users: Users, trained: Path, own_home: Path
 ) -> None:
-    ranker.scorer.users_gmf = ranker.scorer.users_gmf.clone()
-    ranker.scorer.users_gmf[5, 0] = torch.nan
+    weights = weights_of(ranker)
+    weights["user_gmf.weight"][5, 0] = np.nan
+    set_weights(ranker, weights)
     app = NeumfApp(trained, own_home, "runs")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, ranker, users, 9)

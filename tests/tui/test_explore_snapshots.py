@@ -64,11 +64,11 @@ def make_exact(trained_home: Path, home: Path) -> None:
     import torch
 
     from neumf_tui.data.registry import load_dataset
-    from neumf_tui.evaluation.full_ranking import Evaluator
     from neumf_tui.runs.checkpoint import TrainingProgress
     from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.writer import RunWriter
     from neumf_tui.settings import make_settings
+    from neumf_tui.training.model_ranks import ModelRanks
     from neumf_tui.training.trainer import Trainer
 
     shutil.copytree(trained_home, home, dirs_exist_ok=True)
@@ -87,10 +87,10 @@ def make_exact(trained_home: Path, home: Path) -> None:
         trainer.model.item_gmf.weight[held[::3]] = trainer.model.user_gmf.weight[::3] * torch.sign(
             trainer.model.head.weight[0, :10]
         )
-    evaluator, late = Evaluator(data, torch.device("cpu")), {}
+    evaluator, late = ModelRanks(data, torch.device("cpu")), {}
     for epoch in (LATE, EARLY):
         trainer.save(folder, TrainingProgress(epoch=epoch))
-        late[epoch] = evaluator.ranks(trainer.model)
+        late[epoch] = evaluator.by_model(trainer.model)
         with torch.no_grad():
             trainer.model.item_gmf.weight[::2] *= -0.5
     # What training found depends on the processor's sums; pictures must not.

@@ -11,8 +11,10 @@ import pytest
 from neumf_tui.errors import RunError
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.reader import read_ranks
+from neumf_tui.scorers.neumf import NeuMFScorer
 from tests.support.commands import Cli
 from tests.support.numpy_neumf import NumpyNeuMF, candidates
+from tests.support.weights import weights_of
 
 FULL = 10
 """The last epoch of the trained run."""
@@ -33,9 +35,10 @@ def test_ranking_and_parts(shared: tuple[Ranker, NumpyNeuMF], user: int) -> None
     items = candidates(ranker.dataset, user)
     ranking = ranker.rank(user)
     assert sorted(ranking.items.tolist()) == items
-    np.testing.assert_allclose(ranking.gmf, gmf[ranking.items], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(ranking.mlp, mlp[ranking.items], rtol=1e-4, atol=1e-5)
-    total = ranking.gmf.astype(np.float64) + ranking.mlp
+    for part, values in (("gmf", gmf), ("mlp", mlp)):
+        found = ranking.parts[part]
+        np.testing.assert_allclose(found, values[ranking.items], rtol=1e-4, atol=1e-5)
+    total = ranking.parts["gmf"].astype(np.float64) + ranking.parts["mlp"]
     assert (np.abs(total - ranking.scores) <= 1e-5 * np.abs(ranking.scores)).all(), (
         "the parts sum to the score"
     )
@@ -49,15 +52,14 @@ def test_ranking_and_parts(shared: tuple[Ranker, NumpyNeuMF], user: int) -> None
         by = ranker.rank(user, part)
         assert by.ranks[by.heldout] == ranking.heldout_ranks[part]
         assert by.heldout_ranks == ranking.heldout_ranks
-        assert (np.diff({"score": by.scores, "gmf": by.gmf, "mlp": by.mlp}[part]) <= 0).all()
+        assert (np.diff({"score": by.scores, **by.parts}[part]) <= 0).all()
     means = (gmf[items].mean(), mlp[items].mean())
-    assert ranking.gmf_mean == pytest.approx(
-        means[0], abs=1e-5
-    ) and ranking.mlp_mean == pytest.approx(means[1], abs=1e-5)
-    score, first, second = ranking.centred(3)
+    assert [ranking.means[part] for part in ("gmf", "mlp")] == pytest.approx(means, abs=1e-5)
+    assert ranking.known == len(ranking.items) == len(items)
+    centred = ranking.centred(3)
     item = ranking.items[3]
-    assert score == pytest.approx(gmf[item] + mlp[item] - sum(means), abs=1e-4)
-    assert score == first + second
+    assert centred["score"] == pytest.approx(gmf[item] + mlp[item] - sum(means), abs=1e-4)
+    assert centred["score"] == centred["gmf"] + centred["mlp"]
 
 
 def test_ranks_of_every_epoch_are_those_of_the_tape(shared: tuple[Ranker, NumpyNeuMF]) -> None:
@@ -84,11 +86,12 @@ def test_why_takes_the_gmf_part_apart_exactly(shared: tuple[Ranker, NumpyNeuMF])
         table = plain.w["item_gmf.weight"]
         mean = table[candidates(ranker.dataset, user)].mean(0)
         effects = weights * (table[found.item] - mean)
+        assert found.part == "gmf" and not found.items
         assert [factor.number for factor in found.factors] == (
             1 + np.argsort(-np.abs(effects))
         ).tolist()
         assert sum(f.effect for f in found.factors) == pytest.approx(
-            ranking.centred(row)[1], abs=1e-4
+            ranking.centred(row)["gmf"], abs=1e-4
         )
         history = ranker.dataset.history(user)
         for factor in found.factors:
@@ -122,9 +125,11 @@ def test_near_miss_margin_and_leaving_out(shared: tuple[Ranker, NumpyNeuMF]) -> 
     # One of them anew: folded in without its film, ranked among the same candidates by the plain
     # model.
     row = len(history) // 2
-    whole = ranker.fold_in.fit([history])
-    alone = ranker.fold_in.fit([np.delete(history, row)], start=whole, spared=history)
-    one, two = plain.parts(alone.gmf[0].astype(np.float64), alone.mlp[0].astype(np.float64))
+    scorer = ranker.scorer
+    assert isinstance(scorer, NeuMFScorer)
+    whole = scorer._fold_in.fit(history)
+    alone = scorer._fold_in.fit(np.delete(history, row), start=whole, spared=history)
+    one, two = plain.parts(*np.split(alone.astype(np.float64), 2))
     folded = (one + two)[candidates(ranker.dataset, user)]
     target = (one + two)[held]
     low, high = 1 + (folded > target + 1e-5).sum(), (folded > target - 1e-5).sum()
@@ -142,7 +147,8 @@ def test_a_history_of_one_film_cannot_be_left_out(shared: tuple[Ranker, NumpyNeu
 
     ranker, _ = shared
     ranking = ranker.rank(0)
-    short = replace(ranking, person=replace(ranking.person, history=ranking.person.history[:1]))
+    profile = replace(ranking.person.profile, history=ranking.person.history[:1])
+    short = replace(ranking, person=replace(ranking.person, profile=profile))
     with pytest.raises(RunError, match="nothing to fold in"):
         next(leave_out(ranker, short))
 
@@ -156,7 +162,7 @@ def test_commands_print_the_same_numbers(trained: Path, inside: Cli) -> None:
     ]
     # Another process may use another number of threads, and so sum in another order.
     np.testing.assert_allclose(
-        [row["mlp"] for row in said["items"]], ranking.mlp, rtol=1e-5, atol=1e-6
+        [row["mlp"] for row in said["items"]], ranking.parts["mlp"], rtol=1e-5, atol=1e-6
     )
     assert (
         said["by"] == "mlp"
@@ -215,7 +221,7 @@ def test_commands_print_the_same_numbers(trained: Path, inside: Cli) -> None:
         (("rank",), 2, "name one person"),
         (("rank", "sim-021", "--guest", "anna"), 2, "name one person"),
         (("rank", "--guest", "anna"), 4, "there is none yet; `neumf-tui recommend --likes"),
-        (("rank", "sim-021", "--by", "luck"), 2, "expected score, gmf or mlp"),
+        (("rank", "sim-021", "--by", "luck"), 2, "trained can order by score, gmf, mlp"),
         (("rank", "sim-021", "--epoch", "77"), 4, "there are 1 to 10, `best` and `last`"),
         (("rank", "nobody"), 4, "nearest ids"),
         (("why", "sim-021", "no such film anywhere"), 4, "no such film anywhere"),
@@ -296,10 +302,13 @@ def test_export_is_what_the_run_holds(
             np.testing.assert_allclose(top["score"][mine], ranking.scores[:5], rtol=1e-5)
     whole, flat = tables["embeddings", "npz"], tables["embeddings", "parquet"]
     assert str(whole["dataset"]) == "demo" and bool(whole["simulated"])
-    np.testing.assert_array_equal(whole["item_mlp"], ranker.model.item_mlp.weight.numpy())
-    np.testing.assert_array_equal(
-        flat["v3"][flat["table"] == "user_gmf"], ranker.model.user_gmf.weight.numpy()[:, 3]
-    )
+    weights = weights_of(ranker)
+    for table in ("user_gmf", "user_mlp", "item_gmf", "item_mlp"):
+        np.testing.assert_array_equal(whole[table], weights[f"{table}.weight"])
+        np.testing.assert_array_equal(
+            flat["v3"][flat["table"] == table], weights[f"{table}.weight"][:, 3]
+        )
+    np.testing.assert_array_equal(whole["head"], weights["head.weight"][0])
     assert flat["id"][flat["table"] == "item_gmf"].tolist() == data.catalogue.item_ids
     again = inside("export", "--what", "ranks")
     assert again.returncode == 2 and "this file exists" in again.stderr

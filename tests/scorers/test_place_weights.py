@@ -10,12 +10,13 @@ import pytest
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import UsageError
 from neumf_tui.explore.guests import Guest
-from neumf_tui.explore.history_vectors import HistorySums, item_shares
 from neumf_tui.explore.near_miss import leave_out
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import explain
+from neumf_tui.scorers.scorer import FloatArray, Profile
 from tests.support.commands import Cli, run_cli
 from tests.support.shared_folders import fill_once
+from tests.support.weights import weights_of
 
 WINDOW = 6
 
@@ -50,43 +51,53 @@ def ranker(home: Path, demo: Dataset) -> Ranker:
     return Ranker(home / "runs" / "recent", home, dataset=demo)
 
 
-def by_hand(ranker: Ranker, own: np.ndarray, table: str, history: np.ndarray) -> np.ndarray:
+@pytest.fixture(scope="module")
+def weights(ranker: Ranker) -> dict[str, FloatArray]:
+    return weights_of(ranker)
+
+
+PATHS = ("gmf", "mlp")
+
+
+def by_hand(
+    ranker: Ranker, weights: dict[str, FloatArray], own: np.ndarray, path: str, history: np.ndarray
+) -> np.ndarray:
     """The user's vector by the formula: own + Σ w_k y_k / √Σ w_k over the last films."""
-    config = ranker.trained.config
-    rows = getattr(ranker.trained, table).weight.numpy().astype(np.float64)
+    settings = ranker.info.settings
+    rows = weights[f"history_{path}.weight"].astype(np.float64)
     recent = history[::-1][:WINDOW]
-    weights = np.exp(-np.arange(len(recent)) / config.history_decay) + config.history_floor
-    return own + (weights[:, None] * rows[recent]).sum(0) / np.sqrt(weights.sum())
+    counts = np.exp(-np.arange(len(recent)) / settings["history_decay"])
+    counts += settings["history_floor"]
+    return own + (counts[:, None] * rows[recent]).sum(0) / np.sqrt(counts.sum())
 
 
-def test_vectors_are_own_and_films(ranker: Ranker) -> None:
+def test_vectors_are_own_and_films(ranker: Ranker, weights: dict[str, FloatArray]) -> None:
     for user in (0, 7, 300):
         person = ranker.person(user)
-        own = ranker.trained.user_gmf.weight[user].numpy()
-        np.testing.assert_allclose(
-            person.gmf, by_hand(ranker, own, "history_gmf", person.history), rtol=1e-4, atol=1e-6
-        )
-        own = ranker.trained.user_mlp.weight[user].numpy()
-        np.testing.assert_allclose(
-            person.mlp, by_hand(ranker, own, "history_mlp", person.history), rtol=1e-4, atol=1e-6
-        )
+        for path in PATHS:
+            own = weights[f"user_{path}.weight"][user]
+            wanted = by_hand(ranker, weights, own, path, person.history)
+            np.testing.assert_allclose(person.profile.vectors[path], wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_a_guest_is_their_films_and_the_mean_user(ranker: Ranker) -> None:
+def test_a_guest_is_their_films_and_the_mean_user(
+    ranker: Ranker, weights: dict[str, FloatArray]
+) -> None:
     items = np.array([5, 17, 3, 40, 8, 90, 33, 21])
     guest = Guest("anna", tuple(ranker.dataset.catalogue.item_ids[i] for i in items))
-    person = ranker.person(guest)
-    own = ranker.trained.user_gmf.weight.numpy().astype(np.float64).mean(0)
-    np.testing.assert_allclose(
-        person.gmf, by_hand(ranker, own, "history_gmf", items), rtol=1e-4, atol=1e-6
-    )
+    vectors = ranker.person(guest).profile.vectors
+    for path in PATHS:
+        own = weights[f"user_{path}.weight"].astype(np.float64).mean(0)
+        wanted = by_hand(ranker, weights, own, path, items)
+        np.testing.assert_allclose(vectors[path], wanted, rtol=1e-4, atol=1e-6)
     # The window holds the latest: of what lies before it, nothing shows.
     other = Guest(
         "ben", tuple(ranker.dataset.catalogue.item_ids[i] for i in [60, 61, *items[-WINDOW:]])
     )
-    np.testing.assert_array_equal(ranker.person(other).gmf, person.gmf)
+    for path in PATHS:
+        np.testing.assert_array_equal(ranker.person(other).profile.vectors[path], vectors[path])
     with pytest.raises(UsageError, match="history is empty"):
-        HistorySums(ranker.trained).fit([items, items[:0]])
+        ranker.scorer.newcomer(items[:0])
 
 
 def test_shares_of_films_sum_to_the_gmf_part(ranker: Ranker) -> None:
@@ -94,15 +105,19 @@ def test_shares_of_films_sum_to_the_gmf_part(ranker: Ranker) -> None:
         ranking = ranker.rank(user)
         for row in (0, 10, len(ranking.items) - 1):
             found = explain(ranker, ranking, row)
+            assert found.part == "gmf"
             assert len(found.items) == min(WINDOW, len(ranking.person.history))
             total = found.own + sum(effect for _, effect in found.items)
-            assert total == pytest.approx(ranking.centred(row)[1], rel=1e-4, abs=1e-5)
-    history = ranker.person(0).history
-    shares = item_shares(ranker.trained, history, np.ones(ranker.trained.config.embedding_size))
-    assert (shares[:-WINDOW] == 0).all() and (shares[-WINDOW:] != 0).all()
+            assert total == pytest.approx(ranking.centred(row)["gmf"], rel=1e-4, abs=1e-5)
+    person = ranker.person(0).profile
+    shares = ranker.scorer.shares(person, 3, np.array([4, 5]))
+    assert shares is not None and shares.items.shape == person.history.shape
+    assert (shares.items[:-WINDOW] == 0).all() and (shares.items[-WINDOW:] != 0).all()
 
 
-def test_a_film_left_out_is_a_history_without_it(ranker: Ranker) -> None:
+def test_a_film_left_out_is_a_history_without_it(
+    ranker: Ranker, weights: dict[str, FloatArray]
+) -> None:
     user = next(
         u
         for u in range(700)
@@ -114,16 +129,16 @@ def test_a_film_left_out_is_a_history_without_it(ranker: Ranker) -> None:
         "nothing is fitted: the rank is the trained one"
     )
     history = ranking.person.history
-    own = ranker.trained.user_gmf.weight[user].numpy(), ranker.trained.user_mlp.weight[user].numpy()
     for row in (0, len(history) - 1):
         shorter = np.delete(history, row)
-        vectors = [
-            by_hand(ranker, o, t, shorter).astype(np.float32)
-            for o, t in zip(own, ("history_gmf", "history_mlp"), strict=True)
-        ]
-        gmf, mlp = ranker.scorer.embedded(*(v[None] for v in vectors))
-        scores = np.delete((gmf + mlp)[0], history)
-        target = float((gmf + mlp)[0, ranking.person.heldout])
+        vectors = {
+            path: by_hand(
+                ranker, weights, weights[f"user_{path}.weight"][user], path, shorter
+            ).astype(np.float32)
+            for path in PATHS
+        }
+        total = ranker.scorer.item_scores(Profile(shorter, vectors=vectors)).total
+        scores, target = np.delete(total, history), float(total[ranking.person.heldout])
         assert left.ranks[row] == pytest.approx(1 + (scores > target).sum(), abs=1)
     assert left.ranks[0] == left.base, "beyond the window a film does nothing"
 

@@ -14,13 +14,18 @@ from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset, prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
-from neumf_tui.explore.foldin import NEGATIVES, PRIOR, FoldIn, Vectors
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.model.config import NeuMFConfig
-from neumf_tui.model.neumf import INIT_STD, NeuMF
+from neumf_tui.model.neumf import NeuMF
+from neumf_tui.scorers import fold_in as fold_in_module
+from neumf_tui.scorers.fold_in import INIT_STD, NEGATIVES, PRIOR, FoldIn
+from neumf_tui.scorers.neumf import NeuMFScorer
+from neumf_tui.scorers.scorer import FloatArray, Histories, Profile
 from neumf_tui.settings import make_settings
+from neumf_tui.training.model_ranks import scorer_of
 from neumf_tui.training.trainer import Trainer
 from tests.support.commands import Cli
+from tests.support.weights import torch_model
 
 WEIGHT_DECAY = 1e-5
 HALVES = 40
@@ -33,8 +38,18 @@ def ranker(trained: Path, own_home: Path) -> Ranker:
 
 
 @pytest.fixture
-def fold_in(ranker: Ranker) -> FoldIn:
-    return FoldIn(ranker.model, weight_decay=WEIGHT_DECAY)
+def model(ranker: Ranker) -> NeuMF:
+    return torch_model(ranker)
+
+
+@pytest.fixture
+def fold_in(model: NeuMF) -> FoldIn:
+    return scorer_for(model)._fold_in
+
+
+def scorer_for(model: NeuMF) -> NeuMFScorer:
+    """A scorer of a model without history vectors, for which users' histories do not matter."""
+    return scorer_of(model, Histories.of([np.empty(0, np.int64)]), WEIGHT_DECAY)
 
 
 def plain_scores(model: NeuMF, users: Tensor, items: Tensor) -> Tensor:
@@ -67,71 +82,80 @@ def plain_loss(
     return loss
 
 
-def one(vectors: Vectors, row: int = 0) -> Tensor:
-    return torch.from_numpy(np.concatenate([vectors.gmf[row], vectors.mlp[row]])).double()
+def double(vector: FloatArray) -> Tensor:
+    return torch.from_numpy(vector).double()
 
 
-def items_of(fold_in: FoldIn, history: NDArray[np.int64], seed: int = 0) -> Tensor:
+def joined(person: Profile) -> FloatArray:
+    """The vectors of all paths, side by side."""
+    return np.concatenate(list(person.vectors.values()))
+
+
+def items_of(fold_in: FoldIn, history: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
     order = np.random.default_rng(seed).permutation(fold_in.num_items)
-    return torch.from_numpy(np.concatenate([history, fold_in.negatives(history, order, None)]))
+    return np.concatenate([history, fold_in.negatives(history, order, None)])
 
 
-def test_slopes_and_curvature_are_those_of_autograd(ranker: Ranker, fold_in: FoldIn) -> None:
+def test_slopes_and_curvature_are_those_of_autograd(
+    ranker: Ranker, model: NeuMF, fold_in: FoldIn
+) -> None:
     history = ranker.dataset.history(3)
-    items, model = items_of(fold_in, history), ranker.model
+    rows = items_of(fold_in, history)
+    items = torch.from_numpy(rows)
     for seed in range(5):
-        users = torch.randn(20, generator=torch.Generator().manual_seed(seed))
-        found, slopes, bends = fold_in.loss(users, items, len(history))
-        exact = users.double().requires_grad_()
+        user = torch.randn(20, generator=torch.Generator().manual_seed(seed))
+        found, slopes, bends = fold_in.loss(user.numpy(), rows, len(history))
+        exact = user.double().requires_grad_()
         loss = plain_loss(model, exact, items, len(history))
         (gradient,) = torch.autograd.grad(loss, exact)
         loss = loss.detach()
         torch.testing.assert_close(
-            slopes.double(), gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max())
+            double(slopes), gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max())
         )
         # Loss and pull of weight decay and prior are gathered in one quadratic form: the same up to
         # a constant.
-        start, _, _ = fold_in.loss(fold_in.centre, items, len(history))
-        want = loss - plain_loss(model, fold_in.centre.double(), items, len(history))
-        assert float(found - start) == pytest.approx(float(want), rel=1e-3)
+        start, _, _ = fold_in.loss(fold_in.centre, rows, len(history))
+        want = loss - plain_loss(model, double(fold_in.centre), items, len(history))
+        assert found - start == pytest.approx(float(want), rel=1e-3)
         curvature = torch.autograd.functional.hessian(
-            lambda at: plain_loss(model, at, items, len(history), prior=False), users.double()
+            lambda at: plain_loss(model, at, items, len(history), prior=False), user.double()
         )
         torch.testing.assert_close(
-            bends.double(), curvature, rtol=1e-3, atol=1e-4 * float(curvature.abs().max())
+            double(bends), curvature, rtol=1e-3, atol=1e-4 * float(curvature.abs().max())
         )
 
 
-def test_newton_goes_as_low_as_adam(ranker: Ranker, fold_in: FoldIn) -> None:
+def test_newton_goes_as_low_as_adam(ranker: Ranker, model: NeuMF, fold_in: FoldIn) -> None:
     """Summed over some users: for a single one either may reach the lower of two minima."""
     reached = fitted = 0.0
-    for user in range(0, 700, 50):
+    for user in range(0, 700, 100):
         history = ranker.dataset.history(user)
-        items = items_of(fold_in, history)
-        users = fold_in.centre.double().requires_grad_()
+        items = torch.from_numpy(items_of(fold_in, history))
+        users = double(fold_in.centre).requires_grad_()
         adam = torch.optim.Adam([users], lr=0.03)
         for _ in range(400):
             adam.zero_grad()
-            plain_loss(ranker.model, users, items, len(history)).backward()
+            plain_loss(model, users, items, len(history)).backward()
             adam.step()
-        reached += float(plain_loss(ranker.model, users.detach(), items, len(history)))
-        fitted += float(plain_loss(ranker.model, one(fold_in.fit([history])), items, len(history)))
+        reached += float(plain_loss(model, users.detach(), items, len(history)))
+        fitted += float(plain_loss(model, double(fold_in.fit(history)), items, len(history)))
     assert fitted <= reached * 1.01
 
 
-def test_same_bits_for_a_seed_whatever_else_is_in_the_call(ranker: Ranker, fold_in: FoldIn) -> None:
-    before = {name: tensor.clone() for name, tensor in ranker.model.state_dict().items()}
+def test_same_bits_for_a_seed_whatever_was_fitted_before(
+    ranker: Ranker, model: NeuMF, fold_in: FoldIn
+) -> None:
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     histories = [ranker.dataset.history(user) for user in range(12)] + [np.array([7])]
-    together = fold_in.fit(histories, seed=4)
-    assert together.gmf.shape == together.mlp.shape == (13, 10)
-    assert together.gmf.dtype == together.mlp.dtype == np.float32
-    fresh = FoldIn(ranker.model, weight_decay=WEIGHT_DECAY)
-    for row, history in enumerate(histories):
-        alone = fresh.fit([history], seed=4)
-        np.testing.assert_array_equal(alone.gmf[0], together.gmf[row])
-        np.testing.assert_array_equal(alone.mlp[0], together.mlp[row])
-    assert not np.array_equal(fold_in.fit(histories, seed=5).gmf, together.gmf)
-    for name, tensor in ranker.model.state_dict().items():
+    fitted = [fold_in.fit(history, seed=4) for history in histories]
+    assert {(vector.shape, vector.dtype) for vector in fitted} == {((20,), np.dtype(np.float32))}
+    for scorer in (scorer_for(model), ranker.scorer):
+        for history, vector in list(zip(histories, fitted, strict=True))[::-1]:
+            newcomer = scorer.newcomer(history, seed=4)
+            np.testing.assert_array_equal(joined(newcomer), vector)
+            assert newcomer.user is None and newcomer.history is history
+    assert not np.array_equal(fold_in.fit(histories[0], seed=5), fitted[0])
+    for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
 
 
@@ -147,65 +171,60 @@ def test_negatives_are_outside_history_and_spared_items(fold_in: FoldIn) -> None
     assert sorted(fold_in.negatives(most, order, None)) == sorted(order[-3:])
 
 
-def test_a_film_left_out_from_a_warm_start(ranker: Ranker, fold_in: FoldIn) -> None:
+def test_a_film_left_out_from_a_warm_start(
+    ranker: Ranker, model: NeuMF, fold_in: FoldIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A few steps from the whole history's fit reach most of what sixty do, over some users."""
     order = np.random.default_rng(0).permutation(fold_in.num_items)
+    monkeypatch.setattr(fold_in_module, "COLD_STEPS", 200)
     taken = found = 0.0
-    for user in range(4, 8):
+    for user in range(4, 6):
         history = ranker.dataset.history(user)
         without = [np.delete(history, row) for row in range(len(history))]
 
         def mean_loss(
-            vectors: Vectors,
+            vectors: list[FloatArray],
             history: NDArray[np.int64] = history,
             without: list[NDArray[np.int64]] = without,
         ) -> float:
             losses = []
-            for row, less in enumerate(without):
-                items = torch.from_numpy(
-                    np.concatenate([less, fold_in.negatives(less, order, history)])
-                )
-                losses.append(
-                    float(
-                        plain_loss(
-                            ranker.model,
-                            one(vectors, min(row, len(vectors.gmf) - 1)),
-                            items,
-                            len(less),
-                        )
-                    )
-                )
+            for less, vector in zip(without, vectors, strict=True):
+                items = np.concatenate([less, fold_in.negatives(less, order, history)])
+                loss = plain_loss(model, double(vector), torch.from_numpy(items), len(less))
+                losses.append(float(loss))
             return float(np.mean(losses))
 
-        whole = fold_in.fit([history], steps=200)
-        few, many = (
-            fold_in.fit(without, start=whole, spared=history, steps=steps) for steps in (None, 60)
-        )
-        before, after, best = mean_loss(whole), mean_loss(few), mean_loss(many)
+        whole, *few = fold_in.without_each(history)
+        np.testing.assert_array_equal(whole, fold_in.fit(history))
+        with monkeypatch.context() as patient:
+            patient.setattr(fold_in_module, "WARM_STEPS", 60)
+            _, *many = fold_in.without_each(history)
+        with monkeypatch.context() as idle:
+            idle.setattr(fold_in_module, "WARM_STEPS", 0)
+            np.testing.assert_array_equal(fold_in.fit(history, start=whole), whole)
+        before, after, best = mean_loss([whole] * len(without)), mean_loss(few), mean_loss(many)
         assert after < before
         taken, found = taken + before - after, found + before - best
     assert taken >= 0.7 * found > 0
-    np.testing.assert_array_equal(fold_in.fit([history], start=whole, steps=0).mlp, whole.mlp)
 
 
-def test_histories_that_cannot_be_folded_in(ranker: Ranker, fold_in: FoldIn) -> None:
+def test_histories_that_cannot_be_folded_in(model: NeuMF, fold_in: FoldIn) -> None:
     with pytest.raises(UsageError, match="history is empty"):
-        fold_in.fit([np.array([], dtype=np.int64)])
+        fold_in.fit(np.array([], dtype=np.int64))
     with pytest.raises(UsageError, match=f"all {fold_in.num_items:,} films"):
-        fold_in.fit([np.arange(fold_in.num_items)])
-    for weight in (ranker.model.head.weight, ranker.model.user_mlp.weight):
+        fold_in.fit(np.arange(fold_in.num_items))
+    for weight in (model.head.weight, model.user_mlp.weight):
         with torch.no_grad():
             kept, weight[0, 0] = weight[0, 0].clone(), torch.nan
         with pytest.raises(RunError, match="not a number"):
-            FoldIn(ranker.model, weight_decay=WEIGHT_DECAY).fit([np.array([1, 2])])
+            scorer_for(model).newcomer(np.array([1, 2]))
         with torch.no_grad():
             weight[0, 0] = kept
 
 
 def test_a_single_user_and_wide_embeddings_give_a_prior() -> None:
     model = NeuMF(NeuMFConfig(1, 30, 40, (8,)), torch.Generator().manual_seed(0))
-    vectors = FoldIn(model, weight_decay=0).fit([np.array([2, 3])])
-    assert np.isfinite(vectors.gmf).all() and np.isfinite(vectors.mlp).all()
+    assert np.isfinite(joined(scorer_for(model).newcomer(np.array([2, 3])))).all()
 
 
 def checkerboard(size: int) -> Dataset:
@@ -242,10 +261,11 @@ def test_a_newcomer_with_a_planted_taste_gets_their_own_half_on_top(
 ) -> None:
     own = []
     for model in planted:
-        fold_in = FoldIn(model, weight_decay=WEIGHT_DECAY)
+        scorer = scorer_for(model)
         for half in (0, 1):
             history = np.arange(half, HALVES, 2)[2 : 2 + picks]
-            scores = plain_scores(model, one(fold_in.fit([history])), torch.arange(HALVES)).numpy()
+            vector = double(joined(scorer.newcomer(history)))
+            scores = plain_scores(model, vector, torch.arange(HALVES)).numpy()
             unseen = np.setdiff1d(np.arange(HALVES), history)
             best = unseen[np.argsort(-scores[unseen])][:10]
             own.append(np.mean(best % 2 == half))
@@ -263,8 +283,8 @@ def assert_alike(found: Comparison) -> None:
     assert min(found.log_rank_correlation) >= 0.8, found
 
 
-def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker) -> None:
-    assert_alike(compare(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
+def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker, model: NeuMF) -> None:
+    assert_alike(compare(model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
 
 
 @pytest.mark.slow
@@ -290,5 +310,5 @@ def test_trained_users_of_ml100k_rank_as_when_trained(
     )
     assert result.returncode == 0, result.stderr
     ranker = Ranker(own_home / "runs" / "run", own_home)
-    found = compare(ranker.model, ranker.dataset, weight_decay=WEIGHT_DECAY)
+    found = compare(torch_model(ranker), ranker.dataset, weight_decay=WEIGHT_DECAY)
     assert_alike(found)
