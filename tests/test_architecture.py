@@ -59,6 +59,8 @@ NEVER_LOADED = [
         load("neumf_tui.runs.reader", "neumf_tui.runs.checkpoint", "neumf_tui.runs.store"),
         "torch textual pandas typer",
     ),
+    ("import neumf_tui as n; n.start_run, n.load_dataset", "torch textual pandas typer scipy"),
+    ("import neumf_tui as n; n.open_run", "torch textual pandas typer"),
     (load("neumf_tui.training.loop", "neumf_tui.training.worker"), "textual typer"),
     (
         "import pkgutil, neumf_tui\nfor room in ('scorers', 'explore', 'views'):\n"

@@ -8,8 +8,6 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NOT_IMPORTED = {"pandas": "asked for; the reader of odd tables and the Python API will use it"}
-"""Declared packages that nothing imports yet, and why they stay."""
 
 
 def imported_modules() -> set[str]:
@@ -43,4 +41,4 @@ def test_imports_and_declared_dependencies_agree() -> None:
     imported = {
         normal(package) for module in imported_modules() for package in owners.get(module, [module])
     }
-    assert imported == declared_packages() - NOT_IMPORTED.keys()
+    assert imported == declared_packages()

@@ -78,7 +78,8 @@ def _unplanned_line(status: Status, snapshot: Snapshot, epochs: int, width: int)
     elif step:
         parts.append(f"step {step:,}")
     if step and seconds > 1:
-        parts.append(f"{si(step / seconds)} steps/s")
+        is_fast = step >= seconds
+        parts.append(f"{si(step / seconds)} steps/s" if is_fast else f"{seconds / step:.1f} s/step")
     if snapshot.checkpoint:
         parts.append(f"ckpt {snapshot.checkpoint.file.removesuffix('.safetensors')}")
     if status.state == "stopped":
