@@ -90,7 +90,7 @@ class Loop:
         name, note = self._newest_checkpoint()
         if name := self.group.broadcast(name, str):
             self.progress = self.trainer.load(self.writer.folder / "checkpoints" / name)
-            self.evaluations.read_tape(self.progress.epoch)
+            self.evaluations.records.read_tape(self.progress.epoch)
         self.requests.read(self.progress.epoch)  # may change the number of epochs
         self._start()
         if note:
@@ -300,7 +300,7 @@ class Loop:
         # From the rank tape, so that a kill between a checkpoint and its pointer leaves nothing
         # out of date. Only epochs with a checkpoint: after a damaged one, training continues from
         # one before it, and the best until then may be gone.
-        best = self.evaluations.best_of(checkpoint_epochs(folder))
+        best = self.evaluations.records.best_of(checkpoint_epochs(folder))
         if best is not None:
             set_pointer(folder, "best", checkpoint_name(best))
         if not self.progress.step:
