@@ -82,6 +82,10 @@ NEVER_LOADED = [
         "torch textual typer",
     ),
     (
+        load("neumf_tui.adopt.adopt", "neumf_tui.views.adopt"),
+        "torch textual typer pandas pyarrow safetensors.torch neumf_tui.training",
+    ),
+    (
         load("neumf_tui.data.title_search", "neumf_tui.views.sheet"),
         "torch textual typer pyarrow rapidfuzz",
     ),
@@ -205,6 +209,7 @@ OPENING_MODULES = {"fcntl", "glob", "mmap", "shutil", "tempfile"}
 ALLOWED = {
     "runs.checkpoint: safetensors.safe_open": "its path is checked by files.checked_path",
     "runs.checkpoint: np.memmap": "of a file that `files` has opened",
+    "adopt.read: safetensors.safe_open": "its path is checked by files.checked_path",
     "search.study: sqlite3.connect": "its path is checked by files.checked_path",
     "runs.reader: fcntl": "tests the lock of a file that `files` has opened",
     "runs.control: folder.rename": "of a whole run, which is not opened",

@@ -7,6 +7,7 @@ import typer
 
 from neumf_tui import __version__
 from neumf_tui.cli import (
+    adopt,
     attach,
     baselines,
     check_leak,
@@ -97,6 +98,7 @@ for _command, _example in (
     (evaluate.evaluate, "evaluate quiet-otter-07 --json"),
     (tune.tune, "tune --trials 30 --study films"),
     (baselines.baselines, "baselines --dataset ml-100k"),
+    (adopt.adopt, "adopt neumf.pt --dataset ml-100k --expect hit@50=0.361"),
     (check_leak.check_leak, "check-leak --preset d2l"),
     (datasets.datasets, "datasets"),
     (doctor.doctor, "doctor --json"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from neumf_tui.cli.options import (
+    Columns,
     ConfigFile,
     DataDir,
     DatasetName,
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
     from neumf_tui.training.distributed.processes import Worker
 
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ROLE=NAME,…",
-        help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME].",
-    ),
-]
 AcceptUnverified = Annotated[
     bool,
     typer.Option("--accept-unverified", help="Fetch a MovieLens release whose hash is not known."),

@@ -1,6 +1,7 @@
 """Which columns of a table hold user, item, rating and time: by `--columns`, or by known names."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from neumf_tui.errors import DatasetError, UsageError
@@ -53,6 +54,13 @@ def normalized(name: str) -> str:
     return re.sub(r"[\s_-]", "", name.partition(":")[0]).casefold()
 
 
+def columns_named(header: Iterable[str], role: str) -> list[str]:
+    """Return the columns of `header` whose name is a known one of `role`, one of ROLES."""
+    known = {normalized(name) for name in _NAMES[role]}
+    known |= {f"{normalized(name)}id" for name in _NAMES[role][:2]}
+    return [name for name in header if normalized(name) in known]
+
+
 def choose_columns(
     where: str, header: list[str], columns: Columns | None, separator: str = ","
 ) -> Columns:
@@ -69,9 +77,7 @@ def choose_columns(
         return columns
     found: dict[str, str] = {}
     for role in ROLES:
-        known = {normalized(name) for name in _NAMES[role]}
-        known |= {f"{normalized(name)}id" for name in _NAMES[role][:2]}
-        named = [name for name in header if normalized(name) in known]
+        named = columns_named(header, role)
         if len(named) == 1:
             found[role] = named[0]
         elif len(set(named)) > 1:

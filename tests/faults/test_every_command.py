@@ -16,6 +16,7 @@ from tests.support.faulty import Job, Outcome, open_folder, run_jobs
 
 WRITERS = (
     "train",
+    "adopt",
     "extend",
     "pin",
     "prune",

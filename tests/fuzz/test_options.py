@@ -27,7 +27,8 @@ NEVER = {
 }  # fmt: skip
 """Options that this test leaves out: they change this account or the run, train or wait."""
 HARMLESS = {
-    name: ["--dataset", "none-such"] for name in ("train", "tune", "check-leak", "baselines")
+    name: ["--dataset", "none-such"]
+    for name in ("train", "adopt", "tune", "check-leak", "baselines")
 } | {"delete": [], "extend": [], "rename": ["none-such"], "prune": ["--dry-run"]}
 """What keeps commands from training, and from changing the run."""
 

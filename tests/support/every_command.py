@@ -30,6 +30,7 @@ EVERY_COMMAND: dict[str, list[str]] = {
     "evaluate": ["trained"],
     "tune": ["--dataset", "demo", "--trials", "1", "--study", "films"],
     "baselines": ["--dataset", "demo", "--only", "popularity"],
+    "adopt": ["runs/trained/checkpoints/00010.safetensors", "--dataset", "demo"],
     "check-leak": ["--dataset", "demo", "--epochs", "1", "--embedding-size", "4"],
     "datasets": [],
     "doctor": [],
