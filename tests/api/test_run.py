@@ -31,6 +31,7 @@ from neumf_tui.runs.reader import (
 )
 from neumf_tui.runs.requests import send_request
 from tests.api.conftest import Vectors
+from tests.support.commands import Cli
 from tests.support.datasets import tiny_dataset
 
 Data = neumf_tui.LoadedDataset
@@ -92,13 +93,15 @@ def test_a_loop_is_a_run_with_the_same_figures_as_ours(data: Data, vectors: Vect
     assert (run.folder / "checkpoints" / "best").read_text() == kept.name
 
 
-def test_ranks_can_be_given(data: Data) -> None:
+def test_ranks_can_be_given(data: Data, inside: Cli) -> None:
     expected = np.where(data.arrays.heldout >= 0, 7.5, np.nan)
     with neumf_tui.start_run(dataset=data) as run:
         metrics = run.evaluate(1, ranks=expected.tolist())
     assert metrics["mrr"] == pytest.approx(1 / 7.5) and metrics["hit@10"] == 1
     np.testing.assert_array_equal(read_ranks(run.folder, 1), expected.astype(np.float32))
     assert read_info(run.folder).model == "none" and rank_epochs(run.folder) == [1]
+    assert "no screen here" in inside("explore", run.name).stderr, "its ranks can be explored"
+    assert "kept no model" in inside("rank", "sim-001", "--run", run.name).stderr
 
 
 def test_scores_can_be_kept_whole_or_in_part(data: Data, vectors: Vectors) -> None:

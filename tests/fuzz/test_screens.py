@@ -18,8 +18,13 @@ KEYS = [*string.ascii_letters.replace("q", ""), *"12345", "down", "enter", "left
 
 @pytest.mark.parametrize("first", ["runs", "train", "explore"])
 async def test_screens_on_mutated_runs(place: Place, first: str) -> None:
+    await try_screen(place, first, TRIES * FACTOR)
+
+
+async def try_screen(place: Place, first: str, tries: int) -> None:
+    """Open a screen on so many mutated runs, and press some keys."""
     run = place.home / "runs" / "golden"
-    for seed in range(TRIES * FACTOR):
+    for seed in range(tries):
         done, rng = f"{first}, seed {seed}: {place.mutated(seed)}", random.Random(seed)
         app = NeumfApp(None if first == "runs" else run, place.home, first)
         shown = ""

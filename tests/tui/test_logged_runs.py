@@ -7,6 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from neumf_tui.runs.curve import Points
+from neumf_tui.runs.events import Scalars
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.requests import take_requests
 from neumf_tui.runs.writer import RunWriter
@@ -61,6 +62,16 @@ async def test_every_name_has_a_chart_on_some_page(
         assert r"\[bold]x\[/]" in found[-1] or "[bold]x[/]" in found[-1]
         assert "\x1b" not in "".join(found)
         assert "page 1" in titles(app)[0], "after the last page comes the first"
+
+
+async def test_a_run_of_our_trainer_has_its_own_charts_alone(own_home: Path) -> None:
+    folder = make_run(own_home, "finished")
+    with RunWriter(folder) as writer:
+        writer.event(Scalars(curves={f"name {n}": ([1], [1.0]) for n in range(9)}))
+    app = NeumfApp(folder, own_home, "train")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert len(titles(app)) == 3 and app.screen.check_action("charts", ()) is False
 
 
 async def test_few_charts_need_no_pages(own_home: Path) -> None:

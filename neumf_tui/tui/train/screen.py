@@ -261,10 +261,12 @@ class TrainScreen(ChartScreen):
     def _draw_scalars(self) -> None:
         """Draw what somebody's own loop has logged beside the loss."""
         snapshot = self.snapshot
-        has_loss = bool(len(snapshot.points)) or self.info.is_trained
-        for chart, name in self.charts.show_page(has_loss, list(snapshot.scalars)):
+        is_trained = self.info.is_trained
+        names = [] if is_trained else list(snapshot.scalars)
+        for chart, name in self.charts.show_page(is_trained or len(snapshot.points) > 0, names):
             values = snapshot.scalars[name].values
-            chart.border_title = Text(f"{clean(name)} {values[-1]:.4g}" if len(values) else name)
+            newest = f" {values[-1]:.4g}" if len(values) else ""
+            chart.border_title = Text(f"{clean(name)}{newest}")
             chart.show(scalar_plot(self.series, self.axis, name))
 
     def _draw_epoch(self) -> None:
