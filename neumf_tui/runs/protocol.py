@@ -51,7 +51,10 @@ def protocol_of_kind(
     Nobody knows what a model that was trained elsewhere has learned from, held-out items included.
     """
     protocol = make_protocol(settings if kind == "trained" else {}, num_candidates)
+    if kind != "trained":
+        del protocol["seed"]
     if kind in ("adopted", "logged"):
+        del protocol["exclude_heldout"]
         chosen_by = "none: last epoch; its maker may have chosen by held-out items"
         protocol |= {"negatives": UNKNOWN, "chosen_by": chosen_by}
     return protocol
@@ -69,7 +72,7 @@ def protocol_of(info: RunInfo) -> dict[str, Any]:
 
 def is_optimistic(protocol: Mapping[str, Any]) -> bool:
     """Return whether held-out items are never negatives, so that training never lowers them."""
-    return bool(protocol["exclude_heldout"])
+    return bool(protocol.get("exclude_heldout"))
 
 
 def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before: str = "") -> str:
