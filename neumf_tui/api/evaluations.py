@@ -31,7 +31,8 @@ class Evaluations:
         self._dataset = dataset
         self._evaluators: dict[str, Evaluator] = {}
         self._problem = ""
-        # One thread: a person's function may not be safe to call from several.
+        # One thread: a person's function may not be safe to call from several, and products of
+        # vectors have the threads of NumPy.
         try:
             self._evaluators["ranks"] = Evaluator(dataset, threads=1)
         except DatasetError as error:

@@ -43,21 +43,23 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     `facts` is an object of `run_facts`. The lines are safe to print.
     """
     state, name = facts["state"], facts["run"]
-    device = facts["device"] or "no device yet"
+    is_trained = facts["kind"] == "trained"
+    device = facts["device"] or ("no device yet" if is_trained else "")
     planned = f" of {facts['epochs']}" if facts["epochs"] else ""
     progress = f"epoch {facts['epoch']}{planned} in {clock(facts['seconds'])}"
     if facts["evaluated"]:
         progress += f", evaluating {facts['evaluated']:.0%}"
     if facts["reason"]:
         progress += f": {facts['reason']}"
-    lines = [f"{name}  {label_of(facts)}  {facts['preset'] or facts['kind']}  {device}"]
+    made = facts["preset"] or facts["kind"]
+    lines = [f"{name}  {label_of(facts)}  {made}  {device}".rstrip()]
     lines.append(f"  {state:<8} {progress}")
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
         lines.append(f"  protocol {protocol_line(facts['protocol'])}")
     lines.append(f"  files    {facts['run_dir']}")
     commands = NEXT_COMMANDS.get(state, ("attach",))
-    if facts["kind"] != "trained":
+    if not is_trained:
         commands = OF_OTHERS.get(state, commands)
     lines.append(f"  next     {'   '.join(f'neumf-tui {command} {name}' for command in commands)}")
     return [clean(line) for line in lines]

@@ -1,7 +1,5 @@
 """A loop of somebody's own: what it writes, how it ends, and what it is asked."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -332,15 +331,13 @@ def test_a_run_ends_with_its_program(with_demo: Path) -> None:
     wait_for(lambda: (killed / "events.jsonl").exists() and len(read_snapshot(killed).points) > 0)
     time.sleep(0.3)
     assert read_status(killed).state == "running"
-    children = subprocess.run(
-        ["pgrep", "-P", str(processes["killed"].pid)], capture_output=True, text=True, check=False
-    ).stdout.split()
+    children = psutil.Process(processes["killed"].pid).children()
     processes["killed"].kill()
     for process in processes.values():
         process.wait(60)
     found = {name: read_status(with_demo / "runs" / name) for name in ends}
     for child in children:
-        os.kill(int(child), signal.SIGKILL)
+        child.kill()
     assert len(children) == 1, "the fork lives on, and does not hold the run"
     assert {name: status.state for name, status in found.items()} == {
         "whole": "finished", "broken": "failed", "killed": "crashed",
