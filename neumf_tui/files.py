@@ -15,7 +15,6 @@ import fcntl
 import io
 import os
 import platform
-import secrets
 import shutil
 import stat
 import time
@@ -346,7 +345,7 @@ def _remove_any(name: str | Path, parent: int | None = None) -> None:
 
 
 def _scratch_name(name: str) -> str:
-    return f".{name[:40]}.{_host()}-{os.getpid()}.{secrets.token_hex(3)}{SCRATCH}"
+    return f".{name[:40]}.{_host()}-{os.getpid()}.{os.urandom(3).hex()}{SCRATCH}"
 
 
 def _writer_lives(scratch: str) -> bool:

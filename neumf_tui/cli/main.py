@@ -1,48 +1,84 @@
 """The command line: all commands with their examples, and the handling of errors."""
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
 from neumf_tui import __version__
-from neumf_tui.cli import (
-    adopt,
-    attach,
-    baselines,
-    check_leak,
-    compare,
-    config,
-    control,
-    datasets,
-    delete,
-    doctor,
-    evaluate,
-    explore,
-    export,
-    failures,
-    film,
-    guests,
-    journey,
-    logs,
-    near_miss,
-    prune,
-    rank,
-    recommend,
-    rename,
-    runs,
-    similar,
-    status,
-    train,
-    tune,
-    why,
-)
 from neumf_tui.cli.streams import open_streams
 from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.views.output import print_line, say
 
+EXAMPLES = {
+    "train": ("train", "--dataset ml-100k --epochs 20 --name long-one"),
+    "attach": ("attach", "quiet-otter-07"),
+    "explore": ("explore", "quiet-otter-07"),
+    "runs": ("runs", "--json"),
+    "status": ("status", "quiet-otter-07 --json"),
+    "pause": ("control", "quiet-otter-07"),
+    "resume": ("control", "quiet-otter-07"),
+    "checkpoint": ("control", "quiet-otter-07"),
+    "stop": ("control", "quiet-otter-07"),
+    "extend": ("control", "20 quiet-otter-07"),
+    "pin": ("control", "196 --run quiet-otter-07"),
+    "logs": ("logs", "quiet-otter-07 -f"),
+    "rename": ("rename", "quiet-otter-07 baseline"),
+    "delete": ("delete", "quiet-otter-07"),
+    "prune": ("prune", "quiet-otter-07 --keep 20"),
+    "rank": ("rank", "196 --top 20"),
+    "why": ("why", "196 Alien"),
+    "journey": ("journey", "196"),
+    "near-miss": ("near_miss", "196"),
+    "similar": ("similar", "Alien"),
+    "film": ("film", "Alien"),
+    "recommend": ("recommend", '--likes "Alien; Blade Runner; Brazil" --save anna'),
+    "guests": ("guests", ""),
+    "compare": ("compare", "quiet-otter-07@2 quiet-otter-07@10 --user 196"),
+    "failures": ("failures", "quiet-otter-07 --cohorts"),
+    "export": ("export", "quiet-otter-07 --what top-k --format parquet"),
+    "evaluate": ("evaluate", "quiet-otter-07 --json"),
+    "tune": ("tune", "--trials 30 --study films"),
+    "baselines": ("baselines", "--dataset ml-100k"),
+    "adopt": ("adopt", "neumf.pt --dataset ml-100k --expect hit@50=0.361"),
+    "check-leak": ("check_leak", "--preset d2l"),
+    "datasets": ("datasets", ""),
+    "doctor": ("doctor", "--json"),
+    "config": ("config", ""),
+}
+"""The module of each command, and the arguments of an example."""
+
+
+class _Commands(Mapping[str, Any]):
+    """Makes a command when it is asked for: importing all of them takes longer than most take."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, arguments = EXAMPLES[name]
+        function = getattr(import_module(f"neumf_tui.cli.{module}"), name.replace("-", "_"))
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        example = f"neumf-tui {name} {arguments}".rstrip()
+        alone.command(name, epilog=f"Example: {example}")(function)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(EXAMPLES)
+
+    def __len__(self) -> int:
+        return len(EXAMPLES)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": _Commands()})
+
+
 app = typer.Typer(
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -66,45 +102,6 @@ def common(
     ] = False,
 ) -> None:
     pass
-
-
-for _command, _example in (
-    (train.train, "train --dataset ml-100k --epochs 20 --name long-one"),
-    (attach.attach, "attach quiet-otter-07"),
-    (explore.explore, "explore quiet-otter-07"),
-    (runs.runs, "runs --json"),
-    (status.status, "status quiet-otter-07 --json"),
-    (control.pause, "pause quiet-otter-07"),
-    (control.resume, "resume quiet-otter-07"),
-    (control.checkpoint, "checkpoint quiet-otter-07"),
-    (control.stop, "stop quiet-otter-07"),
-    (control.extend, "extend 20 quiet-otter-07"),
-    (control.pin, "pin 196 --run quiet-otter-07"),
-    (logs.logs, "logs quiet-otter-07 -f"),
-    (rename.rename, "rename quiet-otter-07 baseline"),
-    (delete.delete, "delete quiet-otter-07"),
-    (prune.prune, "prune quiet-otter-07 --keep 20"),
-    (rank.rank, "rank 196 --top 20"),
-    (why.why, "why 196 Alien"),
-    (journey.journey, "journey 196"),
-    (near_miss.near_miss, "near-miss 196"),
-    (similar.similar, "similar Alien"),
-    (film.film, "film Alien"),
-    (recommend.recommend, 'recommend --likes "Alien; Blade Runner; Brazil" --save anna'),
-    (guests.guests, "guests"),
-    (compare.compare, "compare quiet-otter-07@2 quiet-otter-07@10 --user 196"),
-    (failures.failures, "failures quiet-otter-07 --cohorts"),
-    (export.export, "export quiet-otter-07 --what top-k --format parquet"),
-    (evaluate.evaluate, "evaluate quiet-otter-07 --json"),
-    (tune.tune, "tune --trials 30 --study films"),
-    (baselines.baselines, "baselines --dataset ml-100k"),
-    (adopt.adopt, "adopt neumf.pt --dataset ml-100k --expect hit@50=0.361"),
-    (check_leak.check_leak, "check-leak --preset d2l"),
-    (datasets.datasets, "datasets"),
-    (doctor.doctor, "doctor --json"),
-    (config.config, "config"),
-):
-    app.command(epilog=f"Example: neumf-tui {_example}")(_command)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
-from neumf_tui.data.title_search import TitleSearch
 from neumf_tui.errors import RunError
 from neumf_tui.text import dataset_label
+
+if TYPE_CHECKING:
+    from neumf_tui.data.title_search import TitleSearch
 
 _CHUNK = 1 << 20
 """Interactions hashed at once: 8 MiB."""
@@ -89,8 +92,10 @@ class Dataset:
         return {item_id: row for row, item_id in enumerate(self.catalogue.item_ids)}
 
     @cached_property
-    def title_search(self) -> TitleSearch:
+    def title_search(self) -> "TitleSearch":
         """The search index of the titles: takes about a second for 87,000, so ask in a thread."""
+        from neumf_tui.data.title_search import TitleSearch
+
         return TitleSearch(self.catalogue, self.seen_by, self.label)
 
     def user_index(self, user_id: str) -> int:

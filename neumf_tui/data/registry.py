@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.demo import SOURCE, make_demo
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
-from neumf_tui.data.formats import EXPECTED, Source, sources_in
+from neumf_tui.data.formats import Source, sources_in
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
@@ -89,28 +89,11 @@ def open_dataset(
     return _opened(sources_in(folder)[0], home, report)
 
 
-def load_dataset(fingerprint: str, name: str, home: Path, source: str = "") -> Dataset:
-    """Return the prepared dataset of a run; prepare it again if it is missing.
+def prepare_again(fingerprint: str, name: str, home: Path, source: str) -> bool:
+    """Return whether original files were found that give the dataset of this fingerprint.
 
-    The original files are looked for at `source`, where the run found them, and then everywhere
-    else. Raises DatasetError if no files give the same data.
+    They are looked for at `source`, where a run found them, and then everywhere else.
     """
-    folder = prepared_dir(home)
-    try:
-        kept = prepared.load(folder, fingerprint)
-    except DatasetError as error:
-        if not _prepared_again(fingerprint, name, home, source):
-            raise DatasetError(
-                f"{error}, and its original files ({source or name}) are not found; set "
-                f"NEUMF_TUI_DATA to where they are now: {EXPECTED}"
-            ) from error
-        kept = prepared.load(folder, fingerprint)
-    # The same data in a folder of another name has the same fingerprint.
-    return replace(kept, name=name)
-
-
-def _prepared_again(fingerprint: str, name: str, home: Path, source: str) -> bool:
-    """Return whether original files were found that give the dataset of this fingerprint."""
     if name == "demo":
         return _demo(home).fingerprint == fingerprint
     for found in find_originals.originals(name, home, source):

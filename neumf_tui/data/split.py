@@ -1,6 +1,5 @@
 """The leave-one-out split: each user's latest interaction is held out for evaluation."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -103,6 +102,8 @@ def leave_one_out(rows: Interactions, num_users: int, chunk_rows: int = CHUNK_RO
     cuts = np.unique(
         np.append(np.searchsorted(starts, np.arange(0, len(rows.users), chunk_rows)), num_users)
     ).clip(max=num_users)
+    from concurrent.futures import ThreadPoolExecutor  # viewers split nothing
+
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(split, pairwise([0, *cuts.tolist()])):
             pass

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.registry import load_dataset
+from neumf_tui.data.load import load_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.ranks import rank_among
 from neumf_tui.runs.checkpoint import checkpoint_epochs

@@ -10,7 +10,6 @@ import ctypes
 import functools
 import hashlib
 import os
-import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -171,7 +170,7 @@ def _keep(folder: Path, stem: str, content: bytes) -> ctypes.CDLL:
     """Write the library in one move, since several processes may compile at once; load it."""
     name = f"{stem}{_checksum(content)}.so"
     with _private_folder(folder) as place:
-        scratch = f".{name}.{secrets.token_hex(4)}"
+        scratch = f".{name}.{os.urandom(4).hex()}"
         try:
             handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=place)
             with os.fdopen(handle, "wb") as file:

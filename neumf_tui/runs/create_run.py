@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.registry import load_dataset
+from neumf_tui.data.load import load_dataset
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.events import DatasetRef, Kind, ModelKind, RunInfo
 from neumf_tui.runs.protocol import protocol_of_kind

@@ -5,7 +5,7 @@ the argument. Whatever else lies in the folder of the requests is ignored.
 """
 
 import re
-import secrets
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
 def send_request(folder: Path, what: str, argument: str = "") -> None:
     """Ask the trainer of the run in `folder` for `what`; it obeys after the current step."""
-    name = f"{what}.{secrets.token_hex(4)}" if what in (PIN, UNPIN) else what
+    name = f"{what}.{os.urandom(4).hex()}" if what in (PIN, UNPIN) else what
     files.make_folder(folder, "requests")
     files.replace(folder, f"requests/{name}", argument.encode(), to_disk=False)
 

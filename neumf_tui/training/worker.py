@@ -145,7 +145,7 @@ def fail(writer: RunWriter, message: WorkerMessage) -> int:
 
 def _train(writer: RunWriter, home: Path, worker: Worker | None, group: "Group") -> tuple[str, str]:
     """Train to the end or until stopped, and return the final state and its reason."""
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.data.load import load_dataset
     from neumf_tui.training.device import pick_device, set_threads
     from neumf_tui.training.loop import Loop, Stop
 

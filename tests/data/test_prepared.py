@@ -17,7 +17,8 @@ from neumf_tui.data import prepared, registry
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import silent
-from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.load import load_dataset
+from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError
 from tests.support.datasets import tiny_dataset
@@ -226,7 +227,8 @@ VIEW = """
 import os, sys
 from pathlib import Path
 from neumf_tui.data import prepared
-from neumf_tui.data.registry import known_datasets, load_dataset
+from neumf_tui.data.load import load_dataset
+from neumf_tui.data.registry import known_datasets
 home, fingerprint = Path(sys.argv[1]), sys.argv[2]
 load_dataset(fingerprint, "demo", home)  # imports what the other account may have no access to
 prepared._checked.clear()

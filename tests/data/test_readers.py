@@ -22,7 +22,8 @@ from neumf_tui.data.readers.rows import Rows, indices
 from neumf_tui.data.readers.text_by_line import read_by_line
 from neumf_tui.data.readers.text_fast import read_fast
 from neumf_tui.data.readers.text_layout import layout_of
-from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.load import load_dataset
+from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError, UsageError
 from tests.support.rating_files import (

@@ -18,7 +18,8 @@ import pytest
 from neumf_tui.data import download
 from neumf_tui.data.prepared import load, prepared_dir, save
 from neumf_tui.data.progress import silent
-from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.load import load_dataset
+from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.files import identity
@@ -30,7 +31,8 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 from neumf_tui.data.progress import silent
-from neumf_tui.data.registry import load_dataset, open_dataset
+from neumf_tui.data.load import load_dataset
+from neumf_tui.data.registry import open_dataset
 place, homes = Path(sys.argv[1]), Path(sys.argv[2])
 for number in range(10):
     data = open_dataset("auto", place, homes / str(number), silent, silent)

@@ -115,7 +115,7 @@ def test_a_step_checkpoint_carries_the_loss_of_the_epoch(
     import msgspec
     import torch
 
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.data.load import load_dataset
     from neumf_tui.runs.writer import RunWriter
     from neumf_tui.settings import Settings
     from neumf_tui.training.loop import Loop, Stop
@@ -231,7 +231,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(trained: Path, harm: str) -> No
 def test_a_checkpoint_of_other_data_or_shape_is_refused(trained: Path) -> None:
     import torch
 
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.data.load import load_dataset
     from neumf_tui.settings import make_settings
     from neumf_tui.training.trainer import Trainer
 

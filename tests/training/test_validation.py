@@ -121,7 +121,7 @@ def test_a_run_of_before_has_the_same_protocol(own_home: Path) -> None:
 
 
 def test_a_new_run_counts_its_candidates(chosen: Path) -> None:
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.data.load import load_dataset
 
     info = read_info(chosen)
     data = load_dataset(info.dataset.fingerprint, "demo", chosen.parents[1])

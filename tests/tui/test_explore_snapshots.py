@@ -63,7 +63,7 @@ def exact_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def make_exact(trained_home: Path, home: Path) -> None:
     import torch
 
-    from neumf_tui.data.registry import load_dataset
+    from neumf_tui.data.load import load_dataset
     from neumf_tui.runs.checkpoint import TrainingProgress
     from neumf_tui.runs.reader import read_info
     from neumf_tui.runs.writer import RunWriter
