@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -178,7 +177,7 @@ def make_settings(preset: str, changes: dict[str, Any], file: Path | None = None
             "use --config for a file"
         )
     text = (resources.files("neumf_tui") / "presets" / f"{preset}.toml").read_text("utf-8")
-    values: dict[str, Any] = tomllib.loads(text)
+    values = _from_toml(text)
     if file is not None:
         values |= _read_file(file, values)
     try:
@@ -210,13 +209,19 @@ def read_toml(path: Path, where: str, advice: str) -> tuple[str, dict[str, Any]]
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")  # editors on Windows write the mark
-        return text, tomllib.loads(text)
+        return text, _from_toml(text)
     except UnicodeDecodeError as error:
         raise UsageError(f"{where}: not UTF-8; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # tomllib's own, too many digits, or brackets
         raise UsageError(f"{where}: not valid TOML: {error}; fix that line") from error
     except OSError as error:
         raise UsageError(f"{where}: cannot be read ({error.strerror}); {advice}") from error
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    import tomllib  # only here: most who open a screen have no file, and would wait for it
+
+    return tomllib.loads(text)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -1,5 +1,6 @@
 """Open a screen in the terminal."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ def open_screen(
     """
     # At 120 frames a second a key's change is drawn after 8 ms; at Textual's 60 after 17 ms.
     os.environ.setdefault("TEXTUAL_FPS", "120")
+    # Imports and widgets are many objects and no garbage, for which Python would look every 700
+    # objects: a twentieth of the start.
+    gc.set_threshold(50_000)
     with _first_line(screen, folder.name if folder else ""):
         from neumf_tui.tui.app import NeumfApp, load_config
 

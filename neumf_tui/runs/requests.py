@@ -4,8 +4,8 @@ A file is named by the request, `stop`, or `pin.7f3a9c01` if there can be severa
 the argument. Whatever else lies in the folder of the requests is ignored.
 """
 
-import re
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 

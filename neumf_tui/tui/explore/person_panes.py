@@ -112,7 +112,8 @@ class NearestPane(PersonPane):
         )
         with Horizontal():
             for kind in ("gmf", "mlp"):
-                with Vertical():
+                # Not `:last-child`: it would style all that is in a Vertical twice at the start.
+                with Vertical(classes=f"-{kind}"):
                     yield Static(f"by {kind.upper()} vector", classes="pane-head")
                     yield Table(columns, id=f"nearest-{kind}")
 

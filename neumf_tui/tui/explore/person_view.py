@@ -45,7 +45,8 @@ class PersonView(Vertical):
 
     def __init__(self, info: "RunInfo") -> None:
         super().__init__(id="user-pane")
-        self.info = info
+        self.info, self.protocol = info, protocol_of(info)
+        self.set_class(is_optimistic(self.protocol), "-optimistic", update=False)
         self.ranker: Ranker | None = None
         self.ranking: UserRanking | None = None
         """None while there is no model, or nobody to show."""
@@ -136,9 +137,7 @@ class PersonView(Vertical):
         self.story_box.update(story(users, who, self.ranking, self._rank, width), layout=False)
 
     def _draw_protocol(self) -> None:
-        protocol = protocol_of(self.info)
-        self.set_class(is_optimistic(protocol), "-optimistic")
-        self.border_subtitle = protocol_line(protocol, self.outer_size.width - 5)
+        self.border_subtitle = protocol_line(self.protocol, self.outer_size.width - 5)
 
     def _draw_tab_name(self) -> None:
         """Say in the name of the first tab what its list is ordered by."""

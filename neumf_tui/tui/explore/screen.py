@@ -11,7 +11,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from neumf_tui.explore.guests import Guest, Who, guests_of
 from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, pruned_text
@@ -37,6 +37,7 @@ from neumf_tui.tui.navigation import (
     OpenGuest,
     OpenItem,
 )
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Table

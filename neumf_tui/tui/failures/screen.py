@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import Input, Static, TabbedContent, TabPane
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of
@@ -22,6 +22,7 @@ from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem, OpenUser
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head, with_protocol
 from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine

@@ -11,7 +11,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.explore.guests import Guest, delete_guest, guest_names, save_guest
@@ -22,6 +22,7 @@ from neumf_tui.tui.guest.moved_items import MovedItemTable
 from neumf_tui.tui.guest.picks import Picks, UndoStack
 from neumf_tui.tui.guest.text import PicksRanking, film_count, outdated_summary, summary
 from neumf_tui.tui.keys import bindings, hidden, shown
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.ranking_pane import RankingPane

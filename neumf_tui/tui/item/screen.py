@@ -9,13 +9,14 @@ from textual import events, getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenUser
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Column, Table, id_column

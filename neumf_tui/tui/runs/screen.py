@@ -9,7 +9,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.runs.filter import unknown_fields
@@ -22,6 +22,7 @@ from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenExplorer, OpenRun
 from neumf_tui.tui.runs.table import RunTable
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart, series_style
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot

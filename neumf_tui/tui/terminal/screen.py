@@ -3,6 +3,7 @@
 import math
 from typing import TypeVar
 
+from textual import events
 from textual.message import Message
 from textual.screen import Screen
 
@@ -17,6 +18,21 @@ class TerminalScreen(Screen[T]):
 
     shown_at = math.inf
     """Time of the first drawing, on the clock of events."""
+
+    # The first drawing. Styles are made when a widget is mounted; Textual would make them all again
+    # when the screen is shown, and once more when it has learnt the screen's size.
+
+    async def _compose(self) -> None:
+        width, height = self.app.size
+        classes = [
+            *self._get_breakpoint_classes(width, self.app.HORIZONTAL_BREAKPOINTS or []),
+            *self._get_breakpoint_classes(height, self.app.VERTICAL_BREAKPOINTS or []),
+        ]
+        self.add_class(*classes, update=False)
+        await super()._compose()
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        event.refresh_styles &= self.shown_at < math.inf
 
     # Keys.
 

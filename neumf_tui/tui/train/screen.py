@@ -9,7 +9,7 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.explore.race import Race
@@ -23,6 +23,7 @@ from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenExplorer, OpenRuns
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.train import text as train_text
 from neumf_tui.tui.train.chart_pane import ChartPane
 from neumf_tui.tui.train.follow import HostFollower, RunFollower, RunReading

@@ -12,9 +12,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from neumf_tui.text import clean
+from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
