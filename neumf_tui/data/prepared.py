@@ -10,7 +10,6 @@ indices are checked.
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,8 @@ _ARRAYS = ("users", "items", "times", "heldout", "offsets")
 _STRINGS = ("user_ids.offsets", "user_ids.text")
 _FILES = (*(f"{key}.npy" for key in (*_ARRAYS, *_STRINGS)), "catalogue.json", "dataset.json")
 _CATALOGUE_LIMIT = 2**31
+_SMALL = 2**24
+"""Bytes of a dataset that one thread hashes before others have started."""
 _checked: set[tuple[object, ...]] = set()
 """Folders and identities of the files of all datasets that this process has checked."""
 
@@ -164,6 +165,11 @@ def _hashes(where: Path) -> Iterator[str]:
         with files.open_to_read(where, name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    if sum((where / name).stat().st_size for name in _FILES) < _SMALL:
+        yield from map(digest, _FILES)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(usable_cores()) as pool:
         yield from pool.map(digest, _FILES)
 
@@ -182,8 +188,11 @@ def _faults(split: Split, num_users: int, catalogue: Catalogue) -> Iterator[str]
     if len(split.times) != pairs or not _are_within(split.times, 0, LATEST_TIME):
         yield "times.npy: expected the time of each training pair"
     in_order = len(split.users) == pairs and (split.users[1:] >= split.users[:-1]).all()
-    starts = np.searchsorted(split.users, np.arange(num_users + 1))
-    if not in_order or not np.array_equal(starts, split.offsets):
+    if not (
+        in_order
+        and _are_within(split.users, 0, num_users - 1)
+        and np.array_equal(np.bincount(split.users, minlength=num_users), np.diff(split.offsets))
+    ):
         yield "users.npy: expected each user as often as offsets.npy has it"
 
 

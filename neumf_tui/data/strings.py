@@ -1,11 +1,13 @@
 """Many strings in two arrays, which can be memory-mapped: each is decoded when it is accessed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 
 
 class Strings(Sequence[str]):
@@ -69,8 +71,37 @@ class Strings(Sequence[str]):
             return False
         return True
 
+    def starting_with(self, start: str) -> NDArray[np.bool_]:
+        """Return which strings start with `start`, in any case; shape (strings,)."""
+        start = start.casefold()
+        if not self._is_ascii:
+            return np.array([one.casefold().startswith(start) for one in self], dtype=bool)
+        wanted = start.encode()
+        rows = np.flatnonzero(np.diff(self.offsets) >= len(wanted))
+        for place, letter in enumerate(wanted):
+            rows = rows[_LOWER[self.text[self.offsets[rows] + place]] == letter]
+        found = np.zeros(len(self), dtype=bool)
+        found[rows] = True
+        return found
+
+    @property
+    def longest(self) -> int:
+        """The number of characters of the longest string."""
+        if self._is_ascii:
+            return int(np.diff(self.offsets).max(initial=0))
+        return max(map(len, self), default=0)
+
+    @property
+    def _is_ascii(self) -> bool:
+        return bool(self.text.max(initial=0) < 128)
+
     def _decoded(self, start: int, stop: int) -> str:
         return self.text[start:stop].tobytes().decode("utf-8")
+
+
+def longest(strings: Iterable[str]) -> int:
+    """Return the number of characters of the longest string."""
+    return strings.longest if isinstance(strings, Strings) else max(map(len, strings), default=0)
 
 
 def are_offsets(numbers: NDArray[np.int64], total: int) -> bool:

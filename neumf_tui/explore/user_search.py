@@ -1,11 +1,13 @@
 """Search for users by id or held-out title, and the list of people that screens show."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.data.strings import Strings
 from neumf_tui.runs.events import CUTOFF
 
 if TYPE_CHECKING:
@@ -22,9 +24,15 @@ class UserSearch:
     def __init__(self, dataset: "Dataset") -> None:
         self.dataset = dataset
         self._heldout = np.asarray(dataset.split.heldout)
-        self._ids = [user_id.casefold() for user_id in dataset.user_ids]
-        titles = map(dataset.catalogue.item_title, range(dataset.num_items))
-        self._titles = [title.casefold() for title in titles]
+
+    @cached_property
+    def _ids(self) -> Strings:
+        return Strings.of(self.dataset.user_ids)
+
+    @cached_property
+    def _titles(self) -> list[str]:
+        titles = map(self.dataset.catalogue.item_title, range(self.dataset.num_items))
+        return [title.casefold() for title in titles]
 
     def matching(self, query: str) -> NDArray[np.bool_]:
         """Return which users match, shape (num_users,); everyone if the query is blank.
@@ -33,15 +41,15 @@ class UserSearch:
         """
         query = query.strip().casefold()
         if not query:
-            return np.ones(len(self._ids), dtype=bool)
+            return np.ones(self.dataset.num_users, dtype=bool)
         # The False at the end is for −1, nothing held out.
         titles = np.array([*(query in title for title in self._titles), False])
-        ids = np.array([user_id.startswith(query) for user_id in self._ids], dtype=bool)
-        found: NDArray[np.bool_] = ids | titles[self._heldout]
+        found: NDArray[np.bool_] = self._ids.starting_with(query) | titles[self._heldout]
         return found
 
+    @cached_property
     def by_title(self) -> NDArray[np.int64]:
-        """Return keys that sort users by held-out title, those without one last; (num_users,)."""
+        """Keys that sort users by held-out title, those without one last; (num_users,)."""
         places = np.full(len(self._titles) + 1, len(self._titles), dtype=np.int64)
         titled = [item for item, title in enumerate(self._titles) if title]
         places[sorted(titled, key=self._titles.__getitem__)] = np.arange(len(titled))
@@ -71,7 +79,6 @@ class UserList:
         """List these people; `ranks` are those of the newest evaluation if left out."""
         if self._search is None or self._search.dataset is not users.dataset:
             self._search = UserSearch(users.dataset)
-            self._by_title = self._search.by_title()
         self.users, self.guests = users, guests
         self.ranks = users.ranks if ranks is None else ranks
         self._arrange()
@@ -123,7 +130,7 @@ class UserList:
             case "most seen":
                 keys = -self.users.history_sizes[order]
             case "held-out title":
-                keys = self._by_title[order]
+                keys = self._search.by_title[order]
             case _:
                 keys = order
         query = self._query.strip().casefold()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.load import load_dataset
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import silent
 from neumf_tui.data.readers import movielens_csv
-from neumf_tui.data.load import load_dataset
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError

@@ -15,9 +15,9 @@ import pytest
 from neumf_tui import files
 from neumf_tui.data import prepared, registry
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.load import load_dataset
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import silent
-from neumf_tui.data.load import load_dataset
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError

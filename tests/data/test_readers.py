@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from neumf_tui.data import prepared
 from neumf_tui.data.columns import Columns
+from neumf_tui.data.load import load_dataset
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Progress, silent
 from neumf_tui.data.readers import movielens_dat, recbole, text_fast
@@ -22,7 +23,6 @@ from neumf_tui.data.readers.rows import Rows, indices
 from neumf_tui.data.readers.text_by_line import read_by_line
 from neumf_tui.data.readers.text_fast import read_fast
 from neumf_tui.data.readers.text_layout import layout_of
-from neumf_tui.data.load import load_dataset
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.strings import Strings
 from neumf_tui.errors import DatasetError, UsageError

@@ -16,9 +16,9 @@ from typing import ClassVar
 import pytest
 
 from neumf_tui.data import download
+from neumf_tui.data.load import load_dataset
 from neumf_tui.data.prepared import load, prepared_dir, save
 from neumf_tui.data.progress import silent
-from neumf_tui.data.load import load_dataset
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError, UsageError

@@ -60,8 +60,8 @@ class PeoplePane(Vertical):
     ) -> None:
         """List these people, with their ranks at the epoch shown; `show` draws them."""
         self.user_list.set_people(users, guests, ranks)
-        names = (*users.dataset.user_ids, *(f"+{guest.name}" for guest in guests))
-        self.table.columns[0] = id_column("id", names)
+        names = (f"+{guest.name}" for guest in guests)
+        self.table.columns[0] = id_column("id", users.dataset.user_ids, names)
 
     def show(self, who: "Who | None") -> None:
         """Draw the people, with the cursor on `who` if they are still listed."""

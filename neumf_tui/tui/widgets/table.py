@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from neumf_tui.data.strings import longest
 from neumf_tui.text import clean
 
 Cells = Callable[[int], Sequence[str]]
@@ -41,9 +42,9 @@ class Column:
     """A narrow table leaves out the columns with the highest numbers first, those with 0 never."""
 
 
-def id_column(title: str, ids: Iterable[str]) -> Column:
+def id_column(title: str, *ids: Iterable[str]) -> Column:
     """Return a column as wide as the longest of `ids` needs, but at most 16 cells."""
-    return Column(title, min(16, max(len(title), *map(len, ids))))
+    return Column(title, min(16, max(len(title), *map(longest, ids))))
 
 
 class Table(ScrollView, can_focus=True, inherit_bindings=False):
