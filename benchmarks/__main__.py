@@ -76,7 +76,7 @@ BENCHMARKS = (
     Benchmark(
         "startup",
         "startup",
-        "--help and first screens, against bare Typer and Textual apps",
+        "--help, first screens and one list, against bare Typer and Textual apps",
         "2 minutes",
         alone=False,
     ),
@@ -90,7 +90,7 @@ BENCHMARKS = (
     Benchmark(
         "explore",
         "explore",
-        "the explore screen: opening, other users, picks; a DataTable",
+        "the explore screen: opening, memory, other users, picks; a DataTable",
         "5 minutes",
         alone=False,
     ),
@@ -178,6 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
         device=asked.device,
         only=tuple(name.strip() for name in asked.only.split(",") if name.strip()),
         keep=asked.keep,
+        before=asked.before and asked.before.absolute(),
     )
     try:
         for one in wanted:
@@ -206,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, help="duration of soak (default: 20)")
     add("--only", default="", metavar="NAME,NAME", help="rows of quality or ablation to measure")
     add("--keep", type=Path, metavar="FOLDER", help="keep runs of quality and ablation here")
+    add("--before", type=Path, metavar="FOLDER", help="explore, startup: an earlier checkout, too")
     add("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
     add("--results", type=Path, metavar="FOLDER", help="default: benchmarks/results")
     add("--device", default="cuda", help="device of gpu (default: %(default)s)")

@@ -1,5 +1,7 @@
 """How fast the explore screen is: opening it, another user's list after a key press, a pick.
 
+And how much memory it takes.
+
 It runs on a terminal of 120x40. A list is complete at the moment from which it stays as it is at
 the end, under its user's name. The peer is Textual's own DataTable filled with as many rows, in a
 program without a terminal.
@@ -10,13 +12,15 @@ import itertools
 import json
 import re
 import statistics
-import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.datasets import synthetic_run
-from benchmarks.program import PROGRAM, data_flags, dataset_name, output_of
+from benchmarks.program import Program, data_flags, dataset_name, programs
 from benchmarks.recorder import SIZE, Recorder
 from benchmarks.report import NONE, Options, Report, Table
 from benchmarks.waiting import wait_for
@@ -97,39 +101,55 @@ def press(terminal: Recorder, keys: str, count: int) -> tuple[list[float], str]:
     return seconds, user
 
 
-def check(terminal: Recorder, home: Path, run: str, user: str) -> None:
-    """Raise SystemExit unless the first item on screen is the one that `rank` prints."""
-    command = [*PROGRAM, "rank", user, "--run", run, "--home", str(home), "--json", "--top", "1"]
-    best = json.loads(output_of(command))["items"][0]
-    shown = Shown.of(terminal.text).rows[0]
-    if best["title"][:10].strip() not in shown:
-        raise SystemExit(
-            f"user {user}: first on screen {shown!r}, but {best['title']!r} is ranked first"
-        )
+@dataclass(frozen=True)
+class Subject:
+    """A program, and the home with its runs, which an earlier program may be unable to share."""
+
+    program: Program
+    home: Path
+
+    def open(self, run: str) -> tuple[Recorder, float, float]:
+        """Open the explore screen and wait until it is complete.
+
+        Returns the terminal, and the seconds from the start of the process to the first text and
+        to the whole list.
+        """
+        command = [*self.program.command, "explore", run, "--home", str(self.home)]
+        terminal = Recorder(command, self.program.env)
+        history: list[tuple[float, str]] = []
+        wait_complete(terminal, history)
+        first = next(at for at, text in history if text.strip())
+        at, _ = completed(history)
+        return terminal, first - terminal.started, at - terminal.started
+
+    def make_runs(self, options: Options, num_items: int, num_users: int) -> None:
+        """Train a run named as its dataset, and make the synthetic one, unless they exist."""
+        name, home = dataset_name(options), str(self.home)
+        if not (self.home / "runs" / name).exists():
+            flags = ["--preset", "d2l", "--plain", "--home", home, "--name", name]
+            self.program.run("train", *flags, *data_flags(options))
+        if not (self.home / "runs" / synthetic_run.NAME).exists():
+            sizes = ["--items", str(num_items), "--users", str(num_users)]
+            self.program.run(home, *sizes, module="benchmarks.datasets.synthetic_run")
+
+    def check(self, terminal: Recorder, run: str, user: str) -> None:
+        """Raise SystemExit unless the first item on screen is the one that `rank` prints."""
+        where = ["--run", run, "--home", str(self.home)]
+        best = json.loads(self.program.run("rank", user, *where, "--json", "--top", "1"))["items"][
+            0
+        ]
+        shown = Shown.of(terminal.text).rows[0]
+        if best["title"][:10].strip() not in shown:
+            raise SystemExit(
+                f"user {user}: first on screen {shown!r}, but {best['title']!r} is ranked first"
+            )
 
 
-def opening(home: Path, run: str) -> tuple[Recorder, float, float]:
-    """Open the explore screen and wait until it is complete.
-
-    Returns the terminal, and the seconds from the start of the process to the first text and to
-    the whole list.
-    """
-    terminal = Recorder([*PROGRAM, "explore", run, "--home", str(home)])
-    history: list[tuple[float, str]] = []
-    wait_complete(terminal, history)
-    first = next(at for at, text in history if text.strip())
-    at, _ = completed(history)
-    return terminal, first - terminal.started, at - terminal.started
-
-
-def trained_run(home: Path, options: Options) -> str:
-    """Train a run under `home` unless it exists; return its name, that of its dataset."""
-    name = dataset_name(options)
-    if not (home / "runs" / name).exists():
-        command = [*PROGRAM, "train", "--preset", "d2l", "--plain", "--home", str(home)]
-        command += ["--name", name, *data_flags(options)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return name
+def subjects(options: Options) -> list[Subject]:
+    name = "explore-quick" if options.quick else "explore"
+    ends = ("", "-before")
+    found = zip(programs(options), ends, strict=False)
+    return [Subject(program, options.cache / f"{name}{end}") for program, end in found]
 
 
 def data_table(count: int, repeats: int) -> list[float]:
@@ -182,36 +202,85 @@ class Timing:
         ]
 
 
-def users(home: Path, run: str, num_items: int, presses: int, peer_repeats: int) -> list[Timing]:
-    """Time other users' lists after key presses, and the peer, on one run."""
-    terminal, _, _ = opening(home, run)
+def users(one: Subject, run: str, num_items: int, presses: int) -> list[Timing]:
+    """Time other users' lists after key presses."""
+    terminal, _, _ = one.open(run)
     with terminal:
         before = terminal.cpu_seconds()
         stepped, _ = press(terminal, DOWN, presses)
         spent = (terminal.cpu_seconds() - before) / presses
         drawn, user = press(terminal, "r", presses)
-        check(terminal, home, run, user)
+        one.check(terminal, run, user)
+    label = one.program.label
     return [
-        Timing(f"next user, {num_items:,} items", stepped),
-        Timing("– its processor time, all threads", [spent]),
-        Timing(f"random user, {num_items:,} items", drawn),
-        Timing(
-            f"peer: DataTable filled with {num_items:,} rows", data_table(num_items, peer_repeats)
-        ),
+        Timing(f"next user, {num_items:,} items{label}", stepped),
+        Timing(f"– its processor time, all threads{label}", [spent]),
+        Timing(f"random user, {num_items:,} items{label}", drawn),
     ]
 
 
-def openings(home: Path, run: str, count: int) -> list[Timing]:
-    """Time the opening of the screen."""
-    first, whole = [], []
-    for _ in range(count):
-        terminal, painted, listed = opening(home, run)
-        with terminal:
-            first.append(painted)
-            whole.append(listed)
+def peer(num_items: int, repeats: int) -> Timing:
+    what = f"peer: DataTable filled with {num_items:,} rows"
+    return Timing(what, data_table(num_items, repeats))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was measured of one opening."""
+
+    first: float
+    """Seconds to the first text."""
+    whole: float
+    """Seconds to the whole list."""
+    processor: float
+    """Seconds of processor time of all threads, a second after the list at most."""
+    own: float
+    """Bytes of memory that no other process shares."""
+    resident: float
+    """Bytes of memory with shared libraries and mapped files."""
+
+
+def openings(found: list[Subject], run: str, count: int) -> list[tuple[Subject, list[Opened]]]:
+    """Open the screen of every program in turns; the first round, which compiles, is left out."""
+    opened: list[tuple[Subject, list[Opened]]] = [(one, []) for one in found]
+    for number in range(count + 1):
+        for one, results in opened:
+            terminal, first, whole = one.open(run)
+            with terminal:
+                memory = psutil.Process(terminal.pid).memory_full_info()
+                spent = terminal.cpu_seconds()
+            if number:
+                results.append(Opened(first, whole, spent, memory.uss, memory.rss))
+    return opened
+
+
+TIMES: dict[str, Callable[[Opened], float]] = {
+    "first paint": lambda one: one.first,
+    "whole list": lambda one: one.whole,
+    "processor time": lambda one: one.processor,
+}
+MEMORY: dict[str, Callable[[Opened], float]] = {
+    "own memory": lambda one: one.own,
+    "resident memory": lambda one: one.resident,
+}
+
+
+def opening_times(opened: list[tuple[Subject, list[Opened]]], run: str) -> list[Timing]:
     return [
-        Timing(f"opening {run}: first paint", first),
-        Timing(f"opening {run}: whole list", whole),
+        Timing(f"opening {run}: {what}{one.program.label}", [value(each) for each in results])
+        for what, value in TIMES.items()
+        for one, results in opened
+    ]
+
+
+def memory_rows(opened: list[tuple[Subject, list[Opened]]], run: str) -> list[list[str]]:
+    return [
+        [
+            f"{run}: {what}{one.program.label}",
+            f"{statistics.median(value(each) for each in results) / 2**20:,.0f}",
+        ]
+        for what, value in MEMORY.items()
+        for one, results in opened
     ]
 
 
@@ -245,25 +314,45 @@ def run(options: Options) -> Report:
     opens, presses, num_items, num_users = 1, 3, 2_000, 5_000
     if not options.quick:
         opens, presses, num_items, num_users = options.rounds or 10, 30, 87_000, 330_000
-    home = options.cache / ("explore-quick" if options.quick else "explore")
-    name = trained_run(home, options)
-    if not (home / "runs" / synthetic_run.NAME).exists():
-        synthetic_run.make_home(home, num_items, num_users)
+    found = subjects(options)
+    for one in found:
+        one.make_runs(options, num_items, num_users)
+    name, few_items = dataset_name(options), 1189 if options.quick else 1682
+    opened = {run: openings(found, run, opens) for run in (name, synthetic_run.NAME)}
     timings = [
-        *openings(home, name, opens),
-        *picks(home, name, presses),
-        *users(home, name, 1189 if options.quick else 1682, presses, 10),
-        *users(home, synthetic_run.NAME, num_items, presses, 3),
+        *(row for run, results in opened.items() for row in opening_times(results, run)),
+        *picks(found[0].home, name, presses),
+        *(row for one in found for row in users(one, name, few_items, presses)),
+        peer(few_items, 10),
+        *(row for one in found for row in users(one, synthetic_run.NAME, num_items, presses)),
+        peer(num_items, 3),
     ]
     columns = ["", "median, ms", "95th percentile, ms", "repeats"]
+    memory = [row for run, results in opened.items() for row in memory_rows(results, run)]
     return Report(
         title="The explore screen",
-        figures=[{"what": one.what, "seconds": one.seconds} for one in timings],
-        repeats="Medians; the time of each repeat is in the file",
-        tables=[Table(columns, [one.row() for one in timings])],
+        figures={
+            "seconds": [{"what": one.what, "seconds": one.seconds} for one in timings],
+            "bytes": [
+                {
+                    "what": f"{run}: {what}{one.program.label}",
+                    "bytes": [value(each) for each in results],
+                }
+                for run, measured in opened.items()
+                for what, value in MEMORY.items()
+                for one, results in measured
+            ],
+        },
+        repeats="Medians; each repeat is in the file",
+        tables=[
+            Table(columns, [one.row() for one in timings]),
+            Table(["", "median, MiB"], memory),
+        ],
         notes=[
             f"A pseudo-terminal of {SIZE[0]}×{SIZE[1]}; from the start of the process, or the "
             "press of a key, to the whole list. The large run is synthetic: "
             f"{num_items:,} items, {num_users:,} users. The DataTable has no terminal to draw on.",
+            "Memory with one model open, half a second after its list: own is what no other "
+            "process shares; resident has shared libraries and mapped files, too.",
         ],
     )

@@ -1,8 +1,10 @@
 """The program that is measured: its command, the data it gets, and calls of other processes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.host import say
@@ -14,6 +16,34 @@ from neumf_tui.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program of one folder, to be measured beside that of another."""
+
+    folder: Path
+    label: str = ""
+    """What its rows say after what they measure."""
+    command: Sequence[str] = (sys.executable, "-P", "-m", "neumf_tui")
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.folder)}
+
+    def run(self, *arguments: str, module: str = "neumf_tui") -> str:
+        """Run a command, or another module; return its stdout. Raise SystemExit if it fails."""
+        command = [*self.command[:-1], module, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | self.env)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} said\n{done.stderr[-2000:]}")
+        return done.stdout
+
+
+def programs(options: Options) -> list[Program]:
+    """Return this program, and the earlier state of it that `--before` names."""
+    earlier = [Program(options.before, ", before")] if options.before else []
+    return [Program(ROOT), *earlier]
 
 
 def output_of(command: Sequence[str]) -> str:

@@ -1,21 +1,23 @@
 """A pseudo-terminal that only records when each piece of a program's output came. Needs pyte."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.pseudo_terminal import Terminal
 from benchmarks.waiting import wait_for
 
 SIZE = (120, 40)
 TRUECOLOR = {"COLORTERM": "truecolor"}
+COMPILED: dict[str, str | None] = {"PYTHONDONTWRITEBYTECODE": None}
+"""Modules are compiled once, as those of an installed program."""
 
 
 class Recorder(Terminal):
     """A terminal that draws its screen only on demand, to leave the cores to the program."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._pieces: list[tuple[float, str]] = []
-        super().__init__(command, size=SIZE, env=TRUECOLOR)
+        super().__init__(command, size=SIZE, env={**TRUECOLOR, **COMPILED, **(env or {})})
         self.started = time.monotonic()
         """Time of the program's start, except for the moment that it took to report its pid."""
 

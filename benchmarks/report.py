@@ -35,6 +35,8 @@ class Options:
     """For `quality` and `ablation`: the rows to measure; empty: all."""
     keep: Path | None = None
     """For `quality` and `ablation`: the folder that keeps finished runs."""
+    before: Path | None = None
+    """For `explore` and `startup`: the folder of an earlier state of the program."""
 
 
 @dataclass(frozen=True)
