@@ -20,7 +20,8 @@ class TerminalScreen(Screen[T]):
     """Time of the first drawing, on the clock of events."""
 
     # The first drawing. Styles are made when a widget is mounted; Textual would make them all again
-    # when the screen is shown, and once more when it has learnt the screen's size.
+    # when the screen is shown, and once more when it has its size. Here the screen has its classes
+    # and its own CSS before anything is mounted in it.
 
     async def _compose(self) -> None:
         width, height = self.app.size
@@ -29,6 +30,7 @@ class TerminalScreen(Screen[T]):
             *self._get_breakpoint_classes(height, self.app.VERTICAL_BREAKPOINTS or []),
         ]
         self.add_class(*classes, update=False)
+        self.update_node_styles(animate=False)
         await super()._compose()
 
     def _on_screen_resume(self, event: events.ScreenResume) -> None:
