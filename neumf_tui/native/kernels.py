@@ -7,6 +7,7 @@ raises NoKernels if there is none.
 """
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -316,15 +317,30 @@ class Catalogue:
 
     def __init__(self, items_gmf: Floats, items_first: Floats) -> None:
         """Copy GMF's vectors (d, items) and the items' part of the first layer (width, items)."""
-        self.num_items = items_gmf.shape[1]
-        rows = np.concatenate([items_gmf, items_first])
-        rows = np.pad(rows, ((0, 0), (0, -self.num_items % LANES)))
-        blocks = rows.reshape(len(rows), -1, LANES).transpose(1, 0, 2)
+        self._factors, self.num_items = items_gmf.shape
+        whole, rest = divmod(self.num_items, LANES)
+        shape = (whole + (rest > 0), self._factors + len(items_first), LANES)
         # The processor loads whole vectors only from addresses that their size divides.
-        room = np.empty(blocks.size + LANES, np.float32)
+        room = np.empty(math.prod(shape) + LANES, np.float32)
         begin = -_address(room, np.float32) // room.itemsize % LANES
-        self.blocks = room[begin : begin + blocks.size].reshape(blocks.shape)
-        self.blocks[:] = blocks
+        self.blocks = room[begin : begin + math.prod(shape)].reshape(shape)
+        self.blocks[whole:] = 0
+        for part, rows in (items_gmf, self._gmf), (items_first, self._first):
+            full = part[:, : whole * LANES].reshape(len(part), whole, LANES)
+            rows[:whole] = full.transpose(1, 0, 2)
+            rows[whole:, :, :rest] = part[:, whole * LANES :]
+
+    @property
+    def _gmf(self) -> Floats:
+        return self.blocks[:, : self._factors]
+
+    @property
+    def _first(self) -> Floats:
+        return self.blocks[:, self._factors :]
+
+    def first(self, items: Integers) -> Floats:
+        """Return the items' part of the first layer for some items, (items, width)."""
+        return self._first[items // LANES, :, items % LANES]
 
 
 def scores(

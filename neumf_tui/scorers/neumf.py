@@ -87,11 +87,7 @@ class NeuMFScorer(Scorer):
         self._head_gmf, self._head_mlp = head[:factors], head[factors:]
         self._bias = np.float32(tensors["head.bias"][0] if "head.bias" in tensors else 0)
         first, self._first_bias = tensors["mlp.0.weight"], tensors["mlp.0.bias"]
-        width = user_mlp.shape[1]
-        self._first_user = np.ascontiguousarray(first[:, :width])
-        self._items_gmf = np.ascontiguousarray(self._item_gmf.T)
-        items_mlp = np.ascontiguousarray(item_mlp).T
-        self._items_first = np.ascontiguousarray(first[:, width:] @ items_mlp)
+        self._first_user = np.ascontiguousarray(first[:, : user_mlp.shape[1]])
         self._layers: list[tuple[FloatArray, FloatArray]] = []
         while f"mlp.{len(self._layers) + 1}.weight" in tensors:
             name = f"mlp.{len(self._layers) + 1}"
@@ -101,6 +97,9 @@ class NeuMFScorer(Scorer):
         if max(factors, *self._widths) <= kernels.WIDEST:
             with contextlib.suppress(NoKernels):
                 self._kernels = self._for_kernels()
+        if self._kernels is None:  # else both are in the kernels' catalogue
+            self._items_gmf = np.ascontiguousarray(self._item_gmf.T)
+            self._items_first = self._make_items_first()
         self._pair_bytes = 8 * max(self._widths)  # of a layer and of the next one
         pairs = _KERNEL_PAIRS if self._kernels else _HIDDEN_BYTES // self._pair_bytes
         few = min(_FEWEST_USERS, _MOST_PAIRS // self.num_items)
@@ -112,7 +111,7 @@ class NeuMFScorer(Scorer):
         arrays = [part.reshape(-1) for layer in self._layers for part in layer]
         values = np.concatenate([*arrays, self._head_mlp])
         ends = list(accumulate(map(len, arrays), initial=0))
-        factors = len(self._items_gmf)
+        factors = self._item_gmf.shape[1]
         # The first layer is part of the catalogue, and of the head only the MLP's part is needed.
         model = kernels.Model(
             factors=factors,
@@ -124,7 +123,13 @@ class NeuMFScorer(Scorer):
             head=ends[-1] - factors,
             values=values,
         )
-        return model, kernels.Catalogue(self._items_gmf, self._items_first)
+        return model, kernels.Catalogue(self._item_gmf.T, self._make_items_first())
+
+    def _make_items_first(self) -> FloatArray:
+        """Return the items' part of the first layer, (width, items)."""
+        items_mlp = np.ascontiguousarray(self._tensors["item_mlp.weight"]).T
+        first = self._tensors["mlp.0.weight"]
+        return np.ascontiguousarray(first[:, -len(items_mlp) :] @ items_mlp)
 
     def with_histories(self, histories: Histories) -> "NeuMFScorer":
         if self._places is None:
@@ -292,7 +297,11 @@ class NeuMFScorer(Scorer):
         """Return scores of `items` (m,) and their derivatives along `user`, shape (m, p)."""
         vectors = self._split(user)
         items_gmf = self._item_gmf[items] * self._head_gmf
-        first = self._items_first[:, items].T + self._first_bias
+        # In the same order in memory with and without kernels: products are the same bits then.
+        if self._kernels is None:
+            first = self._items_first[:, items].T + self._first_bias
+        else:
+            first = np.asfortranarray(self._kernels[1].first(items)) + self._first_bias
         hidden = np.maximum(first + self._first_user @ vectors["mlp"], 0)
         active = [hidden > 0]
         for weight, bias in self._layers:
