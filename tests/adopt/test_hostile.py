@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_plain_pickles_are_never_run_whatever_they_are_called(tmp_path: Path) ->
 def test_a_module_is_refused_by_name(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 1), tmp_path / "model.pt")
     assert "Python object (torch.nn.modules.linear.Linear)" in refused(tmp_path / "model.pt")
+
+
+def test_without_pytorch_its_files_alone_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"users": torch.zeros(3, 2)}, tmp_path / "model.pt")
+    np.savez(tmp_path / "model.npz", users=np.zeros((3, 2)))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "PyTorch is needed to read this" in refused(tmp_path / "model.pt")
+    assert "users" in read_contents(tmp_path / "model.npz").arrays
 
 
 def test_numbers_repeated_by_a_stride_are_not_unrolled(tmp_path: Path) -> None:
