@@ -20,6 +20,7 @@ from neumf_tui.scorers.scorer import (
 )
 
 _SPACE = "vectors"
+_ROWS = 16  # users in a matrix product
 
 
 class VectorScorer(Scorer):
@@ -75,9 +76,10 @@ class VectorScorer(Scorer):
 
     def _products(self, vectors: FloatArray) -> FloatArray:
         # The order in which a matrix product sums depends on how many rows there are.
-        rows = max(2, self.chunk_users)
-        padded = np.pad(vectors, ((0, max(0, rows - len(vectors))), (0, 0)))
-        return np.ascontiguousarray((padded @ self._items.T)[: len(vectors)])
+        padded = np.pad(vectors, ((0, -len(vectors) % _ROWS), (0, 0)))
+        count, width = padded.shape
+        blocks = padded.reshape(count // _ROWS, _ROWS, width) @ self._items.T
+        return np.ascontiguousarray(blocks.reshape(count, self.num_items)[: len(vectors)])
 
     def _biases(self, of_users: FloatArray) -> FloatArray:
         return of_users if self._item_bias is None else of_users + self._item_bias
