@@ -15,7 +15,7 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.runs.screen import RunsScreen
 from neumf_tui.tui.train.chart_pane import ROW_HEIGHT
 from neumf_tui.tui.train.screen import TrainScreen
-from neumf_tui.tui.widgets.chart import CurveChart
+from neumf_tui.tui.widgets.chart import CurveChart, FewTicks
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from tests.support.commands import Cli
 from tests.support.golden_runs import make_run
@@ -148,6 +148,20 @@ def test_commands_know_runs_of_others(own_home: Path, inside: Cli) -> None:
     stopped = inside("stop", "logged")
     assert stopped.returncode == 4 and "does not run any more" in stopped.stderr
     assert "Hit@50 0.3500" in inside("logs", "logged").stdout
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0, 1e-5, ["0", "2e-6", "4e-6", "6e-6", "8e-6", "10e-6"]),
+        (-1e-2, 1e-2, ["-.010", "-.005", ".000", ".005", ".010"]),
+        (0, 5e6, ["0", "1e6", "2e6", "3e6", "4e6", "5e6"]),
+    ],
+)
+def test_labels_of_small_and_large_values_fit(low: float, high: float, labels: list[str]) -> None:
+    ticks = np.linspace(low, high, len(labels)).tolist()
+    assert FewTicks().get_labels_for_ticks(ticks) == labels
 
 
 def series_of(folder: Path) -> RunSeries:

@@ -149,7 +149,7 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
             self.set_xlimits(0, right)
             self.set_ylimits(*self._y_limits(0, right))
         self.set_x_formatter(XTicks(plot.x_text, lambda: self.query_one("#plot").size.width))
-        self.set_y_formatter(_LogTicks() if self.log_y else _FewTicks())
+        self.set_y_formatter(_LogTicks() if self.log_y else FewTicks())
         left, right = self._x_min, self._x_max
         for _, height in plot.lines:
             if height > 0 or not self.log_y:
@@ -339,24 +339,26 @@ class CurveChart(StyledPlot, can_focus=True, inherit_bindings=False):
         self.call_after_refresh(self.draw)
 
 
-class _FewTicks(NumericAxisFormatter):
+class FewTicks(NumericAxisFormatter):
     """At most five ticks, because a small chart has no room for more."""
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         return super().get_ticks(min_, max_, min(max_ticks, 5))
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        """Return decimals, or where these are too long whole numbers of a power: 5e-6, 10e-6."""
+        """Return decimals; where these are too long `5e-6`, `10e-6`, or else `-.005`, `-.010`."""
         labels = super().get_labels_for_ticks(ticks)
-        if len(ticks) < 2 or max(map(len, labels)) <= LABEL_WIDTH:
+        if len(ticks) < 2:
             return labels
         power = math.floor(math.log10(ticks[1] - ticks[0]))
         wholes = [round(tick / 10.0**power) for tick in ticks]
-        short = [f"{whole}e{power}" if whole else "0" for whole in wholes]
-        return short if max(map(len, short)) <= LABEL_WIDTH else labels
+        powers = [f"{whole}e{power}" if whole else "0" for whole in wholes]
+        without_zero = [label.replace("0.", ".", 1) for label in labels]
+        forms = (labels, powers, without_zero)
+        return next((form for form in forms if max(map(len, form)) <= LABEL_WIDTH), labels)
 
 
-class XTicks(_FewTicks):
+class XTicks(FewTicks):
     """Ticks whose labels fit, neither cut nor touching one another."""
 
     def __init__(self, text: Callable[[float], str], width: Callable[[], int]) -> None:
