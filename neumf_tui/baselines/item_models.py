@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
+import scipy.linalg as sl
 import scipy.sparse as sp
-import torch
 from numpy.typing import NDArray
 
 from neumf_tui.baselines.histories import UserHistories
@@ -59,12 +59,18 @@ def _ease_map(histories: UserHistories, l2: float) -> Floats:
 
     Shape (num_items, num_items).
     """
-    gram = torch.from_numpy(_together(histories.matrix))
-    gram.diagonal().add_(l2)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-    inverse /= -inverse.diagonal().clone()
-    inverse.fill_diagonal_(0.0)
-    return np.asarray(inverse.numpy())
+    gram = _together(histories.matrix)
+    np.fill_diagonal(gram, gram.diagonal() + l2)
+    # Symmetric, so its transpose is the same matrix in the order of LAPACK, which needs no copy.
+    factor, _ = sl.lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
+    inverse: Floats
+    inverse, _ = sl.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    below = np.tril(inverse, -1)
+    inverse = np.tril(inverse)
+    inverse += below.T
+    inverse /= -inverse.diagonal().copy()
+    np.fill_diagonal(inverse, 0.0)
+    return inverse
 
 
 def _together(matrix: sp.csr_matrix) -> Floats:

@@ -26,6 +26,10 @@ def baselines(
     again: Annotated[
         bool, typer.Option("--again", help="Compute baselines again that are kept already.")
     ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Keep each baseline as a run, to explore and compare it."),
+    ] = False,
     json: Json = False,
     csv: Csv = False,
     csv_safe: CsvSafe = False,
@@ -34,12 +38,13 @@ def baselines(
     """Compute popularity, item kNN, EASE, ALS and BPR on the same split and metrics as a run.
 
     Their settings are chosen on the validation items. Results are kept, and shown by `evaluate` and
-    on the train screen. ALS and BPR need the package implicit (pip install 'neumf-tui[baselines]').
+    on the train screen; with --keep each is a run, too. ALS and BPR need the package implicit (pip
+    install 'neumf-tui[baselines]').
     """
     form = form_of(json, csv, csv_safe)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
-    from neumf_tui.views.baselines import baselines_sheet, print_baselines
+    from neumf_tui.views.baselines import baselines_sheet, print_baselines, runs_text
     from neumf_tui.views.output import print_sheet, say
     from neumf_tui.views.progress_line import ProgressLine
 
@@ -48,12 +53,15 @@ def baselines(
     outcomes = []
     with closing(ProgressLine()) as progress:
         every = Baselines(data, where, progress, seed)
-        for outcome in every.outcomes(wanted, again=again, strict=only is not None):
+        for outcome in every.outcomes(wanted, again=again, strict=only is not None, as_runs=keep):
             outcomes.append(outcome)
             if outcome.note:
                 progress.close()
-                say(f"{'computed again' if outcome.result else 'left out'}: {outcome.note}")
+                what = "no run" if outcome.result else "left out"
+                say(f"{'computed again' if outcome.computed else what}: {outcome.note}")
     kept = [one.baseline.name for one in outcomes if one.result and not one.computed]
     if kept:
         say(f"kept from before: {', '.join(kept)}; --again computes them again")
+    if runs := runs_text(outcomes):
+        say(runs)
     print_sheet(baselines_sheet(data, outcomes), form, print_baselines)

@@ -18,6 +18,15 @@ VALIDATION = (
     "ranked among every item not in the history before it"
 )
 
+SETTINGS_CHOSEN = {
+    "validation": f"{VALIDATION}; by a fit with the same settings that has not seen them",
+    "chosen_by": BY_VALIDATION,
+    "chosen": "settings",
+    "negatives": "as the method draws them, held-out items included; most methods draw none",
+}
+"""What the protocol of a baseline has instead: there are no epochs to choose from."""
+BEYOND = "items beyond a user's list share one rank, as equal ones"
+"""The part for models of which only each user's best items are known."""
 UNKNOWN = "unknown: trained elsewhere, so held-out items may have been learned from"
 
 
@@ -67,7 +76,8 @@ def with_validation(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 def protocol_of(info: RunInfo) -> dict[str, Any]:
     """Return the protocol of a run; what its run.json lacks follows from kind and settings."""
-    return protocol_of_kind(info.kind, info.settings) | info.protocol
+    protocol = protocol_of_kind(info.kind, info.settings) | info.protocol
+    return protocol | {"beyond": BEYOND} if info.model == "top_k" else protocol
 
 
 def is_optimistic(protocol: Mapping[str, Any]) -> bool:
@@ -94,13 +104,15 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
     elif protocol["negatives"] == UNKNOWN:
         unseen = ["held-out items may have been learned from", "trained elsewhere"]
     # The texts of each part, longest first. Parts with a lower number are shortened first.
-    chosen = ["best by validation", "by validation", ""]
+    what = "settings" if protocol.get("chosen") == "settings" else "best"
+    chosen = [f"{what} by validation", "by validation", ""]
     parts = [
         (9, [before]),
         (8, warnings if is_optimistic(protocol) else [""]),
         (1, ["leave-one-out", ""]),
         (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
         (5, unseen),
+        (6, [protocol.get("beyond", ""), "beyond a list: ties"] if "beyond" in protocol else [""]),
         (4, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
     ]
     while True:

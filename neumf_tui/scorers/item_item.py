@@ -11,6 +11,7 @@ from neumf_tui.scorers.scorer import (
     FloatArray,
     Histories,
     ItemScores,
+    Kept,
     Profile,
     Scorer,
     Shares,
@@ -26,6 +27,13 @@ class SparseWeights(NamedTuple):
     data: Weights
     indices: NDArray[np.int32]
     indptr: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, weights: Weights) -> "SparseWeights":
+        """Return what is not 0 in a dense matrix."""
+        rows, columns = np.nonzero(weights)
+        ends = np.searchsorted(rows, np.arange(len(weights) + 1))
+        return cls(weights[rows, columns], columns.astype(np.int32), ends.astype(np.int64))
 
 
 class Recency(NamedTuple):
@@ -46,7 +54,7 @@ class ItemItemScorer(Scorer):
     """
 
     what = "a model of item similarities"
-    by_history = True
+    newcomers_by = "history"
 
     def __init__(
         self,
@@ -60,6 +68,17 @@ class ItemItemScorer(Scorer):
             len(weights.indptr) - 1 if isinstance(weights, SparseWeights) else len(weights)
         )
         self.num_users = len(histories.starts)
+
+    def kept(self) -> Kept:
+        """Keep dense weights sparse where that takes less space."""
+        weights = self._weights
+        shape = {} if self._recency is None else self._recency._asdict()
+        if not isinstance(weights, SparseWeights):
+            count = np.count_nonzero(weights)
+            if count * (weights.itemsize + 4) + 8 * (self.num_items + 1) >= weights.nbytes:
+                return Kept("item_item", {"weights": weights}, shape)
+            weights = SparseWeights.of(weights)
+        return Kept("item_item", {f"weights.{k}": v for k, v in weights._asdict().items()}, shape)
 
     def with_histories(self, histories: Histories) -> "ItemItemScorer":
         return ItemItemScorer(self._weights, histories, self._recency)

@@ -72,7 +72,8 @@ class NeuMFScorer(Scorer):
         that of the training, for fold-in.
         """
         self._tensors, self._weight_decay = tensors, weight_decay
-        self.by_history = places is not None
+        if places is not None:
+            self.newcomers_by = "history vectors"
         self._places, self._histories = places, histories
         user_mlp, item_mlp = tensors["user_mlp.weight"], tensors["item_mlp.weight"]
         self.num_users, self.num_items = len(user_mlp), len(item_mlp)
@@ -82,7 +83,7 @@ class NeuMFScorer(Scorer):
         head = tensors["head.weight"][0]
         if "item_gmf.weight" not in tensors:
             head = np.concatenate([np.zeros(1, np.float32), head])
-            self.part_names = ("mlp",)
+            self.part_names, self.what = ("mlp",), "a NeuMF without GMF"
         factors = self._item_gmf.shape[1]
         self._head_gmf, self._head_mlp = head[:factors], head[factors:]
         self._bias = np.float32(tensors["head.bias"][0] if "head.bias" in tensors else 0)

@@ -7,14 +7,16 @@ one line that stands in the place of the answer.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import RunError
+from neumf_tui.runs.events import ModelKind
 
 FloatArray = NDArray[np.float32]
+NewcomersBy = Literal["fold-in", "history vectors", "history"]
 DIVERGED = "is not a number: the model has diverged; train it again with a smaller --learning-rate"
 """How every message about a NaN or an infinity ends."""
 SCORE = "score"
@@ -108,10 +110,18 @@ class Similar(NamedTuple):
     measure: str = "cosine"
 
 
+class Kept(NamedTuple):
+    """What a checkpoint holds of a model, as `open_scorer` takes it."""
+
+    model: ModelKind
+    tensors: dict[str, NDArray[Any]]
+    shape: dict[str, Any]
+
+
 class Scorer(ABC):
     """Scores items for the users of one dataset."""
 
-    what: ClassVar[str]
+    what: str
     """What the model is, as messages say it: `a NeuMF`."""
     num_users: int
     num_items: int
@@ -119,8 +129,14 @@ class Scorer(ABC):
     """Names of the exact summands of a score; empty where a score is one number."""
     known_items: int | None = None
     """Items that have a score for each user, at most; None if all have one."""
-    by_history = False
-    """Whether a person is nothing but their history: then a newcomer is scored exactly."""
+    newcomers_by: NewcomersBy = "fold-in"
+    """How the scores of a newcomer come about: by vectors that are fitted, by vectors that are sums
+    over the history, or by the history alone, in which case they are exact."""
+
+    @property
+    def by_history(self) -> bool:
+        """Whether nothing is fitted, and nothing drawn, for a newcomer."""
+        return self.newcomers_by != "fold-in"
 
     @property
     def chunk_users(self) -> int:
@@ -137,6 +153,10 @@ class Scorer(ABC):
     @abstractmethod
     def item_scores(self, person: Profile) -> ItemScores:
         """Return the scores for one person; for a user the same bits as `scores`."""
+
+    def kept(self) -> Kept:
+        """Return what a checkpoint needs, so that `open_scorer` makes the same scorer of it."""
+        raise CannotError(f"{self.what} cannot be kept in a checkpoint")
 
     def with_histories(self, histories: Histories) -> "Scorer":
         """Return a scorer that knows other histories of the same users."""

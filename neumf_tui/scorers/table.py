@@ -52,7 +52,7 @@ class TopScorer(Scorer):
 class NoScorer(Scorer):
     """Stands for a model that nobody kept."""
 
-    what = "this run"
+    what = "this run, which kept no model,"
 
     def __init__(self, num_users: int, num_items: int) -> None:
         self.num_users, self.num_items = num_users, num_items

@@ -13,6 +13,7 @@ from neumf_tui.scorers.scorer import (
     Factors,
     FloatArray,
     ItemScores,
+    Kept,
     Profile,
     Scorer,
     Similar,
@@ -49,14 +50,26 @@ class VectorScorer(Scorer):
         self._cosine, self._weight_decay = cosine, weight_decay
         self._users, self._items = (_unit(users), _unit(items)) if cosine else (users, items)
         self._user_bias, self._item_bias = user_bias, item_bias
-        if user_bias is not None or item_bias is not None:
+        if not items.shape[1]:
+            self.what, self.newcomers_by = "a model of biases alone", "history"
+        elif user_bias is not None or item_bias is not None:
             self.part_names = ("product", "bias")
+
+    def kept(self) -> Kept:
+        tensors = {
+            "users": self._users,
+            "items": self._items,
+            "user_bias": self._user_bias,
+            "item_bias": self._item_bias,
+        }
+        there = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        return Kept("vectors", there, {"similarity": "cosine" if self._cosine else "dot"})
 
     @quiet
     def scores(self, users: range) -> FloatArray:
         rows = slice(users.start, users.stop)
         product = self._products(self._users[rows])
-        if not self.part_names:
+        if self._user_bias is None and self._item_bias is None:
             return product
         bias = np.zeros(len(product), np.float32)
         if self._user_bias is not None:
@@ -66,13 +79,14 @@ class VectorScorer(Scorer):
     @quiet
     def item_scores(self, person: Profile) -> ItemScores:
         product = self._products(person.vectors[_SPACE][None])[0]
-        if not self.part_names:
+        if self._user_bias is None and self._item_bias is None:
             return ItemScores(product, {})
         own = np.zeros(1, np.float32)
         if self._user_bias is not None and person.user is not None:
             own = self._user_bias[person.user : person.user + 1]
         bias = np.broadcast_to(self._biases(own), product.shape)
-        return ItemScores(product + bias, {"product": product, "bias": bias})
+        parts = {"product": product, "bias": bias} if self.part_names else {}
+        return ItemScores(product + bias, parts)
 
     def _products(self, vectors: FloatArray) -> FloatArray:
         # The order in which a matrix product sums depends on how many rows there are.
@@ -128,7 +142,7 @@ class VectorScorer(Scorer):
 
     def _check_vectors(self) -> None:
         if not self._items.shape[1]:
-            raise CannotError("a model of biases alone, such as popularity, has no vectors")
+            raise CannotError(f"{self.what}, such as popularity, has no vectors")
 
     def embeddings(self) -> Mapping[str, FloatArray]:
         biases = {"user_bias": self._user_bias, "item_bias": self._item_bias}

@@ -79,6 +79,15 @@ def print_baselines(sheet: Sheet) -> None:
         print_line(f"{key}: {value}")
 
 
+def runs_text(outcomes: "Sequence[BaselineOutcome]") -> str:
+    """Return which runs keep them, and how to explore the best; empty where none was asked for."""
+    hits = {o.run.name: o.result.heldout.metrics["hit@50"] for o in outcomes if o.run and o.result}
+    if not hits:
+        return ""
+    best = max(hits, key=hits.__getitem__)
+    return f"runs: {', '.join(hits)}; explore the best with `neumf-tui explore {best}`"
+
+
 def metric_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells under METRIC_HEADER from the held-out metrics of a row."""
     interval = f"{row['hit@50_low']:.3f} to {row['hit@50_high']:.3f}"

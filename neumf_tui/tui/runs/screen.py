@@ -28,7 +28,10 @@ from neumf_tui.tui.widgets.chart import CurveChart, series_style
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.tui.work import Cancelled
 
+FOR_A_RUN = frozenset({"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore"})
+"""Actions on the run under the cursor."""
 READ_SECONDS = 1.0
 ENDED_SECONDS = 5.0
 """Time between two readings while no run is in training."""
@@ -45,6 +48,7 @@ class RunsScreen(ChartScreen):
         shown("r", "resume", "Resume", "Continue training this run from its last checkpoint"),
         shown("e", "explore", "Explore", "Users and their ranked films"),
         shown("slash", "filter", "Filter", "Words, or best>0.3, state=running", display="/"),
+        hidden("b", "baselines", "Baselines", "Keep simpler models on this run's data as runs"),
         hidden("n", "rename", "Rename", "Rename this run"),
         hidden("D,delete", "delete", "Delete", "Delete this run; asks first"),
         hidden("x", "axis", "X axis", "Epochs, steps or training time"),
@@ -216,7 +220,7 @@ class RunsScreen(ChartScreen):
         return self.chosen.folder
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in ("stop", "resume", "open", "pin", "rename", "delete", "explore"):
+        if action not in FOR_A_RUN:
             return True
         chosen = self.chosen if self.is_mounted else None
         if chosen is None or (chosen.info is None and action != "delete"):
@@ -271,6 +275,37 @@ class RunsScreen(ChartScreen):
             train_on(folder, self.home)
 
         self.change(resume, f"{folder.name} continues.")
+
+    def action_baselines(self) -> None:
+        folder, home = self.folder, self.home
+
+        def keep(cancelled: Cancelled) -> str:
+            from neumf_tui.baselines.compute import Baselines
+            from neumf_tui.baselines.registry import BASELINES
+            from neumf_tui.data.progress import silent
+            from neumf_tui.explore.users import dataset_of
+            from neumf_tui.runs.reader import read_info
+
+            found = []
+            data = dataset_of(read_info(folder), home)
+            for outcome in Baselines(data, home, silent).outcomes(BASELINES, as_runs=True):
+                found.append(outcome)
+                if cancelled():
+                    break
+            names = ", ".join(one.run.name for one in found if one.run)
+            left_out = "".join(f" Left out: {one.note}." for one in found if one.run is None)
+            return f"Runs: {names or 'none'}.{left_out}"
+
+        def start() -> None:
+            self.notify("Fitting baselines; each appears here as a run.")
+            self.ask("baselines", keep, self.changed)
+
+        question = (
+            f"Keep popularity, item kNN, EASE, ALS and BPR on the data of {folder.name} as runs? "
+            "Fitting them can take minutes."
+        )
+        if not self.waiting("baselines"):
+            self.confirm(question, "Keep", start)
 
     def action_rename(self) -> None:
         from neumf_tui.runs.control import rename_run

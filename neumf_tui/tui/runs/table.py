@@ -9,6 +9,7 @@ from neumf_tui.runs.live_runs import RunRow
 from neumf_tui.text import epoch_text
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.model_label import label_title, model_label
 from neumf_tui.views.sheet_keys import label_of
 
 COLUMNS = (
@@ -27,6 +28,10 @@ COLUMNS = (
 )
 
 
+LABEL = 4
+"""Position of the column that says what the model is."""
+
+
 class RunTable(Table):
     """A row is a run; a pinned one carries the colour of its curves."""
 
@@ -40,6 +45,11 @@ class RunTable(Table):
     ) -> None:
         """Show `runs`; `pinned` has the style of the mark of each pinned run."""
         self.runs, self.pinned = list(runs), pinned
+        infos = [run.info for run in runs if run.info]
+        title = label_title(info.kind for info in infos)
+        if title != COLUMNS[LABEL].title:
+            width = min(24, max(len(model_label(info)) for info in infos))
+            self.columns[LABEL] = Column(title, width, drop=COLUMNS[LABEL].drop)
         self.show_rows(len(runs), self._texts, cursor=cursor)
 
     @property
@@ -57,7 +67,7 @@ class RunTable(Table):
             run.folder.name,
             run.state,
             label_of(facts),
-            facts["preset"] or run.info.kind,
+            model_label(run.info),
             epoch_text(facts["epoch"], facts["epochs"]),
             f"{best.metrics['hit@50']:.4f}" if best else "–",
             str(best.epoch) if best else "",
