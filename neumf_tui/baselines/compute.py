@@ -193,9 +193,7 @@ class Baselines:
         return {"seed": self.seed} if baseline.by_package else {}
 
     def _keep_run(self, baseline: Baseline, result: KeptBaseline, fit: Fit) -> Path:
-        popularity = [
-            metrics_from_ranks(fold.evaluator.popularity_ranks(), fold.evaluator.candidates)
-            for fold in self._folds
-        ]
+        tuning, fold = self._folds
+        evaluators = {"ranks": fold.evaluator, "validation": tuning.evaluator}
         settings = result.settings | self._seed(baseline)
-        return keep_run(self.home, self.dataset, result, settings, fit, popularity)
+        return keep_run(self.home, self.dataset, result, settings, fit, evaluators)

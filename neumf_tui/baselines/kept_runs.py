@@ -1,7 +1,7 @@
 """Baselines as runs of one epoch, to be explored and compared like any other model."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
-from neumf_tui.evaluation.metrics import Metrics
+from neumf_tui.evaluation.full_ranking import Evaluator
+from neumf_tui.evaluation.records import EvaluationRecords
 from neumf_tui.home import runs_dir
 from neumf_tui.runs import events
 from neumf_tui.runs.checkpoint import Checkpoint, TrainingProgress, save_checkpoint, set_pointer
@@ -67,12 +68,12 @@ def keep_run(
     result: KeptBaseline,
     settings: Mapping[str, Any],
     fit: Fit,
-    popularity: Sequence[Metrics],
+    evaluators: Mapping[str, Evaluator],
 ) -> Path:
     """Make a run of a fitted baseline in place of an older one, and return its folder.
 
-    `popularity` has the metrics of ranking validation and held-out items by popularity alone.
-    Raises RunError where the older run cannot be deleted, CannotError, OSError.
+    `evaluators` are those of the rank tapes `ranks` and `validation`. Raises RunError where the
+    older run cannot be deleted, CannotError, OSError.
     """
     kept = fit.scorer.kept()
     before = find_kept_run(home, data.fingerprint, result.name)
@@ -91,41 +92,36 @@ def keep_run(
     )
     info = msgspec.structs.replace(info, protocol=info.protocol | SETTINGS_CHOSEN)
     with new_run(runs_dir(home) / name, info) as scratch, RunWriter(scratch) as writer:
-        _write(writer, data, result, fit, kept, popularity)
+        _write(writer, data, result.seconds, fit, kept, evaluators)
     return runs_dir(home) / name
 
 
 def _write(
     writer: RunWriter,
     data: Dataset,
-    result: KeptBaseline,
+    seconds: float,
     fit: Fit,
     kept: Kept,
-    popularity: Sequence[Metrics],
+    evaluators: Mapping[str, Evaluator],
 ) -> None:
     """Write all of the run but run.json."""
-    validation, heldout = popularity
+    candidates = {tape: evaluator.candidates for tape, evaluator in evaluators.items()}
+    records = EvaluationRecords(writer, candidates)
+    popularity = {
+        tape: records.metrics(tape, evaluator.popularity_ranks())
+        for tape, evaluator in evaluators.items()
+    }
     writer.event(
         events.Started(
             device="",
             epoch=0,
             step=0,
             steps=1,
-            popularity=heldout,
-            popularity_validation=validation,
+            popularity=popularity["ranks"],
+            popularity_validation=popularity["validation"],
         )
     )
-    writer.ranks(_EPOCH, fit.ranks)
-    writer.ranks(_EPOCH, fit.validation, "validation")
-    writer.event(
-        events.Evaluated(
-            epoch=_EPOCH,
-            metrics=result.heldout.metrics,
-            interval=result.heldout.interval,
-            seconds=result.seconds,
-            validation=result.validation.metrics,
-        )
-    )
+    records.write(_EPOCH, {"ranks": fit.ranks, "validation": fit.validation}, seconds)
     progress = TrainingProgress(epoch=_EPOCH)
     about = Checkpoint(fingerprint=data.fingerprint, progress=progress, shape=kept.shape)
     path = save_checkpoint(writer.folder, kept.tensors, about)

@@ -16,12 +16,10 @@ def explore(
     home: Home = None,
 ) -> None:
     """Choose a user and see their ranked films, why, and where the held-out film ranks."""
-    from neumf_tui.runs.checkpoint import find_checkpoint, find_rank_epoch
-    from neumf_tui.runs.reader import read_info
+    from neumf_tui.runs.checkpoint import find_epoch
 
     folder = run_folder(home, run)
-    find = find_rank_epoch if read_info(folder).model == "none" else find_checkpoint
-    find(folder, epoch)
+    find_epoch(folder, epoch)
     if user is not None:
         from neumf_tui.explore.users import load_users
 

@@ -22,13 +22,17 @@ def near_miss(
     """Show how far the held-out film is from the top 50, and how each history film affects it."""
     ranker = model.open_ranker()
     from neumf_tui.explore.near_miss import leave_out
+    from neumf_tui.scorers.scorer import CannotError
     from neumf_tui.views.near_miss import near_miss_sheet, print_near_miss
 
     ranking = ranker.rank(ranker.dataset.user_index(user))
     if ranking.heldout < 0:
         raise UsageError(f"user {user} has no held-out film; name another user")
-    left = None
+    left, why_not = None, ""
     if not margin_only:
-        *_, left = leave_out(ranker, ranking)
-    sheet = near_miss_sheet(ranker, ranking, left)
+        try:
+            *_, left = leave_out(ranker, ranking)
+        except CannotError as error:
+            why_not = str(error)
+    sheet = near_miss_sheet(ranker, ranking, left, why_not)
     model.print_sheet(sheet, lambda sheet: print_near_miss(sheet, top))

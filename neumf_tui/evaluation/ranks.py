@@ -52,6 +52,20 @@ def ranks_from_lead(
     return ((candidates + 1 + lead) / 2).astype(np.float32)
 
 
+def list_length(rank: float, candidates: int, list_size: int | None) -> int | None:
+    """Return the length of a user's list, if `rank` is that of an item beyond it; else None.
+
+    `list_size` is the length of the longest list, None where all items have scores. The rule gives
+    all items beyond one rank, 1 + length + (candidates − length − 1) / 2, which says no more than
+    the length. Where lists hold over half of the candidates, a shorter one may go unnoticed.
+    """
+    if list_size is None or rank != rank:
+        return None
+    length = round(2 * rank) - candidates - 1
+    is_long = 2 * list_size > candidates
+    return None if length < 0 or (is_long and rank <= list_size) else length
+
+
 def ranks_in_order(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the ranks of all candidates; scores: (candidates,), descending."""
     starts = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))

@@ -35,6 +35,9 @@ class PartChange:
     in A. BPR leaves the scale of a model's scores free, so only such values can be compared between
     models. None where all scores are the same."""
     standardised_b: float | None
+    length_a: int | None = None
+    """Items of A's list, where it does not have this one: then the rank says nothing more."""
+    length_b: int | None = None
 
     @property
     def change(self) -> float | None:
@@ -61,7 +64,7 @@ class PersonComparison:
     label_b: str
     a: UserRanking
     b: UserRanking
-    count: int  # length of the top of a list; at most the number of candidates
+    count: int  # length of the top of a list; at most the items that have a score in both
     row_in_b: NDArray[np.int64]  # (candidates,): the row in B's list of each item of A's
     row_in_a: NDArray[np.int64]
     heldout: HeldoutChange | None
@@ -108,7 +111,7 @@ def compare_person(a: Ranker, b: Ranker, who: Who, count: int = CUTOFF) -> Perso
         label_b=b.label,
         a=one,
         b=other,
-        count=min(count, len(one.items)),
+        count=max(1, min(count, one.known, other.known)),
         row_in_b=rows[1, one.items],
         row_in_a=rows[0, other.items],
         heldout=_heldout(one, other),
@@ -122,7 +125,12 @@ def _heldout(a: UserRanking, b: UserRanking) -> HeldoutChange | None:
     names = [SCORE, *(a.parts if a.parts.keys() == b.parts.keys() else ())]
     changes = {
         name: PartChange(
-            a.heldout_ranks[name], b.heldout_ranks[name], values_a.get(name), values_b.get(name)
+            a.heldout_ranks[name],
+            b.heldout_ranks[name],
+            values_a.get(name),
+            values_b.get(name),
+            None if a.heldout < a.known else a.known,
+            None if b.heldout < b.known else b.known,
         )
         for name in names
     }

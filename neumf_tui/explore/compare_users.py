@@ -10,8 +10,9 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.evaluation import intervals
 from neumf_tui.evaluation.metrics import aucs_from_ranks
-from neumf_tui.evaluation.ranks import num_candidates
+from neumf_tui.evaluation.ranks import list_length, num_candidates
 from neumf_tui.evaluation.significance import mcnemar
+from neumf_tui.explore.users import read_list_size
 from neumf_tui.runs.checkpoint import find_rank_epoch
 from neumf_tui.runs.events import CUTOFF, RunInfo
 from neumf_tui.runs.reader import read_info, read_ranks
@@ -37,6 +38,8 @@ class TapeRanks:
     info: RunInfo
     epoch: int
     ranks: NDArray[np.float32]  # (num_users,): ranks of held-out items, NaN where none
+    list_size: int | None = None
+    """As in `Users`."""
 
     @property
     def label(self) -> str:
@@ -46,7 +49,8 @@ class TapeRanks:
 def read_tape_ranks(folder: Path, which: str | None) -> TapeRanks:
     """Read the ranks after epoch `which`, as in `find_rank_epoch`; raises RunError."""
     epoch = find_rank_epoch(folder, which)
-    return TapeRanks(read_info(folder), epoch, read_ranks(folder, epoch))
+    info = read_info(folder)
+    return TapeRanks(info, epoch, read_ranks(folder, epoch), read_list_size(folder, info))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,6 +64,7 @@ class AllComparison:
     rank_b: NDArray[np.float64]
     auc_a: NDArray[np.float64]
     auc_b: NDArray[np.float64]
+    candidates: NDArray[np.int64]
     left_out: int  # users without a rank in A or in B
     p: float  # McNemar's exact test of hits won against hits lost
     hit_interval: intervals.Interval
@@ -78,6 +83,14 @@ class AllComparison:
     def side(self) -> NDArray[np.int8]:
         """1 where B won the hit, −1 where it lost it, else 0."""
         return self.hit_b.astype(np.int8) - self.hit_a.astype(np.int8)
+
+    def beyond(self, row: int) -> tuple[int | None, int | None]:
+        """Return the lengths of the lists of A and of B that lack this user's held-out item."""
+        of_a, of_b = (
+            list_length(float(ranks[row]), int(self.candidates[row]), tape.list_size)
+            for tape, ranks in ((self.a, self.rank_a), (self.b, self.rank_b))
+        )
+        return of_a, of_b
 
     @property
     def won(self) -> int:
@@ -124,6 +137,7 @@ def compare_all(dataset: Dataset, a: TapeRanks, b: TapeRanks) -> AllComparison:
         rank_b=rank_b,
         auc_a=auc_a,
         auc_b=auc_b,
+        candidates=candidates,
         left_out=dataset.num_users - len(users),
         p=mcnemar(won, lost),
         hit_interval=intervals.hit_difference_interval(won, lost, len(users) - won - lost),

@@ -25,6 +25,8 @@ class ItemRanks:
     ranks: NDArray[np.float32]
     """Shape (num_users,): rank among the user's candidates; NaN where the item is in the history,
     and for users who were not asked."""
+    beyond: NDArray[np.int64]
+    """Indices of the users asked whose list does not have the item: they have no rank either."""
     best: NDArray[np.int64]
     """Indices of the users who have a rank, best rank first, equal ones by index."""
     last: int  # the greatest rank possible for any user
@@ -40,8 +42,12 @@ class ItemRanks:
 
     @property
     def median(self) -> float | None:
-        """None where no user has a rank."""
-        return float(np.median(self.known)) if len(self.best) else None
+        """None where no user has a rank, infinite where it lies beyond the users' lists."""
+        ranks = np.concatenate([self.known, np.full(len(self.beyond), np.inf, np.float32)])
+        if not len(ranks):
+            return None
+        middle = np.sort(ranks)[[(len(ranks) - 1) // 2, len(ranks) // 2]]
+        return float(middle.mean(dtype=np.float64))
 
     def within(self, cutoff: int) -> int:
         """Return the number of users with a rank of at most `cutoff`."""
@@ -66,12 +72,15 @@ def rank_item(
     data = ranker.dataset
     asked = np.zeros(data.num_users, dtype=bool)
     ranks = np.full(data.num_users, np.nan, dtype=np.float32)
+    unlisted = np.zeros(data.num_users, dtype=bool)
     for number in chunk_numbers(ranker.scorer, most_pairs, seed):
         if cancelled():
             break
         users, scores = candidate_scores(ranker, number, np.nan)
-        ranks[users] = rank_among(scores, scores[:, item])
+        unlisted[users] = scores[:, item] == -np.inf
+        ranks[users] = rank_among(scores, np.where(unlisted[users], np.nan, scores[:, item]))
         asked[users] = True
     ranked = np.flatnonzero(~np.isnan(ranks))
     best = ranked[np.argsort(ranks[ranked], kind="stable")]
-    return ItemRanks(item, asked, ranks, best, int(num_candidates(data).max()))
+    last = int(num_candidates(data).max())
+    return ItemRanks(item, asked, ranks, np.flatnonzero(unlisted), best, last)

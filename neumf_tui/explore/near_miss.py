@@ -43,12 +43,12 @@ class LeftOut:
 
 
 def margin(ranking: UserRanking) -> Margin | None:
-    """Return None where nothing is held out, or where every rank is a hit."""
-    if ranking.heldout < 0 or len(ranking.items) <= CUTOFF:
+    """Return None where nothing is held out, every rank is a hit, or one of both has no score."""
+    if not ranking.heldout_is_known or ranking.known < CUTOFF or len(ranking.items) <= CUTOFF:
         return None
     at = CUTOFF - 1
     difference = float(ranking.scores[ranking.heldout]) - float(ranking.scores[at])
-    spread = float(ranking.scores.std(dtype=np.float64))
+    spread = float(ranking.scores[: ranking.known].std(dtype=np.float64))
     return Margin(
         rank=float(ranking.ranks[ranking.heldout]),
         item=int(ranking.items[at]),

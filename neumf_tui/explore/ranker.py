@@ -61,6 +61,11 @@ class UserRanking:
     heldout_ranks: Mapping[str, float]
     """The held-out item's rank by the score and by each part; empty where nothing is held out."""
 
+    @property
+    def heldout_is_known(self) -> bool:
+        """Whether the held-out item has a score; where nothing is held out it has none."""
+        return self.heldout >= 0 and bool(np.isfinite(self.scores[self.heldout]))
+
     def centred(self, row: int) -> dict[str, float]:
         """Return the score of the item at `row` and its parts, each less its mean."""
         found = {name: float(part[row]) - self.means[name] for name, part in self.parts.items()}

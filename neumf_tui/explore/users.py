@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.load import load_dataset
 from neumf_tui.errors import RunError
-from neumf_tui.evaluation.ranks import rank_among
-from neumf_tui.runs.checkpoint import checkpoint_epochs
+from neumf_tui.evaluation.ranks import list_length, rank_among
+from neumf_tui.runs.checkpoint import checkpoint_epochs, tensor_shape
 from neumf_tui.runs.curve import spread
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks
@@ -28,6 +28,8 @@ class Users:
     history_sizes: NDArray[np.int64]
     epochs: list[int]  # evaluated epochs, ascending
     tape: NDArray[np.float32]  # (epochs, num_users): ranks of held-out items, NaN where none
+    list_size: int | None = None
+    """Items in the longest list, where only users' best items are known; else None."""
 
     @property
     def ranks(self) -> NDArray[np.float32]:
@@ -41,6 +43,11 @@ class Users:
             ranks: NDArray[np.float32] = self.tape[self.epochs.index(epoch)]
             return ranks
         return np.full(self.dataset.num_users, np.nan, dtype=np.float32)
+
+    def beyond(self, user: int, rank: float) -> int | None:
+        """Return the length of the user's list, if `rank` is that of an item beyond it."""
+        candidates = self.dataset.num_items - int(self.history_sizes[user])
+        return list_length(rank, candidates, self.list_size)
 
     def heldout_title(self, user: int) -> str:
         """Return title and year of the held-out item, empty where there is none."""
@@ -85,4 +92,12 @@ def load_users(folder: Path, home: Path) -> Users:
                 f"expected {dataset.num_users:,}; --resume the run to write it again"
             )
         tape[row] = ranks
-    return Users(info, dataset, np.diff(dataset.offsets), epochs, tape)
+    sizes = np.diff(dataset.offsets)
+    return Users(info, dataset, sizes, epochs, tape, read_list_size(folder, info))
+
+
+def read_list_size(folder: Path, info: RunInfo) -> int | None:
+    """Return how many items the longest list has, where only users' best ones are known."""
+    if info.model != "top_k":
+        return None
+    return (tensor_shape(folder, "items") or (0,))[-1]

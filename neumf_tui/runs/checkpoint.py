@@ -145,6 +145,19 @@ def load_checkpoint(
     return seen | {name: _map(path, name) for name in mapped}, about
 
 
+def tensor_shape(folder: Path, name: str) -> tuple[int, ...] | None:
+    """Return the shape of a tensor in the newest checkpoint; None where that cannot be read."""
+    path = last_checkpoint(folder)
+    try:
+        if path is None:
+            return None
+        checked = files.checked_path(folder, f"checkpoints/{path.name}")
+        with safetensors.safe_open(checked, framework="np") as file:
+            return tuple(file.get_slice(name).get_shape())
+    except (OSError, SafetensorError):
+        return None
+
+
 def _size(file: "safetensors.safe_open", name: str) -> int:
     """Return the bytes of a tensor, each number taken as float32."""
     return 4 * math.prod(file.get_slice(name).get_shape())  # type: ignore[no-untyped-call]
@@ -210,6 +223,11 @@ def checkpoint_epochs(folder: Path) -> list[int]:
     return [epoch for epoch, step, _ in _checkpoints(folder) if not step]
 
 
+def model_epochs(folder: Path) -> list[int]:
+    """Return the epochs that can be opened: those with a checkpoint, or with ranks alone."""
+    return rank_epochs(folder) if read_info(folder).model == "none" else checkpoint_epochs(folder)
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint."""
     names = [name for _, _, name in _checkpoints(folder)]
@@ -236,6 +254,16 @@ def find_checkpoint(folder: Path, which: str | None) -> Path:
     """
     which = usual_checkpoint(folder) if which is None else which
     return folder / "checkpoints" / _names(folder, which)[0]
+
+
+def find_epoch(folder: Path, which: str | None) -> int:
+    """Return the epoch whose checkpoint `which` names, or whose ranks where no model was kept.
+
+    Raises RunError as `find_checkpoint`.
+    """
+    if read_info(folder).model == "none":
+        return find_rank_epoch(folder, which)
+    return int(find_checkpoint(folder, which).stem.partition("-")[0])
 
 
 def _names(folder: Path, which: str) -> list[str]:
@@ -344,9 +372,11 @@ def best_epoch(folder: Path) -> int | None:
 
 def describe_epoch(folder: Path, epoch: int) -> str:
     """Return `best by validation`, `last`, `highest held-out Hit@50`, or an empty text."""
-    is_best = epoch == best_epoch(folder)
-    if is_best and read_info(folder).has_validation:
+    is_best, info = epoch == best_epoch(folder), read_info(folder)
+    if not info.is_trained and len(model_epochs(folder)) < 2:
+        return ""
+    if is_best and info.has_validation:
         return "best by validation"
-    if epoch == max(checkpoint_epochs(folder), default=None):
+    if epoch == max(model_epochs(folder), default=None):
         return "last"
     return "highest held-out Hit@50" if is_best else ""

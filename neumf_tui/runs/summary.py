@@ -9,9 +9,10 @@ from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 
 FACTS = (
-    "run", "run_dir", "kind", "state", "reason", "pid", "host", "device", "dataset", "simulated",
-    "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50", "hit@50_ci",
-    "auc", "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50", "best_hit@50_ci",
+    "run", "run_dir", "kind", "model", "state", "reason", "pid", "host", "device", "dataset",
+    "simulated", "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50",
+    "hit@50_ci", "auc", "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50",
+    "best_hit@50_ci",
     "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "protocol",
     "created",
 )  # fmt: skip
@@ -94,6 +95,7 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "run": folder.name,
         "run_dir": str(folder),
         "kind": info.kind,
+        "model": info.model,
         "state": "damaged" if damaged else status.state,
         "reason": snapshot.problem if damaged else status.reason,
         "pid": status.pid if status.state not in FINAL_STATES else None,

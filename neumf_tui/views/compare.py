@@ -9,6 +9,8 @@ from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
+from neumf_tui.views.beyond import beyond_text
+from neumf_tui.views.compare_lists import mover_rows, mover_text, side_texts
 from neumf_tui.views.compare_users import about_models, print_protocols
 from neumf_tui.views.moves import move_text, signed
 from neumf_tui.views.output import column, number, print_line, print_rows
@@ -79,6 +81,8 @@ def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, A
 def cause_text(held: HeldoutChange) -> str:
     """Return which part moved the held-out item; its rank depends on the other items, too."""
     whole = held.score.change
+    if held.score.length_a is not None or held.score.length_b is not None:
+        return "how far its score moved is not known: it stands beyond a list"
     parts = {part_name(name): part.change for name, part in held.parts.items()}
     if whole is None or None in parts.values():
         return "no part can be named: a model gives all films the same score, or this film none"
@@ -114,7 +118,7 @@ def person_words(comparison: PersonComparison) -> list[str]:
         ranks = held.score.rank_a, held.score.rank_b
         before, after = ("hit" if rank <= CUTOFF else "miss" for rank in ranks)
         lines = [
-            f"rank {_arrow(held.score)} {move_text(*ranks)} · "
+            f"rank {_arrow(held.score)}{_move(held.score)} · "
             f"{before if before == after else f'{before} → {after}'}"
             + "".join(
                 f" · {part_name(name)} alone {_arrow(part)}" for name, part in held.parts.items()
@@ -127,7 +131,16 @@ def person_words(comparison: PersonComparison) -> list[str]:
 
 
 def _arrow(part: PartChange) -> str:
-    return f"{rank_text(part.rank_a)} → {rank_text(part.rank_b)}"
+    ends = (part.rank_a, part.length_a), (part.rank_b, part.length_b)
+    return " → ".join(
+        rank_text(rank) if length is None else beyond_text(length) for rank, length in ends
+    )
+
+
+def _move(part: PartChange) -> str:
+    """Return how far a rank moved, with a space before it; empty where that is not known."""
+    is_known = part.length_a is None and part.length_b is None
+    return f" {move_text(part.rank_a, part.rank_b)}" if is_known else ""
 
 
 def print_person(sheet: Sheet, comparison: PersonComparison) -> None:
@@ -142,22 +155,23 @@ def print_person(sheet: Sheet, comparison: PersonComparison) -> None:
     print_line(f"held out: {held['title']}" if held else "no held-out film")
     for line in person_words(comparison):
         print_line(line)
-    for name, movers in (("in", about["entered"]), ("out", about["left"])):
-        if movers:
-            named = [
-                f"{m['title']} {rank_text(m['rank_a'])} → {rank_text(m['rank_b'])}"
-                for m in movers[:MOVERS]
-            ]
-            print_line(f"{name}: {'; '.join(named)}{' …' if len(movers) > MOVERS else ''}")
+    titles = [row["title"] for row in (*about["entered"], *about["left"])]
+    for name, side in (("in", "b"), ("out", "a")):
+        rows = mover_rows(comparison, side)
+        if rows:
+            moves = (mover_text(comparison, side, row) for row in rows[:MOVERS])
+            named = (f"{title} {move}" for title, move in zip(titles, moves, strict=False))
+            print_line(f"{name}: {'; '.join(named)}{' …' if len(rows) > MOVERS else ''}")
+            titles = titles[len(rows) :]
     print_rows(
         sheet.rows,
         number("#", "place"),
-        column("A", "a_title"),
-        number("in B", "a_rank_in_b", rank_text),
-        number("move", lambda row: move_text(row["a_rank"], row["a_rank_in_b"]), str),
+        column("A", lambda row: row["a_title"] if row["place"] <= comparison.a.known else ""),
+        number("in B", lambda row: side_texts(comparison, "a", row["place"] - 1)[0], str),
+        number("move", lambda row: side_texts(comparison, "a", row["place"] - 1)[1], str),
         column("", lambda row: "left" if row["a_left"] else ""),
-        column("B", "b_title"),
-        number("in A", "b_rank_in_a", rank_text),
-        number("move", lambda row: move_text(row["b_rank_in_a"], row["b_rank"]), str),
+        column("B", lambda row: row["b_title"] if row["place"] <= comparison.b.known else ""),
+        number("in A", lambda row: side_texts(comparison, "b", row["place"] - 1)[0], str),
+        number("move", lambda row: side_texts(comparison, "b", row["place"] - 1)[1], str),
         column("", lambda row: "new" if row["b_new"] else ""),
     )

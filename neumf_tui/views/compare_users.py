@@ -11,6 +11,7 @@ from neumf_tui.explore.compare_users import AllComparison, ordered
 from neumf_tui.runs.events import CUTOFF, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.text import rank_text
+from neumf_tui.views.beyond import beyond_text
 from neumf_tui.views.moves import move_text, signed
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Row, Sheet
@@ -67,11 +68,15 @@ def compare_all_sheet(
             "hit_a": bool(c.hit_a[row]),
             "hit_b": bool(c.hit_b[row]),
             "auc_difference": float(c.auc_b[row] - c.auc_a[row]),
+            **({"beyond_a": c.beyond(row)[0]} if c.a.list_size is not None else {}),
+            **({"beyond_b": c.beyond(row)[1]} if c.b.list_size is not None else {}),
         }
         for row in (range(len(c.users)) if rows is None else rows.tolist())
     ]
     name = f"compare-{c.a.label}-{c.b.label}"
-    return Sheet(name, about, "users", table, COLUMNS, ("a", "b"))
+    sides = {"beyond_a": c.a.list_size, "beyond_b": c.b.list_size}
+    columns = (*COLUMNS, *(key for key, size in sides.items() if size is not None))
+    return Sheet(name, about, "users", table, columns, ("a", "b"))
 
 
 def verdict(comparison: AllComparison) -> str:
@@ -121,6 +126,11 @@ def all_words(comparison: AllComparison) -> list[str]:
             f"{optimistic[0]}'s Hit@{CUTOFF} is optimistic: held-out items were never drawn as its "
             "negatives; for the other model they could be."
         )
+    lines += [
+        f"Items beyond {name}'s lists share one rank, so its AUC is lower than if all were ranked."
+        for name, tape in models.items()
+        if tape.list_size is not None
+    ]
     if c.left_out:
         users = "user is" if c.left_out == 1 else "users are"
         lines.append(f"{c.left_out:,} {users} left out: no rank in A or in B.")
@@ -178,12 +188,20 @@ def _print_users(sheet: Sheet) -> None:
     def hit(row: Row) -> str:
         return "" if row["hit_a"] == row["hit_b"] else "won" if row["hit_b"] else "lost"
 
+    def rank(row: Row, side: str) -> str:
+        beyond = row.get(f"beyond_{side}")
+        return rank_text(row[f"rank_{side}"]) if beyond is None else beyond_text(beyond, short=True)
+
+    def move(row: Row) -> str:
+        is_known = row.get("beyond_a") is None and row.get("beyond_b") is None
+        return move_text(row["rank_a"], row["rank_b"]) if is_known else ""
+
     print_rows(
         sheet.rows,
         column("user", "user"),
         column("held out", "heldout"),
-        number("rank A", "rank_a", rank_text),
-        number("rank B", "rank_b", rank_text),
-        number("move", lambda row: move_text(row["rank_a"], row["rank_b"]), str),
+        number("rank A", lambda row: rank(row, "a"), str),
+        number("rank B", lambda row: rank(row, "b"), str),
+        number("move", move, str),
         column("hit", hit),
     )

@@ -17,7 +17,7 @@ from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.views.baselines import baseline_row, metric_cells, print_in_parts
 from neumf_tui.views.output import print_line, print_metrics, say
 from neumf_tui.views.person import model_line
-from neumf_tui.views.sheet_keys import dataset_keys
+from neumf_tui.views.sheet_keys import run_keys
 
 WARNING = (
     "sampled metrics can put models in another order than the full ranking does, even on average "
@@ -34,8 +34,7 @@ def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str,
     validation = evaluate(ranker, validation=True) if validated else None
     sampled = sampled_metrics(found.ranks, found.candidates, negatives) if negatives else None
     return {
-        "run": ranker.info.name,
-        **dataset_keys(ranker.dataset),
+        **run_keys(ranker.info),
         "epoch": ranker.epoch,
         "standing": describe_epoch(ranker.folder, ranker.epoch),
         "metrics": found.metrics,
@@ -56,7 +55,10 @@ def _baseline_rows(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[str,
     for problem in problems:
         say(f"warning: {problem}")
     rows = []
+    itself = ranker.info.preset if ranker.info.kind == "baseline" else ""
     for result, difference in found:
+        if result.name == itself:
+            continue
         value, (low, high) = difference or (None, (None, None))
         keys = {"difference": value, "difference_low": low, "difference_high": high}
         rows.append(baseline_row(result) | keys)

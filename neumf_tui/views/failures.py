@@ -10,11 +10,12 @@ from rich.text import Text
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.text import clean, rank_text
+from neumf_tui.views.beyond import NONE, tape_rank_text
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.output import print_line, print_table
-from neumf_tui.views.ruler import journey, sparkline
+from neumf_tui.views.ruler import sparkline
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import item_keys, model_keys
+from neumf_tui.views.sheet_keys import item_keys, model_keys, run_keys, run_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +37,8 @@ SORTS = {
 """What each of `failures.ORDERS` is called on screen."""
 USER_LINES = 8  # lines that `user_text` needs with a long title, and one before it
 WHISKER = 24  # cells of an interval drawn as a line
-NONE = "–"
 _BAR_WIDTH = 60
-_COMMON = ("run", "dataset", "simulated", "epoch", "protocol")
+_COMMON = ("run", "kind", "model_label", "dataset", "simulated", "epoch", "protocol")
 """Keys that the JSON object has once for all its parts."""
 
 
@@ -82,6 +82,9 @@ def failures_sheet(
         "seen_by": _known(failures.seen_by[order], int),
         "age": _known(failures.ages[order], int),
     }
+    if users.list_size is not None:
+        pairs = zip(order.tolist(), failures.ranks[order].tolist(), strict=True)
+        columns["beyond"] = [users.beyond(*pair) for pair in pairs]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     whose = f"{cohort.kind}: {cohort.name}" if cohort else None
     about = summary(failures) | {"by": by, "cohort": whose}
@@ -123,6 +126,12 @@ def gain_text(gain: float) -> str:
     return NONE if gain != gain else f"{'−' if gain < 0 else '+'}{rank_text(abs(gain))}"
 
 
+def _gain_text(failures: "Failures", user: int) -> str:
+    """Return the gain; where the item is beyond the user's list, nobody knows it."""
+    is_beyond = failures.users.beyond(user, float(failures.ranks[user])) is not None
+    return NONE if is_beyond else gain_text(float(failures.gains[user]))
+
+
 def width_of(values: "NDArray[np.float32]") -> int:
     """Return how many cells the longest rank or gain takes, without a sign or NaN."""
     known = abs(values[values == values])
@@ -136,9 +145,9 @@ def user_cells(failures: "Failures", user: int) -> list[str]:
     return [
         failures.dataset.user_ids[user],
         failures.users.heldout_title(user),
-        NONE if rank != rank else rank_text(rank),
+        tape_rank_text(failures.users, user, rank, short=True),
         NONE if popular != popular else rank_text(popular),
-        gain_text(float(failures.gains[user])),
+        _gain_text(failures, user),
         f"{failures.users.history_sizes[user]:,}",
         NONE if seen != seen else f"{seen:,.0f}",
         NONE if age != age else f"{age:.0f}",
@@ -155,11 +164,13 @@ def user_text(failures: "Failures", user: int) -> Text:
     text.append(f"\nseen by {seen}")
     text.append("" if age == NONE else f" · {age} years old" if age != "1" else " · 1 year old")
     hit = "hit ✓" if failures.ranks[user] <= CUTOFF else "miss ✗"
+    rank = rank.replace(">", "beyond ")
     text.append(f"\n{hit} rank {rank} of {failures.candidates[user]:,}")
     text.append(f"\npopularity alone {popular}\ngain {gain}")
     tape = [float(known) for known in failures.users.tape[:, user] if known == known]
     if len(tape) > 1:
-        text.append(f"\n{sparkline(tape, int(failures.candidates[user]), 20)} {journey(tape)}")
+        first, last = (tape_rank_text(failures.users, user, tape[at], True) for at in (0, -1))
+        text.append(f"\n{sparkline(tape, int(failures.candidates[user]), 20)} {first}→{last}")
     return text
 
 
@@ -225,7 +236,7 @@ def failures_object(failures: "Failures", sheets: Sequence[Sheet]) -> dict[str, 
 def print_summary(failures: "Failures") -> None:
     """Print the model, and its metrics beside popularity's."""
     info = failures.users.info
-    print_line(f"run {info.name}  {info.dataset.label}  epoch {failures.epoch}")
+    print_line(f"{run_line(run_keys(info))}  epoch {failures.epoch}")
     print_line(f"protocol: {protocol_line(protocol_of(info))}")
     print_line(summary_text(failures))
 

@@ -7,8 +7,9 @@ from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
 from neumf_tui.views.output import column, item_label, number, print_line, print_rows
+from neumf_tui.views.person import finite
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys
+from neumf_tui.views.sheet_keys import item_keys, model_keys, run_line
 
 COLUMNS = ("place", "user", "rank", "num_candidates", "history_size", "heldout")
 
@@ -33,7 +34,8 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
         "num_ranked": len(found.best),
         "top10": found.within(10),
         f"top{CUTOFF}": found.within(CUTOFF),
-        "median_rank": found.median,
+        "median_rank": None if found.median is None else finite(found.median),
+        **({"num_beyond": len(found.beyond)} if len(found.beyond) else {}),
         "spread": [{"first": b.first, "last": b.last, "users": b.count} for b in found.bins()],
     }
     rows = [
@@ -54,19 +56,28 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
 def print_item(sheet: Sheet) -> None:
     """Print the sheet of `item_sheet` for people."""
     about = sheet.about
-    model = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}"
+    model = f"{run_line(about)}  epoch {about['epoch']}"
     print_line(f"{model}  {item_label(about)}")
     users = f"{about['seen_by']:,} of {about['num_users']:,} users"
     print_line(f"seen by {users}, held out for {about['heldout_for']:,}")
     if about["sampled"]:
         print_line(f"random sample of {about['num_asked']:,} users; --everyone takes all")
-    if about["median_rank"] is None:
+    beyond = about.get("num_beyond", 0)
+    if about["median_rank"] is None and not beyond:
         print_line("all these users have seen it, so it has no ranks")
         return
+    median = "beyond most lists"
+    if about["median_rank"] is not None:
+        median = rank_text(about["median_rank"])
+    asked = about["num_ranked"] + beyond
     print_line(
-        f"median rank {rank_text(about['median_rank'])}; in {about['top50']:,} top 50s and "
-        f"{about['top10']:,} top 10s of {about['num_ranked']:,} users who have not seen it"
+        f"median rank {median}; in {about['top50']:,} top 50s and "
+        f"{about['top10']:,} top 10s of {asked:,} users who have not seen it"
     )
+    if beyond:
+        print_line(f"beyond the lists of {beyond:,} of them, for whom it has no rank")
+    if not sheet.rows:
+        return
     print_rows(
         about["spread"],
         number("ranks", lambda step: f"{step['first']:,}–{step['last']:,}", str),

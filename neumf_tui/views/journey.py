@@ -9,9 +9,10 @@ from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.text import rank_text
+from neumf_tui.views.beyond import beyond_text
 from neumf_tui.views.output import column, number, print_line, print_rows
-from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import dataset_keys, label_of
+from neumf_tui.views.sheet import Row, Sheet
+from neumf_tui.views.sheet_keys import run_keys, run_line
 
 COLUMNS = ("epoch", "rank", "hit@50", "loss")
 
@@ -22,14 +23,13 @@ def journey_sheet(users: Users, user: int, losses: Mapping[int, float]) -> Sheet
     item, catalogue = int(dataset.split.heldout[user]), dataset.catalogue
     heldout = {"item_id": catalogue.item_ids[item], "title": catalogue.item_title(item)}
     about = {
-        "run": users.info.name,
-        **dataset_keys(dataset),
+        **run_keys(users.info),
         "protocol": protocol_of(users.info),
         "user": dataset.user_ids[user],
         "heldout": heldout if item >= 0 else None,
         "popularity_rank": users.popularity_rank(user) if item >= 0 else None,
     }
-    rows = [
+    rows: list[Row] = [
         {
             "epoch": int(epoch),
             "rank": None if np.isnan(rank) else float(rank),
@@ -38,13 +38,24 @@ def journey_sheet(users: Users, user: int, losses: Mapping[int, float]) -> Sheet
         }
         for epoch, rank, loss in zip(found.epochs, found.ranks, found.losses, strict=True)
     ]
-    return Sheet(f"user-{about['user']}-epochs", about, "epochs", rows, COLUMNS, ("user",))
+    columns: tuple[str, ...] = COLUMNS
+    if users.list_size is not None:
+        columns = (*COLUMNS, "beyond")
+        for row in rows:
+            row["beyond"] = users.beyond(user, row["rank"]) if row["rank"] else None
+    return Sheet(f"user-{about['user']}-epochs", about, "epochs", rows, columns, ("user",))
+
+
+def _rank_text(row: Row) -> str | None:
+    if row.get("beyond") is not None:
+        return beyond_text(row["beyond"])
+    return None if row["rank"] is None else rank_text(row["rank"])
 
 
 def print_journey(sheet: Sheet) -> None:
     """Print the sheet of `journey_sheet` for people."""
     about = sheet.about
-    print_line(f"run {about['run']}  {label_of(about)}  user {about['user']}")
+    print_line(f"{run_line(about)}  user {about['user']}")
     if about["heldout"] is None:
         print_line("no held-out film: the user has a single interaction")
         return
@@ -54,7 +65,7 @@ def print_journey(sheet: Sheet) -> None:
     print_rows(
         sheet.rows,
         number("epoch", "epoch", str),
-        number("rank", "rank", rank_text),
+        number("rank", _rank_text, str),
         column("hit", lambda row: "✓" if row["hit@50"] else ""),
         number("loss", "loss", ".4f"),
     )

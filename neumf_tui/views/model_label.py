@@ -10,7 +10,7 @@ _MODELS: dict[ModelKind, str] = {
     "item_item": "item similarities",
     "scores": "scores",
     "top_k": "top lists",
-    "none": "ranks alone",
+    "none": "",
 }
 _BASELINES = {
     "item-knn": "item kNN", "item-knn-k": "item kNN k", "ease": "EASE",
@@ -32,4 +32,4 @@ def label_of_kind(kind: Kind, model: ModelKind, preset: str) -> str:
     if kind == "trained":
         return preset
     what = _BASELINES.get(preset, preset) if kind == "baseline" else _MODELS[model]
-    return f"{kind} {what}"
+    return f"{kind} {what}".rstrip()

@@ -3,22 +3,29 @@
 from neumf_tui.explore.near_miss import LeftOut, margin
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.protocol import protocol_line
+from neumf_tui.scorers.scorer import NewcomersBy
 from neumf_tui.text import rank_text
 from neumf_tui.views.output import column, number, print_line, print_rows
-from neumf_tui.views.person import about_ranking, model_line
+from neumf_tui.views.person import about_ranking, heldout_rank, model_line
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
 _METHOD = "without the film, all else frozen; not a training without it"
-BY_FOLD_IN = f"fold-in: user embeddings fitted anew {_METHOD}"
-BY_HISTORY = f"user vectors computed again from the history {_METHOD}"
+METHODS: dict[NewcomersBy, str] = {
+    "fold-in": f"fold-in: user embeddings fitted anew {_METHOD}",
+    "history vectors": f"user vectors computed again from the history {_METHOD}",
+    "history": f"scores summed over the history {_METHOD}",
+}
 COLUMNS = ("item_id", "title", "year", "rank_without", "change")
 
 
-def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | None) -> Sheet:
+def near_miss_sheet(
+    ranker: Ranker, ranking: UserRanking, left_out: LeftOut | None, why_not: str = ""
+) -> Sheet:
     """Return what `near-miss --json` prints: one row for each item of the history left out.
 
-    The item without which the held-out item ranks best comes first.
+    The item without which the held-out item ranks best comes first. `why_not` is why the model
+    cannot leave any out.
     """
     dataset, found = ranker.dataset, margin(ranking)
     about = about_ranking(ranker, ranking) | {
@@ -28,7 +35,8 @@ def near_miss_sheet(ranker: Ranker, ranking: UserRanking, left_out: LeftOut | No
             "deviations": found.deviations,
             "at_50": item_keys(dataset, found.item),
         },
-        "method": BY_HISTORY if ranker.scorer.by_history else BY_FOLD_IN,
+        "why_not": why_not or None,
+        "method": METHODS[ranker.scorer.newcomers_by],
         "rank_by_fold_in": left_out and left_out.base,
     }
     rows = []
@@ -47,9 +55,10 @@ def print_near_miss(sheet: Sheet, top: int) -> None:
     held, margin = about["heldout"], about["margin"]
     print_line(f"{model_line(about)}  user {about['user']}")
     print_line(f"protocol: {protocol_line(about['protocol'])}")
-    rank = f"rank {rank_text(held['rank'])} of {about['num_candidates']:,}"
-    print_line(f"held out: {held['title']}, {rank}")
-    if margin is None:
+    print_line(f"held out: {held['title']}, {heldout_rank(about)}")
+    if held.get("beyond") is not None:
+        print_line("it has no score, so nobody knows how far it is from place 50")
+    elif margin is None:
         print_line("no more than 50 candidates: every rank is a hit")
     else:
         way = "above" if margin["score"] >= 0 else "below"
@@ -58,8 +67,11 @@ def print_near_miss(sheet: Sheet, top: int) -> None:
             f"place 50 ({abs(margin['deviations']):.2f} standard deviations of this user's scores)"
         )
     if about["rank_by_fold_in"] is None:
+        if about["why_not"]:
+            print_line(about["why_not"])
         return
-    print_line(f"rank {rank_text(about['rank_by_fold_in'])} by fold-in, without training again;")
+    how = "by fold-in" if about["method"] == METHODS["fold-in"] else "from the history"
+    print_line(f"rank {rank_text(about['rank_by_fold_in'])} {how}, without training again;")
     print_line("rank without one film of the history:")
     print_rows(
         sheet.rows[:top],

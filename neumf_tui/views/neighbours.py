@@ -8,12 +8,10 @@ from neumf_tui.explore.neighbours import Neighbours, similar_items, similar_user
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.scorers.nearest import CLOSE
 from neumf_tui.views.output import Column, column, item_label, number, print_line, print_rows
-from neumf_tui.views.parts import part_name
+from neumf_tui.views.parts import MEASURE, part_name
 from neumf_tui.views.sheet import Row, Sheet
-from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
+from neumf_tui.views.sheet_keys import item_keys, model_keys, run_line, who_keys, who_stamp
 
-MEASURE = "cosine"
-"""The column of the measure, where a space has no other."""
 ITEM_COLUMNS = ("item_id", "title", "year", MEASURE, "both", "seen_by")
 USER_COLUMNS = ("user", MEASURE, "both", "history_size")
 
@@ -80,7 +78,7 @@ def _keys(one: Neighbours, columns: Sequence[str]) -> list[str]:
 def print_neighbours(sheet: Sheet) -> None:
     """Print the sheet of `similar_items_sheet` or `similar_users_sheet` for people."""
     about, of_item = sheet.about, "item_id" in sheet.about
-    head = f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}  "
+    head = f"{run_line(about)}  epoch {about['epoch']}  "
     if of_item:
         print_line(f"{head}{item_label(about)}  seen by {about['seen_by']:,}")
     else:
@@ -88,12 +86,12 @@ def print_neighbours(sheet: Sheet) -> None:
         print_line(f"{head}{who}  {about['history_size']:,} watched")
     for kind, measure in about["measures"].items():
         if measure != MEASURE:
-            print_line(f"{kind}: what each adds by standing in a history")
+            print_line(f"{kind}: what this film adds to each by standing in a history")
         elif kind in about["zero_vectors"]:
-            print_line(f"{_space(kind)}: zero, so nothing is near it")
+            print_line(f"{space_name(kind)}: zero, so nothing is near it")
         else:
             close = f"{about[f'{kind}_close']:,} {'films' if of_item else 'users'}"
-            print_line(f"{_space(kind)}: {close} have a cosine of at least {CLOSE}")
+            print_line(f"{space_name(kind)}: {close} have a cosine of at least {CLOSE}")
     columns = [
         one
         for kind, measure in about["measures"].items()
@@ -115,10 +113,10 @@ def _columns(kind: str, measure: str, of_item: bool) -> list[Column]:
         number(measure, f"{kind}_{measure}", ".4f", none=""),
         number("both", f"{kind}_both", none=""),
         number(size, f"{kind}_{key}", none=""),
-        column(f"near by {_space(kind)}", name, none=""),
+        column(f"near by {space_name(kind)}", name, none=""),
     ]
 
 
-def _space(kind: str) -> str:
-    """Return `GMF vector` for `gmf`, and names of other spaces as they are."""
-    return f"{part_name(kind)} vector" if part_name(kind) != kind else kind
+def space_name(kind: str) -> str:
+    """Return `GMF vector` for `gmf`, `vector` for `vectors`, and other names as they are."""
+    return f"{part_name(kind)} vector" if part_name(kind) != kind else kind.removesuffix("s")

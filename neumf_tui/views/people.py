@@ -2,7 +2,7 @@
 
 from neumf_tui.explore.user_search import UserList
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import rank_text
+from neumf_tui.views.beyond import tape_rank_text
 
 
 def person_cells(people: UserList, row: int) -> list[str]:
@@ -16,6 +16,6 @@ def person_cells(people: UserList, row: int) -> list[str]:
         people.users.dataset.user_ids[who],
         str(people.users.history_sizes[who]),
         people.users.heldout_title(who),
-        "–" if rank != rank else rank_text(rank),
+        tape_rank_text(people.users, who, rank, short=True),
         "✓" if rank <= CUTOFF else "",
     ]

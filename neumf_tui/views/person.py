@@ -1,5 +1,6 @@
 """One person's ranking and history, as sheets and as printed text."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,11 @@ from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
+from neumf_tui.views.beyond import beyond_text
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.parts import order_name, part_name
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import item_keys, label_of, model_keys, who_keys, who_stamp
+from neumf_tui.views.sheet_keys import item_keys, model_keys, run_line, who_keys, who_stamp
 
 
 def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def about_ranking(ranker: Ranker, ranking: UserRanking) -> dict[str, Any]:
 def model_line(about: Mapping[str, Any]) -> str:
     """Return run, dataset and epoch of a sheet of one person, and what chose the epoch."""
     what = f" ({about['standing']})" if about["standing"] else ""
-    return f"run {about['run']}  {label_of(about)}  epoch {about['epoch']}{what}"
+    return f"{run_line(about)}  epoch {about['epoch']}{what}"
 
 
 def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
@@ -42,9 +44,28 @@ def _heldout(ranker: Ranker, ranking: UserRanking) -> dict[str, Any] | None:
     return item_keys(ranker.dataset, int(ranking.items[ranking.heldout])) | {
         "rank": rank,
         **{f"rank_by_{part}": ranking.heldout_ranks[part] for part in ranking.parts},
-        "score": float(ranking.scores[ranking.heldout]),
+        "score": finite(float(ranking.scores[ranking.heldout])),
         "hit@50": rank <= CUTOFF,
+        **({} if ranking.known == len(ranking.items) else {"beyond": _beyond(ranking)}),
     }
+
+
+def _beyond(ranking: UserRanking) -> int | None:
+    """Return the length of the list that does not have the held-out item; None if it has it."""
+    return ranking.known if ranking.heldout >= ranking.known else None
+
+
+def heldout_rank(about: Mapping[str, Any]) -> str:
+    """Return the held-out item's rank in a sheet of one person as text."""
+    held = about["heldout"]
+    beyond = held.get("beyond")
+    rank = rank_text(held["rank"]) if beyond is None else beyond_text(beyond)
+    return f"rank {rank} of {about['num_candidates']:,}"
+
+
+def finite(value: float) -> float | None:
+    """Return None for a score that the model does not have: JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) -> Sheet:
@@ -79,12 +100,12 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
     return Sheet(f"{person.file_stem}-ranking", about, "items", rows, columns, stamp)
 
 
-def score_keys(ranking: UserRanking, row: int) -> dict[str, float]:
+def score_keys(ranking: UserRanking, row: int) -> dict[str, float | None]:
     """Return the score of the item at `row` and its parts, as they are and centred."""
     values = {SCORE: ranking.scores, **ranking.parts}
     return {
-        **{name: float(value[row]) for name, value in values.items()},
-        **{f"{name}_centred": value for name, value in ranking.centred(row).items()},
+        **{name: finite(float(value[row])) for name, value in values.items()},
+        **{f"{name}_centred": finite(value) for name, value in ranking.centred(row).items()},
     }
 
 
@@ -121,13 +142,13 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
     print_line(f"{model_line(about)}  {whom}  {about['history_size']} watched")
     if held is not None:
         print_line(f"protocol: {protocol_line(about['protocol'])}")
-        place = f"rank {rank_text(held['rank'])} of {about['num_candidates']:,}"
-        print_line(f"held out: {held['title']}, {place}, {'hit' if held['hit@50'] else 'miss'}@50")
+        verdict = "hit" if held["hit@50"] else "miss"
+        print_line(f"held out: {held['title']}, {heldout_rank(about)}, {verdict}@50")
         alone = (
             f"by {part_name(part)} alone {rank_text(held[f'rank_by_{part}'])}"
             for part in about["parts"]
         )
-        if about["parts"]:
+        if len(about["parts"]) > 1:
             print_line(f"rank {', '.join(alone)}")
     elif about["guest"] is None:
         print_line("nothing held out: the user has one interaction")
@@ -135,7 +156,7 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
     sums = f"score = {' + '.join(about['parts'])}" if about["parts"] else "the score is one number"
     print_line(f"ordered by {order_name(about['by'])}; {sums}, {values}")
     if (rest := about["num_candidates"] - about["known_items"]) > 0:
-        print_line(f"{rest:,} more candidates have no score: the model keeps each user's best ones")
+        print_line(f"beyond {about['known_items']:,}: {rest:,} films without a score")
     end = "" if raw else "_centred"
     print_rows(
         sheet.rows,

@@ -8,6 +8,7 @@ from neumf_tui.runs.events import MEASURED, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, epoch_text
+from neumf_tui.views.model_label import label_of_kind, label_title
 from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows, say
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_of
@@ -51,8 +52,8 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
         progress += f", evaluating {facts['evaluated']:.0%}"
     if facts["reason"]:
         progress += f": {facts['reason']}"
-    made = facts["preset"] or facts["kind"]
-    lines = [f"{name}  {label_of(facts)}  {made}  {device}".rstrip()]
+    what = label_of_kind(facts["kind"], facts["model"], facts["preset"])
+    lines = [f"{name}  {label_of(facts)}  {what}  {device}".rstrip()]
     lines.append(f"  {state:<8} {progress}")
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
@@ -144,6 +145,10 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         when = run["created"]
         return None if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
+    def model(run: Mapping[str, Any]) -> str | None:
+        keys = run["kind"], run["model"], run["preset"]
+        return None if run["kind"] is None else label_of_kind(*keys)
+
     def epoch(run: Mapping[str, Any]) -> str | None:
         return None if run["epoch"] is None else epoch_text(run["epoch"], run["epochs"])
 
@@ -152,7 +157,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         column("run", "run"),
         column("state", "state"),
         column("dataset", lambda run: label_of(run) if run["dataset"] is not None else None),
-        column("preset", lambda run: run["preset"] or run["kind"]),
+        column(label_title(run["kind"] for run in runs), model),
         number("epoch", epoch, str),
         number("hit@50", "hit@50", ".4f"),
         number("best", "best_hit@50", ".4f"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import dataset_label
+from neumf_tui.views.model_label import model_label
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -22,11 +23,26 @@ def label_of(keys: Mapping[str, Any]) -> str:
     return dataset_label(keys["dataset"], keys["simulated"])
 
 
+def run_keys(info: RunInfo) -> dict[str, Any]:
+    """Return the keys that say what a run is."""
+    return {
+        "run": info.name,
+        "kind": info.kind,
+        "model_label": model_label(info),
+        **dataset_keys(info.dataset),
+    }
+
+
+def run_line(keys: Mapping[str, Any]) -> str:
+    """Return run and dataset, and what the run is if our trainer did not make it."""
+    what = "" if keys["kind"] == "trained" else f"  {keys['model_label']}"
+    return f"run {keys['run']}  {label_of(keys)}{what}"
+
+
 def model_keys(info: RunInfo, epoch: int) -> dict[str, Any]:
     """Return the keys that say which model a sheet is about."""
     return {
-        "run": info.name,
-        **dataset_keys(info.dataset),
+        **run_keys(info),
         "epoch": epoch,
         "protocol": protocol_of(info),
     }

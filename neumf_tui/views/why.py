@@ -3,8 +3,9 @@
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import Explanation
 from neumf_tui.scorers.scorer import SCORE
+from neumf_tui.views.beyond import place_text
 from neumf_tui.views.output import column, number, print_line, print_rows
-from neumf_tui.views.parts import part_name
+from neumf_tui.views.parts import decimals, part_name
 from neumf_tui.views.person import about_ranking, model_line, score_keys
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
@@ -20,6 +21,7 @@ def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
     about = about_ranking(ranker, ranking) | {
         "film": item_keys(dataset, explanation.item),
         "rank": float(ranking.ranks[row]),
+        "place": place_text(ranking, row),
         **score_keys(ranking, row),
         "parts": list(ranking.parts),
         "part": explanation.part,
@@ -45,15 +47,20 @@ def print_why(sheet: Sheet) -> None:
     """Print the sheet of `why_sheet` for people."""
     about = sheet.about
     print_line(f"{model_line(about)}  user {about['user']}")
-    rank = f"rank {about['rank']:,.0f} of {about['num_candidates']:,}"
+    rank = f"rank {about['place']} of {about['num_candidates']:,}"
     print_line(f"{about['film']['title']}: {rank}")
+    if about["score"] is None:
+        print_line("the model has no score of it")
+        return
     sums = "".join(
         f" {'+' if place else '='} {part_name(part)} {about[f'{part}_centred']:+.3f}"
         for place, part in enumerate(about["parts"])
     )
     means = f"minus the mean{'s' * bool(sums)} over this user's candidates"
     print_line(f"score {about['score_centred']:+.3f}{sums}, {means}")
-    effect = number("effect", "effect", "+.3f")
+    every = [one["effect"] for one in (*sheet.rows, *about["films"])]
+    digits = decimals(max(map(abs, every), default=1.0))
+    effect = number("effect", "effect", f"+.{digits}f")
     if not about["part"]:
         print_line(f"{about['model']} does not tell what a score comes from")
         return

@@ -621,7 +621,7 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
     assert whole["catalogue"] == {
         key: value
         for key, value in sheet.items()
-        if key not in ("run", "dataset", "simulated", "epoch", "protocol")
+        if key not in ("run", "kind", "model_label", "dataset", "simulated", "epoch", "protocol")
     }
     assert sum(part["count"] for part in whole["spread"]) == whole["num_users"] == 700
     hits = [row["rank"] <= 50 for row in whole["users"]]
@@ -629,8 +629,8 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path) -> None:
         "num_below_popularity"
     ] == sum(row["gain"] < 0 for row in whole["users"])
     assert set(json.loads(ask("trained", "--json", "--epoch", "2"))) == {
-        "run", "dataset", "simulated", "epoch", "protocol", "num_users", "hit@50", "hit@50_ci",
-        "popularity_hit@50", "median_rank",
+        "run", "kind", "model_label", "dataset", "simulated", "epoch", "protocol", "num_users",
+        "hit@50", "hit@50_ci", "popularity_hit@50", "median_rank",
         "num_below_popularity", "by", "spread", "users", "cohorts",
     }  # fmt: skip
     table = ask("trained", "--csv", "--top", "3").splitlines()

@@ -470,7 +470,7 @@ async def test_an_older_list_says_that_it_is_older(
         await settle(pilot)
         assert (
             text_of(app, "#guest-state")
-            == "folding in 4 films failed\nbelow is still the list of 3 films, seed 0"
+            == "a score is not a number\nbelow is still the list of 3 films, seed 0"
         )
         await pilot.press("ctrl+u")
         await settle(pilot)
@@ -593,4 +593,4 @@ async def test_all_films_picked_is_said_and_not_shown(own_home: Path) -> None:
             and screen.shown is not None
             and len(screen.shown.picks.items) == 5
         )
-        assert "folding in 6 films failed" in text_of(app, "#guest-state")
+        assert "The history holds all 6 films" in text_of(app, "#guest-state")

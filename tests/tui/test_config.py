@@ -19,6 +19,8 @@ FACTS = {
     "run": "quiet-owl-01",
     "state": "finished",
     "dataset": "ml-100k",
+    "kind": "trained",
+    "model": "neumf",
     "preset": "d2l",
     "device": "cpu",
     "best_hit@50": 0.36,

@@ -153,7 +153,8 @@ async def test_the_other_tabs(trained: Path, own_home: Path, inside: Cli) -> Non
             "neighbours"
         ]
         for kind in ("gmf", "mlp"):
-            shown = cells(screen.query_one(f"#nearest-{kind}", Table))[:20]
+            side = {"gmf": "first", "mlp": "second"}[kind]
+            shown = cells(screen.query_one(f"#nearest-{side}", Table))[:20]
             assert [row[:3] for row in shown] == [
                 [row[f"{kind}_user"], f"{row[f'{kind}_cosine']:.3f}", str(row[f"{kind}_both"])]
                 for row in said
@@ -190,7 +191,7 @@ async def test_the_other_tabs(trained: Path, own_home: Path, inside: Cli) -> Non
             screen.query_one(NearMissPane).sheet is not None
             and screen.query_one(NearestPane).sheet is None
         )
-        assert screen.query_one("#nearest-gmf", Table).row_count == 0
+        assert screen.query_one("#nearest-first", Table).row_count == 0
 
 
 async def test_a_near_user_can_be_gone_to(trained: Path, own_home: Path) -> None:
@@ -200,7 +201,7 @@ async def test_a_near_user_can_be_gone_to(trained: Path, own_home: Path) -> None
         screen = explorer(app)
         await pilot.press("slash", *"sim-107", "enter", "3")
         await settle(pilot)
-        nearest = cells(screen.query_one("#nearest-gmf", Table))[1][0]
+        nearest = cells(screen.query_one("#nearest-first", Table))[1][0]
         await pilot.press("down", "enter")
         await settle(pilot)
         assert screen.users is not None and screen.users.dataset.user_ids[screen.user] == nearest

@@ -9,12 +9,14 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from neumf_tui.errors import NeumfTuiError
-from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs
+from neumf_tui.runs.checkpoint import best_epoch, model_epochs
+from neumf_tui.runs.events import Kind
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.store import run_folders
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.dialogs import ListDialog
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.model_label import label_title, model_label
 
 Model = tuple[Path, str | None]
 """The folder of a run and a checkpoint of it, as for `Ranker`."""
@@ -33,7 +35,9 @@ class Choice:
 
     folder: Path
     run: str
-    preset: str
+    kind: Kind
+    label: str
+    """As `model_label`."""
     epoch: int
     note: str
     """`best`, `last` or empty."""
@@ -43,7 +47,7 @@ class Choice:
     @property
     def cells(self) -> list[str]:
         hit = "–" if self.hit is None else f"{self.hit:.4f}"
-        return [self.run, str(self.epoch), self.note, hit, self.preset]
+        return [self.run, str(self.epoch), self.note, hit, self.label]
 
 
 def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], str]:
@@ -71,14 +75,15 @@ def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], st
 
 
 def _choices_of(folder: Path, every: bool) -> list[Choice]:
-    """Return the run's epochs with a checkpoint, newest first: `every` one, or best and last."""
-    info, epochs = read_info(folder), checkpoint_epochs(folder)
+    """Return the run's epochs that can be opened, newest first: `every` one, or best and last."""
+    info, epochs = read_info(folder), model_epochs(folder)
     hits = {found.epoch: found.metrics["hit@50"] for found in read_snapshot(folder).evaluations}
     notes = {epochs[-1]: "last"} if epochs else {}
     if (best := best_epoch(folder)) is not None:
         notes[best] = "best"
+    what = info.name, info.kind, model_label(info)
     return [
-        Choice(folder, info.name, info.preset, epoch, notes.get(epoch, ""), hits.get(epoch))
+        Choice(folder, *what, epoch, notes.get(epoch, ""), hits.get(epoch))
         for epoch in reversed(epochs)
         if every or epoch in notes
     ]
@@ -108,6 +113,11 @@ class CompareDialog(ListDialog[Model]):
 
     def show_list(self, found: tuple[list[Choice], str]) -> None:
         self.choices, self._left_out = found
+        title = label_title(choice.kind for choice in self.choices)
+        if title != COLUMNS[-1].title:
+            width = min(24, max(len(choice.label) for choice in self.choices))
+            self.table.columns[-1] = Column(title, width, drop=1)
+            self.line.placeholder = f"/ run, {title} or epoch"
         self._draw()
 
     @on(Input.Changed)

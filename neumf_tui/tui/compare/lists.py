@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.views.beyond import beyond_text, ending_text
+from neumf_tui.views.compare_lists import mover_rows, mover_text, side_texts
 from neumf_tui.views.moves import move_text
 
 if TYPE_CHECKING:
@@ -34,19 +36,19 @@ def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", s
 
     def cells(row: int) -> list[str]:
         item = int(ranking.items[row])
-        before, after = ranks(row)
+        other_rank, move = side_texts(found, side, row)
         return [
             f"{row + 1:,}",
             ("★ " if row == ranking.heldout else "") + catalogue.titles[item],
             str(catalogue.years[item] or ""),
-            rank_text(after if is_a else before),
-            move_text(before, after),
+            other_rank,
+            move,
             ("left" if is_a else "new") if is_only_here(row) else "",
         ]
 
     def sign(row: int, column: int) -> int:
         if column == 4:
-            return gain_sign(ranks(row))
+            return gain_sign(ranks(row)) if side_texts(found, side, row)[1] else 0
         return (-1 if is_a else 1) if column == 5 and is_only_here(row) else 0
 
     table.columns = [
@@ -59,7 +61,7 @@ def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", s
     ]
     table.sign = sign
     table.scroll_to(y=0, animate=False)
-    table.show_rows(len(ranking.items), cells, marked=ranking.heldout)
+    table.show_rows(ranking.known, cells, marked=ranking.heldout, ending=ending_text(ranking))
 
 
 def gain_sign(ranks: Sequence[float]) -> int:
@@ -71,13 +73,10 @@ def gain_sign(ranks: Sequence[float]) -> int:
 def mover_lines(catalogue: "Catalogue", found: "PersonComparison") -> list[str]:
     """Return a line about the items that entered the top, and one about those that left it."""
     lines = []
-    for name, rows, ranking, ranks in (
-        ("in ", found.entered(), found.b, found.ranks_of_b),
-        ("out", found.left(), found.a, found.ranks_of_a),
-    ):
+    for name, side, ranking in (("in ", "b", found.b), ("out", "a", found.a)):
         titles = [
-            f"{catalogue.titles[int(ranking.items[row])]} {' → '.join(map(rank_text, ranks(row)))}"
-            for row in rows[:MOST_NAMED]
+            f"{catalogue.titles[int(ranking.items[row])]} {mover_text(found, side, row)}"
+            for row in mover_rows(found, side)[:MOST_NAMED]
         ]
         if titles:
             lines.append(f"{name} {clean(' · '.join(titles))}")
@@ -93,21 +92,27 @@ def show_users(
         at = int(order[row])
         return float(found.rank_a[at]), float(found.rank_b[at])
 
+    def rank(value: float, beyond: int | None) -> str:
+        return rank_text(value) if beyond is None else beyond_text(beyond, short=True)
+
+    def is_known(row: int) -> bool:
+        """Return whether the item stands in the lists of both models."""
+        return found.beyond(int(order[row])) == (None, None)
+
     def cells(row: int) -> list[str]:
         at, (before, after) = int(order[row]), ranks(row)
         user = int(found.users[at])
         return [
             users.dataset.user_ids[user],
             users.heldout_title(user),
-            rank_text(before),
-            rank_text(after),
-            move_text(before, after),
+            *map(rank, (before, after), found.beyond(at)),
+            move_text(before, after) if is_known(row) else "",
             {-1: "lost", 0: "", 1: "won"}[int(found.side[at])],
         ]
 
     def sign(row: int, column: int) -> int:
         if column == 4:
-            return gain_sign(ranks(row))
+            return gain_sign(ranks(row)) if is_known(row) else 0
         return int(found.side[order[row]]) if column == 5 else 0
 
     table.columns = [

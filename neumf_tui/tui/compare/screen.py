@@ -16,7 +16,7 @@ from textual.widgets import Static, TabbedContent, TabPane
 
 from neumf_tui.runs.checkpoint import usual_checkpoint
 from neumf_tui.runs.protocol import protocol_of
-from neumf_tui.text import clean, rank_text
+from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.compare.dialog import CompareDialog, Model
 from neumf_tui.tui.compare.lists import mover_lines, show_list, show_users
@@ -26,6 +26,8 @@ from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head, optimism_marks, with_protocol
 from neumf_tui.tui.widgets.scatter import RankScatter
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.beyond import tape_rank_text
+from neumf_tui.views.model_label import model_label
 from neumf_tui.views.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -100,8 +102,8 @@ class CompareScreen(SheetScreen):
     def on_mount(self) -> None:
         self.query_one("#compare-tabs Tabs").can_focus = False
         # Both lists show the same places, whichever of them is scrolled.
-        self.watch(self.list_a, "scroll_y", partial(self._scroll_too, self.list_b), init=False)
-        self.watch(self.list_b, "scroll_y", partial(self._scroll_too, self.list_a), init=False)
+        for table, other in ((self.list_a, self.list_b), (self.list_b, self.list_a)):
+            self.watch(table, "scroll_y", partial(self._scroll_too, table, other), init=False)
         self.list_a.focus()
         self._load()
 
@@ -138,7 +140,7 @@ class CompareScreen(SheetScreen):
 
             return compare_person(a, b, who)
 
-        self.ask("person", compare, self._show_person)
+        self.ask("person", compare, self._show_person, self._show_no_person)
 
     def _ask_all(self) -> None:
         """Compare both models' rank tapes, and forget what was shown of another pair of models."""
@@ -154,19 +156,31 @@ class CompareScreen(SheetScreen):
             tape_a, tape_b = (read_tape_ranks(side.folder, str(side.epoch)) for side in (a, b))
             return compare_all(a.dataset, tape_a, tape_b)
 
-        self.ask("all", compare, self._show_all)
+        self.ask("all", compare, self._show_all, partial(self._say, "#all-words"))
 
     def show_problem(self, text: str) -> None:
-        for found, name in ((self.person, "#compare-who"), (self.all, "#all-words")):
-            if found is None:
-                self.query_one(name, Static).update(Text(clean(text), "bold red"))
+        if self.b is None:
+            self._show_no_person(text)
+            self._say("#all-words", text)
         super().show_problem(text)
+
+    def _show_no_person(self, text: str) -> None:
+        """Say why there are no lists of this person."""
+        self.person = None
+        self._say("#compare-who", text)
+        for name in ("#compare-words", "#compare-movers"):
+            self.query_one(name, Static).update("")
+        for table in (self.list_a, self.list_b):
+            table.clear()
+
+    def _say(self, where: str, text: str) -> None:
+        self.query_one(where, Static).update(Text(clean(text), "bold"))
 
     def _draw_head(self) -> None:
         a, b, (folder, which) = self.a, self.b, self.other
         b_label = b.label if b else f"{folder.name}@{which or usual_checkpoint(folder)} …"
         infos = [a.info, b.info if b else a.info]
-        presets = " / ".join(dict.fromkeys(info.preset for info in infos))
+        presets = " / ".join(dict.fromkeys(map(model_label, infos)))
         protocol_a, protocol_b = map(protocol_of, infos)
         mark_a, mark_b = optimism_marks(protocol_a, protocol_b)
         names = Text.assemble(
@@ -210,8 +224,9 @@ class CompareScreen(SheetScreen):
             other = self.list_b if event.table is self.list_a else self.list_a
             other.cursor = event.row
 
-    def _scroll_too(self, other: Table, y: float) -> None:
-        if round(other.scroll_y) != round(y):
+    def _scroll_too(self, table: Table, other: Table, y: float) -> None:
+        is_longer = other.scroll_y > y >= table.max_scroll_y
+        if round(other.scroll_y) != round(y) and not is_longer:
             other.scroll_to(y=y, animate=False)
 
     @property
@@ -246,9 +261,13 @@ class CompareScreen(SheetScreen):
         if found is None or row >= len(self.order):
             return
         at = int(self.order[row])
-        user = clean(self.a.dataset.user_ids[int(found.users[at])])
-        before, after = rank_text(found.rank_a[at]), rank_text(found.rank_b[at])
-        title = f"rank in B ↑, in A → · ● {user}: {before} → {after}"
+        user, sides = int(found.users[at]), (self.users_a, self.users_b or self.users_a)
+        before, after = (
+            tape_rank_text(users, user, float(ranks[at]), short=True)
+            for users, ranks in zip(sides, (found.rank_a, found.rank_b), strict=True)
+        )
+        name = clean(self.a.dataset.user_ids[user])
+        title = f"rank in B ↑, in A → · ● {name}: {before} → {after}"
         self.scatter.border_title = Text(title)
         self.scatter.mark(at)
 

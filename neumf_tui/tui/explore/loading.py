@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.errors import RunError
 from neumf_tui.explore.guests import Guest, Who, guests_of
-from neumf_tui.runs.checkpoint import find_checkpoint
+from neumf_tui.runs.checkpoint import find_epoch
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
@@ -31,7 +31,9 @@ class OpenedModel:
     ranker: "Ranker"
     users: "Users"
     why: "Explanation | None"
-    """See `rank_and_explain`; None where nobody was chosen."""
+    """See `rank_and_explain`; None where nobody was chosen, or there is a problem."""
+    problem: str = ""
+    """Why the person chosen has no ranking."""
 
 
 def read_people(folder: Path, home: Path, which: str | None) -> People:
@@ -40,7 +42,7 @@ def read_people(folder: Path, home: Path, which: str | None) -> People:
 
     users = load_users(folder, home)
     try:
-        epoch = int(find_checkpoint(folder, which).stem.partition("-")[0])
+        epoch = find_epoch(folder, which)
     except RunError:  # `open_model` will say why there is no model
         epoch = max(users.epochs, default=0)
     return People(users, epoch, *guests_of(home, users.dataset))
@@ -56,11 +58,20 @@ def open_model(
     ranker = Ranker(folder, home, which, users.dataset)
     if tape_epochs(folder, users.info) != users.epochs:  # the run's trainer has written more ranks
         users = load_users(folder, home)
-    return OpenedModel(ranker, users, None if who is None else rank_and_explain(ranker, who, by))
+    if who is None:
+        return OpenedModel(ranker, users, None)
+    try:
+        return OpenedModel(ranker, users, rank_and_explain(ranker, who, by))
+    except RunError as error:
+        return OpenedModel(ranker, users, None, str(error))
 
 
 def rank_and_explain(ranker: "Ranker", who: Who, by: str) -> "Explanation":
-    """Rank for a person, and explain the first item, so that both are drawn together."""
-    from neumf_tui.explore.why import explain
+    """Rank for a person, and explain the first item, so that both are drawn together.
 
-    return explain(ranker, ranker.rank(who, by), 0)
+    The order is that of the score where the model has no part `by`.
+    """
+    from neumf_tui.explore.why import explain
+    from neumf_tui.scorers.scorer import SCORE
+
+    return explain(ranker, ranker.rank(who, by if by in ranker.orders else SCORE), 0)

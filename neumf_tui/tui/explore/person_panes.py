@@ -16,6 +16,7 @@ from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
+from neumf_tui.views.beyond import place_text, tape_rank_text
 from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from neumf_tui.explore.near_miss import LeftOut
     from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
+    from neumf_tui.scorers.scorer import NewcomersBy
     from neumf_tui.views.sheet import Sheet
 
 NEAREST = 50
@@ -41,7 +43,8 @@ class PersonPane(Vertical):
     """Makes the sheet of what is shown."""
 
     def on_mount(self) -> None:
-        self.asker = Asker(self.screen)
+        self.asker = Asker(self.screen, self.say)
+        self.mount(Static(classes="pane-says"))
 
     @property
     def table(self) -> Table:
@@ -51,11 +54,19 @@ class PersonPane(Vertical):
         """Show nobody, and drop the answer that is awaited."""
         self.sheet = None
         self.asker.drop(self.NAME)
+        self.say("")
         for table in self.query(Table):
             table.clear()
 
-    def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
-        """Show this person, as soon as the answers are there."""
+    def say(self, text: str) -> None:
+        """Say in the place of the tables why there is nothing in them; nothing if empty."""
+        self.set_class(bool(text), "-says")
+        self.query_one(".pane-says", Static).update(Text(clean(text)))
+
+    def show_person(
+        self, ranker: "Ranker", users: "Users", who: "Who", ranking: "UserRanking | None"
+    ) -> None:
+        """Show this person, as soon as the answers are there; without a `ranking` what can be."""
         raise NotImplementedError
 
 
@@ -99,9 +110,11 @@ def _day(seconds: int) -> str:
 
 
 class NearestPane(PersonPane):
-    """Users by GMF vector and by MLP vector, side by side."""
+    """Users by one vector, or by two side by side."""
 
-    NAME, FOCUS = "nearest", "#nearest-gmf"
+    NAME, FOCUS = "nearest", "#nearest-first"
+    SIDES = ("first", "second")
+    """Of a NeuMF these are GMF and MLP."""
 
     def compose(self) -> ComposeResult:
         columns = (
@@ -111,37 +124,45 @@ class NearestPane(PersonPane):
             Column("seen", 5, right=True, drop=1),
         )
         with Horizontal():
-            for kind in ("gmf", "mlp"):
+            for side in self.SIDES:
                 # Not `:last-child`: it would style all that is in a Vertical twice at the start.
-                with Vertical(classes=f"-{kind}"):
-                    yield Static(f"by {kind.upper()} vector", classes="pane-head")
-                    yield Table(columns, id=f"nearest-{kind}")
+                with Vertical(classes=f"-{side}"):
+                    yield Static(classes="pane-head")
+                    yield Table(columns, id=f"nearest-{side}")
 
-    def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
+    def show_person(
+        self, ranker: "Ranker", users: "Users", who: "Who", ranking: "UserRanking | None"
+    ) -> None:
         from neumf_tui.views.neighbours import similar_users_sheet
 
-        who = ranking.person.who
+        self.asker.ask(self.NAME, lambda _: similar_users_sheet(ranker, who, NEAREST), self._show)
 
-        def show(sheet: "Sheet") -> None:
-            self.sheet = lambda: sheet
-            for kind in ("gmf", "mlp"):
-                names = [f"{kind}_{name}" for name in ("user", "cosine", "both", "history_size")]
-                rows = [[row[name] for name in names] for row in sheet.rows]
-                cells = [
-                    [str(user), f"{cosine:.3f}", str(both), f"{seen:,}"]
-                    for user, cosine, both, seen in rows
-                    if user is not None
-                ]
-                self.query_one(f"#nearest-{kind}", Table).show_rows(len(cells), cells.__getitem__)
+    def _show(self, sheet: "Sheet") -> None:
+        from neumf_tui.views.neighbours import space_name
 
-        self.asker.ask(self.NAME, lambda _: similar_users_sheet(ranker, who, NEAREST), show)
+        self.sheet = lambda: sheet
+        self.spaces = list(sheet.about["measures"])[: len(self.SIDES)]
+        self.set_class(len(self.spaces) == 1, "-one")
+        heads = self.query(".pane-head").results(Static)
+        for space, side, head in zip(self.spaces, self.SIDES, heads, strict=False):
+            head.update(f"by {space_name(space)}")
+            names = [f"{space}_{name}" for name in ("user", "cosine", "both", "history_size")]
+            rows = [[row[name] for name in names] for row in sheet.rows]
+            cells = [
+                [str(user), f"{cosine:.3f}", str(both), f"{seen:,}"]
+                for user, cosine, both, seen in rows
+                if user is not None
+            ]
+            zero = "" if cells else f"the {space_name(space)} is zero, so nobody is near"
+            table = self.query_one(f"#nearest-{side}", Table)
+            table.show_rows(len(cells), cells.__getitem__, ending=zero)
 
     def user_at(self, table: Table, users: "Users") -> int | None:
         """Return the index of the user under the cursor of one of the two tables."""
         if self.sheet is None:
             return None
-        kind = (table.id or "").removeprefix("nearest-")
-        return users.dataset.user_ids.index(self.sheet().rows[table.cursor][f"{kind}_user"])
+        space = self.spaces[self.SIDES.index((table.id or "").removeprefix("nearest-"))]
+        return users.dataset.user_ids.index(self.sheet().rows[table.cursor][f"{space}_user"])
 
 
 class JourneyPane(PersonPane):
@@ -152,7 +173,6 @@ class JourneyPane(PersonPane):
     loss_chart = getters.query_one("#journey-loss", CurveChart)
 
     def compose(self) -> ComposeResult:
-        yield Static("No film of this person is held out: there is no rank.", id="journey-none")
         yield CurveChart(id="journey-rank")
         yield CurveChart(id="journey-loss")
         yield Table(
@@ -167,6 +187,7 @@ class JourneyPane(PersonPane):
         )
 
     def on_mount(self) -> None:
+        super().on_mount()
         rank, loss = self.rank_chart, self.loss_chart
         # The arrow keys choose the epoch of the whole screen, so no chart takes them.
         rank.can_focus = loss.can_focus = False
@@ -182,21 +203,21 @@ class JourneyPane(PersonPane):
     def toggle_loss(self) -> None:
         self.loss_chart.display = not self.loss_chart.display
 
-    def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
+    def show_person(
+        self, ranker: "Ranker", users: "Users", who: "Who", ranking: "UserRanking | None"
+    ) -> None:
         from neumf_tui.explore.journey import journey
         from neumf_tui.runs.reader import read_losses
         from neumf_tui.views.journey import journey_sheet
 
-        who = ranking.person.who
-        if not isinstance(who, int) or ranking.heldout < 0:
-            self.add_class("-none")
+        if not isinstance(who, int) or users.dataset.split.heldout[who] < 0:
+            self.say("No film of this person is held out: there is no rank.")
             return
-        self.remove_class("-none")
 
         def show(found: "tuple[Journey, Sheet]") -> None:
             way, sheet = found
             self.sheet = lambda: sheet
-            self._draw(way, ranker.epoch)
+            self._draw(way, ranker.epoch, users, who)
 
         def read() -> "tuple[Journey, Sheet]":
             losses = read_losses(ranker.folder)
@@ -204,14 +225,18 @@ class JourneyPane(PersonPane):
 
         self.asker.ask(self.NAME, lambda _: read(), show)
 
-    def _draw(self, way: "Journey", epoch: int) -> None:
+    def _draw(self, way: "Journey", epoch: int, users: "Users", user: int) -> None:
         epochs, ranks = way.epochs.astype(np.float64), way.ranks.astype(np.float64)
+        # What the rank beyond a list may be is not drawn: nobody knows it.
+        drawn = np.where([users.beyond(user, rank) is None for rank in ranks], ranks, np.nan)
         here = int(np.flatnonzero(way.epochs == epoch)[0]) if epoch in way.epochs else -1
         x_max = float(epochs[-1]) if len(epochs) else 1.0
         lines = [("top 50", float(CUTOFF))]
-        rank = f": rank {rank_text(float(ranks[here]))}" if here >= 0 else ""
-        curves = [Curve(epochs, values, best=here) for values in (ranks, way.losses)]
+        text = tape_rank_text(users, user, float(ranks[here]))
+        rank = f": rank {text}" if here >= 0 else ""
+        curves = [Curve(epochs, values, best=here) for values in (drawn, way.losses)]
         plot = Plot(curves[:1], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
+        self.rank_chart.display = bool(np.isfinite(drawn).any())
         self.rank_chart.show(plot, f"● epoch {epoch}{rank}  ←→")
         self.loss_chart.show(Plot(curves[1:], (), x_max, x_name="epoch"))
 
@@ -219,7 +244,8 @@ class JourneyPane(PersonPane):
             rank, loss = float(ranks[row]), float(way.losses[row])
             loss_text = "–" if loss != loss else f"{loss:.4f}"
             hit = "✓" if rank <= CUTOFF else ""
-            return [str(way.epochs[row]), rank_text(rank), hit, loss_text, ""]
+            rank_cell = tape_rank_text(users, user, rank, short=True)
+            return [str(way.epochs[row]), rank_cell, hit, loss_text, ""]
 
         self.table.show_rows(len(epochs), cells, cursor=max(here, 0), marked=here)
 
@@ -245,17 +271,22 @@ class NearMissPane(PersonPane):
 
     def clear(self) -> None:
         super().clear()
+        self.remove_class("-head")
         self.head.update("")
 
-    def show_person(self, ranker: "Ranker", users: "Users", ranking: "UserRanking") -> None:
+    def show_person(
+        self, ranker: "Ranker", users: "Users", who: "Who", ranking: "UserRanking | None"
+    ) -> None:
         from neumf_tui.explore.near_miss import leave_out
 
         self.clear()
-        if ranking.heldout < 0:
-            self.head.update("No film of this person is held out.")
-            return
-        self._draw(ranker, users, ranking, None)
-        self._ask_next(leave_out(ranker, ranking), ranker, users, ranking)
+        if not isinstance(who, int) or users.dataset.split.heldout[who] < 0:
+            self.say("No film of this person is held out.")
+        elif ranking is None:
+            self.asker.ask(self.NAME, lambda _: ranker.rank(who), lambda _: None)  # says why
+        else:
+            self._draw(ranker, users, ranking, None)
+            self._ask_next(leave_out(ranker, ranking), ranker, users, ranking)
 
     def _ask_next(
         self, steps: "Iterator[LeftOut]", ranker: "Ranker", users: "Users", ranking: "UserRanking"
@@ -275,7 +306,9 @@ class NearMissPane(PersonPane):
         from neumf_tui.views.near_miss import near_miss_sheet
 
         self.sheet = lambda: near_miss_sheet(ranker, ranking, left)
-        self.head.update(_near_miss_text(users, ranking, left))
+        self.add_class("-head")
+        by = ranker.scorer.newcomers_by
+        self.head.update(_near_miss_text(users, ranking, left, by))
         if left is not None:
             self._show_without(users, left)
 
@@ -294,12 +327,16 @@ class NearMissPane(PersonPane):
         self.table.show_rows(len(order), cells, cursor=self.table.cursor)
 
 
-def _near_miss_text(users: "Users", ranking: "UserRanking", left: "LeftOut | None") -> Text:
+def _near_miss_text(
+    users: "Users", ranking: "UserRanking", left: "LeftOut | None", newcomers_by: "NewcomersBy"
+) -> Text:
     """Return the lines above the table: the margin to place 50, and what fold-in gives."""
     from neumf_tui.explore.near_miss import margin
 
     found, text = margin(ranking), Text()
-    if found is None:
+    if not ranking.heldout_is_known:
+        text.append(f"{place_text(ranking, ranking.heldout)}: the film has no score")
+    elif found is None:
         text.append(f"every rank is a hit: there are no more than {CUTOFF} candidates")
     else:
         rival = clean(users.dataset.catalogue.titles[found.item])
@@ -309,11 +346,13 @@ def _near_miss_text(users: "Users", ranking: "UserRanking", left: "LeftOut | Non
             text.append(f"needs +{-found.score:.3f} in score to reach place {CUTOFF} (")
         text.append(rival, "bold")
         text.append(f"; {abs(found.deviations):.2f} σ)")
-    text.append("\nbelow: rank without one film, by fold-in")
     if left is not None:
+        folded = newcomers_by == "fold-in"
+        text.append(f"\nbelow: rank without one film{', by fold-in' if folded else ''}")
         done, total = len(left.items), left.total
-        ranks = rank_text(left.base), rank_text(ranking.heldout_ranks["score"])
-        text.append("\nall {} films: rank {} by fold-in, {} as trained".format(total, *ranks))
+        base, trained = rank_text(left.base), rank_text(ranking.heldout_ranks["score"])
+        both = f"{base} by fold-in, {trained} as trained" if folded else base
+        text.append(f"\nall {total} films: rank {both}")
         if done < total:
             text.append(f" · {done} of {total} tried")
     return text

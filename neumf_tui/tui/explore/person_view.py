@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.widgets import Static, TabbedContent, TabPane
 
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean
 from neumf_tui.tui.explore.person_panes import (
     HistoryPane,
@@ -22,6 +23,7 @@ from neumf_tui.tui.explore.story import story
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.parts import tab_name
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Who
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from neumf_tui.explore.why import Explanation
     from neumf_tui.runs.events import RunInfo
     from neumf_tui.views.sheet import Sheet
-
-ORDERS = {"score": "ranking", "gmf": "GMF alone", "mlp": "MLP alone"}
-"""What a ranking is ordered by, and the name of its tab."""
 
 
 class PersonView(Vertical):
@@ -96,9 +95,26 @@ class PersonView(Vertical):
         self, ranker: "Ranker", users: "Users", first: "Explanation", rank: float
     ) -> None:
         """Show a person's ranking and why its `first` item is there; the other tabs follow."""
-        self.ranker, self.ranking = ranker, first.ranking
-        self._users, self._who, self._rank = users, first.ranking.person.who, rank
         self.ranking_pane.show_first(ranker, first)
+        self._show_person(ranker, users, first.ranking.person.who, first.ranking, rank)
+
+    def show_no_ranking(
+        self, ranker: "Ranker", users: "Users", who: "Who", rank: float, problem: str
+    ) -> None:
+        """Say why a person has no ranking, and show what is known all the same."""
+        self.ranking_pane.say(problem)
+        self._show_person(ranker, users, who, None, rank)
+
+    def _show_person(
+        self,
+        ranker: "Ranker",
+        users: "Users",
+        who: "Who",
+        ranking: "UserRanking | None",
+        rank: float,
+    ) -> None:
+        self.ranker, self.ranking = ranker, ranking
+        self._users, self._who, self._rank = users, who, rank
         self._draw_story()
         self._draw_tab_name()
         for pane in self.query(PersonPane):
@@ -115,8 +131,8 @@ class PersonView(Vertical):
             return
         if name == "history":
             self.history_pane.show_history(users, who)
-        elif self.ranker and self.ranking:
-            self._pane(name).show_person(self.ranker, users, self.ranking)
+        elif self.ranker:
+            self._pane(name).show_person(self.ranker, users, who, self.ranking)
         else:
             return
         self._stale.discard(name)
@@ -134,15 +150,17 @@ class PersonView(Vertical):
             name, seen = f"guest {who.name}", len(who.item_ids)
         self.border_title = Text(f"{clean(name)} ── {seen:,} watched")
         width = max(20, self.story_box.size.width - 2)
-        self.story_box.update(story(users, who, self.ranking, self._rank, width), layout=False)
+        by = self.ranker.scorer.newcomers_by if self.ranker else "fold-in"
+        text = story(users, who, self.ranking, self._rank, width, by)
+        self.story_box.update(text, layout=False)
 
     def _draw_protocol(self) -> None:
         self.border_subtitle = protocol_line(self.protocol, self.outer_size.width - 5)
 
     def _draw_tab_name(self) -> None:
         """Say in the name of the first tab what its list is ordered by."""
-        by = self.ranking.by if self.ranking else "score"
-        tab, name = self.tabs.get_tab("ranking"), f"1 {ORDERS[by]}"
+        by = self.ranking.by if self.ranking else SCORE
+        tab, name = self.tabs.get_tab("ranking"), f"1 {tab_name(by)}"
         if str(tab.label) != name:  # setting it lays out the screen again
             tab.label = name
 
@@ -165,7 +183,8 @@ class PersonView(Vertical):
         """Go to an item in the ranking or in the history, wherever this person has it."""
         if self.ranking is None:
             return
-        lists = {"ranking": self.ranking.items, "history": self.ranking.person.history[::-1]}
+        ranking = self.ranking
+        lists = {"ranking": ranking.items, "history": ranking.person.history[::-1]}
         for name, items in lists.items():
             rows = (items == item).nonzero()[0]
             if len(rows):
@@ -197,10 +216,10 @@ class PersonView(Vertical):
 
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
         ranker, ranking, name = self.ranker, self.ranking, self.tabs.active
-        if ranker is None or ranking is None:
-            return None
         if name not in ("ranking", "history"):
             return self._pane(name).sheet
+        if ranker is None or ranking is None:
+            return None
 
         def make() -> "Sheet":
             from neumf_tui.views.person import history_sheet, ranking_sheet

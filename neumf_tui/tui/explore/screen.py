@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,7 +15,7 @@ from textual.containers import Horizontal
 from textual.widgets import Static
 
 from neumf_tui.explore.guests import Guest, Who, guests_of
-from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, pruned_text
+from neumf_tui.runs.checkpoint import best_epoch, model_epochs, pruned_text
 from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
@@ -28,7 +29,7 @@ from neumf_tui.tui.explore.loading import (
 )
 from neumf_tui.tui.explore.people_pane import PeoplePane
 from neumf_tui.tui.explore.person_panes import NearestPane
-from neumf_tui.tui.explore.person_view import ORDERS, PersonView
+from neumf_tui.tui.explore.person_view import PersonView
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import (
     ModelLoaded,
@@ -41,6 +42,7 @@ from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Table
+from neumf_tui.views.model_label import model_label
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker, UserRanking
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from neumf_tui.explore.why import Explanation
     from neumf_tui.views.sheet import Sheet
 
-NEAREST_TABLES = ("nearest-gmf", "nearest-mlp")
+NEAREST_TABLES = ("nearest-first", "nearest-second")
 
 
 class ExploreScreen(SheetScreen):
@@ -74,7 +76,7 @@ class ExploreScreen(SheetScreen):
         hidden("shift+right", "epoch(1, True)", "Last epoch", "The newest epoch", key_id="newest"),
         hidden("shift+left", "epoch(-1, True)", "First epoch", "The first epoch", key_id="first"),
         hidden("B", "best", "Best epoch", "The epoch with the best Hit@50 on validation"),
-        hidden("b", "order", "By part", "Order by score, by GMF alone, by MLP alone"),
+        hidden("b", "order", "By part", "Order by the score, or by one part of it alone"),
         hidden("o", "sort", "Sort", "Sort the people in another order"),
         hidden("enter", "open", "Film", "Similar films, and the users who get this film"),
         hidden("t", "find", "Find film", "Go to a film by its title"),
@@ -141,7 +143,7 @@ class ExploreScreen(SheetScreen):
     def on_mount(self) -> None:
         self._draw_head("loading")
         self.people.table.focus()
-        # This import takes two seconds, so it starts while the users are read.
+        # This import takes a while, so it starts while the users are read.
         self.ask("import", lambda _: import_module("neumf_tui.explore.ranker"), lambda _: None)
         which = self._first_checkpoint
         self.ask("users", lambda _: read_people(self.folder, self.home, which), self._take_people)
@@ -182,9 +184,13 @@ class ExploreScreen(SheetScreen):
         self.people.set_people(self.users, self.user_list.guests, self.users.ranks_at(self.epoch))
         self.people.show(self.who)
         why = opened.why
+        if self.by not in self.ranker.orders:
+            self.by = "score"
         if why and why.ranking.person.who == self.who and why.ranking.by == self.by:
             self.drop("rank")  # asked of the model before
             self._take_ranking(why)
+        elif opened.problem:
+            self._show_no_ranking(opened.problem)
         else:
             self._ask_ranking()
         if self._continue is not None:
@@ -262,7 +268,14 @@ class ExploreScreen(SheetScreen):
     def _ask_ranking(self) -> None:
         ranker, who, by = self.ranker, self.who, self.by
         if ranker is not None and who is not None:
-            self.ask("rank", lambda _: rank_and_explain(ranker, who, by), self._take_ranking)
+            work, failed = partial(rank_and_explain, ranker, who, by), self._show_no_ranking
+            self.ask("rank", lambda _: work(), self._take_ranking, failed)
+
+    def _show_no_ranking(self, problem: str) -> None:
+        if self.ranker is not None and self.users is not None and self.who is not None:
+            self._goes_to_heldout = False
+            args = self.ranker, self.users, self.who, self._tape_rank, clean(problem)
+            self.person.show_no_ranking(*args)
 
     def _take_ranking(self, first: "Explanation") -> None:
         ranking = first.ranking
@@ -275,7 +288,7 @@ class ExploreScreen(SheetScreen):
 
     def _draw_head(self, state: str = "") -> None:
         text = head("explore", self.info.name)
-        text.append(f"  {clean(self.info.dataset.label)}  {self.info.preset}  ")
+        text.append(f"  {clean(self.info.dataset.label)}  {clean(model_label(self.info))}  ")
         is_open = self.ranker is not None and self.ranker.epoch == self.epoch
         room = self.app.size.width - 2 - text.cell_len
         text.append(state or epoch_text(self.folder, self.epoch, is_open, room))
@@ -296,9 +309,10 @@ class ExploreScreen(SheetScreen):
             self.person.go_to_heldout()
 
     def action_order(self) -> None:
-        orders = list(ORDERS)
-        self.by = orders[(orders.index(self.by) + 1) % len(orders)]
-        self._ask_ranking()
+        if self.ranker is not None:
+            orders = self.ranker.orders
+            self.by = orders[(orders.index(self.by) + 1) % len(orders)]
+            self._ask_ranking()
 
     def action_raw(self) -> None:
         self.person.toggle_raw()
@@ -359,7 +373,7 @@ class ExploreScreen(SheetScreen):
         if self.users is None or self.ranker is None or event.row >= len(self.users.epochs):
             return
         epoch = self.users.epochs[event.row]
-        epochs = checkpoint_epochs(self.folder)
+        epochs = model_epochs(self.folder)
         if epoch in epochs:
             self._go_to_epoch(epoch)
         else:
@@ -368,7 +382,7 @@ class ExploreScreen(SheetScreen):
 
     # Other screens.
 
-    @on(Table.Chosen, "#ranking-table, #history-table, #nearest-gmf, #nearest-mlp")
+    @on(Table.Chosen, "#ranking-table, #history-table, #nearest-first, #nearest-second")
     def action_open(self) -> None:
         """Open what is under the cursor: an item, a user, an epoch, or a person's ranking."""
         table, users = self.focused, self.users

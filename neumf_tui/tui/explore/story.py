@@ -6,24 +6,33 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
-from neumf_tui.views.ruler import journey, ruler, sparkline
+from neumf_tui.views.beyond import tape_rank_text
+from neumf_tui.views.parts import part_name
+from neumf_tui.views.ruler import ruler, sparkline
 
 if TYPE_CHECKING:
     from neumf_tui.explore.guests import Guest, Who
     from neumf_tui.explore.ranker import UserRanking
     from neumf_tui.explore.users import Users
+    from neumf_tui.scorers.scorer import NewcomersBy
 
 
 def story(
-    users: "Users", who: "Who", ranking: "UserRanking | None", rank: float, width: int
+    users: "Users",
+    who: "Who",
+    ranking: "UserRanking | None",
+    rank: float,
+    width: int,
+    newcomers_by: "NewcomersBy",
 ) -> Text:
     """Return at most three lines of `width` cells about a person.
 
     `rank` is the held-out item's rank in the rank tape, shown until there is a `ranking`.
     """
     if not isinstance(who, int):
-        return _guest_story(users, who)
+        return _guest_story(users, who, newcomers_by)
     title = clean(users.heldout_title(who))
     if not title:
         return Text("No held-out film: this user has a single interaction.")
@@ -34,30 +43,31 @@ def story(
     text = Text.assemble("held out: ", (title, "bold"))
     tape = [float(r) for r in users.tape[:, who]]
     if len(tape) > 1:
-        ends = journey(tape)
+        ends = "→".join(tape_rank_text(users, who, tape[at], short=True) for at in (0, -1))
         room = min(20, width - text.cell_len - len(ends) - 10)
         line = f"{sparkline(tape, last, room)} " if room >= 5 else ""
         text.append(f"  epochs {line}{ends}")
-    text.append(f"\n{ruler(shown if is_known else None, last, width)}\n")
+    beyond = users.beyond(who, shown)
+    in_list = is_known and beyond is None
+    text.append(f"\n{ruler(shown if in_list else None, last, width)}\n")
     if is_known:
         verdict = ("hit ✓", "bold green") if shown <= CUTOFF else ("miss ✗", "bold red")
-        figures = Text.assemble(f"rank {rank_text(shown)} of {last:,} · ", verdict)
-        others = {
-            "GMF alone": ranks.get("gmf"),
-            "MLP alone": ranks.get("mlp"),
-            "popularity": users.popularity_rank(who),
-        }
-        long = "".join(f" · {name} {rank_text(r)}" for name, r in others.items() if r is not None)
+        place = tape_rank_text(users, who, shown)
+        figures = Text.assemble(f"rank {place} of {last:,} · ", verdict)
+        parts = [name for name in ranks if name != SCORE]
+        others = {f"{part_name(part)} alone": ranks[part] for part in parts if len(parts) > 1}
+        others["popularity"] = users.popularity_rank(who)
+        long = "".join(f" · {name} {rank_text(r)}" for name, r in others.items())
         short = long.replace(" alone", "").replace("popularity", "pop.")
         text.append(figures.append(long if figures.cell_len + len(long) <= width else short))
     return text
 
 
-def _guest_story(users: "Users", guest: "Guest") -> Text:
+def _guest_story(users: "Users", guest: "Guest", newcomers_by: "NewcomersBy") -> Text:
     titles = users.dataset.catalogue.titles
     films = ", ".join(clean(titles[item]) for item in guest.history(users.dataset))
     return Text.assemble(
-        "guest, folded in from: ",
+        "guest, folded in from: " if newcomers_by == "fold-in" else "guest, who picked: ",
         (films, "bold"),
         "\nno held-out film · f edits the guest's films · ←→ changes the model's epoch",
     )

@@ -44,6 +44,7 @@ from neumf_tui.views.failures import (
 )
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.items import item_cells
+from neumf_tui.views.model_label import model_label
 
 if TYPE_CHECKING:
     from neumf_tui.explore.cohorts import Cohort
@@ -163,8 +164,6 @@ class FailuresScreen(SheetScreen):
         super().show_problem(text)
         if self.failures is None and not self.waiting("failures"):
             self.query_one("#failures-summary", Static).update(clean(text))
-        if self.front == "catalogue" and self.coverage is None and not self.waiting("catalogue"):
-            self._show_figures(text)
 
     # Tabs.
 
@@ -332,7 +331,7 @@ class FailuresScreen(SheetScreen):
 
     def on_resize(self) -> None:
         info = self.users.info
-        rest = f"  {clean(info.dataset.label)}  {info.preset}  epoch {self.epoch}"
+        rest = f"  {clean(info.dataset.label)}  {clean(model_label(info))}  epoch {self.epoch}"
         names = head("failures", info.name)
         line = with_protocol(names, rest, protocol_of(info), self.app.size.width)
         self.query_one("#failures-head", Static).update(line)
@@ -388,7 +387,11 @@ class FailuresScreen(SheetScreen):
             return model, measure_coverage(model, cancelled, progress)
 
         self._show_figures(f"computing every user's top {CUTOFF}")
-        self.ask("catalogue", measure, self._show_coverage)
+        self.ask("catalogue", measure, self._show_coverage, self._show_no_coverage)
+
+    def _show_no_coverage(self, problem: str) -> None:
+        self._show_figures(problem)
+        self.items_table.display = False
 
     def _show_figures(self, text: str) -> None:
         self.query_one("#failures-figures", Static).update(clean(text))

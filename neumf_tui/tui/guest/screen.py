@@ -82,6 +82,8 @@ class GuestScreen(SheetScreen):
         """Name of the guest's file, empty while there is none."""
         self.saved_picks = picks
         self.shown: PicksRanking | None = None
+        self._problem = ""
+        """Why the picks have no ranking."""
         self._before: PicksRanking | None = None
         """The ranking that moves are counted from."""
 
@@ -100,7 +102,8 @@ class GuestScreen(SheetScreen):
                 with Vertical(id="guest-picks", classes="guest-pane"):
                     yield Static(HINT, id="guest-hint")
                     yield Table(PICKED_COLUMNS, id="guest-picked")
-            with Vertical(id="guest-right", classes="guest-pane"):
+            with Vertical(id="guest-right", classes="guest-pane") as right:
+                right.border_title = "ranking"
                 yield Static(id="guest-state")
                 yield RankingPane(MovedItemTable(id="guest-ranking"))
         yield Footer(show_command_palette=False)
@@ -142,7 +145,13 @@ class GuestScreen(SheetScreen):
                 return average_ranking(ranker)
             return ranker.rank(picks.as_guest(name or UNSAVED, ranker.dataset))
 
-        self.ask("ranking", lambda _: rank(), partial(self._show_ranking, picks))
+        self._problem = ""
+        self.ask("ranking", lambda _: rank(), partial(self._show_ranking, picks), self._show_none)
+
+    def _show_none(self, problem: str) -> None:
+        """Say in the place of the list why there is none, or why it is still another one."""
+        self._problem = clean(problem)
+        self._draw_state()
 
     def _show_ranking(self, picks: Picks, ranking: "UserRanking") -> None:
         if self.shown is None or self.shown.picks != picks:  # a new name alone moves nothing
@@ -158,10 +167,6 @@ class GuestScreen(SheetScreen):
         table.show_moves(ranking, before.ranking if before else None, self.ranker.dataset)
         table.scroll_to(y=top, animate=False)
         table.cursor = row
-        self._draw_state()
-
-    def show_problem(self, text: str) -> None:
-        super().show_problem(clean(text))
         self._draw_state()
 
     def _pick_item(self, item: int) -> None:
@@ -300,14 +305,17 @@ class GuestScreen(SheetScreen):
         """Say from which picks the ranking is made, and how."""
         shown, ranker = self.shown, self.ranker
         box = self.query_one("#guest-state", Static)
+        box.set_class(bool(self._problem), "-problem")
+        self.ranking_pane.display = shown is not None or not self._problem
         if shown is None:
-            box.update("ranking …")
+            box.update(self._problem or "ranking …")
             return
         count = len(shown.picks.items)
         title = f"ranking for {film_count(count)}" if count else "ranking before the first pick"
         self.query_one("#guest-right").border_title = title
         if shown.picks == self.picks:
-            drawn = not ranker.scorer.by_history
-            box.update(summary(shown, self._before, ranker.dataset.num_users, drawn))
+            scorer, users = ranker.scorer, ranker.dataset.num_users
+            box.update(summary(shown, self._before, users, scorer.newcomers_by))
         else:
-            box.update(outdated_summary(shown, self.picks, self.waiting("ranking")))
+            by = ranker.scorer.newcomers_by
+            box.update(outdated_summary(shown, self.picks, self._problem, by))

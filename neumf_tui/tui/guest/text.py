@@ -10,6 +10,7 @@ from neumf_tui.tui.guest.picks import Picks
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import UserRanking
+    from neumf_tui.scorers.scorer import NewcomersBy
 
 ENOUGH = 3
 """With fewer items picked, one more changes the list a lot."""
@@ -23,10 +24,12 @@ class PicksRanking:
     ranking: "UserRanking"
 
 
-def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, drawn: bool) -> Text:
+def summary(
+    shown: PicksRanking, before: PicksRanking | None, num_users: int, newcomers_by: "NewcomersBy"
+) -> Text:
     """Return two lines about a list, the important facts first.
 
-    `before` is the list that moves are counted from, `drawn` whether negatives were drawn.
+    `before` is the list that moves are counted from.
     """
     picks, count = shown.picks, len(shown.picks.items)
     if not count:
@@ -34,11 +37,11 @@ def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, dr
             f"the mean of all {num_users:,} users’ vectors, for now\n",
             (f"pick {ENOUGH} or more films, here or on the left", "bold"),
         )
-    how = (
-        f"seed {picks.seed} · folded in, model unchanged"
-        if drawn
-        else "sum of vectors, latest weighs most"
-    )
+    how = {
+        "fold-in": f"seed {picks.seed} · folded in, model unchanged",
+        "history vectors": "sum of vectors, latest weighs most",
+        "history": "scored exactly, nothing is fitted",
+    }[newcomers_by]
     text = Text.assemble((f"{count} picked", "bold"), f" · {how}\n")
     if count < ENOUGH:
         text.append(f"{ENOUGH} or more give a steadier list", "bold")
@@ -51,16 +54,16 @@ def summary(shown: PicksRanking, before: PicksRanking | None, num_users: int, dr
     return text
 
 
-def outdated_summary(shown: PicksRanking, wanted: Picks, is_asked: bool) -> Text:
+def outdated_summary(
+    shown: PicksRanking, wanted: Picks, problem: str, newcomers_by: "NewcomersBy"
+) -> Text:
     """Return two lines about a list that is not that of the picks `wanted`.
 
-    `is_asked` is whether their list is being computed.
+    `problem` is why theirs could not be computed; empty while it is.
     """
     films = film_count(len(wanted.items))
-    if not is_asked:
-        first = f"folding in {films} failed"
-    else:
-        first = f"folding in {films} …" if wanted.items else "back to the average user …"
+    work = f"folding in {films}" if newcomers_by == "fold-in" else f"ranking for {films}"
+    first = problem or (f"{work} …" if wanted.items else "back to the average user …")
     old = f"below is still the list of {source(shown.picks)}, seed {shown.picks.seed}"
     return Text(f"{first}\n{old}", "bold")
 

@@ -1,6 +1,7 @@
-"""The item screen: similar items by each vector, and the users for whom the item ranks high."""
+"""The item screen: similar items in each space, and the users for whom the item ranks high."""
 
 from collections.abc import Callable, Mapping
+from math import isinf
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.views.histogram import histogram
+from neumf_tui.views.parts import MEASURE
 from neumf_tui.views.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
 
 NEAR_COLUMNS = (
-    Column("cosine", 7, right=True),
+    Column(MEASURE, 7, right=True),
     Column("both", 6, right=True, drop=1),
     Column("seen by", 7, right=True, drop=2),
     Column("title", 20, flex=True),
@@ -46,7 +48,8 @@ NEAR = 100
 """Neighbours listed for each vector."""
 REMEMBERED = 8
 """Items whose ranks are kept, for going back to them."""
-TABLES = {"gmf": "#item-by-gmf", "mlp": "#item-by-mlp"}
+SIDES = ("first", "second")
+"""Of a NeuMF the tables beside each other are by GMF and by MLP; a model can have one, or none."""
 
 
 class ItemScreen(SheetScreen):
@@ -77,6 +80,8 @@ class ItemScreen(SheetScreen):
         self.neighbours: Mapping[str, Neighbours] = {}
         """Empty until they are known."""
         self.ranks: ItemRanks | None = None
+        self._ranks_problem = ""
+        """Why the item has no ranks."""
         self._remembered: dict[int, ItemRanks] = {}
         self._came_from = -1
         """The item that was left to come back to this one: the cursor is put on it."""
@@ -85,13 +90,15 @@ class ItemScreen(SheetScreen):
         yield Static(id="item-head")
         yield Static(id="item-story")
         with Horizontal(id="item-near"):
-            for kind, name in TABLES.items():
-                with Vertical(id=f"{name[1:]}-pane", classes="item-pane") as pane:
-                    pane.border_title = _near_title(kind)
-                    yield Table(NEAR_COLUMNS, id=name[1:])
+            for side in SIDES:
+                with Vertical(id=f"item-{side}-pane", classes="item-pane") as pane:
+                    pane.border_title = "near films"
+                    yield Static(classes="item-says")
+                    yield Table(NEAR_COLUMNS, id=f"item-{side}")
         with Horizontal(id="item-ranks"):
             with Vertical(id="item-users-pane", classes="item-pane") as pane:
                 pane.border_title = "users for whom it ranks highest"
+                yield Static(classes="item-says")
                 yield Table(USER_COLUMNS, id="item-users")
             yield Static(id="item-spread", classes="item-pane")
         yield Footer(show_command_palette=False)
@@ -99,11 +106,12 @@ class ItemScreen(SheetScreen):
     def on_mount(self) -> None:
         self.query_one("#item-head", Static).update(model_head("film", self.ranker))
         self.users_table.columns[1] = id_column("user", self.ranker.dataset.user_ids)
-        self.near_table("gmf").focus()
+        self.near_table(0).focus()
         self._open(self.item)
 
-    def near_table(self, kind: str) -> Table:
-        return self.query_one(TABLES[kind], Table)
+    def near_table(self, place: int) -> Table:
+        """Return the table of the first (0) or the second space (1)."""
+        return self.query_one(f"#item-{SIDES[place]}", Table)
 
     # An item.
 
@@ -124,8 +132,11 @@ class ItemScreen(SheetScreen):
 
     def _open(self, item: int) -> None:
         self.item, self.neighbours, self.ranks = item, {}, None
+        self._ranks_problem = ""
         for table in self.query(Table):
             table.clear()
+        for pane in self.query(".item-pane"):
+            pane.remove_class("-says")
         ranker = self.ranker
 
         def near() -> "Mapping[str, Neighbours]":
@@ -138,20 +149,38 @@ class ItemScreen(SheetScreen):
 
             return rank_item(ranker, item, cancelled)
 
-        self.ask("near", lambda _: near(), self._show_near)
+        self.ask("near", lambda _: near(), self._show_near, self._show_no_near)
         self.drop("ranks")
         if item in self._remembered:
             self._show_ranks(self._remembered[item])
         else:
-            self.ask("ranks", rank, self._show_ranks)
+            self.ask("ranks", rank, self._show_ranks, self._show_no_ranks)
             self._draw_ranks()
+
+    def _say(self, pane: str, text: str) -> None:
+        """Say in the place of a table why there is none."""
+        self.query_one(pane).add_class("-says")
+        self.query_one(f"{pane} .item-says", Static).update(Text(clean(text)))
+
+    def _show_no_near(self, problem: str) -> None:
+        self.add_class("-one-space")
+        self._say("#item-first-pane", problem)
+
+    def _show_no_ranks(self, problem: str) -> None:
+        self._ranks_problem = clean(problem)
+        self._say("#item-users-pane", problem)
+        self._draw_ranks()
 
     def _show_near(self, neighbours: "Mapping[str, Neighbours]") -> None:
         from neumf_tui.scorers.nearest import CLOSE
+        from neumf_tui.views.neighbours import space_name
 
         self.neighbours = neighbours
+        self.set_class(len(neighbours) == 1, "-one-space")
         data = self.ranker.dataset
-        for kind, found in neighbours.items():
+        for place, (space, found) in enumerate(neighbours.items()):
+            table, measure = self.near_table(place), found.near.measure
+            table.columns[0] = Column(measure, 7, right=True)
 
             def cells(row: int, found: "Neighbours" = found) -> list[str]:
                 item = int(found.rows[row])
@@ -164,12 +193,14 @@ class ItemScreen(SheetScreen):
 
             rows = np.flatnonzero(found.rows == self._came_from)
             cursor = int(rows[0]) if len(rows) else 0
-            self.near_table(kind).show_rows(len(found.rows), cells, cursor=cursor)
+            table.show_rows(len(found.rows), cells, cursor=cursor)
             # Of a hundred nearly parallel vectors, the first ten are no nearer than the others.
-            how = f"{found.near.close:,} at ≥ {CLOSE}"
-            if found.near.zero:
-                how = "zero, so nothing is near"
-            self.query_one(f"{TABLES[kind]}-pane").border_title = f"{_near_title(kind)} · {how}"
+            title = f"near by {space_name(space)} · {found.near.close:,} at ≥ {CLOSE}"
+            if measure != MEASURE:
+                title = f"films to which it adds, by {measure}"
+            elif found.near.zero:
+                title = f"near by {space_name(space)} · zero, so nothing is near"
+            self.query_one(f"#item-{SIDES[place]}-pane").border_title = title
 
     def _show_ranks(self, found: "ItemRanks") -> None:
         self.ranks = self._remembered[self.item] = found
@@ -187,6 +218,8 @@ class ItemScreen(SheetScreen):
                 users.heldout_title(user),
             ]
 
+        if not len(found.best) and len(found.beyond):
+            self._say("#item-users-pane", "It stands in nobody's list.")
         if len(found.best):
             width = len(f"{found.known[-1]:,.0f}") + (2 if (found.known % 1).any() else 0)
             self.users_table.columns[0] = Column("rank", max(4, width), right=True)
@@ -222,15 +255,20 @@ class ItemScreen(SheetScreen):
 
     def _ranks_line(self) -> str:
         found = self.ranks
+        if self._ranks_problem:
+            return self._ranks_problem
         if found is None:
             return "ranking it for every user who has not seen it …"
-        if found.median is None:
+        median = found.median
+        if median is None:
             return "every user has seen it, so it is ranked for nobody"
-        whom = f"{len(found.best):,} who have not seen it"
+        whom = f"{len(found.best) + len(found.beyond):,} who have not seen it"
         if found.sampled:
             whom += f" (random sample of {found.asked.sum():,} users)"
         tops = f"in {found.within(CUTOFF):,} top {CUTOFF}s and {found.within(10):,} top 10s"
-        return f"median rank {rank_text(found.median)} · {tops}, of {whom}"
+        rank = "beyond most lists" if isinf(median) else rank_text(median)
+        beyond = f" · beyond the lists of {len(found.beyond):,}" if len(found.beyond) else ""
+        return f"median rank {rank} · {tops}, of {whom}{beyond}"
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_ranks)
@@ -244,8 +282,8 @@ class ItemScreen(SheetScreen):
     def action_front(self, which: str) -> None:
         users = which == "users"
         self.set_class(users, "-show-users")
-        if users or not self.near_table("mlp").has_focus:
-            table = self.users_table if users else self.near_table("gmf")
+        if users or not self.near_table(1).has_focus:
+            table = self.users_table if users else self.near_table(0)
             # A list that was hidden can take the focus when it is laid out.
             self.call_after_refresh(table.focus)
         self.call_after_refresh(self._draw_ranks)
@@ -263,9 +301,10 @@ class ItemScreen(SheetScreen):
             return
         if table is self.users_table and self.ranks is not None:
             self.navigate(OpenUser(int(self.ranks.best[table.cursor])))
-        for kind in TABLES:
-            if table is self.near_table(kind):
-                self.go(int(self.neighbours[kind].rows[table.cursor]))
+        for place, found in enumerate(self.neighbours.values()):
+            if table is self.near_table(place):
+                self.go(int(found.rows[table.cursor]))
+                return
 
     def action_search(self) -> None:
         def go(item: int | None) -> None:
@@ -303,7 +342,3 @@ class ItemScreen(SheetScreen):
         if self.has_class("-show-users"):
             return users if found is not None else None
         return near
-
-
-def _near_title(kind: str) -> str:
-    return f"near by {kind.upper()} vector"

@@ -8,6 +8,7 @@ from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, epoch_text, rank_text, si
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
+from neumf_tui.views.model_label import model_label
 
 
 def head(
@@ -15,7 +16,7 @@ def head(
 ) -> Text:
     """Return the first line: program, run and data, then state, time and link at the right."""
     names = ("neumf-tui", "bold"), " ▸ train  ", (clean(name), "bold")
-    made = info.preset or info.kind
+    made = clean(model_label(info))
     left = Text.assemble(*names, f"  {info.dataset.label}  {made}  {status.device}")
     state = f"● {status.state} {clock(snapshot.seconds(status))}"
     right = Text(state, STATE_STYLES.get(status.state, "bold red"))

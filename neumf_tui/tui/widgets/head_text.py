@@ -7,6 +7,7 @@ from rich.text import Text
 
 from neumf_tui.runs.protocol import is_optimistic, protocol_line
 from neumf_tui.text import clean
+from neumf_tui.views.model_label import model_label
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
@@ -22,7 +23,8 @@ def head(area: str, name: str = "") -> Text:
 
 def model_head(area: str, model: "Ranker") -> Text:
     """Return the whole line of a screen about one model."""
-    rest = f"  {clean(model.dataset.label)}  {model.info.preset}  epoch {model.epoch}"
+    what = clean(model_label(model.info))
+    rest = f"  {clean(model.dataset.label)}  {what}  epoch {model.epoch}"
     return head(area, model.info.name).append(rest)
 
 

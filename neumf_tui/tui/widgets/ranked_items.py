@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.beyond import ending_text
 from neumf_tui.views.items import item_cells
-from neumf_tui.views.parts import part_name
+from neumf_tui.views.parts import decimals, part_name
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -65,7 +66,8 @@ class RankedItemTable(Table):
         ]
         self._longest = max(map(abs, ends), default=0.0) or 1.0
         self.show_from(0)
-        self.show_rows(ranking.known, self._row_cells, marked=ranking.heldout)
+        ending = ending_text(ranking)
+        self.show_rows(ranking.known, self._row_cells, marked=ranking.heldout, ending=ending)
 
     def _name_columns(self, parts: tuple[str, ...]) -> None:
         self._shown = (*[None] * (2 - len(parts)), *parts[:2])
@@ -107,6 +109,7 @@ class RankedItemTable(Table):
         shown = {name: float(value[row]) for name, value in values.items()}
         shown = shown if self.raw else centred
         left, right = self._shown
+        digits = 3 if self.raw else decimals(self._longest)
         title, year, genres, seen_by = item_cells(data, int(ranking.items[row]))
         return [
             rank_text(float(ranking.ranks[row])),
@@ -114,11 +117,11 @@ class RankedItemTable(Table):
             title + ("  ← held out" if is_heldout else ""),
             year,
             genres,
-            f"{shown[SCORE]:+.3f}",
+            f"{shown[SCORE]:+.{digits}f}",
             side(centred[left] / self._longest, BAR, left=True) if left else "",
             side(centred[right or SCORE] / self._longest, BAR),
-            f"{shown[left]:+.3f}" if left else "",
-            f"{shown[right]:+.3f}" if right else "",
+            f"{shown[left]:+.{digits}f}" if left else "",
+            f"{shown[right]:+.{digits}f}" if right else "",
             seen_by,
         ]
 

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.widgets import Static
 
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from neumf_tui.tui.widgets.table import Table
@@ -25,20 +27,30 @@ class RankingPane(Container):
         self.ranker: Ranker | None = None
 
     def compose(self) -> ComposeResult:
+        yield Static(classes="pane-says")
         yield self.table
         yield self.why_pane
 
     def on_mount(self) -> None:
         self._asker = Asker(self.screen)
 
+    def say(self, text: str) -> None:
+        """Say in the place of the list why there is none."""
+        self.clear()
+        self.add_class("-says")
+        self.query_one(".pane-says", Static).update(Text(text))
+
     def show_first(self, ranker: "Ranker", why: "Explanation") -> None:
         """Show the ranking of `why` and, at once, why its first item has its place."""
         self.ranker = ranker
+        self.remove_class("-says")
+        self.set_class(not why.part, "-brief")
         self._asker.drop("why")
         self.why_pane.show(why, ranker.dataset)
         self.table.show_ranking(why.ranking, ranker.dataset)
 
     def clear(self) -> None:
+        self.remove_class("-says")
         self.clear_why()
         self.table.clear()
 

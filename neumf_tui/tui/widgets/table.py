@@ -55,6 +55,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header", "table--cursor", "table--marked", "table--good", "table--bad",
+        "table--ending",
     }  # fmt: skip
     DEFAULT_CSS = """
     Table {
@@ -66,6 +67,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         & > .table--marked { color: $text-accent; text-style: bold; }
         & > .table--good { color: $text-success; }
         & > .table--bad { color: $text-error; }
+        & > .table--ending { color: $text-muted; }
         &:focus > .table--cursor {
             background: $block-cursor-background; color: $block-cursor-foreground;
         }
@@ -105,10 +107,17 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self._count = 0
         self._cells: Cells = lambda _row: ()
         self._marked = -1
+        self._ending = ""
+        """A line after the last row, on which the cursor cannot be."""
 
-    def show_rows(self, count: int, cells: Cells, cursor: int = 0, marked: int = -1) -> None:
-        """Show `count` rows with the texts that `cells` returns; highlight the row `marked`."""
-        self._count, self._cells, self._marked = count, cells, marked
+    def show_rows(
+        self, count: int, cells: Cells, cursor: int = 0, marked: int = -1, ending: str = ""
+    ) -> None:
+        """Show `count` rows with the texts that `cells` returns; highlight the row `marked`.
+
+        `ending` is shown after them.
+        """
+        self._count, self._cells, self._marked, self._ending = count, cells, marked, ending
         self._fit_scrollbar()
         cursor = self.validate_cursor(cursor)
         if self.cursor == cursor:
@@ -123,7 +132,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         self.show_rows(0, lambda _row: ())
 
     def _fit_scrollbar(self) -> None:
-        size = Size(self.scrollable_content_region.width, self._count + 1)
+        size = Size(self.scrollable_content_region.width, self._lines)
         height = self.container_size.height
         if height and (self.virtual_size.height > height) == (size.height > height):
             # The scrollbar neither comes nor goes. Set without laying out the screen again, which
@@ -134,6 +143,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
         else:
             self.virtual_size = size
+
+    @property
+    def _lines(self) -> int:
+        """The header, the rows and the line after them."""
+        return 1 + self._count + bool(self._ending)
 
     @property
     def row_count(self) -> int:
@@ -151,8 +165,9 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _put_in_sight(self) -> None:
         height, top = self.size.height - 1, self.scroll_offset.y
-        if height > 0 and not top <= self.cursor < top + height:
-            self.show_from(self.cursor if self.cursor < top else self.cursor - height + 1)
+        last = self.cursor + bool(self._ending and self.cursor == self._count - 1)
+        if height > 0 and not top <= self.cursor <= last < top + height:
+            self.show_from(self.cursor if self.cursor < top else last - height + 1)
 
     def show_from(self, row: int) -> None:
         """Scroll at once so that `row` is the first one below the header."""
@@ -187,7 +202,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
                 self.post_message(self.Chosen(self, row))
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, self._count + 1)
+        self.virtual_size = Size(self.scrollable_content_region.width, self._lines)
         self._put_in_sight()
 
     def render_line(self, y: int) -> Strip:
@@ -199,7 +214,10 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             return self._line(titles, width, style, [style] * len(titles))
         row = y - 1 + self.scroll_offset.y
         if row >= self._count:
-            return Strip.blank(width, base)
+            if not self._ending or row > self._count:
+                return Strip.blank(width, base)
+            style = base + self.get_component_rich_style("table--ending", partial=True)
+            return Strip([Segment(set_cell_size(f" {clean(self._ending)}", width), style)])
         style = base
         if row == self._marked:
             style += self.get_component_rich_style("table--marked", partial=True)

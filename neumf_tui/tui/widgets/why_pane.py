@@ -9,7 +9,7 @@ from textual.widgets import Static
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.ranked_items import side
-from neumf_tui.views.parts import part_name
+from neumf_tui.views.parts import decimals, part_name
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
@@ -65,10 +65,11 @@ class WhyPane(Static):
         text.append("  relative to the mean", muted)
         effects, note = _effects(why, data.catalogue.titles)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
+        digits = decimals(longest)
         room = max(1, self.size.height - 1)
         for label, effect, what in effects[:room]:
             text.append(f"\n{label} ", muted)
-            bar = f"{effect:+7.3f} {side(effect / longest, BAR):<{BAR}} "
+            bar = f"{effect:+7.{digits}f} {side(effect / longest, BAR):<{BAR}} "
             text.append(bar, up if effect >= 0 else down)
             text.append(what)
         if len(effects) < room:

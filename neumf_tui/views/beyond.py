@@ -1,0 +1,40 @@
+"""Ranks as text, also those of items that a user's list of best items does not have."""
+
+from typing import TYPE_CHECKING
+
+from neumf_tui.text import rank_text
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.ranker import UserRanking
+    from neumf_tui.explore.users import Users
+
+NONE = "–"
+
+
+def beyond_text(length: int, short: bool = False) -> str:
+    """Say that an item stands beyond a list of so many items."""
+    return f">{length:,}" if short else f"beyond {length:,}"
+
+
+def tape_rank_text(users: "Users", user: int, rank: float, short: bool = False) -> str:
+    """Return a rank from the rank tape of a user as text."""
+    if rank != rank:
+        return NONE
+    length = users.beyond(user, rank)
+    return rank_text(rank) if length is None else beyond_text(length, short)
+
+
+def place_text(ranking: "UserRanking", row: int, short: bool = False) -> str:
+    """Return the rank of the item at `row` of a person's list as text."""
+    if row >= ranking.known:
+        return beyond_text(ranking.known, short)
+    return rank_text(float(ranking.ranks[row]))
+
+
+def ending_text(ranking: "UserRanking") -> str:
+    """Say what comes after the items that have a score; empty where all have one."""
+    rest = len(ranking.items) - ranking.known
+    if not rest:
+        return ""
+    held = ", the held-out film among them" if ranking.heldout >= ranking.known else ""
+    return f"beyond {ranking.known:,}: {rest:,} films without a score{held}"
