@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from neumf_tui.data.dataset import Dataset
+from tests.support.kept_runs import kept_run
+
 BLOCK = """
 import sys
 
@@ -57,20 +60,21 @@ async def show(home, run):
 print(asyncio.run(show(Path(sys.argv[1]), sys.argv[2])))
 """
 HEAVY = {"torch", "scipy", "pandas", "pyarrow", "textual", "sklearn", "pydantic", "requests"}
+TRAINED = ("--run", "trained")
 COMMANDS = [
     ["runs", "--plain"],
     ["status", "trained"],
-    ["rank", "sim-001"],
-    ["rank", "sim-001", "--by", "mlp", "--json", "--epoch", "last"],
-    ["why", "sim-001", "Alien"],
-    ["journey", "sim-001"],
-    ["near-miss", "sim-001"],
-    ["recommend", "--likes", "Alien; Blade Runner; Brazil", "--save", "anna"],
-    ["rank", "--guest", "anna"],
+    ["rank", "sim-001", *TRAINED],
+    ["rank", "sim-001", "--by", "mlp", "--json", "--epoch", "last", *TRAINED],
+    ["why", "sim-001", "Alien", *TRAINED],
+    ["journey", "sim-001", *TRAINED],
+    ["near-miss", "sim-001", *TRAINED],
+    ["recommend", "--likes", "Alien; Blade Runner; Brazil", "--save", "anna", *TRAINED],
+    ["rank", "--guest", "anna", *TRAINED],
     ["guests"],
-    ["similar", "Alien"],
-    ["similar", "--user", "sim-001"],
-    ["film", "Alien"],
+    ["similar", "Alien", *TRAINED],
+    ["similar", "--user", "sim-001", *TRAINED],
+    ["film", "Alien", *TRAINED],
     ["failures", "trained"],
     ["failures", "trained", "--cohorts"],
     ["compare", "trained@2", "trained@10"],
@@ -91,8 +95,21 @@ def run_blocked(code: str, home: Path, *args: str, commands: object = ()) -> str
     return done.stdout
 
 
-def test_every_command_that_shows_a_run(trained: Path, own_home: Path) -> None:
-    done = json.loads(run_blocked(RUN, own_home, commands=COMMANDS))
+def test_every_command_that_shows_a_run(trained: Path, own_home: Path, demo: Dataset) -> None:
+    of_kinds = []
+    for kind in ("vectors", "item_item", "top_k", "none"):
+        kept_run(own_home, demo, kind)
+        of_kinds += [
+            ["rank", "sim-001", "--run", kind],
+            ["why", "sim-001", "--run", kind],
+            ["similar", "Alien", "--run", kind],
+            ["compare", "trained", kind],
+            ["evaluate", kind],
+        ]
+    done = json.loads(run_blocked(RUN, own_home, commands=of_kinds + COMMANDS))
+    for args, (code, _, err, _) in zip(of_kinds, done, strict=False):
+        assert code in (0, 4) and "torch" not in err, (args, err)  # 4: that model has no answer
+    done = done[len(of_kinds) :]
     failed = [(args, err) for args, (code, _, err, _) in zip(COMMANDS, done, strict=True) if code]
     assert not failed
     assert all(out for _, out, _, _ in done)
