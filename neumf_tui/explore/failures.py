@@ -47,8 +47,24 @@ class Failures:
 
     @cached_property
     def gains(self) -> NDArray[np.float32]:
-        """Popularity's rank less the model's: below 0, popularity would serve the user better."""
-        return self.popularity_ranks - self.ranks
+        """Popularity's rank less the model's: below 0, popularity would serve the user better.
+
+        NaN also where the item is beyond the user's list.
+        """
+        gains: NDArray[np.float32] = self.popularity_ranks - self.ranks
+        gains[self.unlisted] = np.nan
+        return gains
+
+    @cached_property
+    def unlisted(self) -> NDArray[np.int64]:
+        """Indices of the users whose list does not have their held-out item."""
+        if self.users.list_size is None:
+            return np.empty(0, dtype=np.int64)
+        ranks = self.ranks.tolist()
+        return np.array(
+            [user for user in self.evaluated if self.users.beyond(user, ranks[user]) is not None],
+            dtype=np.int64,
+        )
 
     @cached_property
     def evaluated(self) -> NDArray[np.int64]:
@@ -80,8 +96,10 @@ class Failures:
         return np.argsort(np.where(np.isnan(self.ranks), np.nan, keys[by]), kind="stable")
 
     def bins(self) -> list[RankBin]:
-        """Count users by their ranks."""
-        return bin_ranks(self.ranks, int(self.candidates.max()))
+        """Count users by their ranks, without those whose list does not have the item."""
+        known = self.ranks.copy()
+        known[self.unlisted] = np.nan
+        return bin_ranks(known, int(self.candidates.max()))
 
     def metrics(self) -> dict[str, Any]:
         """Return metrics over all users by name; only `num_users` where nobody has a rank."""
@@ -94,7 +112,7 @@ class Failures:
             "hit@50": float(np.mean(ranks <= CUTOFF)),
             "hit@50_ci": list(hit_interval(ranks)),
             "popularity_hit@50": float(np.mean(self.popularity_ranks[users] <= CUTOFF)),
-            "median_rank": float(np.median(ranks)),
+            "median_rank": None if len(self.unlisted) > len(users) / 2 else float(np.median(ranks)),
             "num_below_popularity": int((self.gains[users] < 0).sum()),
         }
 

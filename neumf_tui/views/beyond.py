@@ -36,5 +36,5 @@ def ending_text(ranking: "UserRanking") -> str:
     rest = len(ranking.items) - ranking.known
     if not rest:
         return ""
-    held = ", the held-out film among them" if ranking.heldout >= ranking.known else ""
-    return f"beyond {ranking.known:,}: {rest:,} films without a score{held}"
+    which = f"★ and {rest - 1:,} more" if ranking.heldout >= ranking.known else f"{rest:,}"
+    return f"beyond {ranking.known:,}: {which} films without a score"

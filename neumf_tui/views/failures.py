@@ -57,9 +57,14 @@ def summary_text(failures: "Failures") -> str:
         f"{found['num_users']:,} users · "
         f"Hit@{CUTOFF} {found['hit@50']:.3f} ({low:.3f}–{high:.3f}), "
         f"popularity {found['popularity_hit@50']:.3f} · "
-        f"median rank {rank_text(found['median_rank'])} · "
+        f"median rank {_median_text(found)} · "
         f"{found['num_below_popularity']:,} better off with popularity"
     )
+
+
+def _median_text(found: dict[str, Any]) -> str:
+    median = found["median_rank"]
+    return "beyond most lists" if median is None else rank_text(median)
 
 
 def failures_sheet(
@@ -126,12 +131,6 @@ def gain_text(gain: float) -> str:
     return NONE if gain != gain else f"{'−' if gain < 0 else '+'}{rank_text(abs(gain))}"
 
 
-def _gain_text(failures: "Failures", user: int) -> str:
-    """Return the gain; where the item is beyond the user's list, nobody knows it."""
-    is_beyond = failures.users.beyond(user, float(failures.ranks[user])) is not None
-    return NONE if is_beyond else gain_text(float(failures.gains[user]))
-
-
 def width_of(values: "NDArray[np.float32]") -> int:
     """Return how many cells the longest rank or gain takes, without a sign or NaN."""
     known = abs(values[values == values])
@@ -147,7 +146,7 @@ def user_cells(failures: "Failures", user: int) -> list[str]:
         failures.users.heldout_title(user),
         tape_rank_text(failures.users, user, rank, short=True),
         NONE if popular != popular else rank_text(popular),
-        _gain_text(failures, user),
+        gain_text(float(failures.gains[user])),
         f"{failures.users.history_sizes[user]:,}",
         NONE if seen != seen else f"{seen:,.0f}",
         NONE if age != age else f"{age:.0f}",
@@ -245,6 +244,8 @@ def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> No
     """Print the distribution of ranks, and a line for each user index of `order`."""
     for line in histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain.splitlines():
         print_line(line)
+    if len(failures.unlisted):
+        print_line(f"beyond their lists: {len(failures.unlisted):,}")
     print_line()
     print_line(f"{len(order):,} of {failures.dataset.num_users:,} users, {SORTS[by]}")
     header = ("user", "held-out film", "rank", "popularity", "gain", "history", "seen by", "age")

@@ -321,7 +321,8 @@ class FailuresScreen(SheetScreen):
         if failures is None:
             return
         side = self.query_one("#failures-side")
-        side.border_title = f"ranks of {len(failures.evaluated):,} users"
+        beyond = f", {len(failures.unlisted):,} beyond" if len(failures.unlisted) else ""
+        side.border_title = f"ranks of {len(failures.evaluated):,} users{beyond}"
         room = side.scrollable_content_region
         bins = failures.bins() if len(failures.evaluated) else []
         if room.height < len(bins) + USER_LINES:

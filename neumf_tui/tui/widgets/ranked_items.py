@@ -73,7 +73,7 @@ class RankedItemTable(Table):
         self._shown = (*[None] * (2 - len(parts)), *parts[:2])
         left, right = (part_name(part) if part else "" for part in self._shown)
         titles = {
-            LEFT_BAR: f"{left} ◂",
+            LEFT_BAR: f"{left} ◂" if len(left) < BAR - 1 else left,
             RIGHT_BAR: f"▸ {right or SCORE}",
             LEFT_PART: left,
             RIGHT_PART: right,
