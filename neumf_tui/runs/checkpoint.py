@@ -18,6 +18,7 @@ import math
 import re
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,8 +225,14 @@ def checkpoint_epochs(folder: Path) -> list[int]:
 
 
 def model_epochs(folder: Path) -> list[int]:
-    """Return the epochs that can be opened: those with a checkpoint, or with ranks alone."""
-    return rank_epochs(folder) if read_info(folder).model == "none" else checkpoint_epochs(folder)
+    """Return the epochs that can be opened: those with a checkpoint, or with ranks alone.
+
+    None of a run that was deleted meanwhile.
+    """
+    with suppress(RunError):
+        if read_info(folder).model == "none":
+            return rank_epochs(folder)
+    return checkpoint_epochs(folder)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -372,11 +379,11 @@ def best_epoch(folder: Path) -> int | None:
 
 def describe_epoch(folder: Path, epoch: int) -> str:
     """Return `best by validation`, `last`, `highest held-out Hit@50`, or an empty text."""
-    is_best, info = epoch == best_epoch(folder), read_info(folder)
-    if not info.is_trained and len(model_epochs(folder)) < 2:
+    is_best, epochs = epoch == best_epoch(folder), model_epochs(folder)
+    if len(epochs) == 1 and not read_info(folder).is_trained:
         return ""
-    if is_best and info.has_validation:
+    if is_best and read_info(folder).has_validation:
         return "best by validation"
-    if epoch == max(model_epochs(folder), default=None):
+    if epoch == max(epochs, default=None):
         return "last"
     return "highest held-out Hit@50" if is_best else ""
