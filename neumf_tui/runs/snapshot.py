@@ -9,7 +9,7 @@ import numpy as np
 from neumf_tui.runs import events
 from neumf_tui.runs.curve import Points, spread
 
-EPOCHS_LIMIT = 1_000
+EPOCHS_LIMIT = 500
 """Number of epochs, and of evaluations, from which on they are thinned to about half of them."""
 _NEWEST = 100
 """Number of epochs at the end that are never thinned."""

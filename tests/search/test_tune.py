@@ -436,6 +436,7 @@ def test_settings_that_do_not_go_together_are_a_failed_trial(
     assert not (own_home / "tune" / "s.toml").exists()
 
 
+@pytest.mark.slow
 def test_a_trial_behind_the_median_is_stopped_by_a_request(
     tune: Cli, own_home: Path, space: Path
 ) -> None:
@@ -454,6 +455,7 @@ def test_a_trial_behind_the_median_is_stopped_by_a_request(
     assert result.returncode == 1, "none of its own is done"
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there_ends_the_search_at_once(
     tune: Cli, own_home: Path, space: Path
 ) -> None:

@@ -416,6 +416,7 @@ def redrawn_alike(terminal: Terminal) -> None:
     assert still(terminal) == before, "\n".join(differing(before, still(terminal))[:20])
 
 
+@pytest.mark.slow
 def test_many_small_updates_come_to_what_a_full_redraw_shows(own_home: Path) -> None:
     make_run(own_home, "finished", name="训练-一")
     make_run(own_home, "stopped", name="한글-é")

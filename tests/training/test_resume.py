@@ -70,6 +70,7 @@ def test_same_seed_same_bits_and_another_seed_others(inside: Cli, whole: Path) -
     assert not np.array_equal(a["item_gmf.weight"], b["item_gmf.weight"])
 
 
+@pytest.mark.slow
 def test_killed_anywhere_a_run_resumes_to_the_same_bits(whole: Path) -> None:
     kill_and_resume(whole, 2, random.Random(1))
 

@@ -138,6 +138,7 @@ def test_the_keys_are_many() -> None:
     assert len(all_keys()) > 50
 
 
+@pytest.mark.slow
 async def test_haste_on_hostile_titles(
     own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
