@@ -46,7 +46,7 @@ def test_a_snapshot_keeps_the_first_the_newest_and_the_extremes(long: Path) -> N
     snapshot = read_snapshot(long)
     epochs = [evaluation.epoch for evaluation in snapshot.evaluations]
     assert epochs == sorted(set(epochs)) and len(epochs) <= EPOCHS_LIMIT + 1
-    assert {1, LOW, PEAK, *range(LAST - 99, LAST + 1), *range(16, LAST, 16)} <= set(epochs)
+    assert {1, LOW, PEAK, *range(LAST - 99, LAST + 1), *range(32, LAST, 32)} <= set(epochs)
     assert snapshot.best is not None and snapshot.best.epoch == PEAK
     assert len(snapshot.evaluated_at) == len(epochs)
     assert len(snapshot.epochs) <= EPOCHS_LIMIT + 1 and snapshot.epochs[-1].epoch == LAST
