@@ -65,7 +65,8 @@ NEVER_LOADED = [
     (
         "import pkgutil, neumf_tui\nfor room in ('scorers', 'explore', 'views'):\n"
         "    for found in pkgutil.iter_modules([f'{neumf_tui.__path__[0]}/{room}']):\n"
-        "        __import__(f'neumf_tui.{room}.{found.name}')",
+        "        if found.name != 'search':\n"  # of tune, which needs the extra optuna
+        "            __import__(f'neumf_tui.{room}.{found.name}')",
         "torch textual typer scipy neumf_tui.model neumf_tui.training",
     ),
     (
