@@ -180,6 +180,7 @@ print(min(len(frame) for frame in frames) > 0)
 """
 
 
+@pytest.mark.slow
 def test_all_of_it_works_without_torch(with_demo: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=False

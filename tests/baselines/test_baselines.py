@@ -262,6 +262,7 @@ def published(ml100k: Path, home: Path) -> Dataset:
     return open_dataset("ml-100k", ml100k, home, silent, silent)
 
 
+@pytest.mark.slow
 def test_ml100k_as_measured_elsewhere(ml100k: Path, own_home: Path) -> None:
     """FoldMetrics of another implementation on the same split, to their last digit."""
     data = published(ml100k, own_home)

@@ -272,6 +272,7 @@ def test_early_stop_goes_by_validation_alone(
     )
 
 
+@pytest.mark.slow
 def test_a_run_ends_early_and_says_why(cli: Cli, own_home: Path) -> None:
     flags = (
         "--dataset",

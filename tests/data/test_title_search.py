@@ -264,6 +264,7 @@ def test_hostile_titles_are_found_and_harm_nothing() -> None:
     assert find(titles, "שלום abc") == 3
 
 
+@pytest.mark.slow
 def test_ml100k(ml100k: Path) -> None:
     titles = ml100k_reader.read(ml100k).title_search
     assert (

@@ -454,6 +454,7 @@ async def test_the_screen_shows_the_sheet(trained: Path, own_home: Path) -> None
         assert app.opened == [("film", item)]
 
 
+@pytest.mark.slow
 async def test_from_a_cohort_to_its_users_to_one_of_them(trained: Path, own_home: Path) -> None:
     users = load_users(trained, own_home)
     app = Opened(own_home)
@@ -518,6 +519,7 @@ async def test_a_double_click_opens_too(trained: Path, own_home: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 50)])
+@pytest.mark.slow
 async def test_hostile_titles_ties_and_a_user_without_a_film(
     tiny: Users, own_home: Path, size: tuple[int, int]
 ) -> None:

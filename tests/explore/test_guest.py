@@ -275,6 +275,7 @@ async def test_the_list_is_the_one_of_recommend_and_rank(
         )
 
 
+@pytest.mark.slow
 async def test_undo_redo_and_taking_out(
     trained: Path, own_home: Path, ranker: Ranker, users: Users
 ) -> None:
@@ -481,6 +482,7 @@ async def test_an_older_list_says_that_it_is_older(
         assert text_of(app, "#guest-state").startswith("2 picked")
 
 
+@pytest.mark.slow
 async def test_a_guest_from_explore_and_back(trained: Path, own_home: Path, ranker: Ranker) -> None:
     app = NeumfApp(trained, own_home, "explore")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -541,6 +543,7 @@ async def test_a_guest_from_explore_and_back(trained: Path, own_home: Path, rank
         ]
 
 
+@pytest.mark.slow
 async def test_hostile_titles(own_home: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     data = make_dataset(120, 60, 10.0, draw)

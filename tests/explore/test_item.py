@@ -557,6 +557,7 @@ async def test_a_film_is_searched_and_chosen(
         assert isinstance(app.screen, ItemDialog), "there is nothing to choose"
 
 
+@pytest.mark.slow
 async def test_hostile_titles_and_a_vector_of_zeros(
     ranker: Ranker, users: Users, trained: Path, own_home: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_the_list_has_every_command() -> None:
     assert EXAMPLES.keys() == EVERY_COMMAND.keys()
 
 
+@pytest.mark.slow
 def test_what_is_in_the_way_is_one_message(trained_home: Path) -> None:
     with open_folder() as scratch:
         jobs = jobs_for((*WRITERS, *READERS), trained_home, scratch, "read-only")

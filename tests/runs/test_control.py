@@ -74,6 +74,7 @@ def test_stop_saves_inside_an_epoch_and_resume_goes_on_in_the_background(
     assert not list((live / "requests").iterdir())
 
 
+@pytest.mark.slow
 def test_a_lost_prepared_dataset_is_made_anew_or_missed_before_the_start(
     inside: Cli, trained: Path, own_home: Path, ml100k: Path
 ) -> None:
@@ -183,6 +184,7 @@ def test_stop_now_kills_a_trainer_that_hangs(live: Path) -> None:
     assert stop_now(live, limit=0.3).state == "crashed" and not is_locked(live)
 
 
+@pytest.mark.slow
 def test_extend_a_living_run_down_to_an_end_and_an_ended_one_further(
     inside: Cli, live: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_slopes_and_curvature_are_those_of_autograd(
         )
 
 
+@pytest.mark.slow
 def test_newton_goes_as_low_as_adam(ranker: Ranker, model: NeuMF, fold_in: FoldIn) -> None:
     """Summed over some users: for a single one either may reach the lower of two minima."""
     reached = fitted = 0.0
@@ -171,6 +172,7 @@ def test_negatives_are_outside_history_and_spared_items(fold_in: FoldIn) -> None
     assert sorted(fold_in.negatives(most, order, None)) == sorted(order[-3:])
 
 
+@pytest.mark.slow
 def test_a_film_left_out_from_a_warm_start(
     ranker: Ranker, model: NeuMF, fold_in: FoldIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

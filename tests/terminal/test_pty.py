@@ -82,6 +82,7 @@ def wakings(pid: int) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+@pytest.mark.slow
 def test_an_idle_viewer_sleeps(own_home: Path) -> None:
     """It wakes each second to measure the link, and each fifth one to look at the run."""
     make_run(own_home, "finished")
@@ -181,6 +182,7 @@ def test_a_growing_run_costs_less_than_two_kilobytes_a_second(
         )
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_where_nothing_changes_and_the_mouse_costs_little(own_home: Path) -> None:
     make_run(own_home, "finished")
     with viewer("attach") as terminal, viewer("runs") as runs:
@@ -210,6 +212,7 @@ def wait_screens(*screens: Terminal) -> None:
         screen.settle(0.4)
 
 
+@pytest.mark.slow
 def test_no_color_is_no_colour_on_any_screen(trained: Path) -> None:
     env = {"NO_COLOR": "1", "COLORTERM": "truecolor"}
     with (
@@ -249,6 +252,7 @@ def test_no_more_colours_than_the_terminal_has(own_home: Path, command: str) -> 
             )
 
 
+@pytest.mark.slow
 def test_the_theme_follows_the_background(own_home: Path) -> None:
     make_run(own_home, "finished")
     wanted = {"#fdf6e3": "eeeeee", "#002b36": "121212", None: "121212"}
@@ -267,6 +271,7 @@ def test_the_theme_follows_the_background(own_home: Path) -> None:
 # What a full screen leaves behind, and what it says to those who look elsewhere.
 
 
+@pytest.mark.slow
 def test_the_last_word_is_a_card_in_the_scrollback(running: Path) -> None:
     ways = ("d", "ql", "q\r")
     with ExitStack() as stack:
@@ -302,6 +307,7 @@ def bells(text: str) -> int:
 TMUX = {"TMUX": "/tmp/tmux-0/default,1,0", "TERM": "tmux-256color"}
 
 
+@pytest.mark.slow
 def test_the_end_of_a_watched_run_is_told(own_home: Path) -> None:
     envs: list[dict[str, str]] = [{}, {"TERM_PROGRAM": "iTerm.app"}, TMUX]
     with ExitStack() as stack:
@@ -345,6 +351,7 @@ def shell(command: str, **options: object) -> Terminal:
     return Terminal(["/bin/sh", "-c", line], **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_without_a_terminal_train_goes_on_in_plain_lines(with_demo: Path, tmp_path: Path) -> None:
     train = "neumf-tui train --preset d2l --dataset demo --epochs 1 --threads 1 --name"
     out, log = tmp_path / "out", tmp_path / "log"
@@ -531,6 +538,7 @@ def test_suspended_it_gives_the_shell_its_terminal_and_comes_back(live: Path) ->
 
 
 @ONE_TRAINER
+@pytest.mark.slow
 def test_a_stalled_link_turns_low_bandwidth_on(live: Path) -> None:
     with watch(live) as auto, watch(live, "--no-low-bandwidth") as fixed:
         for terminal in (auto, fixed):
@@ -559,6 +567,7 @@ def shown_epoch(terminal: Terminal) -> int:
 
 
 @ONE_TRAINER
+@pytest.mark.slow
 def test_two_viewers_see_the_same(live: Path) -> None:
     with watch(live) as one, watch(live) as other:
         for terminal in (one, other):

@@ -62,6 +62,7 @@ def kill_and_resume(whole: Path, moments: int, rng: random.Random) -> int:
     return hits
 
 
+@pytest.mark.slow
 def test_same_seed_same_bits_and_another_seed_others(inside: Cli, whole: Path) -> None:
     assert inside("train", *ARGS, "--name", "twin").returncode == 0
     assert_same(whole, whole.parent / "twin")

@@ -135,6 +135,7 @@ async def test_one_cursor_for_all_epochs(trained: Path, own_home: Path, inside: 
         )
 
 
+@pytest.mark.slow
 async def test_the_other_tabs(trained: Path, own_home: Path, inside: Cli) -> None:
     app = NeumfApp(trained, own_home, "explore", user_id="sim-107")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -481,6 +482,7 @@ async def test_a_row_is_hit_where_it_is_drawn_and_the_chosen_epoch_is_in_sight(
         )
 
 
+@pytest.mark.slow
 async def test_every_view_is_in_the_palette_and_under_the_mouse(
     trained: Path, own_home: Path
 ) -> None:

@@ -65,7 +65,7 @@ def check(app: NeumfApp, kind: str, view: str) -> None:
     assert not app._notifications, (view, list(app._notifications))
 
 
-FAST = ("top_k", "none")
+FAST = ("top_k",)
 """Kinds that say the most."""
 
 

@@ -118,6 +118,7 @@ async def test_stop_now_asks_first(live: Path, own_home: Path) -> None:
         assert "without a checkpoint" in read_status(live).reason
 
 
+@pytest.mark.slow
 async def test_extending_from_the_screen(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as pilot:
         await pilot.press("p")
@@ -136,6 +137,7 @@ async def test_extending_from_the_screen(live: Path, own_home: Path) -> None:
         await until(lambda: screen_of(pilot).status.epoch == end + 1, pilot)
 
 
+@pytest.mark.slow
 async def test_pinning_from_the_screen(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as pilot:
         screen = screen_of(pilot)
@@ -207,6 +209,7 @@ async def test_a_notice_when_a_watched_run_ends_not_for_one_that_had(
     assert told == ["golden finished: epoch 3, Hit@50 0.3500"]
 
 
+@pytest.mark.slow
 async def test_axes_scales_smoothing_and_reading(own_home: Path) -> None:
     async with watching(make_run(own_home, "finished", with_data=True), own_home) as pilot:
         screen, loss = screen_of(pilot), pilot.app.screen.query_one("#loss", CurveChart)
@@ -248,6 +251,7 @@ async def test_a_loss_that_is_not_finite_is_counted(own_home: Path) -> None:
         assert "2 not finite" in str(pilot.app.screen.query_one("#loss").border_title)
 
 
+@pytest.mark.slow
 async def test_panes_come_and_go(own_home: Path) -> None:
     async with watching(make_run(own_home, "finished", with_data=True), own_home) as pilot:
         screen = pilot.app.screen
@@ -382,6 +386,7 @@ async def test_copying_writes_a_file(own_home: Path) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> None:
     for name, state in (("alpha", "finished"), ("beta", "failed"), ("gamma", "crashed")):
         make_run(own_home, state, name=name, lift=0.1 * (name == "beta"))
