@@ -28,13 +28,15 @@ def open_screen(
     """
     # At 120 frames a second a key's change is drawn after 8 ms; at Textual's 60 after 17 ms.
     os.environ.setdefault("TEXTUAL_FPS", "120")
-    # Imports and widgets are many objects and no garbage, for which Python would look every 700
-    # objects: a twentieth of the start.
+    # Imports are many objects and no garbage, for which Python would look every 700 objects. Over
+    # hours that would let garbage pile up.
+    usual = gc.get_threshold()
     gc.set_threshold(50_000)
     with _first_line(screen, folder.name if folder else ""):
         from neumf_tui.tui.app import NeumfApp, load_config
 
         app = NeumfApp(folder, home, screen, load_config(), low_bandwidth, user_id, epoch)
+    gc.set_threshold(*usual)
     return app.run_to_end()
 
 
