@@ -31,13 +31,6 @@ from neumf_tui.evaluation.metrics import Metrics
 from neumf_tui.evaluation.records import EvaluationRecords
 from neumf_tui.home import runs_dir
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import (
-    Checkpoint,
-    TrainingProgress,
-    checkpoint_name,
-    save_checkpoint,
-    set_pointer,
-)
 from neumf_tui.runs.create_run import make_info
 from neumf_tui.runs.writer import RunWriter, new_run
 from neumf_tui.scorers.open import open_scorer
@@ -203,13 +196,7 @@ class _Making:
         self.ranks = self._evaluator.ranks(scorer, self._share)
         seconds = time.perf_counter() - began
         self.metrics = self._records.write(epoch, {"ranks": self.ranks}, seconds).metrics
-        about = Checkpoint(
-            fingerprint=self._data.fingerprint,
-            progress=TrainingProgress(epoch=epoch),
-            shape=made.shape,
-        )
-        path = save_checkpoint(self._writer.folder, made.tensors, about)
-        self._writer.event(events.Checkpointed(epoch=epoch, step=0, file=path.name))
+        self._records.keep(epoch, made.tensors, made.shape, self._data.fingerprint)
 
     def _share(self, share: float) -> None:
         users = self._data.num_users
@@ -218,9 +205,7 @@ class _Making:
 
     def end(self, warnings: list[str], expected: list[Expectation]) -> None:
         """Write what was found, and that the run has ended."""
-        best, last = self._records.best, max(self._records.hits)
-        assert best is not None
-        set_pointer(self._writer.folder, "best", checkpoint_name(best))
+        last = max(self._records.hits)
         for warning in warnings:
             self._writer.event(events.Warned(text=warning))
         met = ", ".join(f"{one.metric} {one.text}" for one in expected)

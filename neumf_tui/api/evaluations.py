@@ -1,7 +1,8 @@
 """The evaluations of somebody's own loop: their scores or ranks, ranked by our rule."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import Metrics
 from neumf_tui.evaluation.records import EvaluationRecords
+from neumf_tui.runs.checkpoint import Tensors
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.scorers.scorer import Scorer
 from neumf_tui.scorers.vectors import VectorScorer
@@ -89,9 +91,9 @@ class Evaluations:
         of_validation = (event.validation or {}).items()
         return event.metrics | {f"validation_{name}": value for name, value in of_validation}
 
-    def best_of(self, epochs: Iterable[int]) -> int | None:
-        """Return the best of those of `epochs` that were evaluated."""
-        return self._records.best_of(epochs)
+    def keep(self, epoch: int, tensors: Tensors, shape: Mapping[str, Any]) -> Path:
+        """Write a checkpoint of an evaluated epoch, and return its file."""
+        return self._records.keep(epoch, tensors, shape, self._dataset.fingerprint)
 
     def _scorer(self, given: Mapping[str, Any]) -> Scorer:
         if given.get("scores") is not None:

@@ -30,14 +30,6 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.evaluation.metrics import Metrics
 from neumf_tui.runs import events, requests
-from neumf_tui.runs.checkpoint import (
-    Checkpoint,
-    TrainingProgress,
-    checkpoint_epochs,
-    checkpoint_name,
-    save_checkpoint,
-    set_pointer,
-)
 from neumf_tui.runs.events import ModelKind, RunInfo
 from neumf_tui.runs.pending_requests import PendingRequests
 from neumf_tui.runs.writer import RunWriter, write_info
@@ -346,19 +338,10 @@ class Run:
 
     def _keep(self, epoch: int, model: ModelKind, tensors: dict[str, NDArray[Any]]) -> Path:
         shape: dict[str, Any] = {"similarity": "dot"} if model == "vectors" else {}
-        about = Checkpoint(
-            fingerprint=self._dataset.fingerprint,
-            progress=TrainingProgress(epoch=epoch),
-            shape=shape,
-        )
-        path = save_checkpoint(self.folder, tensors, about)
+        path = self._evaluations.keep(epoch, tensors, shape)
         if self._info.model != model:
             self._info = msgspec.structs.replace(self._info, model=model)
             write_info(self.folder, self._info)
-        best = self._evaluations.best_of(checkpoint_epochs(self.folder))
-        if best is not None:
-            set_pointer(self.folder, "best", checkpoint_name(best))
-        self._writer.event(events.Checkpointed(epoch=epoch, step=0, file=path.name))
         return path
 
     def _write_status(self, evaluated: float = 0.0, reason: str = "", exit_code: int = 0) -> None:

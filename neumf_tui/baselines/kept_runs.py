@@ -18,7 +18,6 @@ from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.records import EvaluationRecords
 from neumf_tui.home import runs_dir
 from neumf_tui.runs import events
-from neumf_tui.runs.checkpoint import Checkpoint, TrainingProgress, save_checkpoint, set_pointer
 from neumf_tui.runs.control import delete_run
 from neumf_tui.runs.create_run import make_info
 from neumf_tui.runs.protocol import SETTINGS_CHOSEN
@@ -77,8 +76,6 @@ def keep_run(
     """
     kept = fit.scorer.kept()
     before = find_kept_run(home, data.fingerprint, result.name)
-    if before is not None:
-        delete_run(before)
     name = before.name if before else _free_name(home, data, result.name)
     info = make_info(
         home,
@@ -93,6 +90,8 @@ def keep_run(
     info = msgspec.structs.replace(info, protocol=info.protocol | SETTINGS_CHOSEN)
     with new_run(runs_dir(home) / name, info) as scratch, RunWriter(scratch) as writer:
         _write(writer, data, result.seconds, fit, kept, evaluators)
+        if before is not None:
+            delete_run(before)  # not until the new one is whole
     return runs_dir(home) / name
 
 
@@ -122,11 +121,7 @@ def _write(
         )
     )
     records.write(_EPOCH, {"ranks": fit.ranks, "validation": fit.validation}, seconds)
-    progress = TrainingProgress(epoch=_EPOCH)
-    about = Checkpoint(fingerprint=data.fingerprint, progress=progress, shape=kept.shape)
-    path = save_checkpoint(writer.folder, kept.tensors, about)
-    set_pointer(writer.folder, "best", path.name)
-    writer.event(events.Checkpointed(epoch=_EPOCH, step=0, file=path.name))
+    records.keep(_EPOCH, kept.tensors, kept.shape, data.fingerprint)
     writer.event(events.Finished(state="finished", reason=""))
     writer.status(
         events.Status(state="finished", pid=os.getpid(), epoch=_EPOCH, epochs=_EPOCH, steps=1)

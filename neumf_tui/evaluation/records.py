@@ -1,7 +1,9 @@
-"""Write the evaluations of a run, and tell which of its epochs is the best."""
+"""Write evaluations and models of a run, and tell which of its epochs is the best."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,15 @@ from neumf_tui.errors import RunError
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import Metrics, metrics_from_ranks
 from neumf_tui.runs import events
+from neumf_tui.runs.checkpoint import (
+    Checkpoint,
+    Tensors,
+    TrainingProgress,
+    checkpoint_epochs,
+    checkpoint_name,
+    save_checkpoint,
+    set_pointer,
+)
 from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.writer import RunWriter
 
@@ -78,6 +89,21 @@ class EvaluationRecords:
         )
         self._writer.event(event)
         return event
+
+    def keep(
+        self, epoch: int, tensors: Tensors, shape: Mapping[str, Any], fingerprint: str
+    ) -> Path:
+        """Write a checkpoint of an evaluated epoch, let `best` name the best one, return the file.
+
+        `shape` and `fingerprint` are fields of Checkpoint. Raises OSError.
+        """
+        folder, progress = self._writer.folder, TrainingProgress(epoch=epoch)
+        about = Checkpoint(fingerprint=fingerprint, progress=progress, shape=dict(shape))
+        path = save_checkpoint(folder, tensors, about)
+        if (best := self.best_of(checkpoint_epochs(folder))) is not None:
+            set_pointer(folder, "best", checkpoint_name(best))
+        self._writer.event(events.Checkpointed(epoch=epoch, step=0, file=path.name))
+        return path
 
     @property
     def best(self) -> int | None:

@@ -15,7 +15,6 @@ from neumf_tui.explore.users import dataset_of
 from neumf_tui.runs.checkpoint import find_rank_epoch, open_checkpoint
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.reader import read_info
-from neumf_tui.scorers.neumf import NeuMFScorer
 from neumf_tui.scorers.open import open_scorer
 from neumf_tui.scorers.scorer import SCORE, Profile, Scorer
 from neumf_tui.settings import check
@@ -101,15 +100,15 @@ class Ranker:
             self.folder, which, self.dataset.fingerprint
         )
         self.epoch = about.progress.epoch
-        settings = check(self.info.settings) if self.info.is_trained else None
-        decay = settings.weight_decay if settings else 0.0
+        decay, fuse = 0.0, None
+        if self.info.is_trained:
+            settings = check(self.info.settings)
+            decay = settings.weight_decay
+            fuse = settings.alpha if self.epoch < settings.pretrain else None
         try:
-            scorer = open_scorer(self.info.model, tensors, about.shape, self.dataset, decay)
+            return open_scorer(self.info.model, tensors, about.shape, self.dataset, decay, fuse)
         except RunError as error:
             raise RunError(f"{path}: {error}") from None
-        if settings and self.epoch < settings.pretrain and isinstance(scorer, NeuMFScorer):
-            return scorer.fused(settings.alpha)
-        return scorer
 
     def at(self, epoch: int) -> "Ranker":
         """Open the same run after another epoch; raises RunError where it has no checkpoint."""

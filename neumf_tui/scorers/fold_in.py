@@ -29,7 +29,7 @@ _CONVERGED = 1e-5  # an item of the history adds about 0.15 to the loss
 _ROWS = 1 << 14
 
 
-def leave_one_out(history: NDArray[np.int64], size: int) -> Iterator[list[NDArray[np.int64]]]:
+def without_each_item(history: NDArray[np.int64], size: int) -> Iterator[list[NDArray[np.int64]]]:
     """Yield copies of the history that each lack one item, in its order, `size` at a time."""
     for first in range(0, len(history), size):
         rows = range(first, min(first + size, len(history)))

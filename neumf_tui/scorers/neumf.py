@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.native import kernels
 from neumf_tui.native.library import NoKernels
-from neumf_tui.scorers.fold_in import FoldIn, check_not_empty, leave_one_out
+from neumf_tui.scorers.fold_in import FoldIn, check_not_empty, without_each_item
 from neumf_tui.scorers.nearest import nearest
 from neumf_tui.scorers.place_weights import PlaceWeights
 from neumf_tui.scorers.scorer import (
@@ -275,7 +275,7 @@ class NeuMFScorer(Scorer):
         history = person.history
         if self._places is not None:
             yield self._totals(self._summed([history], person.user))
-            for histories in leave_one_out(history, _BATCH):
+            for histories in without_each_item(history, _BATCH):
                 yield self._totals(self._summed(histories, person.user))
             return
         for vector in self._fold_in.without_each(history):

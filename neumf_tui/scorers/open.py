@@ -23,18 +23,25 @@ _LONGEST = 10**6  # items of a history with vectors; settings allow fewer
 
 
 def open_scorer(
-    model: ModelKind, tensors: Tensors, shape: Shape, dataset: Dataset, weight_decay: float = 0.0
+    model: ModelKind,
+    tensors: Tensors,
+    shape: Shape,
+    dataset: Dataset,
+    weight_decay: float = 0.0,
+    fuse: float | None = None,
 ) -> Scorer:
     """Return a scorer of the checkpoint's `tensors` for the users and items of `dataset`.
 
-    `weight_decay` is that of the training, for fold-in. Raises RunError where the tensors are not
-    those of such a model, or are of other numbers of users and items.
+    `weight_decay` is that of the training, for fold-in. `fuse`: GMF's share where both paths of a
+    NeuMF were trained separately so far. Raises RunError where the tensors are not those of such a
+    model, or are of other numbers of users and items.
     """
     find = _Tensors(model, tensors)
     users, items = dataset.num_users, dataset.num_items
     match model:
         case "neumf":
-            return _open_neumf(find, shape, dataset, weight_decay)
+            scorer = _open_neumf(find, shape, dataset, weight_decay)
+            return scorer if fuse is None else scorer.fused(fuse)
         case "vectors":
             width = find("users", users, None).shape[1]
             similarity = shape.get("similarity", "dot")

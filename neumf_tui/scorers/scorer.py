@@ -127,8 +127,6 @@ class Scorer(ABC):
     num_items: int
     part_names: tuple[str, ...] = ()
     """Names of the exact summands of a score; empty where a score is one number."""
-    known_items: int | None = None
-    """Items that have a score for each user, at most; None if all have one."""
     newcomers_by: NewcomersBy = "fold-in"
     """How the scores of a newcomer come about: by vectors that are fitted, by vectors that are sums
     over the history, or by the history alone, in which case they are exact."""
@@ -176,7 +174,7 @@ class Scorer(ABC):
 
         Raises CannotError, UsageError for an empty history.
         """
-        raise CannotError(f"{self.what} has no scores for a history that is nobody's")
+        raise CannotError(f"{self.what} cannot score somebody whom it was not trained with")
 
     def prepare_newcomers(self) -> None:  # noqa: B027 - most kinds have nothing to prepare
         """Compute what the first newcomer would wait for."""

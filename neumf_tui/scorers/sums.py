@@ -1,8 +1,8 @@
 """Sums of float32 numbers in one order, whatever the number of rows, the library and its threads.
 
-A score must be the same bits whether all users are scored or one is, or two models with the same
-ranks differ in places. The order is that of PyTorch on a CPU, so that ranks are those of older
-runs, too, if there are at most 500 terms.
+A score must be the same bits whether all users are scored or one is: otherwise one person's list
+could differ from the ranks of an evaluation. The order is that of PyTorch on a CPU for at most 500
+terms, so that the ranks of older runs are computed again to the bit.
 """
 
 import numpy as np

@@ -33,7 +33,7 @@ class TopScorer(Scorer):
 
     def __init__(self, items: NDArray[np.int32], scores: FloatArray, num_items: int) -> None:
         """Keep items and scores, both (num_users, k), best first; −1 where a list is shorter."""
-        self.num_users, self.known_items = items.shape
+        self.num_users = len(items)
         self.num_items = num_items
         self._items, self._scores = items, scores
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_answered_is_said(data: neumf_tui.LoadedDataset, vectors:
     with neumf_tui.start_run("mine", dataset=data) as run:
         run.keep(epoch=1, scores=lambda rows: users[rows] @ items.T)
     opened = neumf_tui.open_run("mine")
-    with pytest.raises(NeumfTuiError, match="no scores for a history that is nobody's"):
+    with pytest.raises(NeumfTuiError, match="cannot score somebody whom it was not trained with"):
         opened.recommend(["Alien", "Brazil", "Vertigo"])
     with pytest.raises(UsageError, match="expected items, each once"):
         opened.recommend("Alien; Alien")

@@ -19,7 +19,7 @@ from tests.support.datasets import random_dataset
 from tests.support.kept_runs import KINDS, LISTED, kept_run, make_model
 from tests.support.screens import cells, settle, text_of
 
-NO_NEWCOMER, NO_MODEL = "has no scores for a history that is nobody's", "kept no model"
+NO_NEWCOMER, NO_MODEL = "cannot score somebody whom it was not trained with", "kept no model"
 NO_VECTORS = {"nearest": "has no vectors of users", "near": "has no vectors of items"}
 TABLES = {
     "ranking": "#ranking-table", "history": "#history-table", "nearest": "#nearest-first",
