@@ -80,6 +80,23 @@ def test_what_was_kept_before_becomes_a_run_and_stays(home: Path, data: Dataset)
     assert later.run == outcome.run and later.computed, "the run is replaced"
 
 
+def test_a_run_stays_until_the_one_in_its_place_is_whole(
+    home: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (outcome,) = keep(data, home, "ease")
+    assert outcome.run is not None
+    files = {file: file.read_bytes() for file in outcome.run.rglob("*.*")}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("neumf_tui.evaluation.records.save_checkpoint", full)
+    with pytest.raises(OSError, match="No space left"):
+        keep(data, home, "ease", again=True)
+    assert files == {file: file.read_bytes() for file in outcome.run.rglob("*.*")}
+    assert [folder.name for folder in runs_dir(home).iterdir()] == ["ease"]
+
+
 def test_a_name_that_another_run_has_gets_an_ending(home: Path, data: Dataset) -> None:
     other = random_dataset(20, 60, 8)
     save(other, datasets_dir(home) / "prepared")
