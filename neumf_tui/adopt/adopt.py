@@ -45,7 +45,7 @@ class Order:
     """What a person asks to be adopted."""
 
     name: str
-    """Of the run."""
+    """The name of the run."""
     files: list[Path]
     kind: events.ModelKind | None = None
     """What the files hold, if the person says so."""
@@ -66,7 +66,7 @@ class Outcome:
     info: events.RunInfo
     epochs: list[int]
     metrics: Metrics
-    """Of the last epoch, as all that follows."""
+    """The metrics of the last epoch; all that follows is of this epoch, too."""
     interval: tuple[float, float]
     popularity: Metrics
     beside: Beside
@@ -180,7 +180,7 @@ class _Making:
         self._records = EvaluationRecords(writer, {"ranks": evaluator.candidates})
         self.popularity = self._records.metrics("ranks", popular)
         self.ranks, self.metrics = popular, self.popularity
-        """Of the latest epoch."""
+        """Ranks and metrics of the latest epoch."""
 
     def start(self) -> None:
         versions = {"neumf-tui": __version__, "numpy": np.__version__}

@@ -16,7 +16,7 @@ from neumf_tui.runs.events import ModelKind
 _CHUNK = 1 << 22
 """Numbers that are checked at once."""
 _LARGEST = 1e6
-"""Of a weight: products and sums of larger ones can exceed float32."""
+"""The largest weight that is adopted: products and sums of larger ones can exceed float32."""
 _FLOAT32 = float(np.finfo(np.float32).max)
 
 

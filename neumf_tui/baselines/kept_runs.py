@@ -35,9 +35,9 @@ class Fit:
 
     scorer: Scorer
     ranks: NDArray[np.float32]
-    """Of the held-out items, (num_users,), NaN where nothing is held out."""
+    """Ranks of the held-out items, (num_users,), NaN where nothing is held out."""
     validation: NDArray[np.float32]
-    """Of the validation items, by a fit with the same settings that has not seen them."""
+    """Ranks of the validation items, by a fit with the same settings that has not seen them."""
 
 
 def find_kept_run(

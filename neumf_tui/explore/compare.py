@@ -53,7 +53,7 @@ class HeldoutChange:
     item: int
     score: PartChange
     parts: Mapping[str, PartChange]
-    """Of the parts that both models have, if these are the same; they sum to that of the score."""
+    """Changes of the parts, if both models have the same ones; they sum to that of the score."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,7 @@ import msgspec
 from neumf_tui.text import dataset_label
 
 FORMAT = 2
-"""Of `run.json`. Format 1 had neither `kind` nor `model`: all of its runs are trained NeuMFs."""
+"""The format of `run.json`. Format 1 has no `kind` and no `model`: its runs are trained NeuMFs."""
 Kind = Literal["trained", "adopted", "logged", "baseline"]
 """Who made a run: our trainer, `adopt`, a loop of somebody's own, or `baselines --keep`."""
 ModelKind = Literal["neumf", "vectors", "item_item", "scores", "top_k", "none"]

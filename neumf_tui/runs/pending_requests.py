@@ -8,7 +8,7 @@ from neumf_tui.runs.writer import RunWriter
 from neumf_tui.text import clean
 
 MOST_IGNORED = 20
-"""Names of which a trainer warns."""
+"""Number of unknown names in the folder of requests about which a trainer warns."""
 
 
 class PendingRequests:

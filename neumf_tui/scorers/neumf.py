@@ -239,7 +239,7 @@ class NeuMFScorer(Scorer):
     def newcomer(
         self, history: NDArray[np.int64], seed: int = 0, user: int | None = None
     ) -> Profile:
-        """Return somebody with this history.
+        """Return the profile of somebody with this history.
 
         With history vectors nothing is fitted: the sum of the history's vectors, and of the vector
         of `user` or else the mean of all users' own. (ML-100K, preset tuned, seed 0: the held-out

@@ -161,13 +161,13 @@ class Scorer(ABC):
         return self
 
     def profile(self, user: int, history: NDArray[np.int64]) -> Profile:
-        """Return a user of the dataset, whose history is `history`."""
+        """Return the profile of a user of the dataset, whose history is `history`."""
         return Profile(history, user)
 
     def newcomer(
         self, history: NDArray[np.int64], seed: int = 0, user: int | None = None
     ) -> Profile:
-        """Return somebody with a history that no user of the dataset has.
+        """Return the profile of somebody with a history that no user of the dataset has.
 
         `seed` decides what is drawn where something is. `user`: the user whose history it was
         before items were left out of it.
@@ -180,7 +180,7 @@ class Scorer(ABC):
         """Compute what the first newcomer would wait for."""
 
     def average(self) -> Profile:
-        """Return somebody without a history, as the model sees everybody; raises CannotError."""
+        """Return the profile of the average user, who has no history; raises CannotError."""
         raise CannotError(f"{self.what} has no scores for somebody without a history")
 
     def without_each(self, person: Profile) -> Iterator[FloatArray]:

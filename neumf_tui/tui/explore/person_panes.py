@@ -114,7 +114,7 @@ class NearestPane(PersonPane):
 
     NAME, FOCUS = "nearest", "#nearest-first"
     SIDES = ("first", "second")
-    """Of a NeuMF these are GMF and MLP."""
+    """The two tables; for a NeuMF they are by GMF and by MLP."""
 
     def compose(self) -> ComposeResult:
         columns = (

@@ -49,7 +49,7 @@ NEAR = 100
 REMEMBERED = 8
 """Items whose ranks are kept, for going back to them."""
 SIDES = ("first", "second")
-"""Of a NeuMF the tables beside each other are by GMF and by MLP; a model can have one, or none."""
+"""The two tables of near items; for a NeuMF they are by GMF and by MLP. Others have one or none."""
 
 
 class ItemScreen(SheetScreen):

@@ -82,7 +82,7 @@ class RankedItemTable(Table):
             self.columns[column] = replace(COLUMNS[column], title=title)
 
     def _widths(self, width: int) -> list[int]:
-        """Give the columns of parts that the model has not to the title."""
+        """Give the title the width of the columns that this model does not need."""
         widths = super()._widths(width)
         left, right = self._shown
         unused = () if left else (LEFT_BAR, LEFT_PART)
