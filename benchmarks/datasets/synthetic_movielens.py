@@ -27,7 +27,8 @@ from pyarrow import csv
 
 from benchmarks.datasets.synthetic_run import make_catalogue
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.data.split import Interactions
 

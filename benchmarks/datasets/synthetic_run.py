@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.prepared import prepared_dir, save
 from neumf_tui.data.split import Interactions
 from neumf_tui.evaluation.intervals import hit_interval

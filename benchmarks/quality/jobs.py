@@ -26,7 +26,7 @@ from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
-from neumf_tui.runs.protocol import PROTOCOL, VALIDATION
+from neumf_tui.runs.protocol import RANKING, split_protocol, validation_text
 from neumf_tui.settings import make_settings
 
 PROGRAM = [sys.executable, "-m", "neumf_tui"]
@@ -202,6 +202,7 @@ def measure(models: Sequence[Model], options: Options, only: Sequence[str], seed
         runner = Runner(options.keep or Path(scratch), dataset, data_dir)
         rows, cores = run_all(runner, wanted, range(count)), usable_cores()
     data = runner.data
+    split = split_protocol(data.facts, data.options.splitting)
     return Results(
         dataset=data.label,
         fingerprint=data.fingerprint,
@@ -209,7 +210,7 @@ def measure(models: Sequence[Model], options: Options, only: Sequence[str], seed
         num_items=data.num_items,
         num_train=data.num_train,
         num_heldout=int((data.split.heldout >= 0).sum()),
-        protocol=PROTOCOL | {"validation": VALIDATION},
+        protocol=split | RANKING | {"validation": validation_text(split["split_name"])},
         cores=cores,
         rows=rows,
     )

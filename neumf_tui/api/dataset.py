@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import make_options
 from neumf_tui.home import check_encoding, expanded, home_dir
 from neumf_tui.views.open_data import open_data
 
@@ -133,16 +134,17 @@ class LoadedDataset:
 
 
 def load_dataset(
-    dataset: Place = "auto", *, columns: str | None = None, home: Place | None = None
+    dataset: Place = "auto", *, home: Place | None = None, **options: Any
 ) -> LoadedDataset:
     """Open a dataset, which is prepared once and kept in the home; notes go to stderr.
 
     `dataset`: a name as for `neumf-tui train --dataset`, or the path of a folder or a file as for
-    `--data-dir`. `columns`: as for `--columns`. Raises NeumfTuiError if there is no such dataset,
-    or if it cannot be read.
+    `--data-dir`. `options`: those of the command line by name, such as `columns`, `items`, `split`,
+    `cut` or `min_rating`. Raises NeumfTuiError if there is no such dataset, or if it cannot be
+    read.
     """
     name, path = _name_or_path(dataset)
-    return LoadedDataset(open_data(name, path, home_of(home), columns))
+    return LoadedDataset(open_data(name, path, home_of(home), make_options(**options)))
 
 
 def home_of(home: Place | None) -> Path:

@@ -20,7 +20,7 @@ from neumf_tui.home import runs_dir
 from neumf_tui.runs import events
 from neumf_tui.runs.control import delete_run
 from neumf_tui.runs.create_run import make_info
-from neumf_tui.runs.protocol import SETTINGS_CHOSEN
+from neumf_tui.runs.protocol import with_settings_chosen
 from neumf_tui.runs.reader import read_info, read_ranks
 from neumf_tui.runs.store import is_name, run_folders
 from neumf_tui.runs.writer import RunWriter, new_run
@@ -87,7 +87,7 @@ def keep_run(
         preset=result.name,
         planned=_EPOCH,
     )
-    info = msgspec.structs.replace(info, protocol=info.protocol | SETTINGS_CHOSEN)
+    info = msgspec.structs.replace(info, protocol=with_settings_chosen(info.protocol))
     with new_run(runs_dir(home) / name, info) as scratch, RunWriter(scratch) as writer:
         _write(writer, data, result.seconds, fit, kept, evaluators)
         if before is not None:

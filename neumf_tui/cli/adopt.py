@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neumf_tui.cli.options import Columns, DataDir, DatasetName, Home, Json, home_of
+from neumf_tui.cli.data_flags import data_flags
+from neumf_tui.cli.options import DataDir, DatasetName, Home, Json, home_of
+from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.views.open_data import open_data
 
@@ -60,11 +62,11 @@ Expect = Annotated[
 ]
 
 
+@data_flags
 def adopt(
     files: Files,
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
-    columns: Columns = None,
     name: Name = None,
     kind: As = None,
     similarity: Similarity = "dot",
@@ -74,6 +76,8 @@ def adopt(
     expect: Expect = None,
     json: Json = False,
     home: Home = None,
+    *,
+    data_options: DataOptions,
 ) -> None:
     """Make a run of a model trained elsewhere, to explore and compare it like any other.
 
@@ -99,7 +103,7 @@ def adopt(
     run, given = new_run_name(where, name), _given(rows, user_ids, item_ids)
     for file in files:
         check_file(file)
-    data = open_data(dataset, data_dir, where, columns)
+    data = open_data(dataset, data_dir, where, data_options)
     from neumf_tui.adopt.adopt import Order
     from neumf_tui.adopt.adopt import adopt as make
 

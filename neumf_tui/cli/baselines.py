@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import Csv, CsvSafe, DataDir, DatasetName, Home, Json, form_of, home_of
+from neumf_tui.data.options import DataOptions
 from neumf_tui.views.open_data import open_data
 
 
+@data_flags
 def baselines(
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
@@ -34,6 +37,8 @@ def baselines(
     csv: Csv = False,
     csv_safe: CsvSafe = False,
     home: Home = None,
+    *,
+    data_options: DataOptions,
 ) -> None:
     """Compute popularity, item kNN, EASE, ALS and BPR on the same split and metrics as a run.
 
@@ -49,7 +54,7 @@ def baselines(
     from neumf_tui.views.progress_line import ProgressLine
 
     wanted, where = named(only), home_of(home)
-    data = open_data(dataset, data_dir, where)
+    data = open_data(dataset, data_dir, where, data_options)
     outcomes = []
     with closing(ProgressLine()) as progress:
         every = Baselines(data, where, progress, seed)

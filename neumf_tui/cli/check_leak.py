@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
 from neumf_tui.cli.settings_flags import settings_flags
+from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
 from neumf_tui.views.open_data import open_data
 
 
+@data_flags
 @settings_flags
 def check_leak(
     dataset: DatasetName = "auto",
@@ -25,6 +28,7 @@ def check_leak(
     json: Json = False,
     home: Home = None,
     *,
+    data_options: DataOptions,
     changes: dict[str, Any],
 ) -> None:
     """Train on a copy of the dataset without structure, where only chance metrics are right.
@@ -46,7 +50,7 @@ def check_leak(
         raise UsageError(
             f"--processes {settings.processes}: check-leak trains in one process; leave it out"
         )
-    data = open_data(dataset, data_dir, home_of(home))
+    data = open_data(dataset, data_dir, home_of(home), data_options)
     with closing(ProgressLine()) as progress:
         result = check(data, settings, rounds, progress)
     named = config.stem if config else preset or DEFAULT_PRESET

@@ -99,13 +99,6 @@ DataDir = Annotated[
         help="Folder of a MovieLens release, its parent, or a file: .inter, .csv, .tsv, .parquet."
     ),
 ]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ROLE=NAME,…",
-        help="Columns of your own table: user=NAME,item=NAME,time=NAME[,rating=NAME].",
-    ),
-]
 Preset = Annotated[
     str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l. [default: tuned]")
 ]

@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
+import msgspec
 import typer
 
+from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import (
-    Columns,
     ConfigFile,
     DataDir,
     DatasetName,
@@ -22,6 +23,7 @@ from neumf_tui.cli.options import (
 )
 from neumf_tui.cli.screen import open_screen
 from neumf_tui.cli.settings_flags import settings_flags
+from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 from neumf_tui.views.open_data import open_data
@@ -72,11 +74,11 @@ Plain = Annotated[
 Start = Callable[[], "Popen[bytes]"]
 
 
+@data_flags
 @settings_flags
 def train(
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
-    columns: Columns = None,
     accept_unverified: AcceptUnverified = False,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -91,6 +93,7 @@ def train(
     json: Json = False,
     home: Home = None,
     *,
+    data_options: DataOptions,
     changes: dict[str, Any],
 ) -> None:
     """Train a model and watch it. Training continues when the screen or the connection closes."""
@@ -108,7 +111,7 @@ def train(
     if gpus is not None:
         _set_gpus(gpus, changes)
     where, pins = home_of(home), tuple(pin or ())
-    new = NewRun(dataset, data_dir, columns, accept_unverified, preset, config, name, pins)
+    new = NewRun(dataset, data_dir, data_options, accept_unverified, preset, config, name, pins)
     if resume is not None:
         _check_resume(new, changes, gpus)
     if worker:
@@ -138,7 +141,7 @@ class NewRun:
 
     dataset: str = "auto"
     data_dir: Path | None = None
-    columns: str | None = None
+    data_options: DataOptions = DataOptions()
     accept_unverified: bool = False
     preset: str | None = None
     config: Path | None = None
@@ -148,7 +151,9 @@ class NewRun:
     @property
     def given(self) -> list[str]:
         """Names of the options that differ from their defaults."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        names = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        of_data = [key for one in self.data_options for key in msgspec.to_builtins(one)]
+        return [name for name in names if name != "data_options"] + of_data
 
     def make(self, home: Path, changes: dict[str, Any], job: str = "") -> Path:
         """Create the run with these changes of its preset's settings, and return its folder."""
@@ -158,7 +163,9 @@ class NewRun:
         settings = make_settings(self.preset or DEFAULT_PRESET, changes, self.config)
         preset = self.config.stem if self.config else self.preset or DEFAULT_PRESET
         name = new_run_name(home, self.name)
-        data = open_data(self.dataset, self.data_dir, home, self.columns, self.accept_unverified)
+        data = open_data(
+            self.dataset, self.data_dir, home, self.data_options, self.accept_unverified
+        )
         return make_run(home, data, name, preset, settings, self.pin, job)
 
 

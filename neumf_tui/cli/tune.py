@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
 from neumf_tui.cli.settings_flags import settings_flags
+from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.views.open_data import open_data
 
@@ -46,6 +48,7 @@ Plain = Annotated[
 ]
 
 
+@data_flags
 @settings_flags
 def tune(
     dataset: DatasetName = "auto",
@@ -61,6 +64,7 @@ def tune(
     json: Json = False,
     home: Home = None,
     *,
+    data_options: DataOptions,
     changes: dict[str, Any],
 ) -> None:
     """Search the settings with the highest validation Hit@50, with Optuna (neumf-tui[tune]).
@@ -85,10 +89,11 @@ def tune(
     keep = changes.pop("keep", 0)
     options = PlanOptions(preset=preset, config=config, changes=changes, space=space, prune=prune)
 
-    def open_named(dataset: str, data_dir: Path | None) -> "Dataset":
-        return open_data(dataset, data_dir, where)
+    def open_named(dataset: str, data_dir: Path | None, options: DataOptions) -> "Dataset":
+        return open_data(dataset, data_dir, where, options)
 
-    with open_study(where, name, options, dataset, data_dir, open_named) as (opened, plan, data):
+    named = dataset, data_dir, data_options
+    with open_study(where, name, options, *named, open_named) as (opened, plan, data):
         target = trials or (None if timeout_minutes is not None else read_target(opened) or TRIALS)
         write_target(opened, target)
         say(f"study {name} on {plan.label}, from {plan.preset}; searched: {', '.join(plan.space)}")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from neumf_tui.data.options import ReadOptions
 from neumf_tui.errors import DatasetError, UsageError
 
 _NAMES = {
@@ -44,6 +45,11 @@ class Columns:
         if len(set(named.values())) != len(named):
             raise UsageError(f"--columns {text}: a column is named twice; name different columns")
         return cls(**named)
+
+    @classmethod
+    def of(cls, options: ReadOptions) -> "Columns | None":
+        """Return the columns that the options name; raise UsageError if their text is wrong."""
+        return cls.parse(options.columns) if options.columns else None
 
     def __str__(self) -> str:
         return ",".join(f"{role}={name}" for role in ROLES if (name := getattr(self, role)))

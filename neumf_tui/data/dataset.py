@@ -1,6 +1,5 @@
 """A dataset in memory: training pairs, held-out items, and the names of users and items."""
 
-import hashlib
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.progress import Progress, Report, silent
-from neumf_tui.data.split import RULE, Interactions, Split, drop_duplicates, leave_one_out
+from neumf_tui.data.facts import ReadFacts, SplitFacts
+from neumf_tui.data.options import DataOptions
+from neumf_tui.data.split import Split
 from neumf_tui.errors import RunError
 from neumf_tui.text import dataset_label
 
 if TYPE_CHECKING:
     from neumf_tui.data.title_search import TitleSearch
-
-_CHUNK = 1 << 20
-"""Interactions hashed at once: 8 MiB."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,10 @@ class Dataset:
     """In a prepared dataset each id is decoded when it is accessed."""
     catalogue: Catalogue
     split: Split
+    facts: SplitFacts = SplitFacts()
+    read_facts: ReadFacts = ReadFacts()
+    options: DataOptions = DataOptions()
+    """How the files were read and split, so that the same can be done again."""
 
     @property
     def label(self) -> str:
@@ -65,26 +66,31 @@ class Dataset:
 
     @cached_property
     def validation(self) -> NDArray[np.int64]:
-        """Shape (num_users,): each user's latest training item; -1 for a user with only one.
+        """Shape (num_users,): the item after each user's known pairs, -1 for a user without.
 
         Epochs and settings are chosen by the rank of these items.
         """
         found = np.full(self.num_users, -1, dtype=np.int64)
-        users = np.flatnonzero(np.diff(self.offsets) > 1)
-        found[users] = self.split.items[self.offsets[users + 1] - 1]
+        known = self.split.known
+        users = np.flatnonzero((known > 0) & (known < np.diff(self.offsets)))
+        found[users] = self.split.items[self.offsets[users] + known[users]]
         return found
 
     @cached_property
     def learned(self) -> NDArray[np.bool_]:
-        """Shape (pairs,): the training pairs that are not a validation item."""
-        keep = np.ones(self.num_train, dtype=bool)
-        keep[self.offsets[1:][self.validation >= 0] - 1] = False
-        return keep
+        """Shape (pairs,): the training pairs that come before validation."""
+        ends = self.offsets[:-1] + self.split.known
+        return np.arange(self.num_train) < np.repeat(ends, np.diff(self.offsets))
 
     @cached_property
     def seen_by(self) -> NDArray[np.int64]:
         """Shape (num_items,): number of users with the item in their history."""
         return np.bincount(self.split.items, minlength=self.num_items).astype(np.int64)
+
+    @cached_property
+    def learned_by(self) -> NDArray[np.int64]:
+        """Shape (num_items,): number of users with the item in their history before validation."""
+        return np.bincount(self.split.items[self.learned], minlength=self.num_items)
 
     @cached_property
     def item_rows(self) -> dict[str, int]:
@@ -113,44 +119,6 @@ class Dataset:
     def with_notice(self, notice: str) -> "Dataset":
         """Return the dataset with `notice` before the other notices."""
         return replace(self, notices=(notice, *self.notices))
-
-
-def prepare(
-    name: str,
-    source: str,
-    user_ids: Sequence[str],
-    catalogue: Catalogue,
-    interactions: Interactions,
-    *,
-    simulated: bool = False,
-    report: Report = silent,
-) -> Dataset:
-    """Drop duplicates, split the interactions, and compute the fingerprint."""
-    report(Progress("preparing: duplicates", 0, 3))
-    unique, dropped = drop_duplicates(interactions)
-    report(Progress("preparing: fingerprint", 1, 3))
-    fingerprint = _fingerprint(user_ids, catalogue, unique)
-    report(Progress("preparing: split", 2, 3))
-    split = leave_one_out(unique, len(user_ids))
-    report(Progress("preparing", 3, 3))
-    notices = []
-    if dropped:
-        notices.append(f"{dropped:,} duplicate interactions were dropped; the latest is kept")
-    if single := int((split.heldout < 0).sum()):
-        notices.append(f"{single:,} users with a single interaction are trained on, not evaluated")
-    if len(catalogue.item_ids) <= 50:
-        notices.append(f"only {len(catalogue.item_ids)} items: Hit@50 is always 1")
-    return Dataset(name, simulated, source, tuple(notices), fingerprint, user_ids, catalogue, split)
-
-
-def _fingerprint(user_ids: Sequence[str], catalogue: Catalogue, rows: Interactions) -> str:
-    """Return the SHA-256 of the split's rule, the ids, and the interactions as "<i8"."""
-    digest = hashlib.sha256(RULE.encode())
-    digest.update("\0".join([*user_ids, "", *catalogue.item_ids]).encode())
-    for array in (rows.users, rows.items, rows.times):
-        for start in range(0, len(array), _CHUNK):
-            digest.update(array[start : start + _CHUNK].astype("<i8").tobytes())
-    return digest.hexdigest()
 
 
 def _nearest_ids(wanted: str, ids: Sequence[str]) -> list[str]:

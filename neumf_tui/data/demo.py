@@ -1,6 +1,7 @@
 """The built-in demo dataset: real films, and simulated users with tastes that can be learned."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import DataOptions
+from neumf_tui.data.prepare import Content, prepare_content
 from neumf_tui.data.split import Interactions
 
 NUM_USERS = 700
@@ -28,7 +31,7 @@ def _read_films() -> tuple[Catalogue, NDArray[np.float64]]:
     return Catalogue(ids, list(titles), list(map(int, years)), genre_lists), np.array(fame, float)
 
 
-def make_demo() -> Dataset:
+def make_demo(options: DataOptions = DataOptions()) -> Dataset:
     """Simulate the users; the result is always the same.
 
     A user has a favourite era, likes one to three genres, dislikes one or two, and prefers famous
@@ -69,14 +72,11 @@ def make_demo() -> Dataset:
             items.append(chosen)
             times.append(when + steps)
             when = int(times[-1][-1])
-    return prepare(
-        "demo",
-        SOURCE,
-        [f"sim-{number:03}" for number in range(1, NUM_USERS + 1)],
-        catalogue,
-        Interactions(np.concatenate(users), np.concatenate(items), np.concatenate(times)),
-        simulated=True,
-    )
+    rows = Interactions(np.concatenate(users), np.concatenate(items), np.concatenate(times))
+    user_ids = [f"sim-{number:03}" for number in range(1, NUM_USERS + 1)]
+    # No user has two interactions at the same time, so the rows decide nothing.
+    content = Content(user_ids, catalogue, rows, ties="file order")
+    return replace(prepare_content("demo", SOURCE, content, options), simulated=True)
 
 
 def _genre_taste(random: Callable[..., Any], share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from neumf_tui.data.columns import Columns
 from neumf_tui.data.download import unpack
 from neumf_tui.data.formats import EXPECTED, Source, source_at, source_of, sources_below, sources_in
+from neumf_tui.data.options import ReadOptions
 from neumf_tui.data.prepared import kept_sources
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import RELEASES
@@ -18,7 +18,7 @@ def find_source(
     name: str,
     data_dir: Path | None,
     home: Path,
-    columns: Columns | None = None,
+    reading: ReadOptions = ReadOptions(),
     report: Report = silent,
 ) -> Source | None:
     """Return the files of dataset `name`, or None if they are not found.
@@ -30,7 +30,7 @@ def find_source(
     origin = "NEUMF_TUI_DATA" if data_dir is None else "--data-dir"
     folder = env_dir() if data_dir is None else expanded(data_dir)
     if folder is not None:
-        if found := _in_named(origin, folder, name, columns):
+        if found := _in_named(origin, folder, name, reading):
             return found
         if data_dir is not None or name == "auto":
             raise _nothing_in(origin, folder, name)
@@ -63,30 +63,33 @@ def known_sources(home: Path) -> list[Source]:
     The latter newest first, as far as their files still exist.
     """
     found = sources_below(datasets_dir(home), tables=True)
-    for source in kept_sources(home):
+    for source, reading in kept_sources(home):
         if Path(source).is_absolute():  # the demo dataset's is not a path
-            found += source_of(source)
+            found += source_of(source, reading)
     return list(dict.fromkeys(found))
 
 
-def originals(name: str, home: Path, source: str) -> list[Source]:
+def originals(
+    name: str, home: Path, source: str, reading: ReadOptions = ReadOptions()
+) -> list[Source]:
     """Return files that the prepared dataset `name` may be made of: those at `source` first."""
     named = sources_in_env()
-    found = [one for one in [*source_of(source), *named, *known_sources(home)] if one.name == name]
+    places = [*source_of(source, reading), *named, *known_sources(home)]
+    found = [one for one in places if one.name == name]
     # The folder of NEUMF_TUI_DATA may have another name than the one that the run used.
     found += [one for one in named if one.place == env_dir()]
     return list(dict.fromkeys(found))
 
 
-def _in_named(origin: str, folder: Path, name: str, columns: Columns | None) -> Source | None:
+def _in_named(origin: str, folder: Path, name: str, reading: ReadOptions) -> Source | None:
     """Return the dataset `name` in that folder or file; raise DatasetError if it is ambiguous."""
-    if folder.is_file() and (source := source_at(folder, columns)):
+    if folder.is_file() and (source := source_at(folder, reading)):
         return source if name in ("auto", source.name) else None
     if not folder.is_dir():
         raise DatasetError(f"{origin} {folder}: not a folder or a known file; expected {EXPECTED}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise DatasetError(f"{origin} {folder}: no permission to read it; expected {EXPECTED}")
-    found = next((choice for choice in _choices(folder, name, columns) if choice), [])
+    found = next((choice for choice in _choices(folder, name, reading) if choice), [])
     if len(found) > 1:
         raise DatasetError(
             f"{origin} {folder}: holds {' and '.join(map(str, found))}; expected one dataset; "
@@ -95,9 +98,9 @@ def _in_named(origin: str, folder: Path, name: str, columns: Columns | None) -> 
     return found[0] if found else None
 
 
-def _choices(folder: Path, name: str, columns: Columns | None) -> Iterator[list[Source]]:
+def _choices(folder: Path, name: str, reading: ReadOptions) -> Iterator[list[Source]]:
     """Yield what `name` may mean in `folder`: first datasets in it, then those in subfolders."""
-    here = sources_in(folder, columns)
+    here = sources_in(folder, reading)
     yield here if name == "auto" else [source for source in here if source.name == name]
     below = sources_below(folder)
     yield [source for source in below if source.name == ("ml-100k" if name == "auto" else name)]

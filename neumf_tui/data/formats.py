@@ -6,12 +6,14 @@
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from neumf_tui.data.columns import Columns, choose_columns
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import DataOptions, ReadOptions, SplitOptions
+from neumf_tui.data.prepare import Content, prepare_content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.text_layout import read_header
 from neumf_tui.errors import DatasetError, UsageError
@@ -60,7 +62,7 @@ class Source:
     place: Path
     """The folder, or the one file."""
     format: Format
-    columns: Columns | None = None
+    reading: ReadOptions = ReadOptions()
 
     @property
     def name(self) -> str:
@@ -79,62 +81,70 @@ class Source:
 
         Bytes of a path that are not UTF-8 are written as `\\xff`.
         """
-        text = str(self.place) if self.columns is None else f"{self.place} [{self.columns}]"
-        return os.fsencode(text).decode("utf-8", "backslashreplace")
+        return os.fsencode(self.place).decode("utf-8", "backslashreplace")
 
-    def read(self, report: Report = silent) -> Dataset:
-        """Read the files; raise DatasetError naming file and line of the first fault."""
+    def read(self, splitting: SplitOptions = SplitOptions(), report: Report = silent) -> Dataset:
+        """Read the files and split the interactions.
+
+        Raises DatasetError naming file and line of the first fault, UsageError for options that do
+        not fit the data.
+        """
         reader = import_module(f"neumf_tui.data.readers.{self.format.reader}")
-        dataset: Dataset = reader.read(self.place, self.name, self.columns, report)
-        return replace(dataset, source=self.text)
+        content: Content = reader.read(self.place, self.reading, report)
+        options = DataOptions(self.reading, splitting)
+        return prepare_content(self.name, self.text, content, options, report)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.format.files[0] if self.format.files else self.place.name})"
 
 
-def sources_in(folder: Path, columns: Columns | None = None, tables: bool = True) -> list[Source]:
+def sources_in(
+    folder: Path, reading: ReadOptions = ReadOptions(), tables: bool = True
+) -> list[Source]:
     """Return the datasets whose files are in `folder` itself: several if it has several formats.
 
     Other tables count only if nothing else is found, and only with `tables`. Raises UsageError if
-    `columns` is given for a format without a header.
+    `reading` names columns for a format without a header.
     """
     place = folder.absolute()
-    found = [Source(place, form, columns) for form in FOLDERS if _is_file(folder / form.files[0])]
+    found = [Source(place, form, reading) for form in FOLDERS if _is_file(folder / form.files[0])]
     if not found:
-        found = [Source(file, RECBOLE, columns) for file in _files_of(place, RECBOLE)]
+        found = [Source(file, RECBOLE, reading) for file in _files_of(place, RECBOLE)]
     if not found and tables:
         found = [
-            Source(file, form, columns)
+            Source(file, form, reading)
             for form in TABLES
             for file in _files_of(place, form)
-            if _is_table(file, form, columns)
+            if _is_table(file, form, reading)
         ]
     return [_checked(source) for source in found]
 
 
-def source_at(file: Path, columns: Columns | None = None) -> Source | None:
+def source_at(file: Path, reading: ReadOptions = ReadOptions()) -> Source | None:
     """Return the dataset that `file` is or belongs to, None for an unknown format.
 
-    Raises UsageError if `columns` is given for a format without a header.
+    Raises UsageError if `reading` names columns for a format without a header.
     """
     place = file.absolute()
     for form in FOLDERS:
-        source = Source(place.parent, form, columns)
+        source = Source(place.parent, form, reading)
         if place.name == form.files[0] and all(map(_is_file, source.files)):
             return _checked(source)
     for form in (RECBOLE, *TABLES):
         if place.suffix.lower() in form.suffixes:
-            return Source(place, form, columns)
+            return Source(place, form, reading)
     return None
 
 
-def source_of(text: str) -> list[Source]:
-    """Return the datasets that a `Source.text` names, as far as their files still exist."""
-    columns = None
+def source_of(text: str, reading: ReadOptions = ReadOptions()) -> list[Source]:
+    """Return the datasets that a `Source.text` names, as far as their files still exist.
+
+    Version 0.1.0 wrote the columns behind the path: `PATH [user=…]`.
+    """
     if match := re.fullmatch(r"(.*) \[(user=.*)\]", text, flags=re.DOTALL):
         with suppress(UsageError):  # the name of a folder can look like this
-            columns = Columns.parse(match[2])
-            text = match[1]
+            Columns.parse(match[2])
+            text, reading = match[1], ReadOptions(columns=match[2])
     if not text or "\0" in text:
         return []
     place = Path(text)
@@ -143,9 +153,9 @@ def source_of(text: str) -> list[Source]:
         path = re.sub(escaped, lambda byte: bytes.fromhex(byte[1].decode()), os.fsencode(text))
         place = Path(os.fsdecode(path))
     if _is_file(place):
-        found = source_at(place, columns)
+        found = source_at(place, reading)
         return [found] if found else []
-    return sources_in(place, columns)
+    return sources_in(place, reading)
 
 
 def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
@@ -155,7 +165,7 @@ def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
 
 
 def _checked(source: Source) -> Source:
-    if source.columns is not None and not source.format.has_columns:
+    if source.reading.columns and not source.format.has_columns:
         raise UsageError(f"--columns: {source} has no header with column names; omit --columns")
     return source
 
@@ -173,7 +183,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _is_table(file: Path, form: Format, columns: Columns | None) -> bool:
+def _is_table(file: Path, form: Format, reading: ReadOptions) -> bool:
     """Return whether the file has columns of users, items and times."""
     try:
         if form.reader == "parquet":
@@ -182,7 +192,7 @@ def _is_table(file: Path, form: Format, columns: Columns | None) -> bool:
             header = parquet.read_header(file)
         else:
             header = read_header(file, "\t" if file.suffix.lower() == ".tsv" else ",")
-        choose_columns("", header, columns)
+        choose_columns("", header, Columns.of(reading))
     except DatasetError:
         return False
     return True

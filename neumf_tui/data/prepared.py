@@ -1,15 +1,17 @@
 """Prepared datasets on disk: `<home>/datasets/prepared/<fingerprint>/`, opened memory-mapped.
 
-A folder holds the training pairs (`users.npy items.npy times.npy offsets.npy`), `heldout.npy`, the
-user ids (`user_ids.*.npy`), `catalogue.json`, and name, source and notices in `dataset.json`.
-`manifest.json` has the SHA-256 of each. A process checks them, and all indices, when it first opens
-a dataset, and again when a file has changed since. Version 0.1.0 wrote no manifest: then only the
-indices are checked.
+A folder holds the training pairs (`users.npy items.npy times.npy offsets.npy known.npy`), the
+held-out items (`heldout.npy heldout_times.npy`), the user ids (`user_ids.*.npy`), `catalogue.json`,
+and name, source and what was found out in `dataset.json`. `manifest.json` has the SHA-256 of each.
+A process checks them, and all indices, when it first opens a dataset, and again when a file has
+changed since. Version 0.1.0 wrote no manifest, `known.npy` and `heldout_times.npy`: then only the
+indices are checked, the latest pair of each user is the validation item, and the times of the
+held-out items are not known.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,15 +25,18 @@ from neumf_tui import files
 from neumf_tui.cores import usable_cores
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.facts import ReadFacts, SplitFacts
+from neumf_tui.data.options import DataOptions, ReadOptions
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.split import LATEST_TIME, Split
 from neumf_tui.data.strings import Strings, are_offsets
 from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir
 
-_ARRAYS = ("users", "items", "times", "heldout", "offsets")
+_NEW_ARRAYS = ("heldout_times", "known")
+_ARRAYS = ("users", "items", "times", "heldout", "offsets", *_NEW_ARRAYS)
 _STRINGS = ("user_ids.offsets", "user_ids.text")
-_FILES = (*(f"{key}.npy" for key in (*_ARRAYS, *_STRINGS)), "catalogue.json", "dataset.json")
+_JSON = ("catalogue.json", "dataset.json")
 _CATALOGUE_LIMIT = 2**31
 _SMALL = 2**24
 """Bytes of a dataset that one thread hashes before others have started."""
@@ -46,6 +51,9 @@ class About(msgspec.Struct, frozen=True):
     simulated: bool
     source: str
     notices: tuple[str, ...]
+    facts: SplitFacts = SplitFacts()
+    read_facts: ReadFacts = ReadFacts()
+    options: DataOptions = DataOptions()
 
 
 def prepared_dir(home: Path) -> Path:
@@ -74,9 +82,12 @@ def _write(dataset: Dataset, folder: Path, report: Report) -> None:
         report(Progress("writing", number, len(arrays)))
         write(f"{key}.npy", partial(files.write_array, array=array))
     write("catalogue.json", msgspec.json.encode(dataset.catalogue))
-    about = About(dataset.name, dataset.simulated, dataset.source, dataset.notices)
+    about = msgspec.convert(dataset, About, from_attributes=True)
     write("dataset.json", msgspec.json.encode(about))
-    write("manifest.json", msgspec.json.encode(dict(zip(_FILES, _hashes(folder), strict=True))))
+    names = _file_names((*_ARRAYS, *_STRINGS))
+    write(
+        "manifest.json", msgspec.json.encode(dict(zip(names, _hashes(folder, names), strict=True)))
+    )
     report(Progress("writing", len(arrays), len(arrays)))
 
 
@@ -86,7 +97,11 @@ def _is_same(folder: Path, dataset: Dataset) -> bool:
         kept = load(folder, dataset.fingerprint)
     except DatasetError:
         return False
-    return kept.source == dataset.source and kept.catalogue == dataset.catalogue
+    return (kept.source, kept.options, kept.catalogue) == (
+        dataset.source,
+        dataset.options,
+        dataset.catalogue,
+    )
 
 
 def load(folder: Path, fingerprint: str) -> Dataset:
@@ -100,33 +115,46 @@ def load(folder: Path, fingerprint: str) -> Dataset:
     what = f"{where}: this prepared dataset"
     try:
         about = files.read_json(where, "dataset.json", About)
-        arrays = {key: _array(where, f"{key}.npy") for key in (*_ARRAYS, *_STRINGS)}
+        old = _is_of_old_version(where)
+        keys = [key for key in (*_ARRAYS, *_STRINGS) if not (old and key in _NEW_ARRAYS)]
+        arrays = {key: _array(where, f"{key}.npy") for key in keys}
         ids = Strings(*(arrays.pop(key) for key in _STRINGS))
         # The offsets are read into memory: they are indexed for every user.
         arrays["offsets"] = np.array(arrays["offsets"])
+        if old:
+            pairs = np.diff(arrays["offsets"])
+            arrays |= {"known": pairs - (pairs > 1), "heldout_times": np.full(len(pairs), -1)}
         catalogue = files.read_json(where, "catalogue.json", Catalogue, _CATALOGUE_LIMIT)
         split = Split(**arrays)
-        _check(where, split, ids, catalogue)
+        _check(where, _file_names(keys), split, ids, catalogue)
     except FileNotFoundError as error:
         raise DatasetError(f"{what} is missing") from error
     except (files.UnusableFileError, NotADirectoryError, ValueError) as error:
         # As text: a variable with the error itself would keep the opened files.
         reason = str(getattr(error, "strerror", None) or error)
         raise DatasetError(f"{what} is damaged ({reason})") from error
-    name, simulated, source, notices = msgspec.structs.astuple(about)
-    return Dataset(name, simulated, source, notices, fingerprint, ids, catalogue, split)
+    name, simulated, source, notices, *others = msgspec.structs.astuple(about)
+    return Dataset(name, simulated, source, notices, fingerprint, ids, catalogue, split, *others)
 
 
-def kept_sources(home: Path) -> list[str]:
-    """Return where the prepared datasets came from, the newest first."""
+def _is_of_old_version(where: Path) -> bool:
+    """Return whether version 0.1.0 prepared a dataset, without the arrays that came later."""
+    written = _manifest(where) or {}
+    names = [f"{key}.npy" for key in _NEW_ARRAYS]
+    return not any(name in written or files.is_file(where, name) for name in names)
+
+
+def kept_sources(home: Path) -> list[tuple[str, ReadOptions]]:
+    """Return where the prepared datasets came from and how they were read, the newest first."""
     folder, found = prepared_dir(home), []
     with suppress(OSError):  # damaged: `load` reports it when the dataset is needed
         for name in files.folder_names(folder):
             with suppress(OSError):
                 about = files.read_json(folder, f"{name}/dataset.json", About)
                 changed = (folder / name / "dataset.json").stat().st_mtime
-                found.append((changed, about.source))
-    return [source for _, source in sorted(found, reverse=True)]
+                found.append((changed, about.source, about.options.reading))
+    found.sort(key=lambda one: one[:2], reverse=True)
+    return [(source, reading) for _, source, reading in found]
 
 
 def _array(where: Path, name: str) -> NDArray[Any]:
@@ -137,17 +165,21 @@ def _array(where: Path, name: str) -> NDArray[Any]:
     return array
 
 
-def _check(where: Path, split: Split, ids: Strings, catalogue: Catalogue) -> None:
+def _file_names(keys: Iterable[str]) -> list[str]:
+    return [*(f"{key}.npy" for key in keys), *_JSON]
+
+
+def _check(where: Path, names: list[str], split: Split, ids: Strings, catalogue: Catalogue) -> None:
     """Check indices and hashes, unless this process has; raise OSError or ValueError."""
     kept = _manifest(where)
-    state = (where, str(kept), *(files.identity(where / name) for name in _FILES))
+    state = (where, str(kept), *(files.identity(where / name) for name in names))
     if state in _checked:
         return
     ids.check()
     for wrong in _faults(split, len(ids), catalogue):
         raise ValueError(wrong)
     if kept is not None:
-        for name, found in zip(_FILES, _hashes(where), strict=True):
+        for name, found in zip(names, _hashes(where, names), strict=True):
             if kept.get(name) != found:
                 raise ValueError(f"{name} is not as it was written")
     _checked.add(state)
@@ -160,18 +192,18 @@ def _manifest(where: Path) -> dict[str, str] | None:
         return None
 
 
-def _hashes(where: Path) -> Iterator[str]:
+def _hashes(where: Path, names: list[str]) -> Iterator[str]:
     def digest(name: str) -> str:
         with files.open_to_read(where, name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    if sum((where / name).stat().st_size for name in _FILES) < _SMALL:
-        yield from map(digest, _FILES)
+    if sum((where / name).stat().st_size for name in names) < _SMALL:
+        yield from map(digest, names)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(usable_cores()) as pool:
-        yield from pool.map(digest, _FILES)
+        yield from pool.map(digest, names)
 
 
 def _faults(split: Split, num_users: int, catalogue: Catalogue) -> Iterator[str]:
@@ -185,13 +217,21 @@ def _faults(split: Split, num_users: int, catalogue: Catalogue) -> Iterator[str]
         yield "items.npy: expected items of the catalogue"
     if len(split.heldout) != num_users or not _are_within(split.heldout, -1, num_items - 1):
         yield "heldout.npy: expected an item of the catalogue or -1 for each user"
+    pairs_of_users = np.diff(split.offsets)
+    known = split.known
+    if len(known) != num_users or not ((known >= 0) & (known <= pairs_of_users)).all():
+        yield "known.npy: expected at most as many pairs as each user has"
+    if len(split.heldout_times) != num_users or not _are_within(
+        split.heldout_times, -1, LATEST_TIME
+    ):
+        yield "heldout_times.npy: expected a time or -1 for each user"
     if len(split.times) != pairs or not _are_within(split.times, 0, LATEST_TIME):
         yield "times.npy: expected the time of each training pair"
     in_order = len(split.users) == pairs and (split.users[1:] >= split.users[:-1]).all()
     if not (
         in_order
         and _are_within(split.users, 0, num_users - 1)
-        and np.array_equal(np.bincount(split.users, minlength=num_users), np.diff(split.offsets))
+        and np.array_equal(np.bincount(split.users, minlength=num_users), pairs_of_users)
     ):
         yield "users.npy: expected each user as often as offsets.npy has it"
 

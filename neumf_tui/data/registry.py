@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from neumf_tui import files
 from neumf_tui.data import find_originals, prepared
-from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.demo import SOURCE, make_demo
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
 from neumf_tui.data.formats import Source, sources_in
+from neumf_tui.data.options import DataOptions, SplitOptions
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.home import datasets_dir
 
+_READ_AS = 2
+"""To be raised whenever files are read or split in another way than before."""
 Talk = Callable[[str], None]
 
 
@@ -40,27 +44,28 @@ def open_dataset(
     talk: Talk,
     report: Report,
     *,
-    columns: Columns | None = None,
+    options: DataOptions = DataOptions(),
     accept_unverified: bool = False,
 ) -> Dataset:
     """Return the dataset `name`, prepared and kept under `home`.
 
     `name`: `auto`, `demo`, a MovieLens release, or the name that a folder or file gives. `talk`
-    gets lines for a person, `report` the progress of long work. `columns` names the columns of a
-    table. With `accept_unverified` a release without a known hash is downloaded.
+    gets lines for a person, `report` the progress of long work. With `accept_unverified` a release
+    without a known hash is downloaded.
     Raises DatasetError or UsageError. `auto` uses the demo dataset only if the download fails,
     never if the folder that was named lacks the data.
     """
-    if columns is not None and data_dir is None:
+    reading, splitting = options
+    if reading.columns and data_dir is None:
         raise UsageError("--columns names the columns of your own table: add --data-dir FILE")
     if name == "demo":
         if data_dir is not None:
             raise UsageError("--data-dir has no effect on demo, which is built in; omit one")
-        return _demo(home)
-    if source := find_originals.find_source(name, data_dir, home, columns, report):
+        return _demo(home, splitting)
+    if source := find_originals.find_source(name, data_dir, home, reading, report):
         if data_dir is None:
             talk(f"{source.name} from {source.place}")
-        return _opened(source, home, report)
+        return _opened(source, home, splitting, report)
     release = RELEASES.get("ml-100k" if name == "auto" else name)
     if release is None:
         known = ", ".join(dict.fromkeys(["auto", *(row.name for row in known_datasets(home))]))
@@ -82,23 +87,26 @@ def open_dataset(
                 f"put the zip into {datasets_dir(home)}, or unpack it and name the folder with "
                 "--data-dir"
             ) from error
-        return _demo(home).with_notice(
+        return _demo(home, splitting).with_notice(
             f"demo data: {error}; simulated users instead of ml-100k "
             "(or name a dataset's folder with --data-dir)"
         )
-    return _opened(sources_in(folder)[0], home, report)
+    return _opened(sources_in(folder)[0], home, splitting, report)
 
 
-def prepare_again(fingerprint: str, name: str, home: Path, source: str) -> bool:
+def prepare_again(
+    fingerprint: str, name: str, home: Path, source: str, options: DataOptions = DataOptions()
+) -> bool:
     """Return whether original files were found that give the dataset of this fingerprint.
 
     They are looked for at `source`, where a run found them, and then everywhere else.
     """
+    reading, splitting = options
     if name == "demo":
-        return _demo(home).fingerprint == fingerprint
-    for found in find_originals.originals(name, home, source):
+        return _demo(home, splitting).fingerprint == fingerprint
+    for found in find_originals.originals(name, home, source, reading):
         with suppress(DatasetError):  # files that cannot be read are not those that were used
-            if _opened(found, home).fingerprint == fingerprint:
+            if _opened(found, home, splitting).fingerprint == fingerprint:
                 return True
     return False
 
@@ -141,36 +149,38 @@ def _download(release: Release, home: Path, talk: Talk, report: Report) -> Path:
     return folder / release.name
 
 
-def _demo(home: Path) -> Dataset:
+def _demo(home: Path, splitting: SplitOptions) -> Dataset:
     here = Path(__file__).parent
-    return _cached(home, SOURCE, [here / "demo.py", here / "demo_films.tsv"], make_demo)
+    paths, options = [here / "demo.py", here / "demo_films.tsv"], DataOptions(splitting=splitting)
+    return _cached(home, SOURCE, paths, options, partial(make_demo, options))
 
 
-def _opened(source: Source, home: Path, report: Report = silent) -> Dataset:
-    columns = str(source.columns or "")
-    read = partial(source.read, report)
-    return _cached(home, source.text, source.files, read, report, columns)
+def _opened(
+    source: Source, home: Path, splitting: SplitOptions, report: Report = silent
+) -> Dataset:
+    read, options = partial(source.read, splitting, report), DataOptions(source.reading, splitting)
+    return _cached(home, source.text, source.files, options, read, report)
 
 
 def _cached(
     home: Path,
     source: str,
     paths: list[Path],
+    options: DataOptions,
     make: Callable[[], Dataset],
     report: Report = silent,
-    columns: str = "",
 ) -> Dataset:
-    """Return what `make` returns, kept under `home` until one of the files or `columns` changes."""
-    folder, key = prepared_dir(home), _key(paths, columns)
+    """Return what `make` returns, kept under `home` until one of the files or `options` changes."""
+    folder, key = prepared_dir(home), _key(paths, options)
     if key is None:
         return make()  # its error says what is wrong with the files
     with suppress(FileNotFoundError, files.UnusableFileError, DatasetError):  # prepare it again
         kept = prepared.load(folder, files.read_text(folder, f"sources/{key}"))
         # Files at another place can have the same fingerprint but other titles.
-        if kept.source == source:
+        if (kept.source, kept.options) == (source, options):
             return kept
     made = make()
-    if _key(paths, columns) != key:
+    if _key(paths, options) != key:
         raise DatasetError(f"{source}: the files changed while they were read; run again")
     prepared.save(made, folder, report)
     files.make_folder(folder, "sources")
@@ -182,11 +192,11 @@ def _cached(
         return made
 
 
-def _key(paths: list[Path], columns: str) -> str | None:
+def _key(paths: list[Path], options: DataOptions) -> str | None:
     """Return a name that changes when a file is changed or replaced; None if one is missing."""
     try:
         state = [(str(path), files.identity(path)) for path in paths]
     except OSError:
         return None
-    text = f"{columns}\0{state}"
+    text = f"{_READ_AS}\0{msgspec.json.encode(options).decode()}\0{state}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -54,22 +54,23 @@ class Evaluator:
         self.targets: NDArray[np.int64] = targets[self.own.start : self.own.stop]
         """Shape (users,): the item that is ranked, -1 where there is none."""
         offsets = dataset.offsets[self.own.start : self.own.stop + 1]
-        self._rows = slice(int(offsets[0]), int(offsets[-1]))
-        self.starts: NDArray[np.int64] = offsets - offsets[0]
-        """Shape (users + 1,): where each user's training pairs begin in `train_items`; with
-        validation the last of them is the target."""
-        self.train_items = np.asarray(dataset.split.items[self._rows])
-        sizes = np.diff(self.starts)
+        rows = slice(int(offsets[0]), int(offsets[-1]))
+        self.train_items = np.asarray(dataset.split.items[rows])
+        sizes = spans = np.diff(offsets)
         if validation:
-            sizes -= self.targets >= 0
+            sizes = dataset.split.known[self.own.start : self.own.stop]
+            spans = sizes + (self.targets >= 0)
+            if spans.sum() < len(self.train_items):  # pairs after the validation items
+                place = np.arange(rows.start, rows.stop) - np.repeat(offsets[:-1], np.diff(offsets))
+                self.train_items = self.train_items[place < np.repeat(spans, np.diff(offsets))]
+        self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(spans)))
+        """Shape (users + 1,): where each user's history begins in `train_items`; with validation
+        the target follows it there."""
         self.histories = Histories(self.train_items, self.starts[:-1], sizes)
         """What models may know of these users."""
         self.candidates: NDArray[np.int64] = dataset.num_items - sizes
         """Items outside each user's history, shape (users,)."""
-        seen_by = dataset.seen_by
-        if validation:
-            seen_by = seen_by - np.bincount(targets[targets >= 0], minlength=dataset.num_items)
-        self.seen_by: NDArray[np.int64] = seen_by
+        self.seen_by: NDArray[np.int64] = dataset.learned_by if validation else dataset.seen_by
         """Users of the whole dataset with the item in that history, shape (num_items,)."""
 
     @property
@@ -80,11 +81,10 @@ class Evaluator:
     @property
     def items(self) -> NDArray[np.int64]:
         """Shape (pairs,): the items of the histories, which are not candidates."""
-        return (
-            self.train_items[self.dataset.learned[self._rows]]
-            if self.validation
-            else self.train_items
-        )
+        if not self.validation:
+            return self.train_items
+        targets = self.starts[1:][self.targets >= 0] - 1
+        return np.delete(self.train_items, targets)
 
     def ranks(
         self, scorer: Scorer, report: Callable[[float], None] | None = None

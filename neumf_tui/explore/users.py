@@ -64,7 +64,7 @@ class Users:
 def dataset_of(info: RunInfo, home: Path) -> Dataset:
     """Load the dataset that a run was trained on; raises DatasetError."""
     about = info.dataset
-    return load_dataset(about.fingerprint, about.name, home, info.source_in(home))
+    return load_dataset(about.fingerprint, about.name, home, info.source_in(home), about.options)
 
 
 def tape_epochs(folder: Path, info: RunInfo) -> list[int]:

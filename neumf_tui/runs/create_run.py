@@ -13,7 +13,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.load import load_dataset
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.events import DatasetRef, Kind, ModelKind, RunInfo
-from neumf_tui.runs.protocol import protocol_of_kind
+from neumf_tui.runs.protocol import protocol_of_kind, split_protocol
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
@@ -59,6 +59,7 @@ def make_info(
     job: str = "",
 ) -> RunInfo:
     """Describe a new run on `data`, with its protocol; the arguments are fields of RunInfo."""
+    split = split_protocol(data.facts, data.options.splitting)
     packages = ("neumf-tui", "torch", "numpy", "pandas") if kind == "trained" else _PACKAGES
     return RunInfo(
         name=name,
@@ -67,7 +68,7 @@ def make_info(
         settings=settings,
         dataset=msgspec.convert(data, DatasetRef, from_attributes=True),
         home=str(home),
-        protocol=protocol_of_kind(kind, settings, _num_candidates(data)),
+        protocol=protocol_of_kind(kind, settings, _num_candidates(data), split),
         pins=pins,
         job=job,
         kind=kind,
@@ -87,4 +88,10 @@ def _num_candidates(data: Dataset) -> tuple[int, int] | None:
 def check_data(folder: Path, home: Path) -> None:
     """Raise DatasetError if the dataset of a run is missing and cannot be prepared again."""
     info = read_info(folder)
-    load_dataset(info.dataset.fingerprint, info.dataset.name, home, info.source_in(home))
+    load_dataset(
+        info.dataset.fingerprint,
+        info.dataset.name,
+        home,
+        info.source_in(home),
+        info.dataset.options,
+    )

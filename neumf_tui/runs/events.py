@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from neumf_tui.data.options import DataOptions
 from neumf_tui.text import dataset_label
 
 FORMAT = 2
@@ -82,6 +83,8 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
     num_items: Count
     num_train: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
     notices: tuple[str, ...] = ()
+    options: DataOptions = DataOptions()
+    """How it was read and split."""
 
     @property
     def label(self) -> str:

@@ -1,25 +1,43 @@
 """The protocol behind a run's metrics: split, candidates, ties, negatives, choice of the epoch."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from neumf_tui.data.facts import SplitFacts
+from neumf_tui.data.options import SplitOptions
 from neumf_tui.runs.events import BY_VALIDATION, Kind, RunInfo
 
-PROTOCOL = {
-    "split": (
-        "leave-one-out, latest interaction of each user; equal timestamps: first in file order"
-    ),
+RANKING = {
     "candidates": "every item not in the user's training history",
     "ties": "rank = 1 + scored higher + equal / 2",
 }
-"""The part that is the same for every model."""
-VALIDATION = (
-    "second latest interaction of each user, not learned from; "
-    "ranked among every item not in the history before it"
-)
+"""The part that is the same for every model and every split."""
+_HELD_OUT = {
+    "latest": "latest: each user's latest interaction is held out",
+    "time": "time: each user's first interaction from the cut on is held out; nothing from the cut "
+    "on is learned from",
+    "random": "random: one interaction of each user, drawn by a fixed hash, is held out",
+    "given": "given: each user's first interaction of the test files is held out",
+}
+_VALIDATED = {
+    "latest": "second latest interaction of each user, not learned from",
+    "time": "first interaction of each user from an earlier cut on; nothing from there on is "
+    "learned from",
+    "random": "another interaction of each user, drawn by the same hash, not learned from",
+    "given": "first interaction of each user in the validation files, which are not learned from; "
+    "without such files the latest one",
+}
+_EQUAL_TIMES = {
+    "hash": "by a fixed hash of user and item",
+    "file order": "first in file order is the latest",
+}
+_FUTURE_USED = "models learn from what other people did after a held-out interaction"
+_FUTURE_UNUSED = "nothing after the cut is learned from"
+_FUTURE_UNKNOWN = "as the files were split"
+VALIDATION = f"{_VALIDATED['latest']}; ranked among every item not in the history before it"
 
 SETTINGS_CHOSEN = {
-    "validation": f"{VALIDATION}; by a fit with the same settings that has not seen them",
     "chosen_by": BY_VALIDATION,
     "chosen": "settings",
     "negatives": "as the method draws them, held-out items included; most methods draw none",
@@ -30,21 +48,62 @@ BEYOND = "items beyond a user's list share one rank, as equal ones"
 UNKNOWN = "unknown: trained elsewhere, so held-out items may have been learned from"
 
 
+def split_protocol(facts: SplitFacts, options: SplitOptions) -> dict[str, Any]:
+    """Return the part of the protocol that is the same for every model on a dataset."""
+    future = {"time": _FUTURE_UNUSED, "given": _FUTURE_UNKNOWN}.get(facts.split, _FUTURE_USED)
+    filters = {
+        "rating": options.min_rating,
+        "interactions of a user": options.min_user_count,
+        "interactions of an item": options.min_item_count,
+    }
+    least = [f"{what} at least {value:g}" for what, value in filters.items() if value]
+    return {
+        "split": _HELD_OUT[facts.split],
+        "split_name": facts.split,
+        "cut": _moment(facts.cut),
+        "validation_cut": _moment(facts.validation_cut),
+        "equal_times": _EQUAL_TIMES[facts.ties] if facts.has_times else "no times",
+        "tied_heldout": facts.tied_last,
+        "tied_share": facts.tied_last / facts.heldout if facts.heldout else None,
+        "future": future,
+        "filters": ", ".join(least) or "none",
+    }
+
+
+def validation_text(split: str) -> str:
+    """Return what the validation items of a split are."""
+    return f"{_VALIDATED[split]}; ranked among every item not in the history before it"
+
+
+def _moment(seconds: int | None) -> str | None:
+    """Return a time in ISO 8601; the date alone at midnight."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
+    return text.removesuffix("T00:00:00")
+
+
 def make_protocol(
-    settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None
+    settings: Mapping[str, Any],
+    num_candidates: tuple[int, int] | None = None,
+    split: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the protocol of a run with these settings.
 
-    `num_candidates`: the smallest and largest number of candidates of a held-out item.
+    `num_candidates`: the smallest and largest number of candidates of a held-out item. `split`: as
+    `split_protocol` returns it; None for a run of version 0.1.0.
     """
     leaks, validation = bool(settings.get("exclude_heldout")), bool(settings.get("validation"))
-    return PROTOCOL | {
+    split = _SPLIT_OF_OLD_RUNS if split is None else split
+    return {
+        **split,
+        **RANKING,
         "num_candidates": list(num_candidates) if num_candidates else None,
         "exclude_heldout": leaks,
         "negatives": "never the user's held-out item, so Hit@50 is optimistic"
         if leaks
         else "any item not learned from, including held-out items",
-        "validation": VALIDATION if validation else "none",
+        "validation": validation_text(split["split_name"]) if validation else "none",
         "chosen_by": BY_VALIDATION
         if validation
         else "none: last epoch; `best` is chosen by the held-out items, which is optimistic",
@@ -53,25 +112,36 @@ def make_protocol(
 
 
 def protocol_of_kind(
-    kind: Kind, settings: Mapping[str, Any], num_candidates: tuple[int, int] | None = None
+    kind: Kind,
+    settings: Mapping[str, Any],
+    num_candidates: tuple[int, int] | None = None,
+    split: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the protocol of a new run; `settings` are those of a trained one, else ignored.
 
     Nobody knows what a model that was trained elsewhere has learned from, held-out items included.
     """
-    protocol = make_protocol(settings if kind == "trained" else {}, num_candidates)
+    protocol = make_protocol(settings if kind == "trained" else {}, num_candidates, split)
     if kind != "trained":
         del protocol["seed"]
     if kind in ("adopted", "logged"):
         del protocol["exclude_heldout"]
         chosen_by = "none: last epoch; its maker may have chosen by held-out items"
-        protocol |= {"negatives": UNKNOWN, "chosen_by": chosen_by}
+        protocol |= {"negatives": UNKNOWN, "chosen_by": chosen_by, "future": "unknown"}
     return protocol
 
 
 def with_validation(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """Return a protocol of which its maker says that the validation items choose the epoch."""
-    return {**protocol, "validation": VALIDATION, "chosen_by": BY_VALIDATION}
+    validation = validation_text(protocol["split_name"])
+    return {**protocol, "validation": validation, "chosen_by": BY_VALIDATION}
+
+
+def with_settings_chosen(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the protocol of a baseline, whose settings are chosen, and no epoch."""
+    validation = validation_text(protocol["split_name"])
+    by = "by a fit with the same settings that has not seen them"
+    return {**protocol, **SETTINGS_CHOSEN, "validation": f"{validation}; {by}"}
 
 
 def protocol_of(info: RunInfo) -> dict[str, Any]:
@@ -93,12 +163,11 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
     low, high = protocol["num_candidates"] or (0, 0)
     candidates = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
     warnings = [
-        "Hit@50 is optimistic: held-out items are never drawn as negatives",
-        "Hit@50 is optimistic: held-out items never negatives",
-        "Hit@50 is optimistic",
+        "held-out never drawn as negatives: optimistic",
+        "never negatives: optimistic",
         "optimistic",
     ]
-    unseen = ["held-out items unseen", "held-out unseen", ""]
+    unseen = ["held-out unseen", ""]
     if is_optimistic(protocol):
         unseen = [""]
     elif protocol["negatives"] == UNKNOWN:
@@ -109,11 +178,12 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
     parts = [
         (9, [before]),
         (8, warnings if is_optimistic(protocol) else [""]),
-        (1, ["leave-one-out", ""]),
-        (2, [candidates, "full ranking", ""] if high else ["full ranking", ""]),
-        (5, unseen),
-        (6, [protocol.get("beyond", ""), "beyond a list: ties"] if "beyond" in protocol else [""]),
-        (4, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
+        (3, _split_texts(protocol)),
+        (1, [candidates, "full ranking"] if high else ["full ranking"]),
+        (6, unseen),
+        (5, _future_texts(protocol)),
+        (7, [protocol.get("beyond", ""), "beyond a list: ties"] if "beyond" in protocol else [""]),
+        (2, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
     ]
     while True:
         line = " · ".join(texts[0] for _, texts in parts if texts[0])
@@ -121,3 +191,32 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         if width is None or len(line) <= width or not longer:
             return line
         min(longer)[1].pop(0)
+
+
+def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
+    """Return the split and its ties in one part of a line, longest first."""
+    name = protocol["split_name"]
+    texts = {
+        "latest": ["latest held out", "latest"],
+        "time": [f"first after {protocol['cut']} held out", f"cut {protocol['cut']}"],
+        "random": ["one at random held out", "random"],
+        "given": ["held out as given", "given"],
+    }[name]
+    if name in ("random", "given") or not protocol.get("tied_heldout"):
+        return texts
+    rule = "hash" if protocol["equal_times"] == _EQUAL_TIMES["hash"] else "file order"
+    ties = f"{protocol['tied_share']:.0%} tied by {rule}"
+    return [f"{texts[0]}, {ties}", f"{texts[1]}, {ties}", f"{texts[1]}, {ties.split(' by ')[0]}"]
+
+
+def _future_texts(protocol: Mapping[str, Any]) -> list[str]:
+    """Return what the line says of the use of later interactions, longest first."""
+    if protocol["future"] == _FUTURE_USED:
+        return ["others' future used", "others' future"]
+    return ["no future used", ""] if protocol["future"] == _FUTURE_UNUSED else [""]
+
+
+_SPLIT_OF_OLD_RUNS = split_protocol(SplitFacts(), SplitOptions()) | {
+    "tied_heldout": None, "tied_share": None
+}  # fmt: skip
+"""Version 0.1.0 had no other split, and did not count ties."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.search.space import Space, narrow_space, read_space
 from neumf_tui.settings import DEFAULT_PRESET, Settings, flag_of, make_settings
@@ -23,6 +24,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool = False
     source: str
     """The folder that the dataset came from."""
+    data_options: DataOptions = DataOptions()
     fingerprint: str
     preset: str
     """Name of the preset or file that `settings` came from."""
@@ -71,6 +73,7 @@ def make_plan(options: PlanOptions, open_data: Callable[[], Dataset]) -> tuple[P
         dataset=data.name,
         simulated=data.simulated,
         source=data.source,
+        data_options=data.options,
         fingerprint=data.fingerprint,
         preset=options.config.stem if options.config else preset,
         settings=base,

@@ -50,6 +50,7 @@ class StudyReport:
         data = ["--dataset", self.plan.dataset]
         if self.plan.data_dir:
             data += ["--data-dir", self.plan.source]
+        data += self.plan.data_options.flags
         return self._command("train", "--config", str(self.preset_file), *data)
 
     def continue_line(self, trials: int | None, minutes: float | None) -> str:

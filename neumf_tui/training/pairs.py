@@ -245,7 +245,7 @@ def _pairs_to_learn(
     if settings.validation:
         # Like the held-out item, the validation item can be drawn as a negative: training must
         # not know that it comes later.
-        keep, counts = dataset.learned, counts - (dataset.validation >= 0)
+        keep, counts = dataset.learned, np.asarray(dataset.split.known)
     excluded = counts
     if settings.exclude_heldout:
         excluded = counts + (np.asarray(dataset.split.heldout) >= 0)

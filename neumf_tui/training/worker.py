@@ -161,7 +161,9 @@ def _train(writer: RunWriter, home: Path, worker: Worker | None, group: "Group")
         torch.set_deterministic_debug_mode("error")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     dataset = info.dataset
-    data = load_dataset(dataset.fingerprint, dataset.name, home, info.source_in(home))
+    data = load_dataset(
+        dataset.fingerprint, dataset.name, home, info.source_in(home), dataset.options
+    )
     loop = Loop(writer, data, settings, device, group)
     for number in (signal.SIGTERM, signal.SIGINT):
         # All processes of a group may get the signal: rank 0 stops them all after the same step.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from neumf_tui.baselines.kept import KeptBaseline
-from neumf_tui.runs.protocol import PROTOCOL
+from neumf_tui.runs.protocol import RANKING, split_protocol
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_of
@@ -36,7 +36,7 @@ def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> S
         **dataset_keys(data),
         "fingerprint": data.fingerprint,
         "num_users": next((o.result.heldout.num_users for o in outcomes if o.result), None),
-        "protocol": PROTOCOL,
+        "protocol": split_protocol(data.facts, data.options.splitting) | RANKING,
     }
     return Sheet("baselines", about, "baselines", rows, (*COLUMNS, "note"))
 

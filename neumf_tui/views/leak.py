@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.runs.protocol import make_protocol
+from neumf_tui.runs.protocol import make_protocol, protocol_line, split_protocol
 from neumf_tui.settings import Settings
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
@@ -27,6 +27,7 @@ def leak_sheet(data: Dataset, preset: str, settings: Settings, result: "LeakChec
     from neumf_tui.training.leak import FALSE_ALARMS
 
     config = msgspec.to_builtins(settings)
+    split = split_protocol(data.facts, data.options.splitting)
     about = {
         **dataset_keys(data),
         "fingerprint": data.fingerprint,
@@ -41,7 +42,7 @@ def leak_sheet(data: Dataset, preset: str, settings: Settings, result: "LeakChec
         "twins": {"steps": result.steps, "same_weights": result.blind},
         "verdict": result.verdict,
         "meaning": verdict_text(settings, result),
-        "protocol": make_protocol(config, result.num_candidates)
+        "protocol": make_protocol(config, result.num_candidates, split)
         | {"chosen_by": "none: the last epoch"},
     }
     rows = [
@@ -119,9 +120,7 @@ def print_leak(sheet: Sheet) -> None:
         f"a leak that adds less than {hit50['chance_high'] - hit50['chance']:.3f} to Hit@50 may be "
         f"missed; --rounds {4 * rounds} finds one half as large"
     )
-    low, high = about["protocol"]["num_candidates"]
     print_line(
-        f"protocol: leave-one-out · full ranking of {low:,}–{high:,} · ties half · last epoch, "
-        f"seed {about['config']['seed']}"
+        f"protocol: {protocol_line(about['protocol'])} · last epoch, seed {about['config']['seed']}"
     )
     print_line(about["meaning"])

@@ -4,6 +4,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neumf_tui.data.options import DataOptions
+
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
 
@@ -12,14 +14,13 @@ def open_data(
     dataset: str,
     data_dir: Path | None,
     home: Path,
-    columns: str | None = None,
+    options: DataOptions = DataOptions(),
     accept_unverified: bool = False,
 ) -> "Dataset":
     """Open or fetch a dataset; messages, notices and progress go to stderr.
 
-    `columns` is the text of `--columns`. Raises DatasetError or UsageError.
+    Raises DatasetError or UsageError.
     """
-    from neumf_tui.data.columns import Columns
     from neumf_tui.data.registry import open_dataset
     from neumf_tui.views.output import say
     from neumf_tui.views.progress_line import ProgressLine
@@ -31,7 +32,7 @@ def open_data(
             home,
             say,
             progress,
-            columns=Columns.parse(columns) if columns else None,
+            options=options,
             accept_unverified=accept_unverified,
         )
     for notice in data.notices:

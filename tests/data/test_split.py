@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from neumf_tui.data.split import Interactions, drop_duplicates, leave_one_out
+from neumf_tui.data.split import Interactions, Split, SplitRule, drop_duplicates, split_interactions
+
+
+def leave_one_out(rows: Interactions, num_users: int, chunk_rows: int = 1 << 20) -> Split:
+    return split_interactions(rows, num_users, SplitRule(), chunk_rows=chunk_rows).split
 
 
 def rows(*triples: tuple[int, int, int]) -> Interactions:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.readers import ml100k as ml100k_reader
 from neumf_tui.data.split import Interactions
 from neumf_tui.data.title_search import TitleSearch

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from neumf_tui.cli.failures import failures as command
 from neumf_tui.data.catalogue import Catalogue as Films
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from benchmarks.foldin import Comparison, compare
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.ranker import Ranker

@@ -3,7 +3,8 @@
 import numpy as np
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.split import Interactions
 
 

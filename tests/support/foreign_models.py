@@ -15,7 +15,8 @@ from neumf_tui.adopt.read import read_contents
 from neumf_tui.adopt.rows import Given, map_rows
 from neumf_tui.adopt.tensors import Adopted, adopted
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.split import Interactions
 from neumf_tui.scorers.open import open_scorer
 

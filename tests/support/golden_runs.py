@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import prepare
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.prepared import save
 from neumf_tui.data.split import Interactions
 from neumf_tui.home import datasets_dir

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.null_dataset import without_structure
+from neumf_tui.data.prepare import prepare
 from neumf_tui.data.progress import Progress, silent
 from neumf_tui.data.split import Interactions
 from neumf_tui.errors import DatasetError

@@ -1,26 +1,26 @@
-"""Build a dataset from the rows of a file and the catalogue of its items."""
+"""Bring the rows of a file and the catalogue of its items together."""
 
 from pathlib import Path
 
+import numpy as np
+
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.dataset import Dataset, prepare
-from neumf_tui.data.progress import Report
-from neumf_tui.data.readers.rows import Rows, in_seconds, indices
+from neumf_tui.data.facts import ReadFacts
+from neumf_tui.data.prepare import Content
+from neumf_tui.data.readers.rows import Rows, indices, whole_times
 from neumf_tui.data.readers.text_by_line import interaction_records
 from neumf_tui.data.readers.text_layout import Layout
-from neumf_tui.data.split import Interactions
+from neumf_tui.data.split import Interactions, Ties
 from neumf_tui.errors import DatasetError
 
 
 def assemble(
-    name: str,
-    place: Path,
     rows: Rows,
     catalogue: Catalogue | None,
-    report: Report,
     files: tuple[Path, Layout, Path] | None = None,
-) -> Dataset:
-    """Return the dataset of the interactions `rows`, whose lists are emptied.
+    ties: Ties = "hash",
+) -> Content:
+    """Return the interactions `rows`, whose lists are emptied, with users and items by number.
 
     Items that are not in `catalogue` use their id as title. With `files` (ratings, their layout,
     items) they raise DatasetError. Items without interactions are left out.
@@ -42,17 +42,14 @@ def assemble(
             catalogue = catalogue.with_untitled(missing)
         places = {item_id: place for place, item_id in enumerate(catalogue.item_ids)}
         catalogue = catalogue.select(places[item_id] for item_id in item_ids)
-    times, order, unit = in_seconds(rows.times, rows.units_per_second)
-    interactions = Interactions(users, items, times)
-    if order is not None:
-        interactions = Interactions(users[order], items[order], times[order])
-    del users, items, times, order  # free the memory before the split
-    dataset = prepare(name, str(place), user_ids, catalogue, interactions, report=report)
+    times, units_per_second, unit = whole_times(rows.times, rows.units_per_second)
     if unit:
         notices.append(f"timestamps are too large for seconds, and are read as {unit}")
-    for notice in notices:
-        dataset = dataset.with_notice(notice)
-    return dataset
+    ratings = np.concatenate(rows.ratings) if rows.ratings else None
+    rows.ratings.clear()
+    facts = ReadFacts(rows=len(users), notices=tuple(notices))
+    interactions = Interactions(users, items, times, ratings, None, units_per_second)
+    return Content(user_ids, catalogue, interactions, ties, facts=facts)
 
 
 def _item_missing(path: Path, layout: Layout, items: Path, ids: set[str]) -> DatasetError:

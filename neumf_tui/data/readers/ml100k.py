@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.columns import Columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import CatalogueBuilder, split_year
@@ -23,13 +23,11 @@ GENRES = (
 )  # fmt: skip
 
 
-def read(
-    folder: Path, name: str = "ml-100k", _columns: Columns | None = None, report: Report = silent
-) -> Dataset:
+def read(folder: Path, _: ReadOptions, report: Report = silent) -> Content:
     """Read the folder; items without interactions are left out."""
     path, items = folder / "u.data", folder / "u.item"
     rows = read_text(path, LAYOUT, report)
-    return assemble(name, folder, rows, _read_items(items), report, (path, LAYOUT, items))
+    return assemble(rows, _read_items(items), (path, LAYOUT, items), ties="file order")
 
 
 def _read_items(path: Path) -> Catalogue:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
@@ -21,22 +22,20 @@ from neumf_tui.errors import DatasetError
 _MOVIES_HEADER = ("movieId", "title", "genres")
 
 
-def read(
-    folder: Path, name: str, columns: Columns | None = None, report: Report = silent
-) -> Dataset:
+def read(folder: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the folder; other columns are ignored, and so are items without interactions.
 
     Ids are the strings of the file; indices follow their order, by value if all are whole numbers.
     """
     path, movies = folder / "ratings.csv", folder / "movies.csv"
-    layout = layout_of(path, ",", columns)
+    layout = layout_of(path, ",", Columns.of(options))
     rows = read_text(path, layout, report)
     if not movies.exists():
         raise DatasetError(
             f"{movies}: not found; expected a folder with ratings.csv and movies.csv; check "
             f"--data-dir or NEUMF_TUI_DATA, or give --data-dir {path} to use ids as titles"
         )
-    return assemble(name, folder, rows, _read_movies(movies), report, (path, layout, movies))
+    return assemble(rows, _read_movies(movies), (path, layout, movies))
 
 
 def _read_movies(path: Path) -> Catalogue:

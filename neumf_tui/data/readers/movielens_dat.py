@@ -5,8 +5,8 @@ from pathlib import Path
 
 from neumf_tui import files
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.columns import Columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import CatalogueBuilder, split_genres, split_year
@@ -19,11 +19,11 @@ LAYOUT = Layout(
 )
 
 
-def read(folder: Path, name: str, _: Columns | None = None, report: Report = silent) -> Dataset:
+def read(folder: Path, _: ReadOptions, report: Report = silent) -> Content:
     """Read the folder; `users.dat` and `tags.dat` are ignored."""
     path, movies = folder / "ratings.dat", folder / "movies.dat"
     rows = read_text(path, LAYOUT, report)
-    return assemble(name, folder, rows, _read_movies(movies), report, (path, LAYOUT, movies))
+    return assemble(rows, _read_movies(movies), (path, LAYOUT, movies))
 
 
 def _read_movies(path: Path) -> Catalogue:

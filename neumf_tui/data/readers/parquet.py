@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from neumf_tui import files
 from neumf_tui.data.columns import Columns, choose_columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Progress, Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.rows import Ids, Rows
@@ -24,10 +25,10 @@ _BATCH_ROWS = 1 << 20
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+def read(path: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the file; item ids are used as titles."""
-    rows = _read_rows(path, columns, report)
-    return assemble(name, path, rows, None, report)
+    rows = _read_rows(path, Columns.of(options), report)
+    return assemble(rows, None)
 
 
 def read_header(path: Path) -> list[str]:
@@ -42,7 +43,7 @@ def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
         chosen = choose_columns(str(path), list(schema.names), columns)
         names = [chosen.user, chosen.item, chosen.time, *([chosen.rating] if chosen.rating else [])]
         units_per_second = _check_types(path, schema, chosen)
-        rows, done, total = Rows([], [], [], units_per_second), 0, file.metadata.num_rows
+        rows, done, total = Rows(units_per_second=units_per_second), 0, file.metadata.num_rows
         units = {chosen.time: units_per_second}
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
             batch.validate(full=True)  # e.g. that strings are UTF-8
@@ -52,6 +53,8 @@ def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
             rows.users.append(_ids(values[chosen.user]))
             rows.items.append(_ids(values[chosen.item]))
             rows.times.append(_times(values[chosen.time]))
+            if chosen.rating:
+                rows.ratings.append(_ratings(values[chosen.rating]))
             done += len(batch)
             report(Progress(f"reading {path.name}", done, total, "rows"))
     if done != total:
@@ -144,6 +147,10 @@ def _ids(column: Any) -> Ids:
             return numbers.astype(np.int32 if fits else np.int64, copy=False)
         column = column.cast(pa.string())
     return column.cast(pa.string()).dictionary_encode()
+
+
+def _ratings(column: Any) -> NDArray[np.float32]:
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float32)
 
 
 def _times(column: Any) -> NDArray[Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import Columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import (
@@ -20,12 +21,12 @@ from neumf_tui.data.readers.text_layout import layout_of, read_header
 from neumf_tui.errors import DatasetError
 
 
-def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+def read(path: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the `.inter` file at `path`; items that are not in the `.item` file use their ids."""
-    rows = read_text(path, layout_of(path, "\t", columns, quoted=False), report)
+    rows = read_text(path, layout_of(path, "\t", Columns.of(options), quoted=False), report)
     items = path.with_suffix(".item")
     catalogue = _read_items(items) if items.exists() else None
-    return assemble(name, path, rows, catalogue, report)
+    return assemble(rows, catalogue)
 
 
 def _read_items(path: Path) -> Catalogue:

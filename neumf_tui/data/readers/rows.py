@@ -1,7 +1,7 @@
 """The columns of interactions as they are read, and their conversion to indices and seconds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,10 +29,12 @@ or leading zero), else an Arrow `DictionaryArray` of strings."""
 class Rows:
     """User, item and time of every interaction, in file order, in parts of any length."""
 
-    users: list[Ids]
-    items: list[Ids]
-    times: list[NDArray[Any]]
+    users: list[Ids] = field(default_factory=list)
+    items: list[Ids] = field(default_factory=list)
+    times: list[NDArray[Any]] = field(default_factory=list)
     """int32, int64 or float64, not negative."""
+    ratings: list[NDArray[np.float32]] = field(default_factory=list)
+    """Empty if the file has no ratings; NaN for a missing one."""
     units_per_second: int = 0
     """Units of `times` in a second; 0: not known, so they are judged by their size."""
 
@@ -96,14 +98,11 @@ def in_order(ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
     return [ids[k] for k in order], places
 
 
-def in_seconds(
-    parts: list[NDArray[Any]], units_per_second: int
-) -> tuple[NDArray[Any], NDArray[np.int64] | None, str]:
-    """Return whole unix seconds, the order in which to use the rows, and the unit's name.
+def whole_times(parts: list[NDArray[Any]], units_per_second: int) -> tuple[NDArray[Any], int, str]:
+    """Return whole times, their units per second, and the unit's name.
 
-    The order is None for that of the file. The unit is empty unless it was judged by size and is
-    not the second. Among equal seconds the first row counts as the latest (`split.RULE`), so rows
-    with finer times have to be used latest first. `parts` is emptied.
+    The unit is empty unless it was judged by size and is not the second. Times that are all whole
+    seconds are returned as such. `parts` is emptied.
     """
     times = np.concatenate(parts)
     parts.clear()
@@ -112,9 +111,13 @@ def in_seconds(
         latest = times.max(initial=0)
         fitting = ((number, name) for smallest, number, name in UNITS if latest >= smallest)
         units_per_second, unit = next(fitting, (1, ""))
-    if units_per_second == 1 and times.dtype.kind == "i":
-        return times, None, unit
-    whole = times // units_per_second
-    finer = (whole * units_per_second != times).any()
-    order = np.argsort(-times, kind="stable") if finer else None
-    return whole.astype(np.int64), order, unit
+    if times.dtype.kind == "f":
+        # Parts of a unit: the finest that a float of this size can tell apart is a microsecond.
+        finest = max(units_per_second, 10**6)
+        times = np.rint(times * (finest // units_per_second)).astype(np.int64)
+        units_per_second = finest
+    if units_per_second > 1:
+        seconds = times // units_per_second
+        if (seconds * units_per_second == times).all():
+            return seconds, 1, unit
+    return times, units_per_second, unit

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from neumf_tui.data.columns import Columns
-from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.options import ReadOptions
+from neumf_tui.data.prepare import Content
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.text_fast import read_text
 from neumf_tui.data.readers.text_layout import layout_of
 
 
-def read(path: Path, name: str, columns: Columns | None = None, report: Report = silent) -> Dataset:
+def read(path: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the file; item ids are used as titles."""
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = read_text(path, layout_of(path, separator, columns), report)
-    return assemble(name, path, rows, None, report)
+    rows = read_text(path, layout_of(path, separator, Columns.of(options)), report)
+    return assemble(rows, None)

@@ -37,16 +37,23 @@ def read_by_line(
     path: Path, layout: Layout, report: Report = silent, chunk_rows: int = CHUNK_ROWS
 ) -> Rows:
     """Read all interactions; raise DatasetError for the first line that is not valid."""
-    rows, total, done = Rows([], [], []), _count_lines(path), 0
+    rows, total, done = Rows(), _count_lines(path), 0
     checked = (
-        (fields[layout.user], fields[layout.item], _checked_time(where, fields, layout))
+        (
+            fields[layout.user],
+            fields[layout.item],
+            _checked_time(where, fields, layout),
+            0.0 if layout.rating is None else float(fields[layout.rating]),
+        )
         for where, fields in interaction_records(path, layout)
     )
     while chunk := list(islice(checked, chunk_rows)):
-        users, items, times = zip(*chunk, strict=True)
+        users, items, times, ratings = zip(*chunk, strict=True)
         rows.users.append(pa.array(users, pa.string()).dictionary_encode())
         rows.items.append(pa.array(items, pa.string()).dictionary_encode())
         rows.times.append(np.array(times))
+        if layout.rating is not None:
+            rows.ratings.append(np.array(ratings, np.float32))
         done += len(chunk)
         report(Progress(f"reading {path.name} line by line", min(done, total), total, "lines"))
     if not done:

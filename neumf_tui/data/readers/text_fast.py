@@ -31,7 +31,7 @@ _PIECE_BYTES = 1 << 17
 _COLUMN_IN_ERROR = re.compile(r"CSV column #(\d+)")
 _HEX_NUMBER = re.compile(rb"(?:^|[\s,;|:])0[xX]")
 
-_Part = tuple[Ids, Ids, NDArray[Any]]
+_Part = tuple[Ids, Ids, NDArray[Any], NDArray[np.float32]]
 
 
 def read_text(path: Path, layout: Layout, report: Report) -> Rows:
@@ -48,7 +48,7 @@ def read_fast(
     Memory: the columns and a few blocks.
     """
     workers = usable_cores()
-    rows = Rows([], [], [])
+    rows = Rows()
     waiting: deque[tuple[Future[_Part | None], int]] = deque()
     total, done = path.stat().st_size, 0
     with files.open_given(path) as file, ThreadPoolExecutor(workers) as pool:
@@ -64,9 +64,11 @@ def read_fast(
                 for other, _ in waiting:
                     other.cancel()
                 return None
-            if len(part[-1]):  # else only empty lines
-                for column, values in zip((rows.users, rows.items, rows.times), part, strict=True):
-                    column.append(values)
+            if len(part[2]):  # else only empty lines
+                columns = rows.users, rows.items, rows.times, rows.ratings
+                for column, values in zip(columns, part, strict=True):
+                    if column is not rows.ratings or layout.rating is not None:
+                        column.append(values)
             done += size
             report(Progress(f"reading {path.name}", min(done, total), total, "B"))
     return rows if rows.times else None
@@ -93,7 +95,7 @@ def _has_lone_cr(text: bytes) -> bool:
 
 
 def _parse(block: bytes, layout: Layout) -> _Part | None:
-    """Return user ids, item ids and times of the lines, or None if one may be invalid."""
+    """Return user ids, item ids, times and ratings of the lines; None if one may be invalid."""
     if b"\0" in block or _has_lone_cr(block) or not _is_utf8(block):
         return None
     if block.startswith(codecs.BOM_UTF8):
@@ -128,7 +130,8 @@ def _parse(block: bytes, layout: Layout) -> _Part | None:
     users, items = _as_ids(user), _as_ids(item)
     if users is None or items is None:
         return None
-    return users, items, _narrowed(times) if times.dtype.kind == "i" else times
+    whole = times.dtype.kind == "i"
+    return users, items, _narrowed(times) if whole else times, ratings.astype(np.float32)
 
 
 def _is_utf8(block: bytes) -> bool:
