@@ -62,7 +62,9 @@ def split_protocol(facts: SplitFacts, options: SplitOptions) -> dict[str, Any]:
         "split_name": facts.split,
         "cut": _moment(facts.cut),
         "validation_cut": _moment(facts.validation_cut),
-        "equal_times": _EQUAL_TIMES[facts.ties] if facts.has_times else "no times",
+        "equal_times": "not used: histories are in a drawn order"
+        if facts.split == "random"
+        else _EQUAL_TIMES[facts.ties],
         "tied_heldout": facts.tied_last,
         "tied_share": facts.tied_last / facts.heldout if facts.heldout else None,
         "future": future,
@@ -172,9 +174,9 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         unseen = [""]
     elif protocol["negatives"] == UNKNOWN:
         unseen = ["held-out items may have been learned from", "trained elsewhere"]
-    # The texts of each part, longest first. Parts with a lower number are shortened first.
     what = "settings" if protocol.get("chosen") == "settings" else "best"
     chosen = [f"{what} by validation", "by validation", ""]
+    # The texts of each part, longest first. Parts with a lower number are shortened first.
     parts = [
         (9, [before]),
         (8, warnings if is_optimistic(protocol) else [""]),
@@ -185,20 +187,26 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         (7, [protocol.get("beyond", ""), "beyond a list: ties"] if "beyond" in protocol else [""]),
         (2, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
     ]
+    needed = [part for part in parts if part[0] not in (1, 3)]
     while True:
         line = " · ".join(texts[0] for _, texts in parts if texts[0])
         longer = [part for part in parts if len(part[1]) > 1]
-        if width is None or len(line) <= width or not longer:
+        if width is None or len(line) <= width:
             return line
-        min(longer)[1].pop(0)
+        if longer:
+            min(longer)[1].pop(0)
+        elif len(parts) > len(needed):
+            parts = needed
+        else:
+            return line
 
 
 def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
     """Return the split and its ties in one part of a line, longest first."""
-    name = protocol["split_name"]
+    name, day = protocol["split_name"], str(protocol["cut"])[:10]
     texts = {
         "latest": ["latest held out", "latest"],
-        "time": [f"first after {protocol['cut']} held out", f"cut {protocol['cut']}"],
+        "time": [f"first from {day} on held out", f"cut {day}"],
         "random": ["one at random held out", "random"],
         "given": ["held out as given", "given"],
     }[name]

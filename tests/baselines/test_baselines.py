@@ -438,7 +438,9 @@ def test_the_command_in_its_three_forms(inside: Cli, own_home: Path) -> None:
             and row["settings"] in text
         )
     assert (
-        "split: leave-one-out" in text and "ties: rank = 1 +" in text and "demo (simulated)" in text
+        "split: latest: each user" in text
+        and "ties: rank = 1 +" in text
+        and "demo (simulated)" in text
     )
 
 

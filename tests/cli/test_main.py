@@ -23,8 +23,9 @@ TRAIN_KEYS = {
     "reason", "metrics_epoch", "chosen_by", "last", "validation", "popularity_validation",
 }  # fmt: skip
 PROTOCOL_KEYS = {
-    "split", "candidates", "ties", "num_candidates", "exclude_heldout", "negatives", "validation",
-    "chosen_by", "seed",
+    "split", "split_name", "cut", "validation_cut", "equal_times", "tied_heldout", "tied_share",
+    "future", "filters", "candidates", "ties", "num_candidates", "exclude_heldout", "negatives",
+    "validation", "chosen_by", "seed",
 }  # fmt: skip
 METRIC_KEYS = {"hit@10", "hit@50", "ndcg@10", "mrr", "auc"}
 

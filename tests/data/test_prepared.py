@@ -26,8 +26,9 @@ from tests.support.rating_files import as_csv, as_recbole
 from tests.support.umask import umask
 
 NAMES = [
-    "catalogue.json", "dataset.json", "heldout.npy", "items.npy", "manifest.json", "offsets.npy",
-    "times.npy", "user_ids.offsets.npy", "user_ids.text.npy", "users.npy",
+    "catalogue.json", "dataset.json", "heldout.npy", "heldout_times.npy", "items.npy", "known.npy",
+    "manifest.json", "offsets.npy", "times.npy", "user_ids.offsets.npy", "user_ids.text.npy",
+    "users.npy",
 ]  # fmt: skip
 
 
@@ -158,7 +159,8 @@ def test_indices_that_lead_out_of_an_array_are_found_also_with_a_fitting_manifes
     folder = tmp_path / data.fingerprint
     np.save(folder / f"{name}.npy", change(np.load(folder / f"{name}.npy")))
     manifest = folder / "manifest.json"
-    hashes = dict(zip(prepared._FILES, prepared._hashes(folder), strict=True))
+    names = [name for name in NAMES if name != "manifest.json"]
+    hashes = dict(zip(names, prepared._hashes(folder, names), strict=True))
     manifest.write_text(json.dumps(hashes))
     if not with_manifest:
         manifest.unlink()

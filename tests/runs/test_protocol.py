@@ -31,7 +31,7 @@ def test_nobody_knows_what_was_learned_elsewhere(demo: Dataset, kind: Kind) -> N
 
 def test_a_baseline_learns_nothing_of_held_out_items(demo: Dataset) -> None:
     info = described(demo, "baseline")
-    assert "held-out items unseen" in protocol_line(protocol_of(info))
+    assert "held-out unseen" in protocol_line(protocol_of(info))
     ours = protocol_of_kind("trained", {})
     assert protocol_of_kind("baseline", {"exclude_heldout": True}) | {"seed": None} == ours, (
         "settings of others mean nothing"

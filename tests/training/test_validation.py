@@ -76,8 +76,8 @@ def test_the_protocol_in_a_line_is_shortened_from_its_least_important_part_on(
         {"exclude_heldout": leaks, "validation": validation, "seed": 3}, (1574, 1663)
     )
     whole = protocol_line(protocol)
-    assert "leave-one-out" in whole and "full ranking of 1,574–1,663" in whole
-    assert ("optimistic" in whole, "held-out items unseen" in whole) == (leaks, not leaks)
+    assert "latest held out" in whole and "full ranking of 1,574–1,663" in whole
+    assert ("optimistic" in whole, "held-out unseen" in whole) == (leaks, not leaks)
     assert ("best by validation" in whole, "no validation" in whole) == (validation, not validation)
     for width in range(25, len(whole) + 1):
         line = protocol_line(protocol, width)
@@ -161,7 +161,10 @@ def test_the_summary_has_the_figures_that_validation_chose(
         and "0.3600" in said
         and "metrics of epoch 2 of 3" in said
     )
-    assert "held-out items unseen · best by validation" in said and "optimistic" not in said
+    assert (
+        "held-out unseen · others' future used · best by validation" in said
+        and "optimistic" not in said
+    )
 
 
 def test_without_validation_it_has_the_last_and_says_what_is_optimistic(
@@ -177,13 +180,13 @@ def test_without_validation_it_has_the_last_and_says_what_is_optimistic(
     said = capsys.readouterr().out
     assert (
         "metrics of the last epoch, 3" in said
-        and "Hit@50 is optimistic" in said
+        and "optimistic" in said
         and "--no-exclude-heldout" in said
     )
     card = "\n".join(card_lines(status_object(own_home / "runs" / "golden")))
     assert (
         "highest 0.3500 at epoch 3, chosen on the held-out items, so it is optimistic" in card
-        and "protocol Hit@50 is optimistic" in card
+        and "protocol held-out never drawn as negatives: optimistic" in card
     )
 
 
@@ -262,7 +265,7 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
                 size[0] < 100 or len(below) <= chart.outer_size.width - 4
             )
         notice = text_of(app, "#notice")
-        assert "held-out items unseen" in notice and "by validation" in notice
+        assert "held-out unseen" in notice and "by validation" in notice
         assert len(notice) <= size[0] - 2
         assert screen.query_one("#notice").has_class("-quiet")
 
@@ -280,7 +283,7 @@ async def test_an_old_leaky_run_still_opens_and_is_labelled(
             str(chart.border_title) if size[0] < 100 else str(chart.border_subtitle)
         )
         notice = app.screen.query_one("#notice")
-        assert "Hit@50 is optimistic" in text_of(app, "#notice") and not notice.has_class("-quiet")
+        assert "optimistic" in text_of(app, "#notice") and not notice.has_class("-quiet")
 
 
 async def test_the_notice_comes_back_as_wide_as_the_screen(own_home: Path) -> None:
@@ -290,7 +293,7 @@ async def test_the_notice_comes_back_as_wide_as_the_screen(own_home: Path) -> No
         narrow = text_of(app, "#notice")
         await pilot.resize_terminal(120, 40)
         await settle(pilot)
-        assert len(text_of(app, "#notice")) > len(narrow) and "leave-one-out" in text_of(
+        assert len(text_of(app, "#notice")) > len(narrow) and "latest held out" in text_of(
             app, "#notice"
         )
 
@@ -551,5 +554,5 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
 def test_of_two_models_the_optimistic_one_is_marked() -> None:
     leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
     found = [mark.plain for mark in optimism_marks(leaky, clean)]
-    assert found == [" optimistic", " held-out items unseen"]
+    assert found == [" optimistic", " held-out unseen"]
     assert not any(optimism_marks(leaky, leaky)) and not any(optimism_marks(clean, clean))
