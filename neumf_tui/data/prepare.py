@@ -105,7 +105,7 @@ def prepare_content(
     ordered = split_interactions(rows, len(user_ids), rule, hashes)
     facts = _facts(content, rule, ordered, left_out)
     split = ordered.split
-    if facts.unused or facts.cold_users:
+    if rule.name in ("time", "given"):
         split, user_ids, catalogue = _without_unused(split, user_ids, catalogue)
     report(Progress("preparing: fingerprint", 2, 3))
     if rule.name == "latest" and rule.ties == "file order":
@@ -246,7 +246,7 @@ def _facts(
         tied_last=ordered.tied_last if timed else 0,
         heldout=int(held.sum()),
         validated=int(((split.known > 0) & (split.known < pairs)).sum()),
-        cold_users=int((pairs == 0).sum()),
+        cold_users=int(((pairs == 0) & (np.bincount(rows.users, minlength=len(pairs)) > 0)).sum()),
         cold_items=int((~learned[split.heldout[held]]).sum()),
         rated=len(ratings),
         rated_low=int((ratings <= _LOW_RATING).sum()),

@@ -169,7 +169,7 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
         "never negatives: optimistic",
         "optimistic",
     ]
-    unseen = ["held-out unseen", ""]
+    unseen = ["held-out unseen"]
     if is_optimistic(protocol):
         unseen = [""]
     elif protocol["negatives"] == UNKNOWN:
@@ -220,7 +220,7 @@ def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
 def _future_texts(protocol: Mapping[str, Any]) -> list[str]:
     """Return what the line says of the use of later interactions, longest first."""
     if protocol["future"] == _FUTURE_USED:
-        return ["others' future used", "others' future"]
+        return ["others' future used", "others' future", ""]
     return ["no future used", ""] if protocol["future"] == _FUTURE_UNUSED else [""]
 
 

@@ -17,6 +17,7 @@ from tests.support.fuzzing import examples
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
+from neumf_tui.data.options import DataOptions  # noqa: E402
 from neumf_tui.search import search  # noqa: E402
 from neumf_tui.search.open_study import open_study  # noqa: E402
 from neumf_tui.search.plan import PlanOptions  # noqa: E402
@@ -52,7 +53,7 @@ def study(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     shutil.copytree(shared_home, home, dirs_exist_ok=True)
     options = PlanOptions(preset="d2l", changes={"validation": True, "threads": 1})
     opened = open_study(
-        home, "s", options, "demo", None, lambda *names: open_data(names[0], names[1], home)
+        home, "s", options, "demo", None, DataOptions(), lambda *names: open_data(*names[:2], home)
     )
     with opened as (found, plan, _):
         for number, state in enumerate(("done", "done", "pruned", "failed", "running")):

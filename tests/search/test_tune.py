@@ -22,6 +22,8 @@ from tests.support.commands import Cli
 
 optuna = pytest.importorskip("optuna", reason="the extra [tune] is not installed")
 
+from neumf_tui.data.dataset import Dataset  # noqa: E402
+from neumf_tui.data.options import DataOptions  # noqa: E402
 from neumf_tui.search.open_study import open_study  # noqa: E402
 from neumf_tui.search.plan import PlanOptions  # noqa: E402
 from neumf_tui.search.space import (  # noqa: E402
@@ -79,7 +81,11 @@ def plan(home: Path, space: Path, **changes: Any) -> "optuna.Study":
     options = PlanOptions(
         preset="d2l", changes={"validation": True, "threads": 1, **changes}, space=space
     )
-    with open_study(home, "s", options, "demo", None, lambda name, _: open_data(name, None, home)):
+
+    def open_named(name: str, data_dir: Path | None, options: DataOptions) -> Dataset:
+        return open_data(name, data_dir, home, options)
+
+    with open_study(home, "s", options, "demo", None, DataOptions(), open_named):
         pass
     return study_of(home)
 

@@ -45,5 +45,5 @@ def optimism_marks(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Text, Te
     """Return marks for two models if the protocol of only one is optimistic; else nothing."""
     if is_optimistic(a) == is_optimistic(b):
         return Text(), Text()
-    texts = {True: Text(" optimistic", WARNING), False: Text(" held-out items unseen", "dim")}
+    texts = {True: Text(" optimistic", WARNING), False: Text(" held-out unseen", "dim")}
     return texts[is_optimistic(a)], texts[is_optimistic(b)]
