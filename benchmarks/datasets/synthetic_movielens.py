@@ -340,6 +340,7 @@ def make_dataset(shape: Shape, name: str, seed: int = 0) -> Dataset:
         _catalogue(ids[rated], random),
         rows,
         simulated=True,
+        ties="hash",  # as the files of `write_csv` are read
     )
 
 

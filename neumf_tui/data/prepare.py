@@ -59,10 +59,11 @@ def prepare(
     interactions: Interactions,
     *,
     simulated: bool = False,
+    ties: Ties = "file order",
     report: Report = silent,
 ) -> Dataset:
-    """Hold out each user's latest interaction of rows in memory, whose order decides ties."""
-    content = Content(user_ids, catalogue, interactions, ties="file order")
+    """Hold out each user's latest interaction of rows in memory."""
+    content = Content(user_ids, catalogue, interactions, ties)
     return replace(prepare_content(name, source, content, report=report), simulated=simulated)
 
 

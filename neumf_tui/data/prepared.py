@@ -11,7 +11,7 @@ held-out items are not known.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,9 +34,13 @@ from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir
 
 _NEW_ARRAYS = ("heldout_times", "known")
+_NEW_FILES = tuple(f"{key}.npy" for key in _NEW_ARRAYS)
 _ARRAYS = ("users", "items", "times", "heldout", "offsets", *_NEW_ARRAYS)
 _STRINGS = ("user_ids.offsets", "user_ids.text")
-_JSON = ("catalogue.json", "dataset.json")
+FILES = (
+    *(f"{key}.npy" for key in (*_ARRAYS, *_STRINGS)), "catalogue.json", "dataset.json"
+)  # fmt: skip
+"""Names of the files of a prepared dataset, besides the manifest."""
 _CATALOGUE_LIMIT = 2**31
 _SMALL = 2**24
 """Bytes of a dataset that one thread hashes before others have started."""
@@ -84,10 +88,8 @@ def _write(dataset: Dataset, folder: Path, report: Report) -> None:
     write("catalogue.json", msgspec.json.encode(dataset.catalogue))
     about = msgspec.convert(dataset, About, from_attributes=True)
     write("dataset.json", msgspec.json.encode(about))
-    names = _file_names((*_ARRAYS, *_STRINGS))
-    write(
-        "manifest.json", msgspec.json.encode(dict(zip(names, _hashes(folder, names), strict=True)))
-    )
+    manifest = dict(zip(FILES, _hashes(folder, FILES), strict=True))
+    write("manifest.json", msgspec.json.encode(manifest))
     report(Progress("writing", len(arrays), len(arrays)))
 
 
@@ -97,11 +99,8 @@ def _is_same(folder: Path, dataset: Dataset) -> bool:
         kept = load(folder, dataset.fingerprint)
     except DatasetError:
         return False
-    return (kept.source, kept.options, kept.catalogue) == (
-        dataset.source,
-        dataset.options,
-        dataset.catalogue,
-    )
+    about = [(one.source, one.options, one.facts, one.catalogue) for one in (kept, dataset)]
+    return about[0] == about[1]
 
 
 def load(folder: Path, fingerprint: str) -> Dataset:
@@ -126,7 +125,8 @@ def load(folder: Path, fingerprint: str) -> Dataset:
             arrays |= {"known": pairs - (pairs > 1), "heldout_times": np.full(len(pairs), -1)}
         catalogue = files.read_json(where, "catalogue.json", Catalogue, _CATALOGUE_LIMIT)
         split = Split(**arrays)
-        _check(where, _file_names(keys), split, ids, catalogue)
+        names = [name for name in FILES if not (old and name in _NEW_FILES)]
+        _check(where, names, split, ids, catalogue)
     except FileNotFoundError as error:
         raise DatasetError(f"{what} is missing") from error
     except (files.UnusableFileError, NotADirectoryError, ValueError) as error:
@@ -140,8 +140,7 @@ def load(folder: Path, fingerprint: str) -> Dataset:
 def _is_of_old_version(where: Path) -> bool:
     """Return whether version 0.1.0 prepared a dataset, without the arrays that came later."""
     written = _manifest(where) or {}
-    names = [f"{key}.npy" for key in _NEW_ARRAYS]
-    return not any(name in written or files.is_file(where, name) for name in names)
+    return not any(name in written or files.is_file(where, name) for name in _NEW_FILES)
 
 
 def kept_sources(home: Path) -> list[tuple[str, ReadOptions]]:
@@ -165,11 +164,9 @@ def _array(where: Path, name: str) -> NDArray[Any]:
     return array
 
 
-def _file_names(keys: Iterable[str]) -> list[str]:
-    return [*(f"{key}.npy" for key in keys), *_JSON]
-
-
-def _check(where: Path, names: list[str], split: Split, ids: Strings, catalogue: Catalogue) -> None:
+def _check(
+    where: Path, names: Sequence[str], split: Split, ids: Strings, catalogue: Catalogue
+) -> None:
     """Check indices and hashes, unless this process has; raise OSError or ValueError."""
     kept = _manifest(where)
     state = (where, str(kept), *(files.identity(where / name) for name in names))
@@ -192,7 +189,7 @@ def _manifest(where: Path) -> dict[str, str] | None:
         return None
 
 
-def _hashes(where: Path, names: list[str]) -> Iterator[str]:
+def _hashes(where: Path, names: Sequence[str]) -> Iterator[str]:
     def digest(name: str) -> str:
         with files.open_to_read(where, name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -159,8 +159,7 @@ def test_indices_that_lead_out_of_an_array_are_found_also_with_a_fitting_manifes
     folder = tmp_path / data.fingerprint
     np.save(folder / f"{name}.npy", change(np.load(folder / f"{name}.npy")))
     manifest = folder / "manifest.json"
-    names = [name for name in NAMES if name != "manifest.json"]
-    hashes = dict(zip(names, prepared._hashes(folder, names), strict=True))
+    hashes = dict(zip(prepared.FILES, prepared._hashes(folder, prepared.FILES), strict=True))
     manifest.write_text(json.dumps(hashes))
     if not with_manifest:
         manifest.unlink()

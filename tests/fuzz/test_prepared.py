@@ -23,7 +23,7 @@ from tests.support.rating_files import as_100k, as_csv, as_dat, as_recbole
 
 __all__ = ["folder"]
 DATA = tiny_dataset([[0, 1, 2], [3, 4], [5], [1, 2, 3, 0, 4]], 6)
-FILES = [*prepared._FILES, "manifest.json"]
+FILES = [*prepared.FILES, "manifest.json"]
 NUMBERS = [-1, 0, 1, 5, 6, 7, 2**31, -(2**31), 2**62, -(2**63), 2**63 - 1]
 
 
@@ -71,7 +71,7 @@ def test_a_mutated_prepared_dataset_is_refused_or_sound(
         change(where / name, seed + number, edits)
         is_same = (where / name).read_bytes() == contents[name]
         if fits and name != "manifest.json":
-            hashes = dict(zip(prepared._FILES, prepared._hashes(where), strict=True))
+            hashes = dict(zip(prepared.FILES, prepared._hashes(where, prepared.FILES), strict=True))
             (where / "manifest.json").write_text(json.dumps(hashes))
         try:
             data = prepared.load(place, DATA.fingerprint)
