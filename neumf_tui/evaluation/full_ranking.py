@@ -17,6 +17,25 @@ from neumf_tui.native import kernels
 from neumf_tui.native.library import NoKernels
 from neumf_tui.scorers.scorer import DIVERGED, FloatArray, Histories, Scorer
 
+_NOTHING_HELD_OUT = {
+    "time": "nobody has interactions on both sides of the cut, so nothing is held out; give "
+    "another --cut",
+    "given": "nobody is in both the training files and the test files, so nothing is held out; "
+    "use --split latest or random",
+} | dict.fromkeys(
+    ("latest", "random"), "no user has two interactions, so nothing can be held out"
+)  # fmt: skip
+"""Why nobody has a held-out item, by split."""
+_NO_VALIDATION = {
+    "time": "nobody has interactions between the cuts and before them, so there are no validation "
+    "items; add --no-validation, or give another --cut",
+    "given": "nobody has two interactions in the training files, or one there and one in the "
+    "validation files, so there are no validation items; add --no-validation",
+} | dict.fromkeys(
+    ("latest", "random"),
+    "no user has three interactions, so none has a validation item; add --no-validation",
+)  # fmt: skip
+
 
 class Evaluator:
     """Ranks each user's held-out item, or their validation item.
@@ -42,12 +61,7 @@ class Evaluator:
         """
         targets = dataset.validation if validation else np.asarray(dataset.split.heldout)
         if not (targets >= 0).any():
-            lacking = "no user has two interactions, so nothing can be held out"
-            if validation:
-                lacking = (
-                    "no user has three interactions, so none has a validation item; "
-                    "add --no-validation"
-                )
+            lacking = (_NO_VALIDATION if validation else _NOTHING_HELD_OUT)[dataset.facts.split]
             raise DatasetError(f"{dataset.label}: {lacking}")
         self.dataset, self.validation, self.threads = dataset, validation, threads
         self.own = range(dataset.num_users) if users is None else users
