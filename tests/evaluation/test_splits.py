@@ -153,5 +153,5 @@ def test_a_fold_without_anybody_says_what_is_missing(data: Dataset) -> None:
     with pytest.raises(DatasetError, match="nobody has interactions on both sides of the cut"):
         Evaluator(without)
     unknown = replace(data, split=replace(data.split, known=np.zeros_like(nobody)))
-    with pytest.raises(DatasetError, match="between the cuts .*add --no-validation"):
+    with pytest.raises(DatasetError, match=r"between the cuts .*add --no-validation"):
         Evaluator(unknown, validation=True)
