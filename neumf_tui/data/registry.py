@@ -19,12 +19,15 @@ from neumf_tui.data.options import DataOptions, SplitOptions
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
+from neumf_tui.data.reordered import has_same_interactions
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.home import datasets_dir
 
 _READ_AS = 2
 """To be raised whenever files are read or split in another way than before."""
 Talk = Callable[[str], None]
+Reopened = Callable[[SplitOptions], Dataset]
+"""Opens the same files split in another way; raises DatasetError, UsageError."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,24 @@ def prepare_again(
             if _opened(found, home, splitting).fingerprint == fingerprint:
                 return True
     return False
+
+
+def reopen(data: Dataset, home: Path, source: str, report: Report = silent) -> Reopened | None:
+    """Return how to split the original files of a prepared dataset again; None if none are found.
+
+    Those files give the same users, items and pairs with the dataset's own options; which of them
+    are held out may differ, as version 0.1.0 had another rule for equal times. `source` is where a
+    run found them; they are looked for there, and then everywhere else.
+    """
+    reading, splitting = data.options
+    if data.name == "demo":
+        return lambda other: _demo(home, other)
+    for found in find_originals.originals(data.name, home, source, reading):
+        opened = partial(_opened, found, home, report=report)
+        with suppress(DatasetError, UsageError):  # these are not the files that were used
+            if has_same_interactions(opened(splitting), data):
+                return opened
+    return None
 
 
 def known_datasets(home: Path) -> list[DatasetEntry]:

@@ -1,5 +1,8 @@
 """The device that trains, and the number of CPU threads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from neumf_tui.cores import usable_cores
@@ -68,3 +71,15 @@ def set_threads(settings: Settings, worker: Worker | None = None) -> None:
     if not settings.threads and settings.batch_size * (1 + settings.negatives) < 1 << 18:
         threads = 1
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Compute sums in a fixed order on a CPU, as in a run."""
+    before = torch.get_deterministic_debug_mode()
+    if device.type == "cpu":
+        torch.set_deterministic_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before)

@@ -1,7 +1,7 @@
 """The evaluations of a run: ranks of all users, their metrics, and which epoch is best."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -86,8 +86,7 @@ class Evaluations:
         patience, best = self._settings.early_stop, self.records.best
         if not patience or best is None:
             return ""
-        # Evaluations of pre-training do not count against the fused model.
-        since = sum(epoch > max(best, self._settings.pretrain) for epoch in self.records.hits)
+        since = evaluations_since(self.records.hits, best, self._settings)
         if since < patience:
             return ""
         return f"early stop: validation Hit@50 was best at epoch {best}, {since} evaluations ago"
@@ -116,3 +115,11 @@ class Evaluations:
         """Return the values of all processes at rank 0; elsewhere `own` as it is."""
         whole = self._group.gather_rows(torch.from_numpy(own), self._counts)
         return own if whole is None else whole.numpy()
+
+
+def evaluations_since(epochs: Iterable[int], best: int, settings: Settings) -> int:
+    """Return how many of the evaluated `epochs` come after the best one.
+
+    Those of pre-training do not count against the fused model.
+    """
+    return sum(epoch > max(best, settings.pretrain) for epoch in epochs)

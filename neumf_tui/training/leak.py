@@ -1,7 +1,5 @@
 """The check for leaks: whether training or ranking knows held-out items it must not know."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,7 +12,7 @@ from neumf_tui.data.null_dataset import without_structure
 from neumf_tui.data.progress import Progress, Report
 from neumf_tui.evaluation.chance import Finding, compare_with_chance
 from neumf_tui.settings import Settings
-from neumf_tui.training.device import pick_device, set_threads
+from neumf_tui.training.device import deterministic, pick_device, set_threads
 from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
@@ -67,7 +65,7 @@ def check_leak(dataset: Dataset, settings: Settings, rounds: int, report: Report
     set_threads(settings)
     steps, blind = train_twins(dataset, settings)
     ranks, candidates = [], []
-    with _deterministic() if device.type == "cpu" else nullcontext():
+    with deterministic(device):
         for number in range(rounds):
             null = without_structure(dataset, settings.seed, number)
             evaluator = ModelRanks(null, device)
@@ -93,7 +91,7 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
     seed, on the same pairs, and train on the CPU, where a step can be repeated exactly.
     """
     cpu = torch.device("cpu")
-    with _deterministic():
+    with deterministic(cpu):
         twins = [
             Trainer(without_structure(dataset, settings.seed, other_heldout=other), settings, cpu)
             for other in (False, True)
@@ -110,14 +108,3 @@ def train_twins(dataset: Dataset, settings: Settings) -> tuple[int, bool]:
         for a, b in zip(first, second, strict=True)
     )
     return steps, same
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Compute sums in a fixed order, as in a run."""
-    before = torch.get_deterministic_debug_mode()
-    torch.set_deterministic_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(before)
