@@ -47,7 +47,7 @@ def compare_with_chance(
     held = ~np.isnan(ranks)
     rank, among = ranks[held], candidates[held]
     if not len(rank):
-        raise DatasetError("no user has a held-out item that could leak")
+        raise DatasetError("nothing is held out that could leak")
     found = [
         _hits(name, int((rank <= cutoff).sum()), np.minimum(cutoff, among) / among, level)
         for name, cutoff in HITS.items()

@@ -32,7 +32,7 @@ def sampled_metrics(
     """
     held = ~np.isnan(ranks)
     if not held.any():
-        raise DatasetError("no user has a held-out item to rank")
+        raise DatasetError("nothing is held out, so there is nothing to rank")
     above, others = ranks[held].astype(np.float64) - 1, candidates[held] - 1
     low, high = (
         place_chances(rounded(above).astype(np.int64), others, negatives)
