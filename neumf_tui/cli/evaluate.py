@@ -1,11 +1,14 @@
 """`evaluate`: compute a checkpoint's metrics again."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from neumf_tui.cli.lookup import open_ranker
 from neumf_tui.cli.options import Epoch, Home, Json, Run, home_of, run_folder
+from neumf_tui.errors import UsageError
 
 
 def evaluate(
@@ -26,11 +29,24 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    protocols: Annotated[
+        bool,
+        typer.Option(
+            "--protocols",
+            help="Train the run's settings under other protocols, too (latest, time, 5-core, "
+            "sampled), and say where the model, EASE and popularity change places.",
+        ),
+    ] = False,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """Rank all held-out items with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
+    if protocols:
+        if sampled or sampled_negatives:
+            raise UsageError("--protocols has sampled negatives, too: omit --sampled")
+        _protocols(folder, home_of(home), epoch, "json" if json else "table")
+        return
     from neumf_tui.evaluation.sampled import NEGATIVES
     from neumf_tui.views.evaluation import evaluation_object, print_evaluation
     from neumf_tui.views.output import print_json
@@ -38,3 +54,15 @@ def evaluate(
     negatives = sampled_negatives or (NEGATIVES if sampled else None)
     result = evaluation_object(open_ranker(folder, home_of(home), epoch), negatives)
     print_json(result) if json else print_evaluation(result)
+
+
+def _protocols(folder: Path, home: Path, epoch: str | None, form: str) -> None:
+    from neumf_tui.training.passport import make_passport
+    from neumf_tui.views.output import print_sheet
+    from neumf_tui.views.passport import passport_sheet, print_passport
+    from neumf_tui.views.progress_line import ProgressLine
+
+    ranker = open_ranker(folder, home, epoch)
+    with closing(ProgressLine()) as progress:
+        stamps = make_passport(ranker, progress)
+    print_sheet(passport_sheet(ranker, stamps), form, print_passport)

@@ -18,8 +18,10 @@ def aucs_from_ranks(
     return aucs
 
 
-def metrics_from_ranks(ranks: NDArray[np.float32], candidates: NDArray[np.int64]) -> Metrics:
-    """Return means over the users with a held-out item.
+def user_metrics(
+    ranks: NDArray[np.float32], candidates: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return each metric of every user with a held-out item, shape (users,).
 
     ranks: (num_users,), from 1, NaN where nothing is held out. candidates: (num_users,), items
     outside the history. Hit@K = rank ≤ K; NDCG@10 = 1/log2(1 + rank) if rank ≤ 10; MRR = 1/rank;
@@ -28,9 +30,15 @@ def metrics_from_ranks(ranks: NDArray[np.float32], candidates: NDArray[np.int64]
     held = ~np.isnan(ranks)
     rank = ranks[held].astype(np.float64)
     return {
-        "hit@10": float(np.mean(rank <= 10)),
-        "hit@50": float(np.mean(rank <= CUTOFF)),
-        "ndcg@10": float(np.mean(np.where(rank <= 10, 1 / np.log2(1 + rank), 0.0))),
-        "mrr": float(np.mean(1 / rank)),
-        "auc": float(np.mean(aucs_from_ranks(ranks[held], candidates[held]))),
+        "hit@10": (rank <= 10).astype(np.float64),
+        "hit@50": (rank <= CUTOFF).astype(np.float64),
+        "ndcg@10": np.where(rank <= 10, 1 / np.log2(1 + rank), 0.0),
+        "mrr": 1 / rank,
+        "auc": aucs_from_ranks(rank, candidates[held]),
     }
+
+
+def metrics_from_ranks(ranks: NDArray[np.float32], candidates: NDArray[np.int64]) -> Metrics:
+    """Return the means of `user_metrics`."""
+    values = user_metrics(ranks, candidates)
+    return {name: float(np.mean(each)) for name, each in values.items()}

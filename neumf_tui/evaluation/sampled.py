@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.errors import DatasetError
+from neumf_tui.evaluation.metrics import aucs_from_ranks
+from neumf_tui.runs import events
 
 CUTOFF = 10
 NEGATIVES = 99
@@ -33,12 +35,7 @@ def sampled_metrics(
     held = ~np.isnan(ranks)
     if not held.any():
         raise DatasetError("nothing is held out, so there is nothing to rank")
-    above, others = ranks[held].astype(np.float64) - 1, candidates[held] - 1
-    low, high = (
-        place_chances(rounded(above).astype(np.int64), others, negatives)
-        for rounded in (np.floor, np.ceil)
-    )
-    places = (low + high) / 2
+    places = _places(ranks[held], candidates[held], negatives)
     gains = 1 / np.log2(2 + np.arange(CUTOFF))
     hits, ndcg = places.sum(1), places @ gains
     users = len(hits)
@@ -56,10 +53,43 @@ def sampled_metrics(
     }
 
 
-def place_chances(
-    above: NDArray[np.int64], others: NDArray[np.int64], negatives: int
+def sampled_user_metrics(
+    ranks: NDArray[np.float32], candidates: NDArray[np.int64], negatives: int = NEGATIVES
+) -> dict[str, NDArray[np.float64]]:
+    """Return what `user_metrics` would be among sampled negatives: means over all draws.
+
+    The AUC is that of the full ranking, because a draw of negatives does not change its mean.
+    """
+    held = ~np.isnan(ranks)
+    places = _places(ranks[held], candidates[held], negatives, events.CUTOFF)
+    gains = 1 / np.log2(2 + np.arange(CUTOFF))
+    return {
+        "hit@10": places[:, :CUTOFF].sum(1),
+        "hit@50": places.sum(1),
+        "ndcg@10": places[:, :CUTOFF] @ gains,
+        "auc": aucs_from_ranks(ranks[held], candidates[held]),
+    }
+
+
+def _places(
+    ranks: NDArray[np.float32],
+    candidates: NDArray[np.int64],
+    negatives: int,
+    count: int = CUTOFF,
 ) -> NDArray[np.float64]:
-    """Return the probabilities of places 1 to 10 for n items, shape (n, 10).
+    """Return the probabilities of the first `count` places; a half rank is between two."""
+    above, others = ranks.astype(np.float64) - 1, candidates - 1
+    low, high = (
+        place_chances(rounded(above).astype(np.int64), others, negatives, count)
+        for rounded in (np.floor, np.ceil)
+    )
+    return (low + high) / 2
+
+
+def place_chances(
+    above: NDArray[np.int64], others: NDArray[np.int64], negatives: int, count: int = CUTOFF
+) -> NDArray[np.float64]:
+    """Return the probabilities of the places from 1 to `count` for n items, shape (n, count).
 
     `negatives` of an item's `others` are drawn; `above` of the others stand above it. above,
     others: int64 (n,), 0 ≤ above ≤ others. The hypergeometric distribution, by logarithms of
@@ -76,7 +106,7 @@ def place_chances(
 
     above, others = above[:, None], others[:, None]
     drawn = np.minimum(negatives, others)
-    higher = np.arange(CUTOFF)[None, :]
+    higher = np.arange(count)[None, :]
     chances: NDArray[np.float64] = np.exp(
         log_choose(above, higher)
         + log_choose(others - above, drawn - higher)

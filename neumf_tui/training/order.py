@@ -14,9 +14,9 @@ from neumf_tui.data.registry import reopen
 from neumf_tui.data.reordered import has_ties, lacks_times, num_tied, reordered, with_times_of
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.intervals import Interval, mean_difference_interval
-from neumf_tui.evaluation.metrics import aucs_from_ranks
+from neumf_tui.evaluation.metrics import user_metrics
 from neumf_tui.explore.users import dataset_of
-from neumf_tui.runs.events import CUTOFF, RunInfo
+from neumf_tui.runs.events import RunInfo
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import pick_device, set_threads
 from neumf_tui.training.retrain import Retrained, retrain
@@ -158,15 +158,11 @@ def check_order(dataset: Dataset, settings: Settings, rounds: int, report: Repor
 
 def _values(found: list[Retrained], model: str) -> dict[str, Values]:
     """Return every metric of each user, the mean over the rounds."""
-    rows: dict[str, list[Values]] = {name: [] for name in METRICS}
-    for one in found:
-        ranks = one.ranks if model == "run" else one.popularity
-        held = ~np.isnan(ranks)
-        rank = ranks[held].astype(np.float64)
-        rows["hit@50"].append((rank <= CUTOFF).astype(np.float64))
-        rows["ndcg@10"].append(np.where(rank <= 10, 1 / np.log2(1 + rank), 0.0))
-        rows["auc"].append(aucs_from_ranks(rank, one.candidates[held]))
-    return {name: np.mean(each, axis=0) for name, each in rows.items()}
+    rounds = [
+        user_metrics(one.ranks if model == "run" else one.popularity, one.candidates)
+        for one in found
+    ]
+    return {name: np.mean([each[name] for each in rounds], axis=0) for name in METRICS}
 
 
 def _difference(values: Values) -> Difference:
