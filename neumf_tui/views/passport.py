@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.evaluation.intervals import mean_difference_interval, mean_interval
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import RunInfo
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from neumf_tui.training.passport import Stamp, Standing
 
 _NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "auc": "AUC"}
-_TITLES = {one.name: one.title for one in BASELINES}
+_TITLES = {"ease": "EASE", "popularity": "popularity"}
 _COUNTS = ("heldout", "validated", "cold_users", "cold_items", "unused", "below_counts")
 
 
