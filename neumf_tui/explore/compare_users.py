@@ -15,20 +15,38 @@ from neumf_tui.evaluation.significance import mcnemar
 from neumf_tui.explore.users import read_list_size
 from neumf_tui.runs.checkpoint import find_rank_epoch
 from neumf_tui.runs.events import CUTOFF, RunInfo
+from neumf_tui.runs.protocol import protocol_of, split_name
 from neumf_tui.runs.reader import read_info, read_ranks
 
 SORTS = ("biggest win", "biggest loss", "changed side", "dataset order")
 
 
 def check_same_dataset(a: RunInfo, b: RunInfo) -> None:
-    """Raise UsageError where the runs have different data, so different users and items."""
+    """Raise UsageError where the runs have different data, so different users, items or splits."""
     one, other = a.dataset, b.dataset
-    if one.fingerprint != other.fingerprint:
+    if one.fingerprint == other.fingerprint:
+        return
+    split_a, split_b = (split_name(protocol_of(info)) for info in (a, b))
+    if split_a == split_b:
         raise UsageError(
             f"run {a.name} was trained on {one.label} ({one.fingerprint[:12]}) and run {b.name} on "
             f"{other.label} ({other.fingerprint[:12]}); "
             "compare two runs of one dataset, or two epochs of one run"
         )
+    places = [(ref.name, ref.source, ref.options.reading) for ref in (one, other)]
+    data = f"of {one.label} and of {other.label}, different data"
+    if places[0] == places[1]:
+        data = f"of {one.label}, the same data otherwise"
+    again = (
+        f"; `neumf-tui evaluate {a.name} --protocols` shows one run's settings under several splits"
+        if a.is_trained
+        else ""
+    )
+    raise UsageError(
+        f"run {a.name} has the split {split_a}, run {b.name} the split {split_b} ({data}): other "
+        "items are held out, so ranks and metrics cannot be compared; train both with the same "
+        f"--split, --cut and filters{again}"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from neumf_tui.data.options import DataOptions
+from neumf_tui.data.options import DataOptions, SplitName
 from neumf_tui.text import dataset_label
 
 FORMAT = 2
@@ -109,6 +109,9 @@ class _ShownProtocol(msgspec.Struct, frozen=True, kw_only=True):
     num_candidates: tuple[Count, Count] | None = None
     exclude_heldout: bool = False
     chosen_by: str = ""
+    split_name: SplitName = "latest"
+    cut: str | None = None
+    tied_share: float | None = None
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,6 +77,22 @@ def validation_text(split: str) -> str:
     return f"{_VALIDATED[split]}; ranked among every item not in the history before it"
 
 
+def split_name(protocol: Mapping[str, Any]) -> str:
+    """Return the split with all that tells it from others, such as `time with the cut 2024-04-13`.
+
+    Only what splits the same data in another way is said.
+    """
+    name, parts = str(protocol["split_name"]), []
+    if name == "time":
+        parts.append(f"the cut {protocol['cut']}")
+    elif name == "latest":
+        rule = "a hash" if protocol["equal_times"] == _EQUAL_TIMES["hash"] else "file order"
+        parts.append(f"equal times by {rule}")
+    if protocol["filters"] != "none":
+        parts.append(str(protocol["filters"]))
+    return f"{name} with {' and '.join(parts)}" if parts else name
+
+
 def _moment(seconds: int | None) -> str | None:
     """Return a time in ISO 8601; the date alone at midnight."""
     if seconds is None:
@@ -210,7 +226,7 @@ def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
         "random": ["one at random held out", "random"],
         "given": ["held out as given", "given"],
     }[name]
-    if name in ("random", "given") or not protocol.get("tied_heldout"):
+    if name in ("random", "given") or not protocol.get("tied_share"):
         return texts
     rule = "hash" if protocol["equal_times"] == _EQUAL_TIMES["hash"] else "file order"
     ties = f"{protocol['tied_share']:.0%} tied by {rule}"

@@ -17,12 +17,15 @@ from textual.widgets import Input, TabbedContent
 from typer.testing import CliRunner
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.demo import make_demo
+from neumf_tui.data.options import make_options
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.compare import HeldoutChange, PartChange, compare_person, load_other
 from neumf_tui.explore.compare_users import (
     SORTS,
     AllComparison,
     TapeRanks,
+    check_same_dataset,
     compare_all,
     ordered,
     read_tape_ranks,
@@ -30,8 +33,10 @@ from neumf_tui.explore.compare_users import (
 from neumf_tui.explore.guests import Guest, save_guest
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.explore.users import load_users
+from neumf_tui.runs.create_run import make_info
 from neumf_tui.runs.reader import read_info, read_ranks
 from neumf_tui.runs.store import split_spec
+from neumf_tui.runs.writer import create_run
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
@@ -390,6 +395,36 @@ def test_models_of_different_datasets_are_refused(
         load_other(Ranker(trained, own_home), other, None)
     with pytest.raises(UsageError, match=wanted):
         compare_all(demo, read_tape_ranks(trained, None), read_tape_ranks(other, None))
+
+
+@pytest.mark.parametrize(
+    ("options", "source", "says"),
+    [
+        (
+            {"split": "time", "cut": "2025-01-01"},
+            "",
+            r"trained has the split latest with equal times by file order, run foreign the split "
+            r"time with the cut 2025-01-01 \(of demo \(simulated\), the same data otherwise\).*"
+            "train both with the same --split.*`neumf-tui evaluate trained --protocols`",
+        ),
+        ({"min_user_count": 60}, "", "file order and interactions of a user at least 60"),
+        ({"split": "random"}, "/elsewhere", r"the split random \(of .* different data\)"),
+    ],
+)
+def test_models_of_different_splits_are_refused_by_their_names(
+    trained: Path, own_home: Path, demo: Dataset, options: dict[str, Any], source: str, says: str
+) -> None:
+    data = make_demo(make_options(**options))
+    if source:
+        data = replace(data, source=source)
+    create_run(
+        own_home / "runs" / "foreign", make_info(own_home, data, "foreign", {}, kind="logged")
+    )
+    one, other = (read_info(own_home / "runs" / name) for name in ("trained", "foreign"))
+    with pytest.raises(UsageError, match=says):
+        check_same_dataset(one, other)
+    with pytest.raises(UsageError, match="ranks and metrics cannot be compared"):
+        check_same_dataset(other, one)
 
 
 def test_ranks_that_are_not_there_are_said(trained: Path, demo: Dataset) -> None:

@@ -69,6 +69,8 @@ DAMAGES: dict[str, Damage] = {
     "epochs that are a text": info(settings={"epochs": "4"}),
     "a fingerprint that is a path": dataset(fingerprint="../../../secret"),
     "candidates that are no numbers": info(protocol={"num_candidates": "many"}),
+    "a split that nobody knows": info(protocol={"split_name": "by moonlight"}),
+    "a share that is not a number": info(protocol={"tied_share": "half"}),
     "an empty run.json": edit("run.json", lambda _: b""),
     "NULs in run.json": edit("run.json", lambda content: b"\0" * len(content)),
     "a newer format": info(format=9),
