@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.facts import ReadFacts, SplitFacts
 from neumf_tui.data.options import DataOptions
-from neumf_tui.data.split import Split
+from neumf_tui.data.split import Split, stretches
 from neumf_tui.errors import RunError
 from neumf_tui.text import dataset_label
 
@@ -79,8 +79,10 @@ class Dataset:
     @cached_property
     def learned(self) -> NDArray[np.bool_]:
         """Shape (pairs,): the training pairs that come before validation."""
-        ends = self.offsets[:-1] + self.split.known
-        return np.arange(self.num_train) < np.repeat(ends, np.diff(self.offsets))
+        keep = np.ones(self.num_train, dtype=bool)
+        known = self.split.known
+        keep[stretches(self.offsets[:-1] + known, np.diff(self.offsets) - known)] = False
+        return keep
 
     @cached_property
     def seen_by(self) -> NDArray[np.int64]:
@@ -90,7 +92,8 @@ class Dataset:
     @cached_property
     def learned_by(self) -> NDArray[np.int64]:
         """Shape (num_items,): number of users with the item in their history before validation."""
-        return np.bincount(self.split.items[self.learned], minlength=self.num_items)
+        others = self.split.items[~self.learned]
+        return self.seen_by - np.bincount(others, minlength=self.num_items)
 
     @cached_property
     def item_rows(self) -> dict[str, int]:

@@ -154,7 +154,7 @@ def split_interactions(
         next_rows = (begins + pairs[here])[held[here]]
         heldout_rows[here][held[here]] = order[next_rows]
         ties = _count_ties(rows, order, rule, next_rows)
-        trained = np.delete(order, _stretches(begins + pairs[here], rest))
+        trained = np.delete(order, stretches(begins + pairs[here], rest))
         target = slice(offsets[first], offsets[end])
         users[target] = np.repeat(np.arange(first, end), pairs[here])
         items[target] = rows.items[trained]
@@ -321,7 +321,7 @@ def _packed(columns: list[NDArray[Any]]) -> tuple[NDArray[np.int64], int]:
     return keys, all_bits
 
 
-def _stretches(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def stretches(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the numbers of all stretches of `lengths` from `starts` on, one after the other."""
     ends = np.cumsum(lengths)
     return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
