@@ -1,16 +1,17 @@
 """Datasets for a person's own code: the split as arrays and as frames of pandas."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.data.options import make_options
+from neumf_tui.data.options import SplitName, make_options
 from neumf_tui.home import check_encoding, expanded, home_dir
 from neumf_tui.views.open_data import open_data
 
@@ -27,23 +28,27 @@ class SplitArrays(NamedTuple):
     """
 
     users: NDArray[np.int64]
-    """Shape (pairs,), as the next three: the training pairs, by user and then by time."""
+    """Shape (pairs,), as the next three: the training pairs, by user and then by time (in a drawn
+    order where the times are not known, or the split is random)."""
     items: NDArray[np.int64]
     times: NDArray[np.int64]
-    """Unix seconds."""
+    """Unix seconds; all 0 where they are not known."""
     learned: NDArray[np.bool_]
-    """Which pairs are not a validation item: those that a run with `validation=True` trains on."""
+    """Which pairs come before validation: those that a run with `validation=True` trains on. They
+    are the first ones of each user."""
     offsets: NDArray[np.int64]
     """Shape (num_users + 1,): user u has the pairs offsets[u] to offsets[u + 1]."""
     heldout: NDArray[np.int64]
     """Shape (num_users,): the item to be ranked, not among the pairs; -1 if there is none."""
     validation: NDArray[np.int64]
-    """Shape (num_users,): the latest item of the pairs; -1 for users with a single one."""
+    """Shape (num_users,): the item of the first pair that is not learned from, to choose epochs by;
+    -1 for a user without such a pair, or without one before it. With the split by time there can be
+    more pairs after it, which belong to the history of the held-out item alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedDataset:
-    """A dataset whose latest interaction of each user is held out."""
+    """A dataset of which one interaction of each user is held out, as its split says."""
 
     dataset: Dataset
 
@@ -75,7 +80,10 @@ class LoadedDataset:
 
     @cached_property
     def histories(self) -> "pd.DataFrame":
-        """One row for each training pair: user, item, time, and whether it is for validation."""
+        """One row for each training pair: user, item, time, and whether it is kept for validation.
+
+        Those are the pairs that are not in `arrays.learned`.
+        """
         import pandas as pd
 
         arrays = self.arrays
@@ -134,17 +142,44 @@ class LoadedDataset:
 
 
 def load_dataset(
-    dataset: Place = "auto", *, home: Place | None = None, **options: Any
+    dataset: Place = "auto",
+    *,
+    columns: str | None = None,
+    time_format: str | None = None,
+    items: Place | None = None,
+    noun: str | None = None,
+    max_bad: int | None = None,
+    split: SplitName | None = None,
+    cut: str | float | date | None = None,
+    min_rating: float | None = None,
+    min_user_count: int | None = None,
+    min_item_count: int | None = None,
+    home: Place | None = None,
 ) -> LoadedDataset:
     """Open a dataset, which is prepared once and kept in the home; notes go to stderr.
 
     `dataset`: a name as for `neumf-tui train --dataset`, or the path of a folder or a file as for
-    `--data-dir`. `options`: those of the command line by name, such as `columns`, `items`, `split`,
-    `cut` or `min_rating`. Raises NeumfTuiError if there is no such dataset, or if it cannot be
-    read.
+    `--data-dir`. How files are read: `columns` as in `user=NAME,item=NAME`, `time_format` as
+    strptime has it, `items` the file that describes items, `noun` what an item is called, `max_bad`
+    rows that may be left out because they cannot be read. How the interactions are split: `split`,
+    `cut` (a date, or the share before it), and filters that come first. Each is as the flag of the
+    same name; None leaves it to the data. Raises NeumfTuiError if there is no such dataset, if it
+    cannot be read, or if an option does not fit it.
     """
+    options = make_options(
+        columns=columns,
+        time_format=time_format,
+        items=items,
+        noun=noun,
+        max_bad=max_bad,
+        split=split,
+        cut=None if cut is None else str(cut),
+        min_rating=min_rating,
+        min_user_count=min_user_count,
+        min_item_count=min_item_count,
+    )
     name, path = _name_or_path(dataset)
-    return LoadedDataset(open_data(name, path, home_of(home), make_options(**options)))
+    return LoadedDataset(open_data(name, path, home_of(home), options))
 
 
 def home_of(home: Place | None) -> Path:

@@ -1,8 +1,10 @@
 """What `open_run` and `load_dataset` give: the numbers of the commands, and of plain numpy."""
 
+import inspect
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 
 import neumf_tui
+from neumf_tui.data.options import ReadOptions, SplitOptions
 from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.runs.reader import read_ranks
 from tests.api.conftest import Vectors
@@ -128,6 +131,31 @@ def test_a_dataset_can_be_a_path(tmp_path: Path, ml100k: Path) -> None:
     assert neumf_tui.load_dataset(ml100k, home=tmp_path).num_users == 943
     with pytest.raises(NeumfTuiError, match="expected one of auto"):
         neumf_tui.load_dataset("no-such-data")
+
+
+def test_a_dataset_takes_the_flags_of_data_by_name(tmp_path: Path) -> None:
+    names = {*ReadOptions.__struct_fields__, *SplitOptions.__struct_fields__}
+    assert inspect.signature(neumf_tui.load_dataset).parameters.keys() == names | {
+        "dataset",
+        "home",
+    }
+    data = neumf_tui.load_dataset("demo", split="time", cut=date(2025, 1, 1), min_user_count=60)
+    arrays, options = data.arrays, data.dataset.options.splitting
+    assert (options.split, options.cut, options.min_user_count) == ("time", "2025-01-01", 60)
+    places = np.arange(len(arrays.users)) - arrays.offsets[arrays.users]
+    known = np.bincount(arrays.users[arrays.learned], minlength=data.num_users)
+    assert np.array_equal(arrays.learned, places < known[arrays.users])  # the first of each user
+    for user in np.flatnonzero(arrays.validation >= 0).tolist():
+        assert arrays.items[arrays.offsets[user] + known[user]] == arrays.validation[user]
+    assert (arrays.times[~arrays.learned] >= arrays.times[arrays.learned].max()).all()
+    kept_apart = data.histories["validation"]
+    assert kept_apart.sum() > len(data.validation) > 0
+    same = neumf_tui.load_dataset("demo", split="time", cut="2025-01-01", min_user_count=60)
+    assert same.dataset.fingerprint == data.dataset.fingerprint
+    with pytest.raises(UsageError, match="--split by-moon: invalid enum value 'by-moon'"):
+        neumf_tui.load_dataset("demo", split="by-moon")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--min-rating 3: the interactions have no ratings"):
+        neumf_tui.load_dataset("demo", min_rating=3)
 
 
 def test_what_cannot_be_answered_is_said(data: neumf_tui.LoadedDataset, vectors: Vectors) -> None:
