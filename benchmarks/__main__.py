@@ -139,6 +139,13 @@ BENCHMARKS = (
         chart=True,
     ),
     Benchmark(
+        "splits",
+        "quality.splits",
+        "baselines and tuned where the latest is held out, and by a cut in time; row orders",
+        "8 minutes",
+        long=True,
+    ),
+    Benchmark(
         "ablation",
         "quality.ablation",
         "preset tuned with one part changed at a time, three seeds",
@@ -206,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, help="number of repeats or seeds (default: depends on the benchmark)")
     add("--minutes", type=float, help="duration of soak (default: 20)")
     add("--only", default="", metavar="NAME,NAME", help="rows of quality or ablation to measure")
-    add("--keep", type=Path, metavar="FOLDER", help="keep runs of quality and ablation here")
+    add("--keep", type=Path, metavar="FOLDER", help="keep runs of quality, splits, ablation here")
     add("--before", type=Path, metavar="FOLDER", help="explore, startup: an earlier checkout, too")
     add("--cache", type=Path, help="for what is made once (default: <home>/benchmarks)")
     add("--results", type=Path, metavar="FOLDER", help="default: benchmarks/results")

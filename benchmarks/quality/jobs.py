@@ -24,6 +24,7 @@ from neumf_tui import files
 from neumf_tui.baselines.kept import read_one
 from neumf_tui.baselines.registry import BASELINES
 from neumf_tui.cores import usable_cores
+from neumf_tui.data.options import DataOptions
 from neumf_tui.data.progress import silent
 from neumf_tui.data.registry import open_dataset
 from neumf_tui.runs.protocol import RANKING, split_protocol, validation_text
@@ -59,6 +60,8 @@ class Job:
 
     model: Model
     seed: int | None
+    epoch: int | None = None
+    """The epoch to report; None: the one that the program reports."""
 
     @property
     def name(self) -> str:
@@ -66,7 +69,8 @@ class Job:
         if self.model.preset is None:
             return f"baseline-{self.model.row.name}-seed{self.seed or 0}"
         changed = ("".join(filter(str.isalnum, flag)) for flag in flags(self.changes))
-        return "-".join([self.model.preset, *changed, f"seed{self.seed}"])
+        epoch = [] if self.epoch is None else [f"epoch{self.epoch}"]
+        return "-".join([self.model.preset, *changed, f"seed{self.seed}", *epoch])
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -85,14 +89,21 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Runs jobs on one dataset in one folder, which keeps their results."""
 
-    def __init__(self, folder: Path, dataset: str, data_dir: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dataset: str,
+        data_dir: Path | None,
+        options: DataOptions = DataOptions(),
+    ) -> None:
         self.home, self.records = folder / "home", folder / "records"
         self.records.mkdir(parents=True, exist_ok=True)
         # Prepared now, so that no run has to.
-        self.data = open_dataset(dataset, data_dir, self.home, say, silent)
+        self.data = open_dataset(dataset, data_dir, self.home, say, silent, options=options)
         self._data_flags = ["--dataset", dataset]
         if data_dir:
             self._data_flags += ["--data-dir", str(data_dir)]
+        self._data_flags += options.flags
 
     def kept(self, job: Job) -> Record | None:
         """Return what an earlier call recorded of the same job."""
@@ -134,7 +145,8 @@ class Runner:
         told, spent = self._command("train", *options, "--name", job.name, *self._data_flags)
         if told["state"] != "finished":
             raise SystemExit(f"{job.name}: {told['state']}: {told['reason']}")
-        evaluated, _ = self._command("evaluate", job.name)
+        at = [] if job.epoch is None else ["--epoch", str(job.epoch)]
+        evaluated, _ = self._command("evaluate", job.name, *at)
         shutil.rmtree(folder)  # its checkpoints would fill the disk
         against = {
             one["baseline"]: (one["difference"], one["difference_low"], one["difference_high"])
@@ -143,10 +155,10 @@ class Runner:
         }
         run = Run(
             seed=job.seed,
-            heldout=told["metrics"],
-            interval=tuple(told["hit@50_ci"]),
-            validation=told["validation"],
-            epoch=told["metrics_epoch"],
+            heldout=evaluated["metrics"],
+            interval=tuple(evaluated["hit@50_ci"]),
+            validation=evaluated["validation"],
+            epoch=evaluated["epoch"],
             seconds=Seconds(work=told["seconds"]["train"] + told["seconds"]["evaluate"], **spent),
             against=against,
         )

@@ -27,7 +27,7 @@ def heldout_table(rows: Sequence[Row], *, bold: bool) -> Table:
     With `bold` the highest value of a column is bold; rows marked † do not compete.
     """
     columns = _metrics("held out", rows, "heldout", bold)
-    columns.append(("epoch", [_epochs(row) for row in rows]))
+    columns.append(("epoch", [epochs_text(row) for row in rows]))
     for name, key in (("train + evaluate, s", "work"), ("whole process, s", "process")):
         means = (statistics.fmean(getattr(run.seconds, key) for run in row.runs) for row in rows)
         columns.append((name, [seconds_text(mean) for mean in means]))
@@ -99,7 +99,8 @@ def flags(settings: dict[str, Any]) -> list[str]:
     return found
 
 
-def _epochs(row: Row) -> str:
+def epochs_text(row: Row) -> str:
+    """Return the epochs that the row's runs report, from the lowest to the highest."""
     epochs = [run.epoch for run in row.runs if run.epoch is not None]
     if not epochs:
         return NONE

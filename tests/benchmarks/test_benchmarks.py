@@ -173,6 +173,7 @@ def test_every_benchmark_is_listed_and_no_other_is_taken(
     assert [line.split()[0] for line in lines if "only if named" in line] == [
         "soak",
         "quality",
+        "splits",
         "ablation",
     ]
     with pytest.raises(SystemExit) as ended:

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from benchmarks.__main__ import update_readme
-from benchmarks.quality import ablation, presets
+from benchmarks.quality import ablation, presets, splits
 from benchmarks.quality.chart import QualityChart
 from benchmarks.quality.jobs import Job, Runner, preset_model
 from benchmarks.quality.rows import Mean, Results, Row, by_hit, change, metric, noise
 from benchmarks.quality.tables import flags
 from benchmarks.report import Table, copy_into
+from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.facts import SplitFacts
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
 from tests.support.commands import run_cli
 
@@ -200,6 +202,50 @@ def test_the_readme_has_the_results_that_are_kept() -> None:
     page = (ROOT / "README.md").read_text("utf-8")
     result = (ROOT / "benchmarks" / "results" / "quality.md").read_text("utf-8")
     assert copy_into(page, "quality", result) == page
+
+
+def test_the_splits_table_and_the_orders() -> None:
+    refitted = msgspec.structs.replace(PRESET, name=splits.REFITTED, kind="change")
+    facts = SplitFacts(heldout=90, cold_users=7, cold_items=5, unused=1234)
+    same = {"num_users": 900, "num_items": 1234, "num_train": 50000}
+    folds = [
+        splits.Fold(
+            split=split, fingerprint="f" * 64, facts=facts, rows=[BASELINE, PRESET, *more], **same
+        )
+        for split, more in (("latest", []), ("time", [refitted]))
+    ]
+    orders = [
+        splits.Order(name=name, fingerprint=fingerprint * 64, row=PRESET)
+        for name, fingerprint in (("as they are", "f"), ("CSV, one", "a"), ("CSV, two", "a"))
+    ]
+    told = splits.report(splits.Results(dataset="demo", cores=2, folds=folds, orders=orders))
+    table, of_orders = told.tables
+    assert [(line[0], line[1]) for line in table.rows] == [
+        ("EASE", "`latest`"),
+        ("NeuMF `tuned`", "`latest`"),
+        ("EASE", "`time`"),
+        ("NeuMF `tuned`", "`time`"),
+        ("NeuMF `tuned`, refitted", "`time`"),
+    ]
+    assert list(table.rows[1])[2:] == [
+        "0.110 ± 0.010", "0.440 ± 0.040", "0.055 ± 0.005", "0.800 ± 0.000", "7–9",
+    ]  # fmt: skip
+    assert [line[0] for line in of_orders.rows] == ["as they are", "CSV, one", "CSV, two"]
+    text = " ".join(told.notes)
+    for words in ("90 users are evaluated, 7 are left out", "5 held-out items", "1,234 inter"):
+        assert words in text
+    assert "2 orders of a CSV file have 1 fingerprint. Hit@50 of all orders is within 0.000" in text
+
+
+def test_every_order_of_the_rows_is_the_same_interactions(tmp_path: Path, demo: Dataset) -> None:
+    orders = splits._row_orders(demo)
+    texts = []
+    for name, order in orders.items():
+        path = splits._write_rows(tmp_path / f"{name}.csv", demo, order)
+        texts.append(path.read_text().splitlines())
+    assert len({tuple(text) for text in texts}) == len(orders)
+    assert len({tuple(sorted(text)) for text in texts}) == 1
+    assert len(texts[0]) == 1 + demo.num_train + 700
 
 
 def test_every_change_can_be_made_and_asked_for() -> None:
