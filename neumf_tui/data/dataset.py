@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.facts import ReadFacts, SplitFacts
+from neumf_tui.data.nouns import Noun
 from neumf_tui.data.options import DataOptions
 from neumf_tui.data.split import Split, stretches
 from neumf_tui.errors import RunError
@@ -46,6 +47,11 @@ class Dataset:
     @property
     def label(self) -> str:
         return dataset_label(self.name, self.simulated)
+
+    @property
+    def noun(self) -> Noun:
+        """What an item is called."""
+        return self.catalogue.noun
 
     @property
     def num_users(self) -> int:

@@ -206,7 +206,8 @@ def _hashes(where: Path, names: Sequence[str]) -> Iterator[str]:
 def _faults(split: Split, num_users: int, catalogue: Catalogue) -> Iterator[str]:
     """Yield what would lead an index out of its array."""
     num_items, pairs = len(catalogue.item_ids), len(split.items)
-    if not num_items == len(catalogue.titles) == len(catalogue.years) == len(catalogue.genres):
+    lengths = {len(catalogue.titles), len(catalogue.years), len(catalogue.genres)}
+    if lengths.union(map(len, catalogue.columns.values())) != {num_items}:
         yield "catalogue.json: the lists differ in length"
     if len(split.offsets) != num_users + 1 or not are_offsets(split.offsets, pairs):
         yield "offsets.npy: expected ascending offsets, one for each user and one more"

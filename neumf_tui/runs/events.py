@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from neumf_tui.data.nouns import FILM, Noun
 from neumf_tui.data.options import DataOptions, SplitName
 from neumf_tui.text import dataset_label
 
@@ -85,6 +86,8 @@ class DatasetRef(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
     options: DataOptions = DataOptions()
     """How it was read and split."""
+    noun: Noun = FILM
+    """What an item is called, and several."""
 
     @property
     def label(self) -> str:
