@@ -48,7 +48,7 @@ EXAMPLES = {
     "adopt": ("adopt", "neumf.pt --dataset ml-100k --expect hit@50=0.361"),
     "check-leak": ("check_leak", "--preset d2l"),
     "check-order": ("check_order", "quiet-otter-07 --rounds 5"),
-    "datasets": ("datasets", ""),
+    "datasets": ("datasets", "~/shop.csv --split time"),
     "doctor": ("doctor", "--json"),
     "config": ("config", ""),
 }

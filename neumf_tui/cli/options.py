@@ -99,6 +99,10 @@ DataDir = Annotated[
         help="Folder of a MovieLens release, its parent, or a file: .inter, .csv, .tsv, .parquet."
     ),
 ]
+AcceptUnverified = Annotated[
+    bool,
+    typer.Option("--accept-unverified", help="Fetch a MovieLens release whose hash is not known."),
+]
 Preset = Annotated[
     str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l. [default: tuned]")
 ]

@@ -10,6 +10,7 @@ import typer
 
 from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import (
+    AcceptUnverified,
     ConfigFile,
     DataDir,
     DatasetName,
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 
     from neumf_tui.training.distributed.processes import Worker
 
-AcceptUnverified = Annotated[
-    bool,
-    typer.Option("--accept-unverified", help="Fetch a MovieLens release whose hash is not known."),
-]
 Name = Annotated[str | None, typer.Option(help="Name of the run. [default: drawn]")]
 Resume = Annotated[
     str | None,

@@ -101,6 +101,13 @@ class Dataset:
         others = self.split.items[~self.learned]
         return self.seen_by - np.bincount(others, minlength=self.num_items)
 
+    @property
+    def num_candidates(self) -> tuple[int, int] | None:
+        """The smallest and largest number of candidates over users with a held-out item."""
+        held = np.asarray(self.split.heldout) >= 0
+        counts = (self.num_items - np.diff(self.offsets))[held]
+        return (int(counts.min()), int(counts.max())) if len(counts) else None
+
     @cached_property
     def item_rows(self) -> dict[str, int]:
         """Item index by item id."""

@@ -67,6 +67,13 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Held-out interactions with a rating, where the ratings go from at least 0 to 5 at most."""
     rated_low: int = 0
     """Those with a rating of at most 2."""
+    rating_counts: tuple[tuple[float, int], ...] = ()
+    """How many of the interactions that were split have each rating, in tenths from 0 to 100."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there are any: version 0.1.0 has kept none in a prepared dataset."""
+        return self.interactions > 0
 
     @property
     def uses_future(self) -> bool:

@@ -251,8 +251,22 @@ def _facts(
         cold_items=int((~learned[split.heldout[held]]).sum()),
         rated=len(ratings),
         rated_low=int((ratings <= _LOW_RATING).sum()),
+        rating_counts=_rating_counts(rows.ratings),
         **left_out,
     )
+
+
+def _rating_counts(ratings: NDArray[np.float32] | None) -> tuple[tuple[float, int], ...]:
+    """Return how often each rating occurs, in tenths; nothing if some are beyond 0 to 100."""
+    counts = np.zeros(1001, dtype=np.int64)
+    for start in range(0, 0 if ratings is None else len(ratings), _CHUNK):
+        assert ratings is not None
+        part = ratings[start : start + _CHUNK]
+        part = part[np.isfinite(part)]
+        if part.min(initial=0) < 0 or part.max(initial=0) > 100:
+            return ()
+        counts += np.bincount(np.rint(part * 10).astype(np.int64), minlength=len(counts))
+    return tuple((tenths / 10, int(counts[tenths])) for tenths in np.flatnonzero(counts).tolist())
 
 
 def _notices(data: Dataset) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.load import load_dataset
@@ -68,7 +67,7 @@ def make_info(
         settings=settings,
         dataset=msgspec.convert(data, DatasetRef, from_attributes=True),
         home=str(home),
-        protocol=protocol_of_kind(kind, settings, _num_candidates(data), split),
+        protocol=protocol_of_kind(kind, settings, data.num_candidates, split),
         pins=pins,
         job=job,
         kind=kind,
@@ -77,12 +76,6 @@ def make_info(
         host=platform.node(),
         versions={name: version(name) for name in packages} | {"python": platform.python_version()},
     )
-
-
-def _num_candidates(data: Dataset) -> tuple[int, int] | None:
-    """Return the smallest and largest number of candidates over users with a held-out item."""
-    counts = (data.num_items - np.diff(data.offsets))[np.asarray(data.split.heldout) >= 0]
-    return (int(counts.min()), int(counts.max())) if len(counts) else None
 
 
 def check_data(folder: Path, home: Path) -> None:

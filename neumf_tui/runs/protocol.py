@@ -72,6 +72,21 @@ def split_protocol(facts: SplitFacts, options: SplitOptions) -> dict[str, Any]:
     }
 
 
+def split_label(protocol: Mapping[str, Any]) -> str:
+    """Return in a few words how a run's data is split and what is left out of it.
+
+    Empty for what `train` does by itself with data that has times.
+    """
+    words = {
+        "latest": [],
+        "time": [f"time, cut {protocol['cut']}"],
+        "random": ["random"],
+        "given": ["given"],
+    }[protocol["split_name"]]
+    filters = protocol["filters"]
+    return ", ".join(words if filters == "none" else [*words, filters])
+
+
 def validation_text(split: str) -> str:
     """Return what the validation items of a split are."""
     return f"{_VALIDATED[split]}; ranked among every item not in the history before it"

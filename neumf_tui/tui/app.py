@@ -128,6 +128,10 @@ class NeumfApp(TerminalApp):
                 from neumf_tui.tui.explore.screen import ExploreScreen
 
                 self.push_screen(ExploreScreen(folder, self.home, user_id, epoch))
+            case navigation.OpenDataset(folder):
+                from neumf_tui.tui.dataset.screen import DatasetScreen
+
+                self.push_screen(DatasetScreen(folder, self.home))
             case navigation.OpenUser(user):
                 from neumf_tui.tui.explore.screen import ExploreScreen
 
@@ -208,6 +212,7 @@ def known_keys() -> dict[str, NamedKeys]:
     """Return all keys that the config file can change, by id, in the order of the screens."""
     from neumf_tui.tui.compare.dialog import CompareDialog
     from neumf_tui.tui.compare.screen import CompareScreen
+    from neumf_tui.tui.dataset.screen import DatasetScreen
     from neumf_tui.tui.explore.screen import ExploreScreen
     from neumf_tui.tui.failures.screen import FailuresScreen
     from neumf_tui.tui.guest.screen import GuestScreen
@@ -224,11 +229,12 @@ def known_keys() -> dict[str, NamedKeys]:
     charts = ("train", "runs")
     lists = ("explore", "film", "failures", "compare", "guest")
     return named_keys((
-        (NeumfApp, (*charts, *lists)),
+        (NeumfApp, (*charts, *lists, "dataset")),
         (TrainScreen, ("train",)),
         (CurveChart, charts),
         (RunsScreen, ("runs",)),
-        (SheetScreen, lists),
+        (SheetScreen, (*lists, "dataset")),
+        (DatasetScreen, ("dataset",)),
         (ExploreScreen, ("explore",)),
         (ItemScreen, ("film",)),
         (FailuresScreen, ("failures",)),

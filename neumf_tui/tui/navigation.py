@@ -41,6 +41,13 @@ class OpenExplorer(Navigation):
 
 
 @dataclass
+class OpenDataset(Navigation):
+    """Show what a run's dataset is."""
+
+    folder: Path
+
+
+@dataclass
 class OpenUser(Navigation):
     """Go back to the explorer and choose the user with this index."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
@@ -20,17 +21,24 @@ def blocks(share: float, width: int) -> str:
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
-def histogram(bins: Sequence["RankBin"], width: int, inside: Style, outside: Style) -> Text:
-    """Return one line for each bin: ranks, count, bar; `inside` styles bins within the top 50."""
-    labels = [f"{b.first:,}–{b.last:,}" for b in bins]
-    counts = [f"{b.count:,}" for b in bins]
-    left, right = max(map(len, labels), default=0), max(map(len, counts), default=0)
-    most = max((b.count for b in bins), default=0) or 1
+def bars(rows: Sequence[tuple[str, int, Style]], width: int) -> Text:
+    """Return one line for each row: its label, its count, and a bar in its style."""
+    counts = [f"{count:,}" for _, count, _ in rows]
+    left = max((cell_len(label) for label, _, _ in rows), default=0)
+    right = max(map(len, counts), default=0)
+    most = max((count for _, count, _ in rows), default=0) or 1
     text = Text()
-    for b, label, count in zip(bins, labels, counts, strict=True):
-        text.append(f"{label:>{left}} {count:>{right}} ")
-        bar = blocks(b.count / most, max(1, width - left - right - 2))
-        text.append(bar, inside if b.last <= CUTOFF else outside)
+    for (label, count, style), shown in zip(rows, counts, strict=True):
+        text.append(f"{' ' * (left - cell_len(label))}{label} {shown:>{right}} ")
+        text.append(blocks(count / most, max(1, width - left - right - 2)), style)
         text.append("\n")
     text.right_crop(1)
     return text
+
+
+def histogram(bins: Sequence["RankBin"], width: int, inside: Style, outside: Style) -> Text:
+    """Return one line for each bin: ranks, count, bar; `inside` styles bins within the top 50."""
+    rows = [
+        (f"{b.first:,}–{b.last:,}", b.count, inside if b.last <= CUTOFF else outside) for b in bins
+    ]
+    return bars(rows, width)

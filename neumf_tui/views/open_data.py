@@ -16,6 +16,7 @@ def open_data(
     home: Path,
     options: DataOptions = DataOptions(),
     accept_unverified: bool = False,
+    tell_notices: bool = True,
 ) -> "Dataset":
     """Open or fetch a dataset; messages, notices and progress go to stderr.
 
@@ -35,6 +36,6 @@ def open_data(
             options=options,
             accept_unverified=accept_unverified,
         )
-    for notice in data.notices:
+    for notice in data.notices if tell_notices else ():
         say(f"{data.label}: {notice}")
     return data

@@ -34,6 +34,7 @@ from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import (
     ModelLoaded,
     OpenComparison,
+    OpenDataset,
     OpenFailures,
     OpenGuest,
     OpenItem,
@@ -83,6 +84,7 @@ class ExploreScreen(SheetScreen):
         hidden("d", "why", "Details", "Show or hide why the film under the cursor is there"),
         hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them"),
         hidden("l", "loss", "Loss", "Show or hide the loss below the ranks over epochs"),
+        hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),
         hidden("r", "random", "Random", "Go to a random person of the list"),
         hidden("1", "tab('ranking')", "Ranking", "The ranked films", key_id="ranking"),
         hidden("2", "tab('history')", "History", "What the user has seen", key_id="history"),
@@ -398,6 +400,9 @@ class ExploreScreen(SheetScreen):
                 self.choose_who(user)
         elif (item := self.person.item_at(table)) is not None and self.ranker is not None:
             self.navigate(OpenItem(self.ranker, users, item))
+
+    def action_dataset(self) -> None:
+        self.navigate(OpenDataset(self.folder))
 
     def action_failures(self) -> None:
         if self.users is not None:

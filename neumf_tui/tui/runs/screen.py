@@ -20,7 +20,7 @@ from neumf_tui.runs.store import check_name
 from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
-from neumf_tui.tui.navigation import OpenExplorer, OpenRun
+from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRun
 from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets import chart_text
@@ -30,7 +30,9 @@ from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.work import Cancelled
 
-FOR_A_RUN = frozenset({"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore"})
+FOR_A_RUN = frozenset(
+    {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
+)
 """Actions on the run under the cursor."""
 READ_SECONDS = 1.0
 ENDED_SECONDS = 5.0
@@ -50,7 +52,8 @@ class RunsScreen(ChartScreen):
         shown("slash", "filter", "Filter", "Words, or best>0.3, state=running", display="/"),
         hidden("b", "baselines", "Baselines", "Keep simpler models on this run's data as runs"),
         hidden("n", "rename", "Rename", "Rename this run"),
-        hidden("D,delete", "delete", "Delete", "Delete this run; asks first"),
+        hidden("D", "dataset", "Dataset", "What this run's dataset is, and how it is split"),
+        hidden("X,delete", "delete", "Delete", "Delete this run; asks first"),
         hidden("x", "axis", "X axis", "Epochs, steps or training time"),
         hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss"),
         hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
@@ -244,6 +247,9 @@ class RunsScreen(ChartScreen):
 
     def action_explore(self) -> None:
         self.navigate(OpenExplorer(self.folder))
+
+    def action_dataset(self) -> None:
+        self.navigate(OpenDataset(self.folder))
 
     def action_pin(self) -> None:
         if self.folder in self.pinned:

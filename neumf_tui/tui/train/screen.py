@@ -22,7 +22,7 @@ from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
-from neumf_tui.tui.navigation import OpenExplorer, OpenRuns
+from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRuns
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.train import text as train_text
 from neumf_tui.tui.train.chart_pane import ChartPane
@@ -61,6 +61,7 @@ class TrainScreen(ChartScreen):
         shown("c", "checkpoint", "Save", "Save a checkpoint after the current step"),
         shown("d", "detach", "Detach", "Quit; the training goes on"),
         shown("e", "explore", "Explore", "Users and their ranked films"),
+        hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),
         shown("space", "pin", "Pin", "Choose users for the rank race", display="space"),
         hidden("x", "axis", "X axis", "Epochs, steps or training time"),
         hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss or the focused chart"),
@@ -450,6 +451,9 @@ class TrainScreen(ChartScreen):
 
     def action_explore(self) -> None:
         self.navigate(OpenExplorer(self.folder))
+
+    def action_dataset(self) -> None:
+        self.navigate(OpenDataset(self.folder))
 
     def action_runs(self) -> None:
         self.navigate(OpenRuns())
