@@ -94,13 +94,13 @@ def _write(dataset: Dataset, folder: Path, report: Report) -> None:
 
 
 def _is_same(folder: Path, dataset: Dataset) -> bool:
-    """Return whether the dataset of this fingerprint is on disk, from the same source."""
+    """Return whether the dataset of this fingerprint is on disk, with all that is known of it."""
     try:
         kept = load(folder, dataset.fingerprint)
     except DatasetError:
         return False
-    about = [(one.source, one.options, one.facts, one.catalogue) for one in (kept, dataset)]
-    return about[0] == about[1]
+    compared = "source", "options", "catalogue", "facts", "read_facts"
+    return all(getattr(kept, name) == getattr(dataset, name) for name in compared)
 
 
 def load(folder: Path, fingerprint: str) -> Dataset:

@@ -130,7 +130,7 @@ def _time_bins(parts: list[NDArray[np.int64]]) -> list[Bin]:
     if len(months[1]) <= MOST_BINS:
         return _labelled(months, lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}")
     years = len(months[1]) // 12 + 2
-    step = -(-years // MOST_BINS)
+    step = -(-years // (MOST_BINS - 1))  # the first bin may begin before the first year
     spans = _counts_of(parts, lambda times: (_calendar(times, "Y") + 1970) // step)
     last = "–{}" if step > 1 else ""
     return _labelled(spans, lambda span: f"{span * step}{last.format(span * step + step - 1)}")

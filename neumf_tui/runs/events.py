@@ -114,7 +114,8 @@ class _ShownProtocol(msgspec.Struct, frozen=True, kw_only=True):
     chosen_by: str = ""
     split_name: SplitName = "latest"
     cut: str | None = None
-    tied_share: float | None = None
+    tied_share: Share | None = None
+    filters: str = "none"
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
 }  # fmt: skip
 _COMPARISON = re.compile(r"([\w@.-]+?)(>=|<=|!=|>|<|=)(.+)")
-_SEARCHED = ("run", "kind", "model", "state", "dataset", "preset", "device")
+_SEARCHED = ("run", "kind", "model", "state", "dataset", "split", "preset", "device")
 _ABBREVIATIONS = {
     "best": "best_hit@50", "valid": "best_validation_hit@50", "hit": "hit@50",
     "lr": "learning_rate",
@@ -20,7 +20,7 @@ _ABBREVIATIONS = {
 def matches(query: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Return whether every part of `query` holds for the run; `-` before a part negates it.
 
-    A word must occur in the run's name, kind, model, state, dataset, preset or device.
+    A word must occur in the run's name, kind, model, state, dataset, split, preset or device.
     `key>=value` compares a setting or a value of `neumf-tui status --json`; it is false for a run
     without that value.
     """

@@ -73,18 +73,10 @@ def split_protocol(facts: SplitFacts, options: SplitOptions) -> dict[str, Any]:
 
 
 def split_label(protocol: Mapping[str, Any]) -> str:
-    """Return in a few words how a run's data is split and what is left out of it.
-
-    Empty for what `train` does by itself with data that has times.
-    """
-    words = {
-        "latest": [],
-        "time": [f"time, cut {protocol['cut']}"],
-        "random": ["random"],
-        "given": ["given"],
-    }[protocol["split_name"]]
-    filters = protocol["filters"]
-    return ", ".join(words if filters == "none" else [*words, filters])
+    """Return in a few words how a run's data is split, and what is left out of it."""
+    name, filters = protocol["split_name"], protocol["filters"]
+    cut = f"cut {_day(protocol)}" if name == "time" else ""
+    return ", ".join(filter(None, (name, cut, "" if filters == "none" else filters)))
 
 
 def validation_text(split: str) -> str:
@@ -114,6 +106,11 @@ def _moment(seconds: int | None) -> str | None:
         return None
     text = datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
     return text.removesuffix("T00:00:00")
+
+
+def _day(protocol: Mapping[str, Any]) -> str:
+    """Return the date of the cut."""
+    return str(protocol["cut"])[:10]
 
 
 def make_protocol(
@@ -234,7 +231,7 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
 
 def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
     """Return the split and its ties in one part of a line, longest first."""
-    name, day = protocol["split_name"], str(protocol["cut"])[:10]
+    name, day = protocol["split_name"], _day(protocol)
     texts = {
         "latest": ["latest held out", "latest"],
         "time": [f"first from {day} on held out", f"cut {day}"],

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from neumf_tui.runs.events import BY_VALIDATION, FINAL_STATES, Evaluated, RunInfo, Status
-from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.runs.protocol import protocol_of, split_label
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
 from neumf_tui.runs.snapshot import Snapshot
 
 FACTS = (
     "run", "run_dir", "kind", "model", "state", "reason", "pid", "host", "device", "dataset",
-    "simulated", "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds", "hit@50",
-    "hit@50_ci", "auc", "validation_hit@50", "best_epoch", "best_chosen_by", "best_hit@50",
-    "best_hit@50_ci",
+    "simulated", "split", "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds",
+    "hit@50", "hit@50_ci", "auc", "validation_hit@50", "best_epoch", "best_chosen_by",
+    "best_hit@50", "best_hit@50_ci",
     "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "protocol",
     "created",
 )  # fmt: skip
@@ -32,6 +32,7 @@ def train_summary(folder: Path) -> dict[str, Any]:
         "run_dir": str(folder),
         "dataset": info.dataset.name,
         "simulated": info.dataset.simulated,
+        "split": split_label(protocol_of(info)),
         "num_users": info.dataset.num_users,
         "num_items": info.dataset.num_items,
         "num_train": info.dataset.num_train,
@@ -103,6 +104,7 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "device": status.device,
         "dataset": info.dataset.name,
         "simulated": info.dataset.simulated,
+        "split": split_label(protocol_of(info)),
         "preset": info.preset,
         "epoch": status.epoch,
         "epochs": snapshot.planned or info.epochs or None,

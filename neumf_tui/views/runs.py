@@ -11,7 +11,7 @@ from neumf_tui.text import clean, clock, epoch_text
 from neumf_tui.views.model_label import label_of_kind, label_title
 from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows, say
 from neumf_tui.views.sheet import Sheet
-from neumf_tui.views.sheet_keys import dataset_keys, label_of
+from neumf_tui.views.sheet_keys import dataset_keys, label_with_split
 
 BEST_NOTE = (
     "best: held-out Hit@50 at the epoch that validation chose; without validation the highest one, "
@@ -53,7 +53,7 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["reason"]:
         progress += f": {facts['reason']}"
     what = label_of_kind(facts["kind"], facts["model"], facts["preset"])
-    lines = [f"{name}  {label_of(facts)}  {what}  {device}".rstrip()]
+    lines = [f"{name}  {label_with_split(facts)}  {what}  {device}".rstrip()]
     lines.append(f"  {state:<8} {progress}")
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
@@ -112,8 +112,8 @@ def metrics_sheet(info: RunInfo, snapshot: Snapshot) -> Sheet:
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the object of `train_summary` as text."""
     print_line(
-        f"run {summary['run']}  {label_of(summary)}  {summary['preset']}  {summary['state']}  "
-        f"epoch {summary['epochs']}"
+        f"run {summary['run']}  {label_with_split(summary)}  {summary['preset']}  "
+        f"{summary['state']}  epoch {summary['epochs']}"
     )
     if summary["reason"]:
         print_line(summary["reason"])
@@ -145,6 +145,9 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         when = run["created"]
         return None if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
+    def data(run: Mapping[str, Any]) -> str | None:
+        return None if run["dataset"] is None else label_with_split(run)
+
     def model(run: Mapping[str, Any]) -> str | None:
         keys = run["kind"], run["model"], run["preset"]
         return None if run["kind"] is None else label_of_kind(*keys)
@@ -156,7 +159,9 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         runs,
         column("run", "run"),
         column("state", "state"),
-        column("dataset", lambda run: label_of(run) if run["dataset"] is not None else None),
+        column(
+            "dataset", lambda run: label_with_split(run) if run["dataset"] is not None else None
+        ),
         column(label_title(run["kind"] for run in runs), model),
         number("epoch", epoch, str),
         number("hit@50", "hit@50", ".4f"),

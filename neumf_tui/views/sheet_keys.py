@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from neumf_tui.explore.guests import Who
 
 
+USUAL_SPLIT = "latest"
+
+
 def dataset_keys(data: "Dataset | DatasetRef") -> dict[str, Any]:
     """Return the keys that name a dataset."""
     return {"dataset": data.name, "simulated": data.simulated}
@@ -21,6 +24,15 @@ def dataset_keys(data: "Dataset | DatasetRef") -> dict[str, Any]:
 def label_of(keys: Mapping[str, Any]) -> str:
     """Return the label of the dataset that `dataset_keys` name."""
     return dataset_label(keys["dataset"], keys["simulated"])
+
+
+def label_with_split(facts: Mapping[str, Any]) -> str:
+    """Return the label of a run's dataset, and its split unless that is the usual one.
+
+    `facts`: an object of `run_facts`.
+    """
+    split = facts["split"]
+    return label_of(facts) if split == USUAL_SPLIT else f"{label_of(facts)}, {split}"
 
 
 def run_keys(info: RunInfo) -> dict[str, Any]:

@@ -19,6 +19,7 @@ FACTS = {
     "run": "quiet-owl-01",
     "state": "finished",
     "dataset": "ml-100k",
+    "split": "latest",
     "kind": "trained",
     "model": "neumf",
     "preset": "d2l",

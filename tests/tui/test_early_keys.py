@@ -21,6 +21,7 @@ WAYS = {
     "new user": ("explore", "f", "guest"),
     "failures": ("explore", "F", "failures"),
     "comparison": ("explore", "x,enter", "compare"),
+    "dataset": ("train", "D", "dataset"),
     "pins": ("train", "space", "pin"),
     "a model to compare with": ("explore", "x", "choose-model"),
     "a film to find": ("explore", "t", "find-film"),

@@ -39,6 +39,8 @@ VIEWS: dict[str, list[str]] = {
     "failures": ["F"],
     "cohorts": ["F", "2"],
     "catalogue": ["F", "3"],
+    "dataset": ["D"],
+    "dataset-histograms": ["D", "2"],
     "choose-model": ["x"],
     "compare": ["x", "enter"],
     "compare-all": ["x", "enter", "2"],

@@ -415,14 +415,14 @@ async def test_runs_are_filtered_opened_renamed_and_deleted(own_home: Path) -> N
         await until(
             lambda: "omega" in {row.folder.name for row in screen.query_one(RunTable).runs}, pilot
         )
-        await pilot.press("slash", *"omega", "enter", "D")
+        await pilot.press("slash", *"omega", "enter", "X")
         assert isinstance(pilot.app.screen, ConfirmDialog)
         await pilot.press("escape")
         assert (own_home / "runs" / "omega").exists()
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, TrainScreen)
         await pilot.press("q")
-        await pilot.press("D", "y")
+        await pilot.press("X", "y")
         await until(lambda: not (own_home / "runs" / "omega").exists(), pilot)
 
 

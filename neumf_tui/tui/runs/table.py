@@ -1,6 +1,7 @@
 """The table of runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.style import Style
@@ -10,7 +11,7 @@ from neumf_tui.text import epoch_text
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.model_label import label_title, model_label
-from neumf_tui.views.sheet_keys import label_of
+from neumf_tui.views.sheet_keys import label_with_split
 
 COLUMNS = (
     Column("", 1),
@@ -28,8 +29,9 @@ COLUMNS = (
 )
 
 
-LABEL = 4
-"""Position of the column that says what the model is."""
+DATASET, LABEL = 3, 4
+"""Positions of the columns that say what the data is, with its split, and what the model is."""
+_WIDEST_DATASET = 34
 
 
 class RunTable(Table):
@@ -46,6 +48,9 @@ class RunTable(Table):
         """Show `runs`; `pinned` has the style of the mark of each pinned run."""
         self.runs, self.pinned = list(runs), pinned
         infos = [run.info for run in runs if run.info]
+        labels = [label_with_split(run.facts) for run in runs if run.info]
+        width = min(_WIDEST_DATASET, max([COLUMNS[DATASET].width, *map(len, labels)]))
+        self.columns[DATASET] = replace(COLUMNS[DATASET], width=width)
         title = label_title(info.kind for info in infos)
         if title != COLUMNS[LABEL].title:
             width = min(24, max(len(model_label(info)) for info in infos))
@@ -66,7 +71,7 @@ class RunTable(Table):
             "●" if run.folder in self.pinned else "",
             run.folder.name,
             run.state,
-            label_of(facts),
+            label_with_split(facts),
             model_label(run.info),
             epoch_text(facts["epoch"], facts["epochs"]),
             f"{best.metrics['hit@50']:.4f}" if best else "–",
