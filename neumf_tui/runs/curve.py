@@ -116,7 +116,7 @@ class Points:
         if buffers.used != start or end > len(buffers.steps):
             # Other Points use the space after these, or it is full: copy into larger arrays.
             arrays = (buffers.steps, buffers.seconds, buffers.values)
-            size = max(self._limit, end)
+            size = max(min(self._limit, 2 * end), end)
             buffers = _Buffers(*(_enlarged(array, start, size) for array in arrays))
         buffers.steps[start:end] = steps
         buffers.seconds[start:end] = seconds

@@ -78,41 +78,55 @@ def _age_text(seconds: float) -> str:
     return "now"
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What was read of a run, and the state of its files before that."""
+
+    row: RunRow
+    signature: Signature
+    tail: SnapshotTail | None = None
+    """Reads on where it stopped; None for an ended run, which needs no memory for it."""
+
+
 class RunList:
     """Keeps what was read, so that an ended run costs three stat calls."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._rows: dict[Path, RunRow] = {}
-        self._tails: dict[Path, SnapshotTail] = {}
-        self._signatures: dict[Path, Signature] = {}
+        self._known: dict[Path, _Known] = {}
 
     def read(self) -> list[RunRow]:
-        """Return all runs, the latest first, also damaged ones."""
-        rows = [self._read(folder) for folder in run_folders(self._home)]
-        self._rows = {row.folder: row for row in rows}
-        self._tails = {folder: tail for folder, tail in self._tails.items() if folder in self._rows}
-        self._signatures = {
-            folder: found for folder, found in self._signatures.items() if folder in self._rows
-        }
-        return rows
+        """Return all runs, the latest first, also damaged ones.
 
-    def _read(self, folder: Path) -> RunRow:
-        before, signature = self._rows.get(folder), _signature(folder)
-        if before and before.is_whole_and_ended and signature == self._signatures.get(folder):
-            return before
-        self._signatures[folder] = signature
+        The snapshots of ended runs have neither log nor epochs.
+        """
+        folders = run_folders(self._home)
+        self._known = {folder: self._read(folder, self._known.get(folder)) for folder in folders}
+        return [known.row for known in self._known.values()]
+
+    def _read(self, folder: Path, known: _Known | None) -> _Known:
+        signature = _signature(folder)
+        if known and known.row.is_whole_and_ended and signature == known.signature:
+            return known
+        before, tail = (known.row, known.tail) if known else (None, None)
         try:
-            info = before.info if before else None
-            if info is None or info.name != folder.name:  # not read yet, or renamed
-                info = read_info(folder)
-            status = read_status(folder)
-            snapshot = self._tails.setdefault(folder, SnapshotTail(folder)).read()
-            facts = run_facts(folder, info, status, snapshot)
-            if before and before.status == status and before.snapshot is snapshot:
-                return before if status.state in FINAL_STATES else replace(before, facts=facts)
-            return RunRow(folder, info, status, snapshot, facts)
+            return self._read_again(folder, before, signature, tail or SnapshotTail(folder))
         except (NeumfTuiError, OSError) as error:
-            self._tails.pop(folder, None)
             status, facts = Status(state="damaged", pid=0), damaged_facts(folder, str(error))
-            return RunRow(folder, None, status, Snapshot(), facts, str(error))
+            row = RunRow(folder, None, status, Snapshot(), facts, str(error))
+            return _Known(row, signature)
+
+    def _read_again(
+        self, folder: Path, before: RunRow | None, signature: Signature, tail: SnapshotTail
+    ) -> _Known:
+        info = before.info if before else None
+        if info is None or info.name != folder.name:  # not read yet, or renamed
+            info = read_info(folder)
+        status, snapshot = read_status(folder), tail.read()
+        facts = run_facts(folder, info, status, snapshot)
+        if status.state in FINAL_STATES:
+            row = RunRow(folder, info, status, replace(snapshot, log=(), epochs=()), facts)
+            return _Known(row, signature)
+        if before and before.status == status and before.snapshot is snapshot:
+            return _Known(replace(before, facts=facts), signature, tail)
+        return _Known(RunRow(folder, info, status, snapshot, facts), signature, tail)

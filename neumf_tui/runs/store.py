@@ -39,7 +39,7 @@ def run_folders(home: Path) -> list[Path]:
 def _changed(folder: Path) -> int | None:
     """Return when a run was made or renamed; None if this is not a run's folder."""
     try:
-        return (folder / "run.json").lstat().st_mtime_ns
+        return os.lstat(f"{folder}/run.json").st_mtime_ns  # a Path takes four times as long
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:

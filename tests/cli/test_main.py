@@ -16,8 +16,8 @@ from tests.support.commands import Cli
 from tests.support.rating_files import HOSTILE, ratings_100k, write_100k
 
 TRAIN_KEYS = {
-    "run", "run_dir", "dataset", "simulated", "split", "num_users", "num_items", "num_train", "preset",
-    "config", "epochs", "train_loss", "metrics",
+    "run", "run_dir", "dataset", "simulated", "split", "num_users", "num_items", "num_train",
+    "preset", "config", "epochs", "train_loss", "metrics",
     "popularity", "hit@50_ci", "protocol", "seconds", "examples_per_second", "device", "seed",
     "state",
     "reason", "metrics_epoch", "chosen_by", "last", "validation", "popularity_validation",

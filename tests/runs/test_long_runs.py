@@ -119,4 +119,6 @@ def test_ended_runs_are_not_read_again(own_home: Path, monkeypatch: pytest.Monke
     opened.clear()
     third = {row.folder.name: row for row in runs.read()}
     assert {name.partition("/")[0] for name in opened} == {"run-1"}
-    assert third["run-1"].snapshot.log[-1][1] == "careful"
+    before = {row.folder.name: row.snapshot for row in first}
+    assert third["run-1"].snapshot.logged == before["run-1"].logged + 1
+    assert not third["run-1"].snapshot.log, "nobody sees the lines here, so they take no memory"

@@ -72,6 +72,7 @@ class RunsScreen(ChartScreen):
         self.rows: list[RunRow] = []
         self.pinned: list[Path] = []
         self._series: dict[Path, RunSeries] = {}
+        """The data of the charts, of `compared` alone."""
         self._query = ""
         self._drawn_rows: list[tuple[object, ...]] | None = None
         self._drawn_charts: tuple[object, ...] = ()
@@ -111,13 +112,6 @@ class RunsScreen(ChartScreen):
         self.rows = rows
         there = {row.folder for row in rows}
         self.pinned = [folder for folder in self.pinned if folder in there]
-        for row in rows:
-            if row.info is not None:
-                if (series := self._series.get(row.folder)) is None:
-                    series = self._series[row.folder] = RunSeries(row.info)
-                if series.snapshot is not row.snapshot:
-                    series.update(row.snapshot)
-        self._series = {run: series for run, series in self._series.items() if run in there}
         self._draw_head()
         # Rows that have not changed are the same objects; what they say of their age may change.
         now: list[tuple[object, ...]] = [(row, row.age) for row in rows]
@@ -163,13 +157,17 @@ class RunsScreen(ChartScreen):
     @property
     def compared(self) -> list[RunSeries]:
         """The pinned runs in the order in which they were pinned, else the one under the cursor."""
+        by_folder = {row.folder: row for row in self.rows}
         folders = self.pinned or ([self.chosen.folder] if self.chosen else [])
-        found = []
+        before, self._series = self._series, {}
         for number, folder in enumerate(folders):
-            if series := self._series.get(folder):
+            row = by_folder.get(folder)
+            if row is not None and row.info is not None:
+                series = self._series[folder] = before.get(folder) or RunSeries(row.info)
                 series.colour = number
-                found.append(series)
-        return found
+                if series.snapshot is not row.snapshot:
+                    series.update(row.snapshot)
+        return [*self._series.values()]
 
     def draw_charts(self) -> None:
         runs, chosen = self.compared, self.chosen
