@@ -198,11 +198,18 @@ def _sampled_aucs(scorer: Scorer, data: Dataset) -> NDArray[np.float64]:
     Stretches of users are scored at once, which can be much faster than one by one.
     """
     size = min(scorer.chunk_users, SAMPLE, data.num_users)
-    count = min(-(-SAMPLE // size), data.num_users // size)  # so many do not overlap
-    starts = np.linspace(0, data.num_users - size, count).astype(np.int64).tolist()
-    found = []
-    for start in starts:
-        for user, scores in enumerate(scorer.scores(range(start, start + size)), start=start):
+    held = np.flatnonzero(np.asarray(data.split.heldout) >= 0)
+    # With a split by time few users may have a held-out item.
+    expected = max(1.0, size * len(held) / data.num_users)
+    count = min(math.ceil(SAMPLE / expected), max(1, data.num_users // size))
+    places = held[np.linspace(0, len(held) - 1, count).astype(np.int64)]
+    found, end = [], 0
+    for start in places.clip(max=data.num_users - size).tolist():
+        stretch = range(max(start, end), start + size)  # each user once
+        end = stretch.stop
+        if not stretch:
+            continue
+        for user, scores in zip(stretch, scorer.scores(stretch), strict=True):
             target, history = int(data.split.heldout[user]), data.history(user)
             if target >= 0:
                 scores[history] = np.nan

@@ -12,7 +12,7 @@ from neumf_tui.baselines.kept import read_kept_ranks
 from neumf_tui.baselines.registry import named
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.options import SplitName, SplitOptions
-from neumf_tui.data.progress import Report
+from neumf_tui.data.progress import Progress, Report
 from neumf_tui.data.registry import Reopened, reopen
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
@@ -149,9 +149,13 @@ def _rank(ranker: Ranker, name: str, data: Dataset, report: Report) -> _Ranked:
         again = retrain(data, settings, device, report, what)
         ranks, candidates, epoch = again.ranks, again.candidates, again.epoch
         popularity = again.popularity
+
+    def report_ease(progress: Progress) -> None:
+        report(replace(progress, what=f"{name}: {progress.what}"))
+
     found, notes = {RUN: ranks, POPULARITY: popularity}, []
     try:
-        (ease,) = Baselines(data, ranker.home, report).outcomes(named(EASE))
+        (ease,) = Baselines(data, ranker.home, report_ease).outcomes(named(EASE))
         if ease.result is None:
             notes.append(ease.note)
         else:

@@ -1,16 +1,26 @@
 """Checks of adopted ranks: beside popularity, with other rows, and with what was reported."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neumf_tui.adopt.adopt import Order, Outcome, Unmet, adopt
-from neumf_tui.adopt.check import Expectation, beside_popularity, parse_expectations
+from neumf_tui.adopt.check import (
+    SAMPLE,
+    Expectation,
+    _sampled_aucs,
+    beside_popularity,
+    parse_expectations,
+)
 from neumf_tui.adopt.rows import Given
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import silent
 from neumf_tui.errors import UsageError
+from neumf_tui.scorers.scorer import FloatArray
+from neumf_tui.scorers.table import TableScorer
+from tests.support.datasets import random_dataset
 from tests.support.foreign_models import ITEM_IDS, ITEMS, USERS, good_vectors
 
 
@@ -102,3 +112,27 @@ def test_what_was_reported_holds_to_its_last_digit() -> None:
 def test_what_cannot_be_expected(text: str) -> None:
     with pytest.raises(UsageError, match=r"the metrics are hit@10"):
         parse_expectations([text])
+
+
+def test_about_as_many_users_are_judged_however_few_have_a_held_out_item() -> None:
+    """With a split by time most users may have none."""
+    data, draw, users = random_dataset(2000, 20, 3), np.random.default_rng(0), 2000
+    table = draw.random((users, 20)).astype(np.float32)
+    for share in (0.02, 0.4, 1.0):
+        none = draw.random(users) >= share
+        heldout = np.where(none, -1, data.split.heldout)
+        sparse = replace(data, split=replace(data.split, heldout=heldout))
+        for size in (1, 7, 100, 2000):
+            asked: list[int] = []
+
+            class Asked(TableScorer):
+                chunk_users = size
+
+                def scores(self, users: range, asked: list[int] = asked) -> FloatArray:
+                    asked.extend(users)
+                    return super().scores(users)
+
+            found = _sampled_aucs(Asked(table), sparse)
+            assert len(set(asked)) == len(asked)
+            enough = min(SAMPLE, int((~none).sum()))
+            assert 0.6 * enough <= len(found) <= 1.7 * enough + size, (share, size)
