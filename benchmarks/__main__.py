@@ -5,7 +5,7 @@
     python -m benchmarks --list              what there is, and how long it takes
     python -m benchmarks --quick             everything once, on small data, as a test
     python -m benchmarks quality --keep X    go on after an interruption with the runs kept in X
-    python -m benchmarks --readme            copy tables from the results into README.md
+    python -m benchmarks --pages             copy tables from the results into README.md and docs
 
 Do nothing else on the machine meanwhile. Charts need matplotlib (pip install '.[bench]'), terminals
 need pyte (pip install '.[test]'), and ALS and BPR of `quality` need implicit
@@ -19,6 +19,7 @@ import argparse
 import importlib
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +31,9 @@ from neumf_tui.errors import NeumfTuiError
 from neumf_tui.home import home_dir
 
 RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parents[1] / "README.md"
-IN_README = ("quality",)
-"""Benchmarks whose tables stand in README.md."""
+_ROOT = Path(__file__).parents[1]
+PAGES = {"quality": _ROOT / "README.md", "splits": _ROOT / "docs" / "splits.md"}
+"""The pages that have the tables of benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,8 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.list:
         print(listing())
         return 0
-    if asked.readme:
-        update_readme(asked.results or RESULTS, README)
+    if asked.pages:
+        update_pages(asked.results or RESULTS, PAGES)
         return 0
     known = {one.name: one for one in BENCHMARKS}
     if unknown := [name for name in asked.names if name not in known]:
@@ -208,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     add("names", nargs="*", metavar="NAME", help="see --list; default: all except the long ones")
     add("--list", action="store_true", help="list the benchmarks")
     add("--quick", action="store_true", help="test that it works; results go into CACHE/quick")
-    add("--readme", action="store_true", help="do not measure: copy tables into README.md")
+    add("--pages", action="store_true", help="do not measure: copy tables into README.md and docs")
     add("--data-dir", type=Path, help="the folder of ML-100K, as for train")
     add("--rounds", type=int, help="number of repeats or seeds (default: depends on the benchmark)")
     add("--minutes", type=float, help="duration of soak (default: 20)")
@@ -234,17 +235,17 @@ def measure(one: Benchmark, options: Options, results: Path) -> None:
     say(f"{one.name}: {took:.0f} s; {', '.join(map(str, paths))}")
 
 
-def update_readme(results: Path, readme: Path) -> None:
-    """Copy the tables of the results into the README, each between its marks."""
-    text = readme.read_text("utf-8")
-    for name in IN_README:
+def update_pages(results: Path, pages: Mapping[str, Path]) -> None:
+    """Copy the tables of the results into their pages, each between its marks."""
+    for name, page in pages.items():
+        text = page.read_text("utf-8")
         try:
             text = copy_into(text, name, (results / f"{name}.md").read_text("utf-8"))
         except OSError as error:
             raise SystemExit(f"{error}; measure first: python -m benchmarks {name}") from error
         except ValueError as error:
-            raise SystemExit(f"{readme}: {error}") from error
-    files.replace(readme.parent, readme.name, text.encode())
+            raise SystemExit(f"{page}: {error}") from error
+        files.replace(page.parent, page.name, text.encode())
 
 
 def listing() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.__main__ import update_readme
+from benchmarks.__main__ import PAGES, RESULTS, update_pages
 from benchmarks.quality import ablation, presets, splits
 from benchmarks.quality.chart import QualityChart
 from benchmarks.quality.jobs import Job, Runner, preset_model
@@ -189,19 +189,19 @@ def test_the_readme_is_updated_from_the_results_alone(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("A\n<!-- quality:begin -->\n<!-- quality:end -->\nB\n")
     with pytest.raises(SystemExit, match="measure first: python -m benchmarks quality"):
-        update_readme(tmp_path, readme)
+        update_pages(tmp_path, {"quality": readme})
     (tmp_path / "quality.md").write_text("# T\n\n| x |\n\n- y\n")
-    update_readme(tmp_path, readme)
+    update_pages(tmp_path, {"quality": readme})
     assert "begin -->\n\n| x |\n\n- y\n\n<!-- quality:end -->\nB" in readme.read_text()
     readme.write_text("no marks")
     with pytest.raises(SystemExit, match="expected one <!-- quality:begin -->"):
-        update_readme(tmp_path, readme)
+        update_pages(tmp_path, {"quality": readme})
 
 
-def test_the_readme_has_the_results_that_are_kept() -> None:
-    page = (ROOT / "README.md").read_text("utf-8")
-    result = (ROOT / "benchmarks" / "results" / "quality.md").read_text("utf-8")
-    assert copy_into(page, "quality", result) == page
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_have_the_results_that_are_kept(name: str) -> None:
+    page = PAGES[name].read_text("utf-8")
+    assert copy_into(page, name, (RESULTS / f"{name}.md").read_text("utf-8")) == page
 
 
 def test_the_splits_table_and_the_orders() -> None:
