@@ -58,6 +58,7 @@ def dataset_object(data: "Dataset", counts: "DatasetCounts", train: str) -> dict
         **dataset_keys(data),
         "source": data.source,
         "fingerprint": data.fingerprint,
+        "noun": list(data.noun),
         "num_users": data.num_users,
         "num_items": data.num_items,
         "num_train": data.num_train,
@@ -115,7 +116,7 @@ def histograms(data: "Dataset", counts: "DatasetCounts") -> "list[tuple[str, lis
     """Return title and bins of each histogram."""
     return [
         ("users by number of interactions", counts.user_sizes),
-        (f"{_items(data)} by number of interactions", counts.item_sizes),
+        (f"{data.noun.plural} by number of interactions", counts.item_sizes),
         ("interactions over time", counts.times),
         ("interactions by rating", counts.ratings),
         ("interactions that share user and time", counts.ties),
@@ -160,7 +161,7 @@ def run_sections(info: RunInfo, problem: str) -> list[Section]:
         Fact("name", data.label),
         Fact("from", data.source),
         Fact("users", f"{data.num_users:,}"),
-        Fact("items", f"{data.num_items:,}"),
+        Fact(data.noun.plural, f"{data.num_items:,}"),
         Fact("training pairs", f"{data.num_train:,}"),
         Fact("read with", shlex.join(data.options.flags) or "no options"),
         Fact("protocol", protocol_line(protocol_of(info))),
@@ -170,10 +171,6 @@ def run_sections(info: RunInfo, problem: str) -> list[Section]:
         Section("what the run says of it", facts),
         *([Section("notices", [Fact("", one) for one in data.notices])] if data.notices else []),
     ]
-
-
-def _items(data: "Dataset") -> str:
-    return "items"
 
 
 def _file_facts(data: "Dataset") -> Iterable[Fact]:
@@ -211,7 +208,7 @@ def _interaction_facts(data: "Dataset") -> Iterable[Fact]:
     facts, read = data.facts, data.read_facts
     yield Fact("users", f"{data.num_users:,}")
     untitled = f", {read.untitled:,} without a title: shown by their ids" if read.untitled else ""
-    yield Fact(_items(data), f"{data.num_items:,}{untitled}")
+    yield Fact(data.noun.plural, f"{data.num_items:,}{untitled}")
     if facts.known:
         rows = f" of {read.rows:,} rows" if read.rows > facts.interactions else ""
         yield Fact("interactions", f"{facts.interactions:,}{rows}")
@@ -266,7 +263,7 @@ def _split_facts(data: "Dataset", counts: "DatasetCounts | None") -> Iterable[Fa
     )
     if facts.known:
         yield Fact("cold users", f"{facts.cold_users:,} users without a history: left out")
-        cold = _of(facts.cold_items, heldout, f"held-out {_items(data)}")
+        cold = _of(facts.cold_items, heldout, f"held-out {data.noun.plural}")
         yield Fact("cold items", f"{cold} are in nobody's history")
     if facts.rated:
         low = _of(facts.rated_low, facts.rated, "held-out interactions")
@@ -336,8 +333,10 @@ def _lay_out(text: Text, fact: Fact, width: int) -> None:
     room = max(16, width - indent)
     lines = _table(fact.rows, room) if fact.rows else _wrapped(clean(fact.text), room)
     for number, line in enumerate(lines):
-        name = fact.name if number == 0 else ""
-        text.append(f"  {set_cell_size(name, LABEL)} " if fact.name else "  ", "dim")
+        name = clean(fact.name) if number == 0 else ""
+        text.append(
+            f"  {set_cell_size(_cropped(name, LABEL), LABEL)} " if fact.name else "  ", "dim"
+        )
         text.append(f"{line}\n")
 
 

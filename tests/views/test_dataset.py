@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.facts import ReadFacts, SplitFacts
+from neumf_tui.data.nouns import Noun
 from neumf_tui.data.options import make_options
 from neumf_tui.data.prepare import Content, prepare_content
 from neumf_tui.data.prepared import prepared_dir
@@ -30,7 +31,7 @@ def shop(facts: ReadFacts = ReadFacts(), **options: object) -> Dataset:
     users, items, days = np.array([*rows, rows[0]]).T
     ratings = (1 + (users + items) % 5).astype(np.float32)
     names = [f"p{n}" for n in range(9)]
-    catalogue = Catalogue(names, names, [None] * 9, [[] for _ in names])
+    catalogue = Catalogue(names, names, [None] * 9, [[] for _ in names], Noun("good", "goods"))
     interactions = Interactions(users, items, 1_700_000_000 + 86_400 * days, ratings)
     content = Content([f"c{n}" for n in range(12)], catalogue, interactions, facts=facts)
     return prepare_content("shop", "/data/shop.csv", content, make_options(**options))
@@ -58,7 +59,7 @@ def test_the_facts_of_a_shop() -> None:
     assert found["files"] == "shop.csv, products.csv"
     assert found["columns"] == "user: customer_id · item: product · time: bought"
     assert found["bad rows"].startswith("2, left out: shop.csv, line 9: no user; shop.csv, line 12")
-    assert found["items"] == "9, 4 without a title: shown by their ids"
+    assert found["goods"] == "9, 4 without a title: shown by their ids"
     assert "2 rows that cannot be read · " in found["left out"]
     assert "below --min-rating" in found["left out"]
     assert found["time"] == "2023-11-14 22:13 to 2023-11-16 22:13"
@@ -75,6 +76,7 @@ def test_a_split_by_time_counts_who_is_cold() -> None:
     assert found["held out"] == f"{facts.heldout} users"
     assert found["protocol"].startswith("first from 2023-11-16 on held out")
     assert "after the held-out ones" in found["left out"]
+    assert found["cold items"].endswith("held-out goods are in nobody's history")
 
 
 def test_facts_fit_into_lines_and_columns() -> None:

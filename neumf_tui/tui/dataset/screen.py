@@ -125,7 +125,7 @@ class DatasetScreen(SheetScreen):
         style = self.get_component_rich_style("dataset--bar", partial=True)
         for name, (title, bins) in zip(CHARTS, histograms(data, counts), strict=True):
             chart = self.query_one(f"#dataset-{name}", FittedText)
-            chart.display, chart.border_title = True, title
+            chart.display, chart.border_title = True, Text(clean(title))
             if bins:
                 chart.show(partial(bars, [(one.label, one.count, style) for one in bins]))
             else:
