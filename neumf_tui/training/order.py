@@ -22,8 +22,9 @@ from neumf_tui.training.device import pick_device, set_threads
 from neumf_tui.training.retrain import Retrained, retrain
 
 METRICS = ("hit@50", "ndcg@10", "auc")
-FALSE_ALARMS = 0.05
-"""Probability that a metric of the model is said to differ though the order changes nothing."""
+LEVEL = 1 - 0.05 / len(METRICS)
+"""That of the intervals: so that in 5 % of checks at most any metric of the run is said to differ
+though ties change nothing (Bonferroni)."""
 Values = NDArray[np.float64]
 """A metric of each user with a held-out item, shape (users,): the mean over the rounds."""
 
@@ -34,7 +35,7 @@ class Difference:
 
     value: float
     interval: Interval
-    """95 %."""
+    """Over users, of LEVEL."""
     verdict: str
     """`above`, `below`, or `none` where chance explains it."""
 
@@ -166,6 +167,6 @@ def _values(found: list[Retrained], model: str) -> dict[str, Values]:
 
 
 def _difference(values: Values) -> Difference:
-    low, high = mean_difference_interval(values, level=1 - FALSE_ALARMS / len(METRICS))
+    low, high = mean_difference_interval(values, level=LEVEL)
     verdict = "above" if low > 0 else "below" if high < 0 else "none"
-    return Difference(float(values.mean()), mean_difference_interval(values), verdict)
+    return Difference(float(values.mean()), (low, high), verdict)

@@ -26,8 +26,10 @@ def order_sheet(info: RunInfo, data: Dataset, result: "OrderCheck") -> Sheet:
     """Return what `check-order --json` prints: a row for each order, model and popularity.
 
     `difference` is the metric in the run's own order less that of the row, `low` and `high` its
-    95 % interval over users.
+    interval of `level` over users.
     """
+    from neumf_tui.training.order import LEVEL
+
     about = {
         **run_keys(info),
         "fingerprint": data.fingerprint,
@@ -35,6 +37,7 @@ def order_sheet(info: RunInfo, data: Dataset, result: "OrderCheck") -> Sheet:
         "num_users": result.users,
         "tied_heldout": result.tied,
         "rounds": result.rounds,
+        "level": LEVEL,
         "epochs": {order: list(epochs) for order, epochs in result.epochs.items()},
         "metric_with_difference": result.shown or None,
         "meaning": verdict_text(result, data.facts.ties),
@@ -70,7 +73,7 @@ def verdict_text(result: "OrderCheck", ties: str) -> str:
         found = result.find("ties").differences["hit@50"]
         return (
             f"Equal timestamps make no difference that {rounds} can show "
-            f"(Hit@50 {_signed(found.value)}, 95 % {_interval(found.interval)})."
+            f"(Hit@50 {_signed(found.value)}, interval {_interval(found.interval)})."
         )
     found = result.find("ties").differences[name]
     change = "inflate" if found.verdict == "above" else "lower"
@@ -81,7 +84,7 @@ def verdict_text(result: "OrderCheck", ties: str) -> str:
     )
     return (
         f"Equal timestamps {change} {_NAMES[name]} by {abs(found.value):.3f} "
-        f"(95 % {_interval(found.interval)}): {cause}."
+        f"(interval {_interval(found.interval)}): {cause}."
     )
 
 
@@ -119,8 +122,10 @@ def print_order(sheet: Sheet) -> None:
         ]
         print_table((title, "model", _ADDS, "popularity", _ADDS), cells, _NUMBERS)
         print_line()
-    print_line("own adds: 95 % interval of the metric in the run's own order less the row's,")
-    print_line("over the same users (paired bootstrap)")
+    print_line("own adds: interval of the metric in the run's own order less the row's, over the")
+    print_line(
+        f"same users (paired bootstrap, {100 * about['level']:.1f} %: 95 % for the three metrics)"
+    )
     print_line(f"protocol: {protocol_line(about['protocol'])}")
     print_line(about["order_meaning"])
     print_line(about["meaning"])
