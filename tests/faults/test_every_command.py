@@ -58,6 +58,8 @@ def wrong_with(job: Job, outcome: Outcome) -> Iterator[str]:
         messages = [line for line in outcome.err.splitlines() if line.startswith("neumf-tui: ")]
         if job.args[0] == "tune" and "trial 0 failed: " in outcome.err:
             return  # the line of the trial has the message
+        if (job.fault, job.value) in (("full stderr", 0), ("closed", 2)):
+            return  # there is no place for a message
         if len(messages) != 1:
             yield f"{len(messages)} messages"
         elif FAILED_FILE.search(messages[0]) and not re.search("stdout|/", messages[0]):

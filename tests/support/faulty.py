@@ -167,7 +167,7 @@ def _fill(folder: Path, free: int) -> None:
 
 
 def _serve() -> None:
-    jobs = [Job(**job) for job in json.load(sys.stdin)]
+    jobs = [Job(**job) for job in json.load(sys.stdin.buffer)]  # not in the encoding of a job
     for module in pkgutil.walk_packages(neumf_tui.__path__, "neumf_tui."):
         if not module.name.startswith(("neumf_tui.tui", "neumf_tui.__main__")):
             with suppress(ModuleNotFoundError):  # an extra is not installed
