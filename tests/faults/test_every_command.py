@@ -56,7 +56,7 @@ def wrong_with(job: Job, outcome: Outcome) -> Iterator[str]:
         yield "no message for people"
     if outcome.code and job.args[0] not in ("doctor", "check-leak"):  # their code is their finding
         messages = [line for line in outcome.err.splitlines() if line.startswith("neumf-tui: ")]
-        if job.args[0] == "tune" and "trial 0 failed: " in outcome.err:
+        if job.args[0] == "tune" and "trial 0 failed" in outcome.err:
             return  # the line of the trial has the message
         if (job.fault, job.value) in (("full stderr", 0), ("closed", 2)):
             return  # there is no place for a message
