@@ -110,7 +110,10 @@ DESCRIPTIONS = {
             "Checkpoints that stay on disk, spread over all evaluations, besides the newest and "
             "the best. [default: 100; of the trials of tune: 0]"
         ),
-        "validation": "Keep each user's second latest interaction to choose the best epoch.",
+        "validation": (
+            "Choose the best epoch by an item of each user that is kept apart: the second latest, "
+            "or as --split says."
+        ),
         "early_stop": "Stop after this many evaluations without a better validation; 0 for never.",
     },
     "machine": {
