@@ -256,13 +256,13 @@ def _split_facts(data: "Dataset", counts: "DatasetCounts | None") -> Iterable[Fa
         yield Fact("cut", f"{protocol['cut']}; for validation {protocol['validation_cut']}")
     if facts.known:
         yield Fact("equal times", _tie_text(data, protocol["equal_times"]))
-    yield Fact("held out", f"{heldout:,} users")
-    yield Fact("validated", f"{validated:,} users: {protocol['validation'].split(';')[0]}")
+    yield Fact("held out", _users(heldout))
+    yield Fact("validated", f"{_users(validated)}: {protocol['validation'].split(';')[0]}")
     yield Fact(
-        "not evaluated", f"{data.num_users - heldout:,} users: nothing of theirs is held out"
+        "not evaluated", f"{_users(data.num_users - heldout)}: nothing of theirs is held out"
     )
     if facts.known:
-        yield Fact("cold users", f"{facts.cold_users:,} users without a history: left out")
+        yield Fact("cold users", f"{_users(facts.cold_users)} without a history: left out")
         cold = _of(facts.cold_items, heldout, f"held-out {data.noun.plural}")
         yield Fact("cold items", f"{cold} are in nobody's history")
     if facts.rated:
@@ -290,6 +290,10 @@ def _later_text(counts: "DatasetCounts | None") -> str:
         f"{_percent(counts.later_share)} of the training pairs are later than a user's held-out "
         "interaction (mean over users)"
     )
+
+
+def _users(count: int) -> str:
+    return f"{count:,} {'user' if count == 1 else 'users'}"
 
 
 def _of(part: int, whole: int, what: str) -> str:

@@ -30,7 +30,7 @@ async def test_it_opens_over_a_run_and_goes_back(own_home: Path, first: str) -> 
         await settle(pilot)
         assert isinstance(app.screen, DatasetScreen)
         text = shown(pilot)
-        assert "  users          5\n" in text and "not evaluated  1 users" in text
+        assert "  users          5\n" in text and "not evaluated  1 user:" in text
         assert "neumf-tui train --data-dir here" in text and "counting" not in text
         await pilot.press("2")
         await settle(pilot)
