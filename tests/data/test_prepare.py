@@ -286,6 +286,3 @@ def test_ml100k_in_four_orders_and_as_numbers_is_one_split(ml100k: Path, tmp_pat
         for name in first.split.__dataclass_fields__:
             mine, its = getattr(first.split, name), getattr(other.split, name)
             assert mine.dtype == its.dtype and np.array_equal(mine, its), name
-    text = frame.astype(str).rename(columns={"user_id": "user", "item_id": "item"})
-    text["time"] = frame["timestamp"]
-    assert plain(first) == plain_split.split_latest(text)

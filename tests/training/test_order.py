@@ -132,7 +132,7 @@ def test_users_with_one_interaction_stay_as_they_are() -> None:
 def test_settings_trained_again_give_the_ranks_of_the_run(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    data, chosen = random_dataset(60, 90, 12), make_settings("d2l", PLAIN | changes)
+    data, chosen = random_dataset(30, 60, 9), make_settings("d2l", PLAIN | changes)
     folder = make_run(tmp_path, data, "run", "d2l", chosen)
     with RunWriter(folder) as writer:
         loop = Loop(writer, data, chosen, CPU)
@@ -183,7 +183,7 @@ def test_without_ties_only_the_whole_order_is_trained_again() -> None:
 @pytest.fixture
 def run(own_home: Path) -> str:
     """Make a run without a trainer; its dataset is kept in the home."""
-    data = planted("file order")
+    data = planted("file order", users=200)
     prepared.save(data, prepared.prepared_dir(own_home))
     return make_run(own_home, data, "leaky", "", settings()).name
 
@@ -197,7 +197,7 @@ def test_the_command_prints_the_verdict_last_and_makes_no_run(
     lines = found.stdout.splitlines()
     assert lines[-1].startswith("Equal timestamps inflate Hit@50 by")
     assert all(len(line) <= 80 for line in lines if not line.startswith(("protocol", "E", "The")))
-    assert "300 users with a held-out item; for 300 another has the same time" in found.stdout
+    assert "200 users with a held-out item; for 200 another has the same time" in found.stdout
     as_json = json.loads(inside("check-order", run, "--rounds", "1", "--json").stdout)
     assert as_json["metric_with_difference"] == "hit@50"
     assert as_json["meaning"] == lines[-1]
