@@ -23,13 +23,16 @@ ODD = (
 )  # fmt: skip
 NEVER = {
     "--install-completion", "--show-completion", "--help", "--yes", "--follow", "--home",
-    "--dataset", "--resume",
+    "--dataset", "--resume", "--protocols",
 }  # fmt: skip
 """Options that this test leaves out: they change this account or the run, train or wait."""
 HARMLESS = {
     name: ["--dataset", "none-such"]
     for name in ("train", "adopt", "tune", "check-leak", "baselines")
-} | {"delete": [], "extend": [], "rename": ["none-such"], "prune": ["--dry-run"]}
+} | {
+    "delete": [], "extend": [], "rename": ["none-such"], "prune": ["--dry-run"],
+    "check-order": ["none-such"],
+}  # fmt: skip
 """What keeps commands from training, and from changing the run."""
 
 
