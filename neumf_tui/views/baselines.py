@@ -1,7 +1,5 @@
 """Kept baselines, as a sheet and as printed tables."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,6 @@ COLUMNS = (
     "seconds",
 )  # fmt: skip
 METRIC_HEADER = ("Hit@10", "Hit@50", "95 %", "NDCG@10", "MRR", "AUC")
-_WIDE = 125  # columns that a terminal needs to show a table in one piece
 
 
 def baselines_sheet(data: "Dataset", outcomes: "Sequence[BaselineOutcome]") -> Sheet:
@@ -71,7 +68,8 @@ def print_baselines(sheet: Sheet) -> None:
         validation = (f"{row[f'validation_{key}']:.4f}" for key in ("hit@50", "auc"))
         fit = f"{row['seconds']:.1f}", row["settings"]
         table.append((name, *metric_cells(row), *validation, *fit))
-    print_in_parts((*numbers, "settings"), table, numbers)
+    header = ("baseline", *METRIC_HEADER, *numbers, "settings")
+    print_table(header, table, (*METRIC_HEADER, *numbers), in_parts=True)
     print_line("metrics: of the held-out items, after fitting to all training pairs")
     print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")
     print_line("settings: the best by Hit@50 of the validation items (val.), fitted without these")
@@ -93,21 +91,3 @@ def metric_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     interval = f"{row['hit@50_low']:.3f} to {row['hit@50_high']:.3f}"
     digits = [f"{row[key]:.4f}" for key in ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")]
     return *digits[:2], interval, *digits[2:]
-
-
-def print_in_parts(
-    more: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]
-) -> None:
-    """Print a table of name, METRIC_HEADER and `more` columns.
-
-    In a terminal that is too narrow, `more` form a second table.
-    """
-    header = ("baseline", *METRIC_HEADER, *more)
-    numbers = (*METRIC_HEADER, *numbers)
-    if not sys.stdout.isatty() or shutil.get_terminal_size().columns >= _WIDE:
-        print_table(header, rows, numbers)
-        return
-    cut = len(METRIC_HEADER) + 1
-    print_table(header[:cut], [row[:cut] for row in rows], numbers)
-    print_line()
-    print_table((header[0], *header[cut:]), [(row[0], *row[cut:]) for row in rows], numbers)

@@ -14,8 +14,8 @@ from neumf_tui.explore.evaluate import evaluate
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.protocol import protocol_of
-from neumf_tui.views.baselines import baseline_row, metric_cells, print_in_parts
-from neumf_tui.views.output import print_line, print_metrics, say
+from neumf_tui.views.baselines import METRIC_HEADER, baseline_row, metric_cells
+from neumf_tui.views.output import print_line, print_metrics, print_table, say
 from neumf_tui.views.person import model_line
 from neumf_tui.views.sheet_keys import run_keys
 
@@ -90,7 +90,8 @@ def _print_baselines(result: Mapping[str, Any]) -> None:
     low, high = result["hit@50_ci"]
     run = {"baseline": result["run"], "hit@50_low": low, "hit@50_high": high} | result["metrics"]
     table = [(row["baseline"], *metric_cells(row), _difference(row)) for row in (run, *rows)]
-    print_in_parts((DIFFERENCE,), table, (DIFFERENCE,))
+    columns = (*METRIC_HEADER, DIFFERENCE)
+    print_table(("baseline", *columns), table, columns, in_parts=True)
     print_line(
         f"{DIFFERENCE}: 95 % interval of the difference in Hit@50 over the same users "
         "(paired bootstrap)"

@@ -45,6 +45,10 @@ def print_sheet(sheet: Sheet, form: str, print_text: Callable[[Sheet], None]) ->
         print_text(sheet)
 
 
+_GAP = 2
+"""Cells between two columns of a printed table."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a printed table: its header, and the text of its cell in a row."""
@@ -80,31 +84,60 @@ def _cell(value: Value, to_text: Callable[[Any], str], none: str) -> Callable[[A
     return cell
 
 
-def print_rows(rows: Iterable[Any], *columns: Column) -> None:
-    """Print a table with a line for each of `rows`; cells are never markup."""
+def print_rows(rows: Iterable[Any], *columns: Column, in_parts: bool = False) -> None:
+    """Print a table with a line for each of `rows`; `in_parts` as for `print_table`."""
     print_table(
         [column.header for column in columns],
         [[column.cell(row) for column in columns] for row in rows],
         [column.header for column in columns if column.is_number],
+        in_parts=in_parts,
     )
 
 
 def print_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Sequence[str] = (),
+    *,
+    in_parts: bool = False,
 ) -> None:
-    """Print a table with the columns `numbers` aligned right; cells are never markup."""
+    """Print a table with the columns `numbers` aligned right; cells are never markup.
+
+    A terminal that is too narrow shortens cells; or with `in_parts` it gets several tables, each
+    with the first column and as many others as it has room for.
+    """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 250, highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        side: Literal["right", "left"] = "right" if name in numbers else "left"
-        table.add_column(Text(clean(name)), justify=side, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    console.print(table)
+    lines = [[clean(cell) for cell in line] for line in (header, *rows)]
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    parts = _parts(widths, console.width) if in_parts else [range(len(header))]
+    for number, part in enumerate(parts):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for place in part:
+            side: Literal["right", "left"] = "right" if header[place] in numbers else "left"
+            title = Text(lines[0][place])
+            table.add_column(title, justify=side, no_wrap=True, overflow="ellipsis")
+        for line in lines[1:]:
+            table.add_row(*(Text(line[place]) for place in part))
+        if number:
+            print_line()
+        console.print(table)
+
+
+def _parts(widths: Sequence[int], room: int) -> list[Sequence[int]]:
+    """Return the columns of each table that fits into `room` cells; all have the first column."""
+    parts, used = [[0]], widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if used + _GAP + width > room and len(parts[-1]) > 1:
+            parts.append([0])
+            used = widths[0]
+        parts[-1].append(place)
+        used += _GAP + width
+    return [*parts]
 
 
 def print_metrics(result: Mapping[str, Any]) -> None:

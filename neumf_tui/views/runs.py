@@ -171,5 +171,6 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         number("best auc", "best_auc", ".4f"),
         column("device", "device"),
         column("started", started),
+        in_parts=True,
     )
     say(BEST_NOTE)

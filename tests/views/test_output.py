@@ -87,3 +87,28 @@ def test_exported_csv_for_spreadsheets_has_no_formulas(tmp_path: Path) -> None:
     assert exact["user"][:2] == ["=1+1", "+1"] and exact["rank"] == safe["rank"]
     assert safe["user"] == [f"'{text}" for text in FORMULAS] + ["plain"]
     assert set(safe["dataset"]) == {"'=demo"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [30, 60, 200])
+def test_a_narrow_terminal_gets_whole_cells_in_several_tables(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("TERM", "unknown")  # prints no styles
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    header = ("run", *(f"column {n}" for n in range(6)))
+    rows = [(f"run-{n}", *(f"{n}{'x' * n}" for _ in range(6))) for n in range(3)]
+    print_table(header, rows, in_parts=True)
+    assert isinstance(sys.stdout, Terminal)
+    lines = sys.stdout.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns and not any("…" in line for line in lines)
+    tables = "\n".join(line.rstrip() for line in lines).split("\n\n")
+    assert len(tables) == {30: 3, 60: 2, 200: 1}[columns]
+    assert all(table.startswith("run") and table.count("run-1") == 1 for table in tables)
+    assert sum(table.count("column") for table in tables) == 6
