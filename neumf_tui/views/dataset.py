@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from neumf_tui.data.options import DataOptions
 from neumf_tui.runs.events import DatasetRef, RunInfo
 from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of, split_protocol
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
@@ -82,10 +83,27 @@ def protocol_of_dataset(data: "Dataset") -> dict[str, Any]:
     return make_protocol(settings, data.num_candidates, split)
 
 
-def train_command(data: "Dataset", where: Sequence[str] = ()) -> str:
-    """Return the command that trains on a dataset; `where`: the flags that name it."""
-    flags = where or (["--dataset", data.name] if data.simulated else ["--data-dir", data.source])
-    return shlex.join(["neumf-tui", "train", *flags, *data.options.flags])
+def train_command(data: "Dataset", flags: Sequence[str] = ()) -> str:
+    """Return the command that trains on a dataset; `flags`: those that name it.
+
+    Empty for rows that came from memory, so that no flags can name them.
+    """
+    flags = flags or _flags_of(data)
+    return shlex.join(["neumf-tui", "train", *flags, *data.options.flags]) if flags else ""
+
+
+def _flags_of(data: "Dataset") -> list[str]:
+    """Return the flags that name a dataset, as far as its source tells."""
+    if data.simulated:
+        return ["--dataset", data.name]
+    if data.facts.known:
+        return ["--data-dir", data.source] if data.source.startswith("/") else []
+    from neumf_tui.data.formats import source_of  # it knows what version 0.1.0 wrote
+
+    found = source_of(data.source)
+    if len(found) != 1:
+        return []
+    return ["--data-dir", str(found[0].place), *DataOptions(found[0].reading).flags]
 
 
 def facts_sheet(data: "Dataset", counts: "DatasetCounts") -> Sheet:
@@ -191,10 +209,12 @@ def _file_facts(data: "Dataset") -> Iterable[Fact]:
     if data.options.flags:
         yield Fact("options", shlex.join(data.options.flags))
     if not data.facts.known:
+        flags = _flags_of(data)
+        command = shlex.join(["neumf-tui", "datasets", *flags])
+        again = f" `{command}` reads them again." if flags else ""
         yield Fact(
             "no more known",
-            "Version 0.1.0 prepared this dataset and kept nothing about its files. "
-            f"`{shlex.join(['neumf-tui', 'datasets', data.source])}` reads them again.",
+            f"Version 0.1.0 prepared this dataset and kept nothing about its files.{again}",
         )
 
 

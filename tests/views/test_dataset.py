@@ -37,6 +37,14 @@ def shop(facts: ReadFacts = ReadFacts(), **options: object) -> Dataset:
     return prepare_content("shop", "/data/shop.csv", content, make_options(**options))
 
 
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    file = tmp_path / "shop 1.csv"
+    rows = [f"c{u},p{(u + 3 * k) % 70},{1_700_000_000 + k}" for u in range(9) for k in range(12)]
+    file.write_text("\n".join(["user,item,time", *rows, rows[0], ""]))
+    return file
+
+
 def facts_of(data: Dataset) -> dict[str, str]:
     sections = dataset_sections(data, count_dataset(data))
     return {fact.name: fact.text for section in sections for fact in section.facts}
@@ -104,12 +112,20 @@ def test_json_has_every_figure_of_the_text() -> None:
     assert set(made["split_facts"]) == set(SplitFacts.__struct_fields__)
 
 
+def test_the_files_of_version_0_1_0_are_named_as_flags(table: Path) -> None:
+    columns = "user=user,item=item,time=time"
+    old = replace(shop(), facts=SplitFacts(), source=f"{table} [{columns}]")
+    words = ["--data-dir", str(table), "--columns", columns]
+    assert shlex.split(train_command(old))[2:] == words
+    assert shlex.join(words) in facts_of(old)["no more known"]
+
+
 def test_of_version_0_1_0_the_arrays_alone_tell() -> None:
     data = shop()
     times = np.full(data.num_users, -1)
     old = replace(data, facts=SplitFacts(), split=replace(data.split, heldout_times=times))
     found = facts_of(old)
-    assert "`neumf-tui datasets /data/shop.csv` reads them again" in found["no more known"]
+    assert found["no more known"].endswith("kept nothing about its files.")
     assert (found["held out"], found["users"]) == ("12 users", "12")
     assert found["later pairs"].startswith("not known")
     assert "tied" not in found and "left out" not in found
@@ -134,14 +150,6 @@ def test_reading_again_gives_facts_to_a_dataset_of_version_0_1_0(
 
 
 # The command.
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    file = tmp_path / "shop 1.csv"
-    rows = [f"c{u},p{(u + 3 * k) % 70},{1_700_000_000 + k}" for u in range(9) for k in range(12)]
-    file.write_text("\n".join(["user,item,time", *rows, rows[0], ""]))
-    return file
 
 
 def test_a_table_is_shown_before_anybody_trains(inside: Cli, table: Path) -> None:

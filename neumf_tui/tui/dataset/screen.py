@@ -133,8 +133,9 @@ class DatasetScreen(SheetScreen):
 
     def _list_facts(self, data: "Dataset") -> None:
         sections = dataset_sections(data, self.counts, protocol_of(self.info))
-        train = Section("train on it", [Fact("", train_command(data))])
-        self.facts_text.show(partial(sections_text, [*sections, train]))
+        if command := train_command(data):
+            sections.append(Section("train on it", [Fact("", command)]))
+        self.facts_text.show(partial(sections_text, sections))
 
     def on_resize(self) -> None:
         line = head("dataset", self.info.dataset.label).append(f"  of run {clean(self.info.name)}")
