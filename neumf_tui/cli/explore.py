@@ -15,7 +15,7 @@ def explore(
     low_bandwidth: LowBandwidth = None,
     home: Home = None,
 ) -> None:
-    """Choose a user and see their ranked films, why, and where the held-out film ranks."""
+    """Choose a user and see their ranked items, why, and where the held-out item ranks."""
     from neumf_tui.runs.checkpoint import find_epoch
 
     folder = run_folder(home, run)

@@ -22,12 +22,12 @@ def export(
         Path | None,
         typer.Option(help="Path of the new file. [default: RUN-WHAT.FORMAT in this folder]"),
     ] = None,
-    top: Annotated[int, typer.Option(help="Films per user in top-k.")] = 50,
+    top: Annotated[int, typer.Option(help="Items per user in top-k.")] = 50,
     epoch: Epoch = None,
     csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
-    """Write held-out ranks, all users' top films or the embeddings to a file and print its path."""
+    """Write held-out ranks, all users' top items or the embeddings to a file and print its path."""
     from neumf_tui.explore import export as columns
     from neumf_tui.home import expanded
     from neumf_tui.runs.reader import read_info

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, Run, TopFilms
+from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, Run, TopItems
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ ShowUsers = Annotated[
     bool, typer.Option("--users", help="Show the distribution of ranks, and the users.")
 ]
 ShowCohorts = Annotated[
-    bool, typer.Option("--cohorts", help="Show users by history, popularity, genre and era.")
+    bool, typer.Option("--cohorts", help="Show users by history, and by what is held out.")
 ]
 ShowCatalogue = Annotated[
     bool,
     typer.Option(
         "--catalogue",
-        help="Show coverage, Gini index and the films in nobody's top 50; scores all users.",
+        help="Show coverage, Gini index and the items in nobody's top 50; scores all users.",
     ),
 ]
 By = Annotated[
@@ -49,13 +49,13 @@ def failures(
     cohorts: ShowCohorts = False,
     catalogue: ShowCatalogue = False,
     by: By = "rank",
-    top: TopFilms = "20",
+    top: TopItems = "20",
     json: Json = False,
     csv: Csv = False,
     csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
-    """Show the users and cohorts with the worst ranks, and the films that nobody is recommended.
+    """Show the users and cohorts with the worst ranks, and the items that nobody is recommended.
 
     Ranks by popularity alone stand beside them. The default is --users and --cohorts. --json prints
     one object with the parts that were asked for.
@@ -66,16 +66,16 @@ def failures(
     if form.startswith("csv") and users + cohorts + catalogue > 1:
         raise UsageError("--csv is one table: choose one of --users, --cohorts and --catalogue")
     folder = options.run_folder(home, run)
-    from neumf_tui.explore.failures import ORDERS, failures_at
+    from neumf_tui.explore.failures import failures_at
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.checkpoint import find_rank_epoch
     from neumf_tui.views import failures as views
     from neumf_tui.views.output import print_csv, print_json, print_line
 
-    if by not in ORDERS:
-        raise UsageError(f"--by {by}: expected one of {', '.join(ORDERS)}")
     where = options.home_of(home)
     found = failures_at(load_users(folder, where), find_rank_epoch(folder, epoch))
+    if by not in found.orders:
+        raise UsageError(f"--by {by}: expected one of {', '.join(found.orders)}")
     parts: list[Part] = []
     if users:
         order = found.order(by)[:rows]

@@ -1,4 +1,4 @@
-"""`film`: show how one item ranks over all users."""
+"""`film` and `item`: show how one item ranks over all users."""
 
 from typing import Annotated
 
@@ -15,13 +15,13 @@ Everyone = Annotated[
 
 @model_options
 def film(
-    item: Annotated[str, typer.Argument(metavar="FILM", help="Item id or title.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id or title.")],
     everyone: Everyone = False,
     top: Top = 10,
     *,
     model: ModelOptions,
 ) -> None:
-    """Show how one film ranks over all users: top 50s, distribution of ranks, and best users."""
+    """Show how one item ranks over all users: top 50s, distribution of ranks, and best users."""
     ranker = model.open_ranker()
     from neumf_tui.explore.item import MOST_PAIRS, rank_item
     from neumf_tui.views.item import item_sheet, print_item
@@ -29,3 +29,7 @@ def film(
     index, most_pairs = find_item(ranker.dataset, item), None if everyone else MOST_PAIRS
     found = rank_item(ranker, index, most_pairs=most_pairs)
     model.print_sheet(item_sheet(ranker, found, top), print_item)
+
+
+item = film
+"""The same command under a name that fits every dataset."""

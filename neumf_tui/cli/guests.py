@@ -19,7 +19,7 @@ def guests(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """List the saved guests with their dataset and films, or delete one."""
+    """List the saved guests with their dataset and items, or delete one."""
     if delete is not None and json:
         raise UsageError("--delete and --json: choose one")
     from neumf_tui.explore.guests import delete_guest, guest_names
@@ -40,7 +40,7 @@ def guests(
             rows,
             column("guest", "guest"),
             column("dataset", "dataset"),
-            number("films", lambda row: row["item_ids"] and len(row["item_ids"]), str),
+            number("items", lambda row: row["item_ids"] and len(row["item_ids"]), str),
             column("titles", lambda row: row["problem"] or _shortened(row["titles"])),
         )
 

@@ -21,7 +21,7 @@ def journey(
     csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
-    """Print the rank of a user's held-out film and the loss after each epoch."""
+    """Print the rank of a user's held-out item and the loss after each epoch."""
     form = form_of(json, csv, csv_safe)
     folder = run_folder(home, run)
     from neumf_tui.explore.users import load_users

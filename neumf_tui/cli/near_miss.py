@@ -15,11 +15,11 @@ def near_miss(
     margin_only: Annotated[
         bool, typer.Option("--margin-only", help="Leave out the fold-ins, which take seconds.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="Number of history films in the table.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="Number of history items in the table.")] = 10,
     *,
     model: ModelOptions,
 ) -> None:
-    """Show how far the held-out film is from the top 50, and how each history film affects it."""
+    """Show how far the held-out item is from the top 50, and how each history item affects it."""
     ranker = model.open_ranker()
     from neumf_tui.explore.near_miss import leave_out
     from neumf_tui.scorers.scorer import CannotError
@@ -27,7 +27,8 @@ def near_miss(
 
     ranking = ranker.rank(ranker.dataset.user_index(user))
     if ranking.heldout < 0:
-        raise UsageError(f"user {user} has no held-out film; name another user")
+        noun = ranker.dataset.noun.singular
+        raise UsageError(f"user {user} has no held-out {noun}; name another user")
     left, why_not = None, ""
     if not margin_only:
         try:

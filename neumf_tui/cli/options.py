@@ -77,7 +77,7 @@ Raw = Annotated[
     ),
 ]
 Top = Annotated[int, typer.Option(min=1, metavar="K", help="Number of rows.")]
-TopFilms = Annotated[str, typer.Option("--top", metavar="K", help="Number of films, or 'all'.")]
+TopItems = Annotated[str, typer.Option("--top", metavar="K", help="Number of items, or 'all'.")]
 LowBandwidth = Annotated[
     bool | None,
     typer.Option(
@@ -112,7 +112,7 @@ ConfigFile = Annotated[
 ]
 
 
-def rows_of(top: str, what: str = "films") -> int | None:
+def rows_of(top: str, what: str = "items") -> int | None:
     """Return the number that `--top` gives, None for 'all'; raises UsageError for other texts."""
     if top == "all":
         return None

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.lookup import ModelOptions, check_one_person, find_person, model_options
-from neumf_tui.cli.options import GuestOption, Raw, TopFilms, check_rows, rows_of
+from neumf_tui.cli.options import GuestOption, Raw, TopItems, check_rows, rows_of
 
 
 @model_options
@@ -17,11 +17,11 @@ def rank(
         typer.Option(metavar="score|gmf|mlp", help="Sort by the score, or by one part of it."),
     ] = "score",
     raw: Raw = False,
-    top: TopFilms = "10",
+    top: TopItems = "10",
     *,
     model: ModelOptions,
 ) -> None:
-    """Print one person's ranked films and the rank of the held-out film."""
+    """Print one person's ranked items and the rank of the held-out item."""
     rows = rows_of(top)
     check_one_person(user, guest)
     ranker = model.open_ranker()

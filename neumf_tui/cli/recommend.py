@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neumf_tui.cli.lookup import ModelOptions, find_item, model_options
-from neumf_tui.cli.options import Raw, TopFilms, check_rows, home_of, rows_of
+from neumf_tui.cli.options import Raw, TopItems, check_rows, home_of, rows_of
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ STABLE = 3
 Likes = Annotated[
     list[str],
     typer.Option(
-        "--likes", metavar="FILMS", help="Item ids or titles, separated by ';'; can be repeated."
+        "--likes", metavar="ITEMS", help="Item ids or titles, separated by ';'; can be repeated."
     ),
 ]
 
@@ -35,19 +35,19 @@ def recommend(
         bool, typer.Option("--replace", help="With --save: replace a guest with that name.")
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="Seed of the films drawn for comparison.")
+        int, typer.Option(min=0, max=2**31 - 1, help="Seed of the items drawn for comparison.")
     ] = 0,
     raw: Raw = False,
-    top: TopFilms = "10",
+    top: TopItems = "10",
     *,
     model: ModelOptions,
 ) -> None:
-    """Rank films for a new person who likes the given films; the model does not change."""
+    """Rank items for a new person who likes the given items; the model does not change."""
     rows = rows_of(top)
-    films = [film.strip() for text in likes for film in text.split(";") if film.strip()]
-    if not films:
+    liked = [name.strip() for text in likes for name in text.split(";") if name.strip()]
+    if not liked:
         raise UsageError(
-            "--likes: expected at least one film, such as --likes 'Alien; Blade Runner'"
+            "--likes: expected at least one item, such as --likes 'Alien; Blade Runner'"
         )
     if replace and save is None:
         raise UsageError("--replace needs --save NAME")
@@ -61,14 +61,14 @@ def recommend(
     from neumf_tui.views.output import say
     from neumf_tui.views.person import guest_sheet, print_ranking
 
-    items = _items_of(data, films)
+    items = _items_of(data, liked)
     if len(items) < STABLE:
-        count = f"{len(items)} film{'s' * (len(items) > 1)}"
+        count = data.noun.counted(len(items))
         say(f"{count}: give {STABLE} or more for a more stable list")
     if seed and ranker.scorer.by_history:
         say(
-            f"--seed {seed}: {ranker.info.name} computes a person's vectors from their films "
-            "without random draws, so it makes no difference"
+            f"--seed {seed}: {ranker.info.name} computes a person's vectors from their "
+            f"{data.noun.plural} without random draws, so it makes no difference"
         )
     guest = Guest(save or UNSAVED, tuple(data.catalogue.item_ids[item] for item in items), seed)
     ranking = ranker.rank(guest)
@@ -90,15 +90,15 @@ def _check_free(home: Path, name: str, replace: bool) -> None:
         )
 
 
-def _items_of(dataset: "Dataset", films: list[str]) -> list[int]:
+def _items_of(dataset: "Dataset", names: list[str]) -> list[int]:
     """Return the indices of the named items; stderr says which ones were guessed."""
     named: dict[int, str] = {}
-    for film in films:
-        item = find_item(dataset, film)
+    for name in names:
+        item = find_item(dataset, name)
         if item in named:
             raise UsageError(
-                f"--likes: {named[item]!r} and {film!r} are both "
-                f"{dataset.catalogue.item_title(item)!r}; name each film once"
+                f"--likes: {named[item]!r} and {name!r} are both "
+                f"{dataset.catalogue.item_title(item)!r}; name each {dataset.noun.singular} once"
             )
-        named[item] = film
+        named[item] = name
     return list(named)

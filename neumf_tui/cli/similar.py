@@ -11,7 +11,7 @@ from neumf_tui.errors import UsageError
 
 @model_options
 def similar(
-    item: Annotated[str | None, typer.Argument(metavar="[FILM]", help="Item id or title.")] = None,
+    item: Annotated[str | None, typer.Argument(metavar="[ITEM]", help="Item id or title.")] = None,
     user: Annotated[
         str | None, typer.Option("--user", help="Show the users nearest to this user id.")
     ] = None,
@@ -20,9 +20,9 @@ def similar(
     *,
     model: ModelOptions,
 ) -> None:
-    """Show the films nearest to a film, or the users nearest to a person, by GMF and MLP vector."""
+    """Show the items nearest to one, or the users nearest to a person, by GMF and MLP vector."""
     if [item, user, guest].count(None) != 2:
-        raise UsageError("name one of: a film, a user with --user ID, a guest with --guest NAME")
+        raise UsageError("name one of: an item, a user with --user ID, a guest with --guest NAME")
     ranker = model.open_ranker()
     from neumf_tui.views import neighbours
 

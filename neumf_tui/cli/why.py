@@ -14,22 +14,22 @@ def why(
     user: User,
     item: Annotated[
         str | None,
-        typer.Argument(metavar="FILM", help="Item id or title. [default: the held-out film]"),
+        typer.Argument(metavar="ITEM", help="Item id or title. [default: the held-out item]"),
     ] = None,
     *,
     model: ModelOptions,
 ) -> None:
-    """Explain a film's rank: show both parts of its score, and the summands of the GMF part."""
+    """Explain an item's rank: show both parts of its score, and the summands of the GMF part."""
     ranker = model.open_ranker()
-    data = ranker.dataset
+    data, noun = ranker.dataset, ranker.dataset.noun.singular
     person = ranker.person(data.user_index(user))
     index = person.heldout if item is None else find_item(data, item)
     if index < 0:
-        raise UsageError(f"user {user} has no held-out film; name a film")
+        raise UsageError(f"user {user} has no held-out {noun}; name one {noun}")
     if index in person.history:
         raise UsageError(
             f"{data.catalogue.titles[index]!r} is in the history of user {user}, so it is not "
-            "ranked; name another film"
+            f"ranked; name another {noun}"
         )
     from neumf_tui.explore.why import explain
     from neumf_tui.views.why import print_why, why_sheet

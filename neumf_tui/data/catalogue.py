@@ -26,6 +26,11 @@ class Catalogue:
         """Whether the year of any item is known."""
         return any(self.years)
 
+    @property
+    def has_eras(self) -> bool:
+        """Whether decades say something of the items: they do of films."""
+        return self.noun == FILM and self.has_years
+
     @cached_property
     def has_genres(self) -> bool:
         """Whether the genre of any item is known."""

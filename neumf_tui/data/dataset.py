@@ -54,6 +54,11 @@ class Dataset:
         return self.catalogue.noun
 
     @property
+    def has_ages(self) -> bool:
+        """Whether it is known how many years old items are when somebody has them."""
+        return self.catalogue.has_years and self.facts.has_times
+
+    @property
     def num_users(self) -> int:
         return len(self.user_ids)
 

@@ -15,7 +15,7 @@ from neumf_tui.data.prepare import Content, prepare_content
 from neumf_tui.data.split import Interactions
 
 NUM_USERS = 700
-SOURCE = "built in: real films, simulated users"
+SOURCE = "built in: real titles, simulated users"
 _SEED = 20170826
 _START = 1_704_067_200  # 2024-01-01, unix seconds
 _SESSIONS = 6

@@ -22,7 +22,6 @@ _MARGIN = 4
 """How much more similar the accepted title must be than the next one."""
 _CACHED_WORDS = 20
 """Query words whose result (one array each) is cached."""
-_HINT = "give the id, or title and year"
 # Scores of a whole title or its start, then of one word. A title's score is the mean of its words.
 _EXACT_NAME, _EXACT, _WHOLE_PREFIX, _PREFIX = 5.0, 4.0, 3.0, 2.0
 _WORD, _WORD_START, _WORD_PART, _MISSPELT = 1.0, 0.9, 0.7, 0.6
@@ -48,6 +47,7 @@ class TitleSearch:
         """
         self.catalogue = catalogue
         self._label = label
+        self._hint = f"give the id{', or title and year' * catalogue.has_years}"
         num_items = len(catalogue.titles)
         self._years = [str(year) if year else "" for year in catalogue.years]
         self._keys = [fold(article_first(title)) for title in catalogue.titles]
@@ -193,16 +193,16 @@ class TitleSearch:
         there are several.
         """
         if not wanted.strip():
-            raise RunError("the title is empty: give a film's id or title")
+            noun = self.catalogue.noun
+            raise RunError(f"the title is empty: give the id or the title of one {noun.singular}")
         item_id = wanted.strip()
         if item_id in self.catalogue.item_ids:
             item = self.catalogue.item_ids.index(item_id)
             return TitleMatch(item, self._note_on_id(item, item_id))
         for level in self._exact_levels(wanted):
             if len(level) > 1:
-                raise RunError(
-                    f"{_quoted(wanted)} matches several films: {self._listed(level)}; {_HINT}"
-                )
+                several = f"{_quoted(wanted)} matches several {self.catalogue.noun.plural}"
+                raise RunError(f"{several}: {self._listed(level)}; {self._hint}")
             if level:
                 return TitleMatch(level[0], "")
         item = self._near(wanted)
@@ -216,7 +216,7 @@ class TitleSearch:
         title = clean(self.catalogue.item_title(item))
         return (
             f"{_quoted(item_id)} understood as the id of {title}; "
-            f"films with that title: {self._listed(titled)}"
+            f"{self.catalogue.noun.plural} with that title: {self._listed(titled)}"
         )
 
     def _titled(self, text: str) -> list[int]:
@@ -271,8 +271,9 @@ class TitleSearch:
                 f"the most seen: {self._listed(popular)}"
             )
         else:
-            problem = f"no film {_quoted(wanted)} in {self._label}; nearest: {self._listed(order)}"
-        raise RunError(f"{problem}; {_HINT}")
+            missing = f"no {self.catalogue.noun.singular} {_quoted(wanted)} in {self._label}"
+            problem = f"{missing}; nearest: {self._listed(order)}"
+        raise RunError(f"{problem}; {self._hint}")
 
     def _similarity(self, whole: str, item: int) -> float:
         """Return the similarity (0 to 100) of the item's best name, in any word order."""

@@ -88,7 +88,7 @@ def mean_difference_interval(
 
 def _check_users(count: int) -> None:
     if not count:
-        raise RunError("no user has a held-out film in both, so there is nothing to compare")
+        raise RunError("no user has a held-out item in both, so there is nothing to compare")
 
 
 def _percentiles(samples: NDArray[np.float64], level: float = 0.95) -> Interval:

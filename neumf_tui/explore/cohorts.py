@@ -1,4 +1,7 @@
-"""Cohorts of users: Hit@50 and AUC, with intervals, by history, popularity, genre and era."""
+"""Cohorts of users: Hit@50 and AUC, with intervals, by history, popularity, genre and era.
+
+Genres are those of datasets that have them; eras are those of films.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,33 +44,36 @@ def make_cohorts(failures: Failures, cancelled: Callable[[], bool] = lambda: Fal
     its genres. Raises RunError where nobody has a rank.
     """
     if not len(failures.evaluated):
-        name = failures.users.info.name
-        raise RunError(f"{name}: no user has a held-out film, so there are no cohorts")
+        name, noun = failures.users.info.name, failures.dataset.noun
+        raise RunError(f"{name}: no user has a held-out {noun.singular}, so there are no cohorts")
     groups = takewhile(lambda _: not cancelled(), _groups(failures))
     return [_cohort(failures, *group) for group in groups]
 
 
 def _groups(failures: Failures) -> list[tuple[str, str, NDArray[np.int64]]]:
     users, catalogue = failures.evaluated, failures.dataset.catalogue
+    noun = catalogue.noun
     items = np.asarray(failures.dataset.split.heldout)[users]
     groups = [("all", "all users", users)]
     for kind, values, form in (
-        ("history", failures.users.history_sizes[users], "{} films"),
+        ("history", failures.users.history_sizes[users], f"{{}} {noun.plural}"),
         ("popularity", failures.seen_by[users], "seen by {}"),
     ):
         edges, group = quartile_groups(values)
         for number, (low, high) in enumerate(edges):
             between = f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"
             groups.append((kind, form.format(between), users[group == number]))
-    of_genre: dict[str, NDArray[np.bool_]] = {}
-    for item, genres in enumerate(catalogue.genres):
-        for genre in genres or ["no genre given"]:
-            of_genre.setdefault(genre, np.zeros(len(catalogue.genres), dtype=bool))[item] = True
-    groups += [("genre", genre, users[of_genre[genre][items]]) for genre in sorted(of_genre)]
-    decades = np.array([(year or 0) // 10 * 10 for year in catalogue.years])[items]
-    for decade in sorted(set(decades.tolist()), key=lambda d: (not d, d)):
-        name = f"{decade}s" if decade else "year not known"
-        groups.append(("era", name, users[decades == decade]))
+    if catalogue.has_genres:
+        of_genre: dict[str, NDArray[np.bool_]] = {}
+        for item, genres in enumerate(catalogue.genres):
+            for genre in genres or ["no genre given"]:
+                of_genre.setdefault(genre, np.zeros(len(catalogue.genres), dtype=bool))[item] = True
+        groups += [("genre", genre, users[of_genre[genre][items]]) for genre in sorted(of_genre)]
+    if catalogue.has_eras:
+        decades = np.array([(year or 0) // 10 * 10 for year in catalogue.years])[items]
+        for decade in sorted(set(decades.tolist()), key=lambda d: (not d, d)):
+            name = f"{decade}s" if decade else "year not known"
+            groups.append(("era", name, users[decades == decade]))
     return [group for group in groups if len(group[2])]
 
 

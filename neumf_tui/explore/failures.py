@@ -21,7 +21,7 @@ from neumf_tui.runs.events import CUTOFF
 
 ORDERS = ("rank", "gain", "history", "popularity", "age", "dataset")
 """Orders of users: worst rank first; least gain over popularity; shortest history; held-out item
-seen by fewest; oldest held-out item; as in the dataset."""
+seen by fewest; oldest held-out item, where ages are known; as in the dataset."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +44,11 @@ class Failures:
     @property
     def dataset(self) -> Dataset:
         return self.users.dataset
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Those of ORDERS that this dataset has."""
+        return tuple(by for by in ORDERS if by != "age" or self.dataset.has_ages)
 
     @cached_property
     def gains(self) -> NDArray[np.float32]:
@@ -80,7 +85,7 @@ class Failures:
         return UserSearch(self.dataset)
 
     def order(self, by: str) -> NDArray[np.int64]:
-        """Return all user indices by one of ORDERS.
+        """Return all user indices by one of `orders`.
 
         Equal ones stand in dataset order, those without a rank last.
         """
@@ -128,6 +133,7 @@ def failures_at(users: Users, epoch: int) -> Failures:
     heldout, candidates = np.asarray(dataset.split.heldout), num_candidates(dataset)
     last = datetime.fromtimestamp(int(dataset.split.times.max(initial=0)), UTC).year
     years = np.array([year or np.nan for year in dataset.catalogue.years])
+    ages = last - years if dataset.has_ages else np.full(dataset.num_items, np.nan)
     return Failures(
         users=users,
         epoch=epoch,
@@ -137,5 +143,5 @@ def failures_at(users: Users, epoch: int) -> Failures:
         ),
         candidates=candidates,
         seen_by=np.where(heldout >= 0, dataset.seen_by[heldout], np.nan),
-        ages=np.where(heldout >= 0, last - years[heldout], np.nan),
+        ages=np.where(heldout >= 0, ages[heldout], np.nan),
     )

@@ -67,8 +67,8 @@ def leave_out(ranker: Ranker, ranking: UserRanking) -> Iterator[LeftOut]:
     history, held = person.history, int(ranking.items[ranking.heldout])
     if len(history) < 2:
         raise RunError(
-            f"{person.label} has one film in the history: without it there is nothing to fold in; "
-            "choose another user"
+            f"{person.label} has one {ranker.dataset.noun.singular} in the history: without it "
+            "there is nothing to fold in; choose another user"
         )
 
     ranks: list[float] = []

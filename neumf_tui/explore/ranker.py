@@ -157,7 +157,8 @@ class Ranker:
         candidate[person.history] = False
         items = np.flatnonzero(candidate)
         if not len(items):
-            seen = f"{person.label} has seen all {self.dataset.num_items:,} films"
+            everything = self.dataset.noun.counted(self.dataset.num_items)
+            seen = f"{person.label} has seen all {everything}"
             raise RunError(f"{seen}: none is left to rank; choose another")
         total, parts = self.scorer.item_scores(person.profile)
         values = {name: part[items] for name, part in {SCORE: total, **parts}.items()}

@@ -190,59 +190,66 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
 
     `before` is the first part and is not shortened.
     """
+    parts = _parts(protocol, before)
+    for part in (*_SHORTENED, ""):
+        line = " · ".join(texts[0] for texts in parts.values() if texts[0])
+        if width is None or len(line) <= width:
+            break
+        if len(parts.get(part, ())) > 1:
+            parts[part].pop(0)
+    return line
+
+
+_SHORTENED = (
+    "candidates", "chosen", "chosen", "split", "split", "candidates", "warning", "beyond",
+    "warning", "future", "unseen", "warning", "split", "split", "future",
+)  # fmt: skip
+"""Which part of the line becomes shorter first, and next."""
+
+
+def _parts(protocol: Mapping[str, Any], before: str) -> dict[str, list[str]]:
+    """Return the texts of each part of the line, longest first."""
     low, high = protocol["num_candidates"] or (0, 0)
     candidates = f"full ranking of {low:,}–{high:,}" if low < high else f"full ranking of {high:,}"
-    warnings = [
-        "held-out never drawn as negatives: optimistic",
-        "never negatives: optimistic",
-        "optimistic",
-    ]
-    unseen = ["held-out unseen"]
+    warning, unseen = [""], ["held-out unseen"]
     if is_optimistic(protocol):
         unseen = [""]
+        warning = [
+            "held-out never drawn as negatives: optimistic",
+            "held-out never negatives: optimistic",
+            "never negatives: optimistic",
+            "optimistic",
+        ]
     elif protocol["negatives"] == UNKNOWN:
         unseen = ["held-out items may have been learned from", "trained elsewhere"]
     what = "settings" if protocol.get("chosen") == "settings" else "best"
     chosen = [f"{what} by validation", "by validation", ""]
-    # The texts of each part, longest first. Parts with a lower number are shortened first.
-    parts = [
-        (9, [before]),
-        (8, warnings if is_optimistic(protocol) else [""]),
-        (3, _split_texts(protocol)),
-        (1, [candidates, "full ranking"] if high else ["full ranking"]),
-        (6, unseen),
-        (5, _future_texts(protocol)),
-        (7, [protocol.get("beyond", ""), "beyond a list: ties"] if "beyond" in protocol else [""]),
-        (2, chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""]),
-    ]
-    needed = [part for part in parts if part[0] not in (1, 3)]
-    while True:
-        line = " · ".join(texts[0] for _, texts in parts if texts[0])
-        longer = [part for part in parts if len(part[1]) > 1]
-        if width is None or len(line) <= width:
-            return line
-        if longer:
-            min(longer)[1].pop(0)
-        elif len(parts) > len(needed):
-            parts = needed
-        else:
-            return line
+    return {
+        "before": [before],
+        "warning": warning,
+        "split": _split_texts(protocol),
+        "candidates": [*([candidates] if high else []), "full ranking", ""],
+        "unseen": unseen,
+        "future": _future_texts(protocol),
+        "beyond": [protocol["beyond"], "beyond a list: ties"] if "beyond" in protocol else [""],
+        "chosen": chosen if protocol["chosen_by"] == BY_VALIDATION else ["no validation", ""],
+    }
 
 
 def _split_texts(protocol: Mapping[str, Any]) -> list[str]:
     """Return the split and its ties in one part of a line, longest first."""
     name, day = protocol["split_name"], _day(protocol)
-    texts = {
-        "latest": ["latest held out", "latest"],
-        "time": [f"first from {day} on held out", f"cut {day}"],
-        "random": ["one at random held out", "random"],
-        "given": ["held out as given", "given"],
+    long, short = {
+        "latest": ("latest held out", "latest"),
+        "time": (f"first from {day} on held out", f"cut {day}"),
+        "random": ("one at random held out", "random"),
+        "given": ("held out as given", "given"),
     }[name]
-    if name in ("random", "given") or not protocol.get("tied_share"):
-        return texts
-    rule = "hash" if protocol["equal_times"] == _EQUAL_TIMES["hash"] else "file order"
-    ties = f"{protocol['tied_share']:.0%} tied by {rule}"
-    return [f"{texts[0]}, {ties}", f"{texts[1]}, {ties}", f"{texts[1]}, {ties.split(' by ')[0]}"]
+    ties = by = ""
+    if name in ("latest", "time") and protocol.get("tied_share"):
+        ties = f", {protocol['tied_share']:.0%} tied"
+        by = f" by {'hash' if protocol['equal_times'] == _EQUAL_TIMES['hash'] else 'file order'}"
+    return [f"{long}{ties}{by}", f"{short}{ties}{by}", f"{short}{ties}", short, ""]
 
 
 def _future_texts(protocol: Mapping[str, Any]) -> list[str]:

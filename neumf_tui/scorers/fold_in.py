@@ -39,7 +39,7 @@ def without_each_item(history: NDArray[np.int64], size: int) -> Iterator[list[ND
 def check_not_empty(histories: Sequence[NDArray[np.int64]]) -> None:
     """Raise UsageError where a history is empty."""
     if not all(map(len, histories)):
-        raise UsageError("The history is empty. Give at least one film.")
+        raise UsageError("The history is empty. Give at least one item.")
 
 
 class FoldIn:
@@ -121,8 +121,8 @@ class FoldIn:
         negatives: NDArray[np.int64] = few[~np.isin(few, never)][:NEGATIVES]
         if not len(negatives):
             raise UsageError(
-                f"The history holds all {self.num_items:,} films: none is left to compare with. "
-                "Give fewer films."
+                f"The history holds all {self.num_items:,} items: none is left to compare with. "
+                "Give fewer items."
             )
         return negatives
 

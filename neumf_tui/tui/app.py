@@ -227,7 +227,7 @@ def known_keys() -> dict[str, NamedKeys]:
     from neumf_tui.tui.widgets.table import Table
 
     charts = ("train", "runs")
-    lists = ("explore", "film", "failures", "compare", "guest")
+    lists = ("explore", "item", "failures", "compare", "guest")
     return named_keys((
         (NeumfApp, (*charts, *lists, "dataset")),
         (TrainScreen, ("train",)),
@@ -236,13 +236,13 @@ def known_keys() -> dict[str, NamedKeys]:
         (SheetScreen, (*lists, "dataset")),
         (DatasetScreen, ("dataset",)),
         (ExploreScreen, ("explore",)),
-        (ItemScreen, ("film",)),
+        (ItemScreen, ("item",)),
         (FailuresScreen, ("failures",)),
         (CompareScreen, ("compare",)),
         (GuestScreen, ("guest",)),
         (Table, (*charts, *lists, "pin", "choose-model")),
-        (ItemPicker, ("film-search",)),
-        (DialogItemPicker, ("find-film",)),
+        (ItemPicker, ("item-search",)),
+        (DialogItemPicker, ("find-item",)),
         (CompareDialog, ("choose-model",)),
         (LeaveDialog, ("leave",)),
         (PinDialog, ("pin",)),

@@ -14,7 +14,7 @@ from neumf_tui.tui.keys import NamedKeys, key_problem
 ABOUT = {
     "theme": "auto, or a theme's name (Ctrl-P, Theme, lists them)",
     "low_bandwidth": "auto, on or off: one refresh a second, no mouse, 16 colours",
-    "notify": "auto, osc9, osc777, both, bell or off: when a watched run ends",
+    "notify": "auto, osc9, osc777, both, bell or off: when a run that is open ends",
 }
 
 

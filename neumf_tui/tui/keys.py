@@ -7,6 +7,8 @@ from functools import partial
 from textual.binding import Binding, BindingType
 from textual.keys import Keys
 
+from neumf_tui.data.nouns import ITEM
+
 
 def shown(
     keys: str,
@@ -22,6 +24,7 @@ def shown(
 
     keys: names of keys, separated by commas.
     about: what the key does, for the command palette and the config file; `name` if empty.
+    Both are templates of `Noun.fill`.
     key_id: the binding's name in the config file, without its area; made from `action` if empty.
     display: how the footer writes the key.
     """
@@ -52,7 +55,9 @@ class NamedKeys:
 def named_keys(owners: Iterable[tuple[type, Sequence[str]]]) -> dict[str, NamedKeys]:
     """Return the bindings of `owners` by id; with each owner stand the screens on which it is."""
     return {
-        binding.id: NamedKeys(binding.key, binding.tooltip or binding.description, tuple(areas))
+        binding.id: NamedKeys(
+            binding.key, ITEM.fill(binding.tooltip or binding.description), tuple(areas)
+        )
         for owner, areas in owners
         for binding in owner.__dict__["BINDINGS"]
         if isinstance(binding, Binding) and binding.id

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from neumf_tui.data.nouns import Noun
 from neumf_tui.text import rank_text
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ def place_text(ranking: "UserRanking", row: int, short: bool = False) -> str:
     return rank_text(float(ranking.ranks[row]))
 
 
-def ending_text(ranking: "UserRanking") -> str:
+def ending_text(ranking: "UserRanking", noun: Noun) -> str:
     """Say what comes after the items that have a score; empty where all have one."""
     rest = len(ranking.items) - ranking.known
     if not rest:
         return ""
-    which = f"★ and {rest - 1:,} more" if ranking.heldout >= ranking.known else f"{rest:,}"
-    return f"beyond {ranking.known:,}: {which} films without a score"
+    is_heldout = ranking.heldout >= ranking.known
+    which = f"★ and {rest - 1:,} more {noun.plural}" if is_heldout else noun.counted(rest)
+    return f"beyond {ranking.known:,}: {which} without a score"

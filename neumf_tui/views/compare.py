@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.compare import HeldoutChange, PartChange, PersonComparison
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
@@ -42,7 +43,7 @@ def compare_person_sheet(
     rows = [_row(dataset, c, row) for row in range(len(c.a.items))[:top]]
     name = f"compare-{c.label_a}-{c.label_b}-{person.file_stem}"
     stamp = ("a", "b", who_stamp(person.who))
-    return Sheet(name, about, "places", rows, tuple(rows[0]), stamp)
+    return Sheet(name, about, "places", rows, tuple(rows[0]), stamp, dataset.noun)
 
 
 def _row(dataset: Dataset, c: PersonComparison, row: int) -> Row:
@@ -75,17 +76,18 @@ def _heldout_object(dataset: Dataset, held: HeldoutChange | None) -> dict[str, A
     changes = {SCORE: held.score, **held.parts}
     parts = {name: asdict(part) | {"change": part.change} for name, part in changes.items()}
     mover = _mover(dataset, held.item, held.score.rank_a, held.score.rank_b)
-    return mover | {"parts": parts, "words": cause_text(held)}
+    return mover | {"parts": parts, "words": cause_text(held, dataset.noun)}
 
 
-def cause_text(held: HeldoutChange) -> str:
+def cause_text(held: HeldoutChange, noun: Noun) -> str:
     """Return which part moved the held-out item; its rank depends on the other items, too."""
     whole = held.score.change
     if held.score.length_a is not None or held.score.length_b is not None:
         return "how far its score moved is not known: it stands beyond a list"
     parts = {part_name(name): part.change for name, part in held.parts.items()}
     if whole is None or None in parts.values():
-        return "no part can be named: a model gives all films the same score, or this film none"
+        alike = f"a model gives all {noun.plural} the same score, or this {noun.singular} none"
+        return f"no part can be named: {alike}"
     unit = "standard deviations of this user's scores"
     climb = held.score.rank_a - held.score.rank_b
     changes = {name: change or 0.0 for name, change in parts.items()}
@@ -95,10 +97,10 @@ def cause_text(held: HeldoutChange) -> str:
         return f"its rank is the same: {figures}"
     if abs(whole) < SMALL:
         others = "dropped" if climb > 0 else "rose"
-        return f"its score barely changed; competing films {others}: {figures}"
+        return f"its score barely changed; competing {noun.plural} {others}: {figures}"
     if (whole > 0) != (climb > 0):
         way = "rose" if whole > 0 else "dropped"
-        return f"its score {way}, but competing films {way} more: {figures}"
+        return f"its score {way}, but competing {noun.plural} {way} more: {figures}"
     if len(changes) < 2:
         return f"its score {'rose' if whole > 0 else 'dropped'}: {figures}"
     if max(map(abs, changes.values())) < SMALL:
@@ -110,7 +112,7 @@ def cause_text(held: HeldoutChange) -> str:
     return f"{most} moved it: {signed(changes[most])} {unit}{''.join(rest)}"
 
 
-def person_words(comparison: PersonComparison) -> list[str]:
+def person_words(comparison: PersonComparison, noun: Noun) -> list[str]:
     """Return what changed between the two lists, one line for each fact; titles are not in it."""
     c = comparison
     lines = []
@@ -123,7 +125,7 @@ def person_words(comparison: PersonComparison) -> list[str]:
             + "".join(
                 f" · {part_name(name)} alone {_arrow(part)}" for name, part in held.parts.items()
             ),
-            cause_text(held),
+            cause_text(held, noun),
         ]
     new = c.count - c.in_both
     shared = f"{c.in_both} in both, {new} new in B; overlap@{c.count} {c.overlap:.2f}"
@@ -148,12 +150,12 @@ def print_person(sheet: Sheet, comparison: PersonComparison) -> None:
     about, person = sheet.about, comparison.a.person
     print_line(
         f"A {about['a']}  B {about['b']}  {label_of(about)}  {person.label}  "
-        f"{about['history_size']} watched"
+        f"{sheet.noun.in_history(about['history_size'])}"
     )
     print_protocols(sheet)
     held = about["heldout"]
-    print_line(f"held out: {held['title']}" if held else "no held-out film")
-    for line in person_words(comparison):
+    print_line(f"held out: {held['title']}" if held else f"no held-out {sheet.noun.singular}")
+    for line in person_words(comparison, sheet.noun):
         print_line(line)
     titles = [row["title"] for row in (*about["entered"], *about["left"])]
     for name, side in (("in", "b"), ("out", "a")):

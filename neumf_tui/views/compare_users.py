@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.nouns import Noun
 from neumf_tui.evaluation.intervals import Interval
 from neumf_tui.explore.compare_users import AllComparison, ordered
 from neumf_tui.runs.events import CUTOFF, RunInfo
@@ -56,8 +57,8 @@ def compare_all_sheet(
         "auc_b": float(c.auc_b.mean()),
         "auc_difference": c.auc_difference,
         "auc_difference_ci": list(c.auc_interval),
-        "verdict": verdict(c),
-        "words": all_words(c),
+        "verdict": verdict(c, dataset.noun),
+        "words": all_words(c, dataset.noun),
     }
     table = [
         {
@@ -79,11 +80,11 @@ def compare_all_sheet(
     return Sheet(name, about, "users", table, columns, ("a", "b"))
 
 
-def verdict(comparison: AllComparison) -> str:
+def verdict(comparison: AllComparison, noun: Noun) -> str:
     """Return which model is better: in hits if test and interval agree, in AUC by the interval."""
     c = comparison
     if (c.rank_a == c.rank_b).all():
-        return "Both models rank every held-out film the same."
+        return f"Both models rank every held-out {noun.singular} the same."
     better = {1: "B is better", -1: "A is better"}
     chance = f"no difference beyond chance was found among these {len(c.users):,} users"
     hits, auc = _sign(c.hit_interval), _sign(c.auc_interval)
@@ -104,12 +105,12 @@ def _sign(interval: Interval) -> int:
     return int(low > 0) - int(high < 0)
 
 
-def all_words(comparison: AllComparison) -> list[str]:
+def all_words(comparison: AllComparison, noun: Noun) -> list[str]:
     """Return the comparison in sentences, without the verdict."""
     c = comparison
-    hits = f"Both put the same {_films(int(c.hit_a.sum()))} into the top {CUTOFF}."
+    hits = f"Both put the same {_of_users(int(c.hit_a.sum()), noun)} into the top {CUTOFF}."
     if c.won or c.lost:
-        won = _films(c.won)
+        won = _of_users(c.won, noun)
         hits = f"B puts {won} into the top {CUTOFF} that A does not, and loses {c.lost:,}."
     lines = [
         hits,
@@ -141,8 +142,8 @@ def _interval(interval: Interval, digits: int) -> str:
     return f"95 % {signed(interval[0], digits)} to {signed(interval[1], digits)}"
 
 
-def _films(count: int) -> str:
-    return "1 user's film" if count == 1 else f"{count:,} users' films"
+def _of_users(count: int, noun: Noun) -> str:
+    return f"1 user's {noun.singular}" if count == 1 else f"{count:,} users' {noun.plural}"
 
 
 def chance_text(p: float) -> str:
@@ -163,7 +164,7 @@ def print_all(
     c = comparison
     print_line(f"A {c.a.label}  B {c.b.label}  {dataset.label}  {len(c.users):,} users")
     print_protocols(sheet)
-    for line in (*all_words(c), verdict(c), CAVEAT):
+    for line in (*all_words(c, dataset.noun), verdict(c, dataset.noun), CAVEAT):
         print_line(line)
     for title, sort, moved in (
         ("biggest wins of B", "biggest win", c.rank_b < c.rank_a),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.output import column, number, print_line, print_rows, year_and_genres
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys
 
@@ -43,16 +43,17 @@ def _figures(counts: "TopCounts") -> dict[str, float | int]:
 
 def coverage_text(coverage: "Coverage") -> str:
     """Return the figures as lines of a table, and over which users they are."""
-    model, popular, num_items = coverage.model, coverage.popularity, coverage.dataset.num_items
+    model, popular, data = coverage.model, coverage.popularity, coverage.dataset
+    noun = data.noun
     rows = (
         ("", "model", "popularity", ""),
         (f"coverage@{CUTOFF}", f"{100 * model.coverage:.1f} %", f"{100 * popular.coverage:.1f} %",
-         f"of {num_items:,} films, in any top {CUTOFF}"),
+         f"of {noun.counted(data.num_items)}, in any top {CUTOFF}"),
         ("Gini index", f"{model.gini:.3f}", f"{popular.gini:.3f}",
-         "0: all equally often, 1: one film for all"),
+         "0: all equally often, 1: only one"),
         ("mean seen by", f"{model.mean_seen_by:,.1f}", f"{popular.mean_seen_by:,.1f}",
          f"users, over the top {CUTOFF}"),
-        ("never recommended", f"{len(model.never):,}", f"{len(popular.never):,}", "films"),
+        ("never recommended", f"{len(model.never):,}", f"{len(popular.never):,}", noun.plural),
     )  # fmt: skip
     lines = ["{:<17} {:>9} {:>10}  {}".format(*row).rstrip() for row in rows]
     return "\n".join([*lines, users_text(coverage)])
@@ -65,7 +66,7 @@ def users_text(coverage: "Coverage") -> str:
         return f"over all {everyone:,} users"
     return (
         f"over a sample of {coverage.users:,} of {everyone:,} users (seed {coverage.seed}): "
-        "the lists of all users would hold more films"
+        f"the lists of all users would hold more {coverage.dataset.noun.plural}"
     )
 
 
@@ -77,7 +78,6 @@ def print_coverage(coverage: "Coverage", sheet: Sheet) -> None:
     print_rows(
         sheet.rows,
         column("never recommended", "title"),
-        number("year", "year", str, none=""),
-        column("genres", lambda row: "|".join(row["genres"])),
+        *year_and_genres(),
         number("seen by", "seen_by"),
     )

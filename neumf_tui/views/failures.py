@@ -30,11 +30,11 @@ SORTS = {
     "rank": "worst rank first",
     "gain": "least gain over popularity first",
     "history": "shortest history first",
-    "popularity": "film seen by fewest first",
-    "age": "oldest film first",
+    "popularity": "{item} seen by fewest first",
+    "age": "oldest {item} first",
     "dataset": "dataset order",
 }
-"""What each of `failures.ORDERS` is called on screen."""
+"""What each of `failures.ORDERS` is called on screen, as a template of `Noun.fill`."""
 USER_LINES = 8  # lines that `user_text` needs with a long title, and one before it
 WHISKER = 24  # cells of an interval drawn as a line
 _BAR_WIDTH = 60
@@ -51,7 +51,8 @@ def summary_text(failures: "Failures") -> str:
     """Return one line about all users."""
     found = failures.metrics()
     if not found["num_users"]:
-        return "no user has a held-out film, so there are no ranks"
+        noun = failures.dataset.noun
+        return f"no user has a held-out {noun.singular}, so there are no ranks"
     low, high = found["hit@50_ci"]
     return (
         f"{found['num_users']:,} users · "
@@ -247,9 +248,13 @@ def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> No
     if len(failures.unlisted):
         print_line(f"beyond their lists: {len(failures.unlisted):,}")
     print_line()
-    print_line(f"{len(order):,} of {failures.dataset.num_users:,} users, {SORTS[by]}")
-    header = ("user", "held-out film", "rank", "popularity", "gain", "history", "seen by", "age")
-    cells = [user_cells(failures, user) for user in order.tolist()]
+    data = failures.dataset
+    sort = data.noun.fill(SORTS[by])
+    print_line(f"{len(order):,} of {data.num_users:,} users, {sort}")
+    held_out = f"held-out {data.noun.singular}"
+    header = ["user", held_out, "rank", "popularity", "gain", "history", "seen by", "age"]
+    header = header if data.has_ages else header[:-1]
+    cells = [user_cells(failures, user)[: len(header)] for user in order.tolist()]
     print_table(header, cells, numbers=header[2:])
 
 

@@ -6,6 +6,7 @@ from neumf_tui.explore.item import ItemRanks
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import rank_text
+from neumf_tui.views.items import further_columns
 from neumf_tui.views.output import column, item_label, number, print_line, print_rows
 from neumf_tui.views.person import finite
 from neumf_tui.views.sheet import Sheet
@@ -26,6 +27,7 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
         **model_keys(ranker.info, ranker.epoch),
         **item_keys(data, item),
         "genres": data.catalogue.genres[item],
+        "columns": further_columns(data, item),
         "num_users": data.num_users,
         "seen_by": int(data.seen_by[item]),
         "heldout_for": int((heldout == item).sum()),
@@ -50,7 +52,7 @@ def item_sheet(ranker: Ranker, found: ItemRanks, count: int | None = None) -> Sh
         for place, user in enumerate(found.best[:count].tolist(), start=1)
     ]
     name = f"item-{data.catalogue.item_ids[item]}-users"
-    return Sheet(name, about, "users", rows, COLUMNS, ("item_id",))
+    return Sheet(name, about, "users", rows, COLUMNS, ("item_id",), data.noun)
 
 
 def print_item(sheet: Sheet) -> None:
@@ -60,6 +62,8 @@ def print_item(sheet: Sheet) -> None:
     print_line(f"{model}  {item_label(about)}")
     users = f"{about['seen_by']:,} of {about['num_users']:,} users"
     print_line(f"seen by {users}, held out for {about['heldout_for']:,}")
+    for name, text in about["columns"].items():
+        print_line(f"{name}: {text}")
     if about["sampled"]:
         print_line(f"random sample of {about['num_asked']:,} users; --everyone takes all")
     beyond = about.get("num_beyond", 0)
@@ -90,5 +94,5 @@ def print_item(sheet: Sheet) -> None:
         number("rank", lambda row: f"{rank_text(row['rank'])} of {row['num_candidates']:,}", str),
         column("", lambda row: "★" if row["heldout"] else ""),
         column("user", "user"),
-        number("watched", "history_size"),
+        number(sheet.noun.of_history, "history_size"),
     )

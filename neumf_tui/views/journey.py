@@ -43,7 +43,9 @@ def journey_sheet(users: Users, user: int, losses: Mapping[int, float]) -> Sheet
         columns = (*COLUMNS, "beyond")
         for row in rows:
             row["beyond"] = users.beyond(user, row["rank"]) if row["rank"] else None
-    return Sheet(f"user-{about['user']}-epochs", about, "epochs", rows, columns, ("user",))
+    return Sheet(
+        f"user-{about['user']}-epochs", about, "epochs", rows, columns, ("user",), dataset.noun
+    )
 
 
 def _rank_text(row: Row) -> str | None:
@@ -57,7 +59,7 @@ def print_journey(sheet: Sheet) -> None:
     about = sheet.about
     print_line(f"{run_line(about)}  user {about['user']}")
     if about["heldout"] is None:
-        print_line("no held-out film: the user has a single interaction")
+        print_line(f"no held-out {sheet.noun.singular}: the user has a single interaction")
         return
     print_line(f"protocol: {protocol_line(about['protocol'])}")
     popular = rank_text(about["popularity_rank"])

@@ -10,11 +10,10 @@ from neumf_tui.views.person import about_ranking, heldout_rank, model_line
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys
 
-_METHOD = "without the film, all else frozen; not a training without it"
-METHODS: dict[NewcomersBy, str] = {
-    "fold-in": f"fold-in: user embeddings fitted anew {_METHOD}",
-    "history vectors": f"user vectors computed again from the history {_METHOD}",
-    "history": f"scores summed over the history {_METHOD}",
+_METHODS: dict[NewcomersBy, str] = {
+    "fold-in": "fold-in: user embeddings fitted anew",
+    "history vectors": "user vectors computed again from the history",
+    "history": "scores summed over the history",
 }
 COLUMNS = ("item_id", "title", "year", "rank_without", "change")
 
@@ -27,7 +26,8 @@ def near_miss_sheet(
     The item without which the held-out item ranks best comes first. `why_not` is why the model
     cannot leave any out.
     """
-    dataset, found = ranker.dataset, margin(ranking)
+    dataset, found, by = ranker.dataset, margin(ranking), ranker.scorer.newcomers_by
+    left_open = f"without the {dataset.noun.singular}, all else frozen; not a training without it"
     about = about_ranking(ranker, ranking) | {
         "margin": found
         and {
@@ -36,7 +36,7 @@ def near_miss_sheet(
             "at_50": item_keys(dataset, found.item),
         },
         "why_not": why_not or None,
-        "method": METHODS[ranker.scorer.newcomers_by],
+        "method": f"{_METHODS[by]} {left_open}",
         "rank_by_fold_in": left_out and left_out.base,
     }
     rows = []
@@ -46,7 +46,7 @@ def near_miss_sheet(
             change = {"rank_without": rank, "change": rank - left_out.base}
             rows.append(item_keys(dataset, int(left_out.items[row])) | change)
     name = f"{ranking.person.file_stem}-near-miss"
-    return Sheet(name, about, "history", rows, COLUMNS, ("user",))
+    return Sheet(name, about, "history", rows, COLUMNS, ("user",), dataset.noun)
 
 
 def print_near_miss(sheet: Sheet, top: int) -> None:
@@ -70,9 +70,9 @@ def print_near_miss(sheet: Sheet, top: int) -> None:
         if about["why_not"]:
             print_line(about["why_not"])
         return
-    how = "by fold-in" if about["method"] == METHODS["fold-in"] else "from the history"
+    how = "by fold-in" if about["method"].startswith("fold-in") else "from the history"
     print_line(f"rank {rank_text(about['rank_by_fold_in'])} {how}, without training again;")
-    print_line("rank without one film of the history:")
+    print_line(f"rank without one {sheet.noun.singular} of the history:")
     print_rows(
         sheet.rows[:top],
         number("rank", "rank_without", rank_text),

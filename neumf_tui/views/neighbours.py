@@ -1,8 +1,10 @@
 """Neighbours of an item or a person, as sheets (a row has one neighbour by each kind) and text."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.guests import Who
 from neumf_tui.explore.neighbours import Neighbours, similar_items, similar_users
 from neumf_tui.explore.ranker import Ranker
@@ -17,7 +19,7 @@ USER_COLUMNS = ("user", MEASURE, "both", "history_size")
 
 
 def similar_items_sheet(ranker: Ranker, item: int, count: int) -> Sheet:
-    """Return what `similar FILM --json` prints."""
+    """Return what `similar ITEM --json` prints."""
     data = ranker.dataset
 
     def cells(row: int) -> Row:
@@ -26,7 +28,8 @@ def similar_items_sheet(ranker: Ranker, item: int, count: int) -> Sheet:
     about = model_keys(ranker.info, ranker.epoch) | cells(item)
     name = f"item-{data.catalogue.item_ids[item]}-neighbours"
     found = similar_items(ranker, item, count)
-    return _sheet(name, about, found, cells, ITEM_COLUMNS, ("item_id",))
+    sheet = _sheet(name, about, found, cells, ITEM_COLUMNS, ("item_id",))
+    return replace(sheet, noun=data.noun)
 
 
 def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
@@ -40,7 +43,8 @@ def similar_users_sheet(ranker: Ranker, who: Who, count: int) -> Sheet:
     about["history_size"] = len(person.history)
     name = f"{person.file_stem}-neighbours"
     found = similar_users(ranker, who, count)
-    return _sheet(name, about, found, cells, USER_COLUMNS, (who_stamp(who),))
+    sheet = _sheet(name, about, found, cells, USER_COLUMNS, (who_stamp(who),))
+    return replace(sheet, noun=data.noun)
 
 
 def _sheet(
@@ -77,32 +81,32 @@ def _keys(one: Neighbours, columns: Sequence[str]) -> list[str]:
 
 def print_neighbours(sheet: Sheet) -> None:
     """Print the sheet of `similar_items_sheet` or `similar_users_sheet` for people."""
-    about, of_item = sheet.about, "item_id" in sheet.about
+    about, noun, of_item = sheet.about, sheet.noun, "item_id" in sheet.about
     head = f"{run_line(about)}  epoch {about['epoch']}  "
     if of_item:
         print_line(f"{head}{item_label(about)}  seen by {about['seen_by']:,}")
     else:
         who = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
-        print_line(f"{head}{who}  {about['history_size']:,} watched")
+        print_line(f"{head}{who}  {noun.in_history(about['history_size'])}")
     for kind, measure in about["measures"].items():
         if measure != MEASURE:
-            print_line(f"{kind}: what this film adds to each by standing in a history")
+            print_line(f"{kind}: what this {noun.singular} adds to each by standing in a history")
         elif kind in about["zero_vectors"]:
             print_line(f"{space_name(kind)}: zero, so nothing is near it")
         else:
-            close = f"{about[f'{kind}_close']:,} {'films' if of_item else 'users'}"
+            close = f"{about[f'{kind}_close']:,} {noun.plural if of_item else 'users'}"
             print_line(f"{space_name(kind)}: {close} have a cosine of at least {CLOSE}")
     columns = [
         one
         for kind, measure in about["measures"].items()
-        for one in _columns(kind, measure, of_item)
+        for one in _columns(kind, measure, of_item, noun)
     ]
     print_rows(sheet.rows, number("#", "place"), *columns)
 
 
-def _columns(kind: str, measure: str, of_item: bool) -> list[Column]:
+def _columns(kind: str, measure: str, of_item: bool, noun: Noun) -> list[Column]:
     """Return the columns of the neighbours by one kind of vector; it may have too few for a row."""
-    size, key = ("seen by", "seen_by") if of_item else ("watched", "history_size")
+    size, key = ("seen by", "seen_by") if of_item else (noun.of_history, "history_size")
 
     def name(row: Row) -> Any:
         if of_item:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -56,6 +56,7 @@ class Column:
     header: str
     cell: Callable[[Any], str]
     is_number: bool = False  # numbers are aligned right
+    is_optional: bool = False  # left out where all cells are empty
 
 
 Value = str | Callable[[Any], Any]  # a key of the rows, or a function of a row
@@ -84,12 +85,26 @@ def _cell(value: Value, to_text: Callable[[Any], str], none: str) -> Callable[[A
     return cell
 
 
+def year_and_genres() -> tuple[Column, Column]:
+    """Return the columns of years and of genres; each is left out where no row has one."""
+    genres = column("genres", lambda row: "|".join(row["genres"]))
+    year = number("year", "year", str, none="")
+    return replace(year, is_optional=True), replace(genres, is_optional=True)
+
+
 def print_rows(rows: Iterable[Any], *columns: Column, in_parts: bool = False) -> None:
     """Print a table with a line for each of `rows`; `in_parts` as for `print_table`."""
+    listed = list(rows)
+    texts = [[column.cell(row) for row in listed] for column in columns]
+    shown = [
+        (column, cells)
+        for column, cells in zip(columns, texts, strict=True)
+        if any(cells) or not column.is_optional
+    ]
     print_table(
-        [column.header for column in columns],
-        [[column.cell(row) for column in columns] for row in rows],
-        [column.header for column in columns if column.is_number],
+        [column.header for column, _ in shown],
+        list(zip(*(cells for _, cells in shown), strict=True)),
+        [column.header for column, _ in shown if column.is_number],
         in_parts=in_parts,
     )
 

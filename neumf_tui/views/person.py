@@ -13,7 +13,7 @@ from neumf_tui.runs.protocol import protocol_line
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.views.beyond import beyond_text
-from neumf_tui.views.output import column, number, print_line, print_rows
+from neumf_tui.views.output import column, number, print_line, print_rows, year_and_genres
 from neumf_tui.views.parts import order_name, part_name
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys, run_line, who_keys, who_stamp
@@ -97,7 +97,8 @@ def ranking_sheet(ranker: Ranker, ranking: UserRanking, top: int | None = None) 
         *("seen_by", "heldout"),
     )
     stamp = (who_stamp(person.who),)
-    return Sheet(f"{person.file_stem}-ranking", about, "items", rows, columns, stamp)
+    name = f"{person.file_stem}-ranking"
+    return Sheet(name, about, "items", rows, columns, stamp, dataset.noun)
 
 
 def score_keys(ranking: UserRanking, row: int) -> dict[str, float | None]:
@@ -122,7 +123,7 @@ def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
     """Return one row for each item of the history, oldest first; `time`: Unix seconds or None."""
     data, person = ranker.dataset, ranking.person
     times: list[int | None] = [None] * len(person.history)
-    if isinstance(person.who, int):
+    if isinstance(person.who, int) and data.facts.has_times:
         pairs = slice(data.offsets[person.who], data.offsets[person.who + 1])
         times = data.split.times[pairs].tolist()
     rows = [
@@ -132,14 +133,16 @@ def history_sheet(ranker: Ranker, ranking: UserRanking) -> Sheet:
     ]
     columns = ("item_id", "title", "year", "genres", "time", "seen_by")
     stamp, name = (who_stamp(person.who),), f"{person.file_stem}-history"
-    return Sheet(name, about_ranking(ranker, ranking), "history", rows, columns, stamp)
+    about = about_ranking(ranker, ranking)
+    return Sheet(name, about, "history", rows, columns, stamp, data.noun)
 
 
 def print_ranking(sheet: Sheet, raw: bool) -> None:
     """Print a person's ranking for people, with centred or `raw` parts of the scores."""
     about, held = sheet.about, sheet.about["heldout"]
     whom = f"user {about['user']}" if about["guest"] is None else f"guest {about['guest']}"
-    print_line(f"{model_line(about)}  {whom}  {about['history_size']} watched")
+    history = sheet.noun.in_history(about["history_size"])
+    print_line(f"{model_line(about)}  {whom}  {history}")
     if held is not None:
         print_line(f"protocol: {protocol_line(about['protocol'])}")
         verdict = "hit" if held["hit@50"] else "miss"
@@ -156,15 +159,15 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
     sums = f"score = {' + '.join(about['parts'])}" if about["parts"] else "the score is one number"
     print_line(f"ordered by {order_name(about['by'])}; {sums}, {values}")
     if (rest := about["num_candidates"] - about["known_items"]) > 0:
-        print_line(f"beyond {about['known_items']:,}: {rest:,} films without a score")
+        unknown = sheet.noun.counted(rest)
+        print_line(f"beyond {about['known_items']:,}: {unknown} without a score")
     end = "" if raw else "_centred"
     print_rows(
         sheet.rows,
         number("rank", "rank", rank_text),
         column("", lambda row: "★" if row["heldout"] else ""),
         column("title", "title"),
-        number("year", "year", str, none=""),
-        column("genres", lambda row: "|".join(row["genres"])),
+        *year_and_genres(),
         *(number(key, key + end, "+.3f") for key in (SCORE, *about["parts"])),
         number("seen by", "seen_by"),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from neumf_tui import files
+from neumf_tui.data.nouns import ITEM, Noun
 from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
 
@@ -34,6 +35,8 @@ class Sheet:
     columns: tuple[str, ...]  # keys of each row; a table without rows has them, too
     stamp: tuple[str, ...] = ()
     """More keys of `about`, after `dataset` and `simulated`, that start each row of a table."""
+    noun: Noun = ITEM
+    """What texts made of the sheet call an item."""
 
     @property
     def stem(self) -> str:

@@ -40,7 +40,7 @@ def why_sheet(ranker: Ranker, explanation: Explanation) -> Sheet:
         for factor in explanation.factors
     ]
     name = f"{ranking.person.file_stem}-why-{ids[explanation.item]}"
-    return Sheet(name, about, "factors", rows, COLUMNS, ("user", "guest"))
+    return Sheet(name, about, "factors", rows, COLUMNS, ("user", "guest"), dataset.noun)
 
 
 def print_why(sheet: Sheet) -> None:
@@ -69,7 +69,7 @@ def print_why(sheet: Sheet) -> None:
     whole = "score" if about["part"] == SCORE else f"{part_name(about['part'])} part"
     if not about["films"]:
         print_line(f"the {whole} is exactly the sum of these factors{unsplit}")
-        header = "history films with the largest share"
+        header = f"history {sheet.noun.plural} with the largest share"
         titles = column(header, lambda row: " · ".join(row["titles"]))
         print_rows(sheet.rows, number("factor", "factor"), effect, titles)
         return
@@ -81,4 +81,4 @@ def print_why(sheet: Sheet) -> None:
     if rest:
         sum_of_rest = sum(share["effect"] for share in rest)
         shown.append({"title": f"{len(rest)} more together", "effect": sum_of_rest})
-    print_rows(shown, effect, column("film of the history", "title"))
+    print_rows(shown, effect, column(f"{sheet.noun.singular} of the history", "title"))

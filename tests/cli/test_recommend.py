@@ -69,7 +69,7 @@ def test_recommend_is_deterministic(ranker: Ranker) -> None:
 def test_recommend_refuses(ranker: Ranker, own_home: Path) -> None:
     ids, titles = ranker.dataset.catalogue.item_ids, ranker.dataset.catalogue.titles
     for args, error, words in (
-        (["--likes", " ; "], UsageError, "at least one film"),
+        (["--likes", " ; "], UsageError, "at least one item"),
         (["--likes", f"{ids[3]};{titles[3]}"], UsageError, "name each film once"),
         (["--likes", "zzqqxxjjkkvv"], RunError, "no film"),
         (["--likes", ids[3], "--top", "0"], UsageError, "--top 0"),

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.demo import make_demo
+from neumf_tui.data.nouns import FILM
 from neumf_tui.data.options import make_options
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.explore.compare import HeldoutChange, PartChange, compare_person, load_other
@@ -127,10 +128,11 @@ def test_a_case_worked_by_hand(trained: Path) -> None:
     assert gmf.change == pytest.approx(-1 / 14**0.5 + 1 / 2**0.5)
     assert mlp.change == pytest.approx(8 / 14**0.5)
     assert (
-        cause_text(held) == "MLP moved it: +2.1 standard deviations of this user's scores, GMF +0.4"
+        cause_text(held, FILM)
+        == "MLP moved it: +2.1 standard deviations of this user's scores, GMF +0.4"
     )
-    assert person_words(found)[0] == "rank 4 → 1 ▲3 · hit · GMF alone 4 → 4 · MLP alone 3 → 1"
-    assert person_words(found)[2] == "first 2: 1 in both, 1 new in B; overlap@2 0.50"
+    assert person_words(found, FILM)[0] == "rank 4 → 1 ▲3 · hit · GMF alone 4 → 4 · MLP alone 3 → 1"
+    assert person_words(found, FILM)[2] == "first 2: 1 in both, 1 new in B; overlap@2 0.50"
 
 
 @pytest.mark.parametrize(
@@ -178,12 +180,14 @@ def test_the_part_that_moved_it_is_named(
         return PartChange(*ranks, 0.25, 0.25 + change)
 
     parts = {"gmf": part(gmf), "mlp": part(mlp)}
-    assert cause_text(HeldoutChange(0, part(gmf + mlp), parts)).startswith(words)
+    assert cause_text(HeldoutChange(0, part(gmf + mlp), parts), FILM).startswith(words)
 
 
 def test_no_part_is_named_where_all_scores_are_the_same() -> None:
     none, some = PartChange(5, 1, None, 1.0), PartChange(5, 1, None, 0.5)
-    assert "no part can be named" in cause_text(HeldoutChange(0, none, {"gmf": some, "mlp": some}))
+    assert "no part can be named" in cause_text(
+        HeldoutChange(0, none, {"gmf": some, "mlp": some}), FILM
+    )
 
 
 def by_numpy(checkpoint: Path, dataset: Dataset, user: int) -> tuple[Floats, Floats]:
@@ -279,12 +283,15 @@ def test_all_users_worked_by_hand(trained: Path, demo: Dataset) -> None:
     others = demo.num_items - np.diff(demo.offsets)[:5] - 1
     assert found.auc_difference == pytest.approx(np.mean(np.array([-50, 20, 40, 0, 0.5]) / others))
     assert found.auc_interval[0] <= found.auc_difference <= found.auc_interval[1]
-    words = all_words(found)
+    words = all_words(found, FILM)
     assert words[0] == "B puts 3 users' films into the top 50 that A does not, and loses 1."
     assert words[1].startswith("Hit@50 0.4000 → 0.8000, by +0.400 (95 % ")
     assert words[1].endswith("; chance alone would do this in 62 of 100 cases (McNemar).")
     assert words[-1] == f"{demo.num_users - 5} users are left out: no rank in A or in B."
-    assert "no difference beyond chance was found among these 5 users" in verdict(found).casefold()
+    assert (
+        "no difference beyond chance was found among these 5 users"
+        in verdict(found, FILM).casefold()
+    )
     assert [found.users[ordered(found, sort)].tolist() for sort in SORTS] == [
         [2, 1, 4, 3, 0], [0, 3, 4, 1, 2], [2, 1, 4, 0, 3], [0, 1, 2, 3, 4],
     ]  # fmt: skip
@@ -326,7 +333,7 @@ def test_a_model_with_itself(trained: Path, own_home: Path, demo: Dataset) -> No
     a = Ranker(trained, own_home, "best")
     person = compare_person(a, a, 3)
     assert person.overlap == 1 and not person.entered() and not person.left()
-    assert person.heldout is not None and cause_text(person.heldout).startswith(
+    assert person.heldout is not None and cause_text(person.heldout, FILM).startswith(
         "its rank is the same: GMF +0.0, MLP +0.0"
     )
     found = compare_all(
@@ -339,14 +346,14 @@ def test_a_model_with_itself(trained: Path, own_home: Path, demo: Dataset) -> No
         (0, 0),
         (0, 0),
     )
-    assert verdict(found) == "Both models rank every held-out film the same."
+    assert verdict(found, FILM) == "Both models rank every held-out film the same."
 
 
 def test_verdicts(trained: Path, demo: Dataset) -> None:
     some = compare_all(demo, read_tape_ranks(trained, "2"), read_tape_ranks(trained, "10"))
 
     def said(p: float, hits: tuple[float, float], auc: tuple[float, float]) -> str:
-        return verdict(replace(some, p=p, hit_interval=hits, auc_interval=auc))
+        return verdict(replace(some, p=p, hit_interval=hits, auc_interval=auc), FILM)
 
     users = f"among these {demo.num_users} users"
     assert said(0.01, (0.01, 0.2), (0.01, 0.02)) == "B is better, in Hit@50 and in AUC."
@@ -464,7 +471,11 @@ def test_the_command_prints_the_sheets(trained: Path, own_home: Path, demo: Data
     )
     assert command("trained@2", "trained", "--csv").stdout == compare_all_sheet(demo, found).text()
     text = command("trained@2", "trained", "--top", "3").stdout
-    assert verdict(found) in text and "biggest wins of B" in text and "biggest losses of B" in text
+    assert (
+        verdict(found, FILM) in text
+        and "biggest wins of B" in text
+        and "biggest losses of B" in text
+    )
     text = command("trained@2", "trained", "--user", user, "--top", "3").stdout
     assert text.startswith(f"A trained@2  B trained@10  demo (simulated)  user {user}")
 

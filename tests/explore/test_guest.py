@@ -596,4 +596,4 @@ async def test_all_films_picked_is_said_and_not_shown(own_home: Path) -> None:
             and screen.shown is not None
             and len(screen.shown.picks.items) == 5
         )
-        assert "The history holds all 6 films" in text_of(app, "#guest-state")
+        assert "The history holds all 6 items" in text_of(app, "#guest-state")

@@ -214,7 +214,7 @@ def test_a_film_left_out_from_a_warm_start(
 def test_histories_that_cannot_be_folded_in(model: NeuMF, fold_in: FoldIn) -> None:
     with pytest.raises(UsageError, match="history is empty"):
         fold_in.fit(np.array([], dtype=np.int64))
-    with pytest.raises(UsageError, match=f"all {fold_in.num_items:,} films"):
+    with pytest.raises(UsageError, match=f"all {fold_in.num_items:,} items"):
         fold_in.fit(np.arange(fold_in.num_items))
     for weight in (model.head.weight, model.user_mlp.weight):
         with torch.no_grad():

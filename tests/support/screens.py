@@ -45,3 +45,26 @@ def text_of(where: NeumfApp | Screen[Any], selector: str) -> str:
 def cells(table: Table) -> list[list[str]]:
     """Return the cells of all rows."""
     return [list(table._cells(row)) for row in range(table.row_count)]
+
+
+async def press_all(pilot: "Pilot[None]", *keys: str) -> None:
+    """Press keys one after another, each as soon as the one before was handled."""
+    for key in keys:
+        pilot.app.simulate_key(key)
+        await pilot.pause()
+    # Three rounds are enough for a list that a thread finds after another has counted.
+    for _ in range(3):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+def screen_lines(app: NeumfApp) -> list[str]:
+    """Return all that the screen says: its lines, its toasts, and what help says of its keys."""
+    screen = app.screen
+    keys = [active.binding for active in screen.active_bindings.values()]
+    return [
+        *("".join(part.text for part in strip) for strip in screen._compositor.render_strips()),
+        *(str(notice.message) for notice in app._notifications),
+        *(f"{key.description}: {key.tooltip}" for key in keys),
+        *(f"{one.title}: {one.help}" for one in app.get_system_commands(screen)),
+    ]

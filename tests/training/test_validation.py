@@ -25,7 +25,7 @@ from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
 from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
-from neumf_tui.tui.widgets.head_text import optimism_marks
+from neumf_tui.tui.widgets.protocol_line import standing_notice
 from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
 from tests.support.golden_runs import METRICS, make_info, make_run
@@ -516,7 +516,7 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         screen = app.screen
         assert isinstance(screen, ExploreScreen) and screen.epoch == 1
         assert "(best" in text_of(app, "#run-head") or size[0] == 60
-        assert "unseen" in str(screen.query_one("#user-pane").border_subtitle)
+        assert "held-out unseen" in text_of(app, "#protocol")
         np.testing.assert_array_equal(screen.user_list.ranks, screen.users.ranks_at(1))  # type: ignore[union-attr]
         await pilot.press("shift+right")
         await settle(pilot)
@@ -526,9 +526,8 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         assert screen.epoch == 1
         await pilot.press("F")
         await settle(pilot)
-        assert isinstance(app.screen, FailuresScreen) and (
-            "unseen" in text_of(app, "#failures-head") or size[0] == 60
-        )
+        assert isinstance(app.screen, FailuresScreen)
+        assert "held-out unseen" in text_of(app, "#protocol")
 
 
 @pytest.mark.parametrize("size", WIDTHS)
@@ -538,21 +537,21 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
     app = NeumfApp(trained, own_home, "explore")
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        pane = app.screen.query_one("#user-pane")
-        assert "optimistic" in str(pane.border_subtitle) and pane.has_class("-optimistic")
-        await pilot.press("F")
-        await settle(pilot)
-        assert "optimistic" in text_of(app, "#failures-head")[: size[0] - 2]
-        await pilot.press("q", "x", "enter")
-        await settle(pilot)
-        assert (
-            isinstance(app.screen, CompareScreen)
-            and "optimistic" in text_of(app, "#run-head")[: size[0] - 2]
-        )
+        for keys in ([], ["2", "enter"], ["q", "f"], ["escape", "F"], ["q", "x", "enter"]):
+            await pilot.press(*keys)
+            await settle(pilot)
+            line = text_of(app, "#protocol")
+            assert "optimistic" in line and "others' future" in line and len(line) <= size[0] - 2
+            assert app.screen.query_one("#protocol").has_class("-careful")
+        assert isinstance(app.screen, CompareScreen)
 
 
-def test_of_two_models_the_optimistic_one_is_marked() -> None:
-    leaky, clean = make_protocol({"exclude_heldout": True}), make_protocol({})
-    found = [mark.plain for mark in optimism_marks(leaky, clean)]
-    assert found == [" optimistic", " held-out unseen"]
-    assert not any(optimism_marks(leaky, leaky)) and not any(optimism_marks(clean, clean))
+def test_two_models_have_a_line_each_if_their_protocols_differ(own_home: Path) -> None:
+    old = read_info(make_run(own_home, "finished"))
+    new = msgspec.structs.replace(
+        old, settings=old.settings | {"exclude_heldout": False}, protocol={}
+    )
+    first, second = standing_notice([old, new], 78)[0].splitlines()
+    assert first.startswith("A: ") and "held-out never negatives: optimistic" in first
+    assert second.startswith("B: ") and "held-out unseen · others' future used" in second
+    assert standing_notice([new, new], 78)[0].startswith(second.removeprefix("B: "))

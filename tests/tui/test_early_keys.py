@@ -17,14 +17,14 @@ WAYS = {
     "runs": ("runs", "", "runs"),
     "train": ("train", "", "train"),
     "explore": ("explore", "", "explore"),
-    "film": ("explore", "enter", "film"),
+    "film": ("explore", "enter", "item"),
     "new user": ("explore", "f", "guest"),
     "failures": ("explore", "F", "failures"),
     "comparison": ("explore", "x,enter", "compare"),
     "dataset": ("train", "D", "dataset"),
     "pins": ("train", "space", "pin"),
     "a model to compare with": ("explore", "x", "choose-model"),
-    "a film to find": ("explore", "t", "find-film"),
+    "a film to find": ("explore", "t", "find-item"),
 }
 """Screens: the first screen, keys that lead on from it, and the area of their keys."""
 OFTEN = {"runs", "explore", "new user"}

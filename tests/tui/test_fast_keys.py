@@ -49,7 +49,7 @@ def hostile_run(home: Path) -> Path:
 
 def all_keys() -> list[str]:
     """Return every key with a meaning on one of the explorer's screens, and some without one."""
-    areas = {"explore", "film", "failures", "compare", "guest", "find-film", "choose-model"}
+    areas = {"explore", "item", "failures", "compare", "guest", "find-item", "choose-model"}
     bound = {
         key
         for known in known_keys().values()

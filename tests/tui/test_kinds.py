@@ -1,10 +1,10 @@
 """Every view of every kind of model: it shows what the model can, and says what it cannot."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Static, TabbedContent
 
 from neumf_tui.data.dataset import Dataset
@@ -17,7 +17,8 @@ from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.failures import summary_text
 from tests.support.datasets import random_dataset
 from tests.support.kept_runs import KINDS, LISTED, kept_run, make_model
-from tests.support.screens import cells, settle, text_of
+from tests.support.screens import cells, press_all, screen_lines, settle, text_of
+from tests.support.shops import PRODUCT, words_of_films
 
 NO_NEWCOMER, NO_MODEL = "cannot score somebody whom it was not trained with", "kept no model"
 NO_VECTORS = {"nearest": "has no vectors of users", "near": "has no vectors of items"}
@@ -43,7 +44,8 @@ CANNOT: dict[str, dict[str, str]] = {
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return random_dataset(41, 200, 12)
+    data = random_dataset(41, 200, 12)
+    return replace(data, catalogue=replace(data.catalogue, noun=PRODUCT))
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def check(app: NeumfApp, kind: str, view: str) -> None:
     assert not said or said in shown, (view, shown)
     assert bool(said) == (not table.row_count), (view, shown)
     assert not app._notifications, (view, list(app._notifications))
+    assert not words_of_films(screen_lines(app)), view
 
 
 FAST = ("top_k",)
@@ -80,33 +83,23 @@ async def test_every_view_shows_or_says(home: Path, data: Dataset, kind: str) ->
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         for key, view in enumerate(("ranking", "history", "nearest", "epochs", "near-miss"), 1):
-            await press(pilot, str(key))
+            await press_all(pilot, str(key))
             check(app, kind, view)
             assert app.screen.query_one(TabbedContent).active == view
-        await press(pilot, "2", "enter")
+        await press_all(pilot, "2", "enter")
         check(app, kind, "near")
-        await press(pilot, "2")
+        await press_all(pilot, "2")
         check(app, kind, "users")
-        await press(pilot, "escape", "f")
+        await press_all(pilot, "escape", "f")
         check(app, kind, "guest")
-        await press(pilot, "escape", "F")
+        await press_all(pilot, "escape", "F")
         for key, view in enumerate(("failures", "cohorts", "catalogue"), 1):
-            await press(pilot, str(key))
+            await press_all(pilot, str(key))
             check(app, kind, view)
-        await press(pilot, "escape", "x", *"other", "enter")
+        await press_all(pilot, "escape", "x", *"other", "enter")
         check(app, kind, "compare")
-        await press(pilot, "2")
+        await press_all(pilot, "2")
         check(app, kind, "compare-all")
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        pilot.app.simulate_key(key)
-        await pilot.pause()
-    # Three rounds are enough for a list that a thread finds after another has counted.
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 async def test_the_key_of_parts_follows_the_model(home: Path, data: Dataset) -> None:
@@ -116,23 +109,23 @@ async def test_the_key_of_parts_follows_the_model(home: Path, data: Dataset) -> 
         for name in ("ranking", "product alone", "bias alone", "ranking"):
             tab = app.screen.query_one(TabbedContent).get_tab("ranking")
             assert str(tab.label) == f"1 {name}"
-            await press(pilot, "b")
+            await press_all(pilot, "b")
 
 
 async def test_a_list_ends_where_its_scores_do(home: Path, data: Dataset) -> None:
     app = NeumfApp(kept_run(home, data, "top_k"), home, "explore")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "end")  # the worst rank
+        await press_all(pilot, "end")  # the worst rank
         table = app.screen.query_one("#ranking-table", Table)
         candidates = data.num_items - len(data.history(app.screen.who))  # type: ignore[attr-defined]
         assert table.row_count == LISTED
-        await press(pilot, "1", "end")
+        await press_all(pilot, "1", "end")
         drawn = "".join(s.text for s in table.render_line(table.size.height - 1))
         more = candidates - LISTED - 1
-        assert drawn.strip() == f"beyond {LISTED}: ★ and {more} more films without a score"
+        assert drawn.strip() == f"beyond {LISTED}: ★ and {more} more products without a score"
         assert f"rank beyond {LISTED} of {candidates}" in text_of(app, "#story")
-        await press(pilot, "4")
+        await press_all(pilot, "4")
         assert cells(app.screen.query_one("#journey-table", Table))[0][1] == f">{LISTED}"
 
 

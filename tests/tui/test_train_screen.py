@@ -149,9 +149,7 @@ async def test_simulated_data_is_named_on_both_screens(trained: Path, own_home: 
         await pilot.press("e")
         await settle(pilot)
         assert isinstance(app.screen, ExploreScreen)
-        assert "simulated" in text_of(app, "#run-head") and "simulated" in text_of(
-            app, "#explore-notice"
-        )
+        assert "simulated" in text_of(app, "#run-head") and "simulated" in text_of(app, "#protocol")
         await pilot.press("q")
         assert isinstance(app.screen, TrainScreen)
 

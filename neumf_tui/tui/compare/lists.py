@@ -54,14 +54,15 @@ def show_list(table: Table, catalogue: "Catalogue", found: "PersonComparison", s
     table.columns = [
         Column("#", 4, right=True),
         Column(f"{side.upper()} {clean(label)}", 17, flex=True),
-        Column("year", 4, drop=3),
+        Column("year", 4 if catalogue.has_years else 0, drop=3),
         Column("in B" if is_a else "in A", 5, right=True, drop=1),
         Column("move", 6, right=True),
         Column("", 4, drop=2),
     ]
     table.sign = sign
     table.scroll_to(y=0, animate=False)
-    table.show_rows(ranking.known, cells, marked=ranking.heldout, ending=ending_text(ranking))
+    ending = ending_text(ranking, catalogue.noun)
+    table.show_rows(ranking.known, cells, marked=ranking.heldout, ending=ending)
 
 
 def gain_sign(ranks: Sequence[float]) -> int:

@@ -15,7 +15,6 @@ from textual.containers import Horizontal
 from textual.widgets import Static, TabbedContent, TabPane
 
 from neumf_tui.runs.checkpoint import usual_checkpoint
-from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.compare.dialog import CompareDialog, Model
@@ -23,7 +22,8 @@ from neumf_tui.tui.compare.lists import mover_lines, show_list, show_users
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem
 from neumf_tui.tui.terminal.footer import Footer
-from neumf_tui.tui.widgets.head_text import head, optimism_marks, with_protocol
+from neumf_tui.tui.widgets.head_text import head
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.scatter import RankScatter
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.beyond import tape_rank_text
@@ -48,10 +48,10 @@ class CompareScreen(SheetScreen):
                key_id="person"),
         hidden("2", "tab('all')", "All users", "All ranks in both models, and a test",
                key_id="all"),
-        shown("enter", "open", "Open", "Open the film, or the user's lists"),
+        shown("enter", "open", "Open", "Open the {item}, or the user's lists"),
         hidden("left,right", "other_list", "Other list", "Go to the other list", key_id="side",
                display="←→"),
-        hidden("h", "heldout", "Held-out", "Go to the held-out film in this list"),
+        hidden("h", "heldout", "Held-out", "Go to the held-out {item} in this list"),
         shown("n", "changed(1)", "Next change", "Next user whose hit was won or lost",
               key_id="next-change"),
         hidden("N", "changed(-1)", "Change before", "Previous user whose hit was won or lost",
@@ -70,6 +70,7 @@ class CompareScreen(SheetScreen):
         """`users` are those of A's run; `other` names B, which has the same dataset."""
         super().__init__()
         self.a, self.users_a, self.who = a, users, who
+        self.noun = a.dataset.noun
         self.b: Ranker | None = None
         self.users_b: Users | None = None
         self.other = other
@@ -97,6 +98,7 @@ class CompareScreen(SheetScreen):
                 with Horizontal(id="compare-users-row"):
                     yield RankScatter(id="scatter")
                     yield Table((), id="users-table")
+        yield ProtocolLine(self.a.info)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -181,21 +183,12 @@ class CompareScreen(SheetScreen):
         b_label = b.label if b else f"{folder.name}@{which or usual_checkpoint(folder)} …"
         infos = [a.info, b.info if b else a.info]
         presets = " / ".join(dict.fromkeys(map(model_label, infos)))
-        protocol_a, protocol_b = map(protocol_of, infos)
-        mark_a, mark_b = optimism_marks(protocol_a, protocol_b)
-        names = Text.assemble(
-            head("compare"), " A ", (clean(a.label), "bold"), mark_a,
-            "  B ", (clean(b_label), "bold"), mark_b,
+        text = Text.assemble(
+            head("compare"), " A ", (clean(a.label), "bold"), "  B ", (clean(b_label), "bold"),
+            f"  {clean(a.dataset.label)}  {clean(presets)}",
         )  # fmt: skip
-        rest = f"  {clean(a.dataset.label)}  {clean(presets)}"
-        if mark_a:
-            text = names.append(rest)
-        else:
-            text = with_protocol(names, rest, protocol_a, self.app.size.width)
         self.query_one("#run-head", Static).update(text)
-
-    def on_resize(self) -> None:
-        self._draw_head()
+        self.query_one(ProtocolLine).show_runs(*infos)
 
     # One person.
 
@@ -204,14 +197,15 @@ class CompareScreen(SheetScreen):
 
         self.person = found
         catalogue, person = self.a.dataset.catalogue, found.a.person
-        text = Text(f"{clean(person.label)} · {len(person.history):,} watched · ")
+        history = self.noun.in_history(len(person.history))
+        text = Text(f"{clean(person.label)} · {history} · ")
         if found.heldout is None:
             text.append("nothing held out")
         else:
             title = clean(catalogue.item_title(found.heldout.item))
             text.append("held out: ").append(title, "bold")
         self.query_one("#compare-who", Static).update(text)
-        self.query_one("#compare-words", Static).update("\n".join(person_words(found)))
+        self.query_one("#compare-words", Static).update("\n".join(person_words(found, self.noun)))
         self.query_one("#compare-movers", Static).update("\n".join(mover_lines(catalogue, found)))
         show_list(self.list_a, catalogue, found, "a")
         show_list(self.list_b, catalogue, found, "b")
@@ -240,7 +234,8 @@ class CompareScreen(SheetScreen):
         from neumf_tui.views.compare_users import CAVEAT, all_words, verdict
 
         self.all = found
-        words = Text("\n").join([Text(verdict(found), "bold"), *map(Text, all_words(found))])
+        sentences = map(Text, all_words(found, self.noun))
+        words = Text("\n").join([Text(verdict(found, self.noun), "bold"), *sentences])
         self.query_one("#all-words", Static).update(words)
         self.query_one("#all-caveat", Static).update(CAVEAT)
         last = self.a.dataset.num_items - int(self.users_a.history_sizes.min())

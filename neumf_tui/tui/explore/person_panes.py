@@ -14,7 +14,7 @@ from textual.widgets import Static
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, item_columns
 from neumf_tui.tui.work import Asker
 from neumf_tui.views.beyond import place_text, tape_rank_text
 from neumf_tui.views.items import item_cells
@@ -30,6 +30,21 @@ if TYPE_CHECKING:
 
 NEAREST = 50
 """Number of nearest users listed."""
+HISTORY_COLUMNS = (
+    Column("#", 5, right=True),
+    Column("title", 20, flex=True),
+    Column("year", 4, drop=1),
+    Column("genres", 22, drop=4),
+    Column("seen on", 10, drop=3),
+    Column("seen by", 7, right=True, drop=2),
+)
+NEAR_MISS_COLUMNS = (
+    Column("without", 20, flex=True),
+    Column("year", 4, drop=1),
+    Column("rank", 8, right=True),
+    Column("change", 8, right=True),
+    Column("", 1),
+)
 
 
 class PersonPane(Vertical):
@@ -74,17 +89,7 @@ class HistoryPane(PersonPane):
     NAME, FOCUS = "history", "#history-table"
 
     def compose(self) -> ComposeResult:
-        yield Table(
-            (
-                Column("#", 5, right=True),
-                Column("title", 20, flex=True),
-                Column("year", 4, drop=1),
-                Column("genres", 22, drop=4),
-                Column("seen on", 10, drop=3),
-                Column("seen by", 7, right=True, drop=2),
-            ),
-            id="history-table",
-        )
+        yield Table(HISTORY_COLUMNS, id="history-table")
 
     def show_history(self, users: "Users", who: "Who") -> None:
         """Show the history, latest first; this needs no model."""
@@ -92,6 +97,7 @@ class HistoryPane(PersonPane):
         items = (data.history(who) if isinstance(who, int) else who.history(data))[::-1]
         start = data.offsets[who] if isinstance(who, int) else None
         self.items = items
+        self.table.columns = item_columns(HISTORY_COLUMNS, data)
 
         def cells(row: int) -> list[str]:
             title, year, genres, seen_by = item_cells(data, int(items[row]))
@@ -191,7 +197,7 @@ class JourneyPane(PersonPane):
         rank, loss = self.rank_chart, self.loss_chart
         # The arrow keys choose the epoch of the whole screen, so no chart takes them.
         rank.can_focus = loss.can_focus = False
-        rank.border_title, loss.border_title = "rank of the held-out film (log; 1 is best)", "loss"
+        loss.border_title = "loss"
         rank.log_y = True
         loss.display = False
 
@@ -211,7 +217,8 @@ class JourneyPane(PersonPane):
         from neumf_tui.views.journey import journey_sheet
 
         if not isinstance(who, int) or users.dataset.split.heldout[who] < 0:
-            self.say("No film of this person is held out: there is no rank.")
+            noun = users.dataset.noun
+            self.say(f"No {noun.singular} of this person is held out: there is no rank.")
             return
 
         def show(found: "tuple[Journey, Sheet]") -> None:
@@ -236,6 +243,8 @@ class JourneyPane(PersonPane):
         rank = f": rank {text}" if here >= 0 else ""
         curves = [Curve(epochs, values, best=here) for values in (drawn, way.losses)]
         plot = Plot(curves[:1], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
+        noun = users.dataset.noun.singular
+        self.rank_chart.border_title = f"rank of the held-out {noun} (log; 1 is best)"
         self.rank_chart.display = bool(np.isfinite(drawn).any())
         self.rank_chart.show(plot, f"● epoch {epoch}{rank}  ←→")
         self.loss_chart.show(Plot(curves[1:], (), x_max, x_name="epoch"))
@@ -258,16 +267,7 @@ class NearMissPane(PersonPane):
 
     def compose(self) -> ComposeResult:
         yield Static(id="near-miss-head")
-        yield Table(
-            (
-                Column("without", 20, flex=True),
-                Column("year", 4, drop=1),
-                Column("rank", 8, right=True),
-                Column("change", 8, right=True),
-                Column("", 1),
-            ),
-            id="near-miss-table",
-        )
+        yield Table(NEAR_MISS_COLUMNS, id="near-miss-table")
 
     def clear(self) -> None:
         super().clear()
@@ -281,7 +281,7 @@ class NearMissPane(PersonPane):
 
         self.clear()
         if not isinstance(who, int) or users.dataset.split.heldout[who] < 0:
-            self.say("No film of this person is held out.")
+            self.say(f"No {users.dataset.noun.singular} of this person is held out.")
         elif ranking is None:
             self.asker.ask(self.NAME, lambda _: ranker.rank(who), lambda _: None)  # says why
         else:
@@ -314,6 +314,7 @@ class NearMissPane(PersonPane):
 
     def _show_without(self, users: "Users", left: "LeftOut") -> None:
         order = left.best_first
+        self.table.columns = item_columns(NEAR_MISS_COLUMNS, users.dataset)
 
         def cells(row: int) -> list[str]:
             at = order[row]
@@ -333,9 +334,9 @@ def _near_miss_text(
     """Return the lines above the table: the margin to place 50, and what fold-in gives."""
     from neumf_tui.explore.near_miss import margin
 
-    found, text = margin(ranking), Text()
+    found, text, noun = margin(ranking), Text(), users.dataset.noun
     if not ranking.heldout_is_known:
-        text.append(f"{place_text(ranking, ranking.heldout)}: the film has no score")
+        text.append(f"{place_text(ranking, ranking.heldout)}: the {noun.singular} has no score")
     elif found is None:
         text.append(f"every rank is a hit: there are no more than {CUTOFF} candidates")
     else:
@@ -348,11 +349,12 @@ def _near_miss_text(
         text.append(f"; {abs(found.deviations):.2f} σ)")
     if left is not None:
         folded = newcomers_by == "fold-in"
-        text.append(f"\nbelow: rank without one film{', by fold-in' if folded else ''}")
+        how = ", by fold-in" if folded else ""
+        text.append(f"\nbelow: rank without one {noun.singular}{how}")
         done, total = len(left.items), left.total
         base, trained = rank_text(left.base), rank_text(ranking.heldout_ranks["score"])
         both = f"{base} by fold-in, {trained} as trained" if folded else base
-        text.append(f"\nall {total} films: rank {both}")
+        text.append(f"\nall {noun.counted(total)}: rank {both}")
         if done < total:
             text.append(f" · {done} of {total} tried")
     return text

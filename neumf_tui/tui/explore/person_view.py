@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static, TabbedContent, TabPane
 
-from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean
 from neumf_tui.tui.explore.person_panes import (
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker, UserRanking
     from neumf_tui.explore.users import Users
     from neumf_tui.explore.why import Explanation
-    from neumf_tui.runs.events import RunInfo
     from neumf_tui.views.sheet import Sheet
 
 
@@ -42,10 +40,8 @@ class PersonView(Vertical):
     ranking_pane = getters.query_one(RankingPane)
     history_pane = getters.query_one(HistoryPane)
 
-    def __init__(self, info: "RunInfo") -> None:
+    def __init__(self) -> None:
         super().__init__(id="user-pane")
-        self.info, self.protocol = info, protocol_of(info)
-        self.set_class(is_optimistic(self.protocol), "-optimistic", update=False)
         self.ranker: Ranker | None = None
         self.ranking: UserRanking | None = None
         """None while there is no model, or nobody to show."""
@@ -148,14 +144,11 @@ class PersonView(Vertical):
             name, seen = f"user {users.dataset.user_ids[who]}", int(users.history_sizes[who])
         else:
             name, seen = f"guest {who.name}", len(who.item_ids)
-        self.border_title = Text(f"{clean(name)} ── {seen:,} watched")
+        self.border_title = Text(f"{clean(name)} ── {users.dataset.noun.in_history(seen)}")
         width = max(20, self.story_box.size.width - 2)
         by = self.ranker.scorer.newcomers_by if self.ranker else "fold-in"
         text = story(users, who, self.ranking, self._rank, width, by)
         self.story_box.update(text, layout=False)
-
-    def _draw_protocol(self) -> None:
-        self.border_subtitle = protocol_line(self.protocol, self.outer_size.width - 5)
 
     def _draw_tab_name(self) -> None:
         """Say in the name of the first tab what its list is ordered by."""
@@ -166,7 +159,6 @@ class PersonView(Vertical):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_story)
-        self.call_after_refresh(self._draw_protocol)
 
     # What a person does with it.
 

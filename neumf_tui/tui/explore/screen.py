@@ -42,6 +42,7 @@ from neumf_tui.tui.navigation import (
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.model_label import model_label
 
@@ -64,14 +65,14 @@ class ExploreScreen(SheetScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "explore",
-        shown("f", "guest", "New user", "Pick films for a new user, or edit the guest"),
+        shown("f", "guest", "New user", "Pick {items} for a new user, or edit the guest"),
         shown("F", "failures", "Failures", "The users whom the model serves badly"),
         shown("x", "compare", "Compare", "Compare with another epoch or run"),
         shown("slash", "search", "Search", "Search people by id or held-out title", display="/"),
         shown("n", "miss(1)", "Miss", "Next user who is a miss", key_id="next-miss"),
         hidden("N", "miss(-1)", "Previous miss", "Previous user who is a miss",
                key_id="previous-miss"),
-        hidden("h", "heldout", "Held-out", "Go to the held-out film in the list"),
+        hidden("h", "heldout", "Held-out", "Go to the held-out {item} in the list"),
         shown("right", "epoch(1)", "Epoch", "The next epoch", key_id="later", display="←→"),
         hidden("left", "epoch(-1)", "Epoch before", "The previous epoch", key_id="earlier"),
         hidden("shift+right", "epoch(1, True)", "Last epoch", "The newest epoch", key_id="newest"),
@@ -79,18 +80,18 @@ class ExploreScreen(SheetScreen):
         hidden("B", "best", "Best epoch", "The epoch with the best Hit@50 on validation"),
         hidden("b", "order", "By part", "Order by the score, or by one part of it alone"),
         hidden("o", "sort", "Sort", "Sort the people in another order"),
-        hidden("enter", "open", "Film", "Similar films, and the users who get this film"),
-        hidden("t", "find", "Find film", "Go to a film by its title"),
-        hidden("d", "why", "Details", "Show or hide why the film under the cursor is there"),
+        hidden("enter", "open", "{Item}", "Similar {items}, and the users who get this {item}"),
+        hidden("t", "find", "Find {item}", "Go to the {item} with this title"),
+        hidden("d", "why", "Details", "Show or hide why the {item} under the cursor is there"),
         hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them"),
         hidden("l", "loss", "Loss", "Show or hide the loss below the ranks over epochs"),
         hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),
         hidden("r", "random", "Random", "Go to a random person of the list"),
-        hidden("1", "tab('ranking')", "Ranking", "The ranked films", key_id="ranking"),
+        hidden("1", "tab('ranking')", "Ranking", "The ranked {items}", key_id="ranking"),
         hidden("2", "tab('history')", "History", "What the user has seen", key_id="history"),
         hidden("3", "tab('nearest')", "Nearest users", "Similar users", key_id="nearest"),
         hidden("4", "tab('epochs')", "Epochs", "The rank after each epoch", key_id="epochs"),
-        hidden("5", "tab('near-miss')", "Near miss", "What the film lacks", key_id="near-miss"),
+        hidden("5", "tab('near-miss')", "Near miss", "What the {item} lacks", key_id="near-miss"),
     )  # fmt: skip
 
     people = getters.query_one(PeoplePane)
@@ -103,6 +104,7 @@ class ExploreScreen(SheetScreen):
         super().__init__()
         self.folder, self.home = folder, home
         self.info = read_info(folder)
+        self.noun = self.info.dataset.noun
         self.users: Users | None = None
         self.ranker: Ranker | None = None
         self.by, self.epoch = "score", 0
@@ -116,9 +118,8 @@ class ExploreScreen(SheetScreen):
         yield Static(id="run-head")
         with Horizontal(id="explore-body"):
             yield PeoplePane()
-            yield PersonView(self.info)
-        if self.info.dataset.simulated:
-            yield Static("simulated users: the built-in demo dataset", id="explore-notice")
+            yield PersonView()
+        yield ProtocolLine(self.info)
         yield Footer(show_command_palette=False)
 
     @property

@@ -35,7 +35,8 @@ def story(
         return _guest_story(users, who, newcomers_by)
     title = clean(users.heldout_title(who))
     if not title:
-        return Text("No held-out film: this user has a single interaction.")
+        noun = users.dataset.noun
+        return Text(f"No held-out {noun.singular}: this user has a single interaction.")
     last = users.dataset.num_items - int(users.history_sizes[who])
     ranks = ranking.heldout_ranks if ranking else {}
     shown = ranks.get("score", rank)
@@ -64,10 +65,11 @@ def story(
 
 
 def _guest_story(users: "Users", guest: "Guest", newcomers_by: "NewcomersBy") -> Text:
-    titles = users.dataset.catalogue.titles
-    films = ", ".join(clean(titles[item]) for item in guest.history(users.dataset))
+    titles, noun = users.dataset.catalogue.titles, users.dataset.noun
+    picked = ", ".join(clean(titles[item]) for item in guest.history(users.dataset))
     return Text.assemble(
         "guest, folded in from: " if newcomers_by == "fold-in" else "guest, who picked: ",
-        (films, "bold"),
-        "\nno held-out film · f edits the guest's films · ←→ changes the model's epoch",
+        (picked, "bold"),
+        f"\nno held-out {noun.singular} · f edits the guest's {noun.plural} · "
+        "←→ changes the model's epoch",
     )

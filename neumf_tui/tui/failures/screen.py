@@ -16,15 +16,15 @@ from textual.message import Message
 from textual.widgets import Input, Static, TabbedContent, TabPane
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem, OpenUser
 from neumf_tui.tui.terminal.footer import Footer
-from neumf_tui.tui.widgets.head_text import head, with_protocol
-from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.tui.widgets.head_text import head
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
+from neumf_tui.tui.widgets.table import Column, Table, id_column, item_columns
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.coverage import coverage_sheet, coverage_text
@@ -74,13 +74,13 @@ class FailuresScreen(SheetScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "failures",
         hidden("1", "tab('users')", "Users", "Every user, the worst rank first", key_id="users"),
-        hidden("2", "tab('cohorts')", "Cohorts", "Users by history, popularity, genre and era",
+        hidden("2", "tab('cohorts')", "Cohorts", "Users by what they have and what is held out",
                key_id="cohorts"),
-        hidden("3", "tab('catalogue')", "Catalogue", "The films that nobody is recommended",
+        hidden("3", "tab('catalogue')", "Catalogue", "The {items} that nobody is recommended",
                key_id="catalogue"),
         shown("o", "sort", "Sort", "Sort in another order"),
         shown("slash", "search", "Search", "Search users by id or held-out title", display="/"),
-        shown("enter", "open", "Open", "Open the user, the cohort's users, or the film"),
+        shown("enter", "open", "Open", "Open the user, the cohort's users, or the {item}"),
     )  # fmt: skip
 
     tabs = getters.query_one("#failures-tabs", TabbedContent)
@@ -93,6 +93,7 @@ class FailuresScreen(SheetScreen):
         """`ranker` is None while the model is being loaded; then call `take_ranker`."""
         super().__init__()
         self.ranker, self.users, self.epoch = ranker, users, epoch
+        self.noun = users.dataset.noun
         self.failures: Failures | None = None
         self.order: NDArray[np.int64] | None = None
         """User indices in the order of the list."""
@@ -112,7 +113,7 @@ class FailuresScreen(SheetScreen):
         with TabbedContent(id="failures-tabs"):
             with TabPane("1 users", id="users"), Horizontal():
                 with Vertical(classes="failures-pane", id="failures-list"):
-                    yield Table(USER_COLUMNS, id="users-table")
+                    yield Table(item_columns(USER_COLUMNS, self.users.dataset), id="users-table")
                     yield UserSearchLine(id="failures-search")
                 with Vertical(classes="failures-pane", id="failures-side"):
                     yield Static(id="failures-spread")
@@ -127,10 +128,14 @@ class FailuresScreen(SheetScreen):
                 Vertical(classes="failures-pane", id="failures-catalogue"),
             ):
                 yield Static(id="failures-figures", markup=False)
-                yield Table(ITEM_COLUMNS, id="catalogue-table")
+                yield Table(item_columns(ITEM_COLUMNS, self.users.dataset), id="catalogue-table")
+        yield ProtocolLine(self.users.info)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        info = self.users.info
+        rest = f"  {clean(info.dataset.label)}  {clean(model_label(info))}  epoch {self.epoch}"
+        self.query_one("#failures-head", Static).update(head("failures", info.name).append(rest))
         self.query_one("#failures-tabs Tabs").can_focus = False
         self.users_table.focus()
         self.query_one("#failures-side").border_title = "ranks"
@@ -208,8 +213,8 @@ class FailuresScreen(SheetScreen):
         return self.front not in hidden_on.get(action, ())
 
     def action_sort(self) -> None:
-        if self.front == "users":
-            orders = list(SORTS)
+        if self.front == "users" and self.failures is not None:
+            orders = self.failures.orders
             self.by = orders[(orders.index(self.by) + 1) % len(orders)]
             self._list_users()
         elif self.cohorts:
@@ -304,7 +309,8 @@ class FailuresScreen(SheetScreen):
         table.show_rows(len(order), lambda row: user_cells(failures, int(order[row])))
         pane = self.query_one("#failures-list")
         whose = f"{self.cohort.kind} {self.cohort.name} · " if self.cohort else ""
-        pane.border_title = Text(clean(f"{whose}{len(order):,} users · {SORTS[self.by]}"))
+        sort = self.noun.fill(SORTS[self.by])
+        pane.border_title = Text(clean(f"{whose}{len(order):,} users · {sort}"))
         pane.border_subtitle = "Esc: all users" if self.cohort else ""
         if not len(order):
             self.query_one("#failures-user", Static).update("no user matches")
@@ -331,11 +337,6 @@ class FailuresScreen(SheetScreen):
         self.query_one("#failures-spread", Static).update(text)
 
     def on_resize(self) -> None:
-        info = self.users.info
-        rest = f"  {clean(info.dataset.label)}  {clean(model_label(info))}  epoch {self.epoch}"
-        names = head("failures", info.name)
-        line = with_protocol(names, rest, protocol_of(info), self.app.size.width)
-        self.query_one("#failures-head", Static).update(line)
         self.call_after_refresh(self._draw_side)
 
     # Cohorts.
@@ -410,5 +411,5 @@ class FailuresScreen(SheetScreen):
         self.query_one("#failures-figures", Static).update(coverage_text(coverage))
         never, data = coverage.model.never, coverage.dataset
         self.items_table.show_rows(len(never), lambda row: item_cells(data, int(never[row])))
-        title = f"{len(never):,} films in nobody's top {CUTOFF} · most seen first"
+        title = f"{self.noun.counted(len(never))} in nobody's top {CUTOFF} · most seen first"
         self.query_one("#failures-catalogue").border_title = title

@@ -5,7 +5,7 @@ from neumf_tui.views.failures import WHISKER
 
 USER_COLUMNS = (
     Column("user", 7),
-    Column("held-out film", 12, flex=True),
+    Column("held-out {item}", 12, flex=True),
     Column("rank", 6, right=True),
     Column("popularity", 10, right=True, drop=3),
     Column("gain", 7, right=True),

@@ -20,13 +20,14 @@ from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.guest.moved_items import MovedItemTable
 from neumf_tui.tui.guest.picks import Picks, UndoStack
-from neumf_tui.tui.guest.text import PicksRanking, film_count, outdated_summary, summary
+from neumf_tui.tui.guest.text import PicksRanking, outdated_summary, summary
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemPicker
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, item_columns
 from neumf_tui.views.items import item_cells
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ PICKED_COLUMNS = (
     Column("year", 4, drop=1),
     Column("seen by", 7, right=True, drop=2),
 )
-HINT = "Enter picks the film under the cursor, in the list above or in the ranking."
+HINT = "Enter picks the {item} under the cursor, in the list above or in the ranking."
 
 
 class GuestScreen(SheetScreen):
@@ -53,15 +54,15 @@ class GuestScreen(SheetScreen):
     CSS_PATH = "screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "guest",
-        shown("enter,space", "pick", "Pick", "Pick the film in the ranking, or remove a pick"),
-        shown("delete,backspace,x", "remove", "Take out", "Remove a picked film", display="x"),
+        shown("enter,space", "pick", "Pick", "Pick the {item} in the ranking, or remove a pick"),
+        shown("delete,backspace,x", "remove", "Take out", "Remove this pick", display="x"),
         shown("ctrl+u,u", "step(-1)", "Undo", "The picks before the last change", key_id="undo"),
         hidden("ctrl+y,U", "step(1)", "Redo", "Repeat the change that was undone", key_id="redo"),
         shown("ctrl+r,r", "draw", "Reseed", "Fold in with other negatives, to see their effect"),
         shown("ctrl+s,s", "save", "Save", "Save this person as a guest"),
         hidden("D", "delete", "Delete", "Delete the saved guest"),
         hidden("slash", "search", "Search", "Go to the search line"),
-        hidden("d", "why", "Details", "Show or hide why the film under the cursor is there"),
+        hidden("d", "why", "Details", "Show or hide why the {item} under the cursor is there"),
         hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them"),
     )
 
@@ -74,6 +75,7 @@ class GuestScreen(SheetScreen):
         """Continue with `guest`. Raises RunError if the catalogue does not have their items."""
         super().__init__()
         self.ranker, self.users = ranker, users
+        self.noun = ranker.dataset.noun
         picks = Picks()
         if guest is not None:
             picks = Picks(tuple(guest.history(ranker.dataset).tolist()), guest.seed)
@@ -100,12 +102,14 @@ class GuestScreen(SheetScreen):
                     classes="guest-pane",
                 )
                 with Vertical(id="guest-picks", classes="guest-pane"):
-                    yield Static(HINT, id="guest-hint")
-                    yield Table(PICKED_COLUMNS, id="guest-picked")
+                    yield Static(self.noun.fill(HINT), id="guest-hint")
+                    columns = item_columns(PICKED_COLUMNS, self.ranker.dataset)
+                    yield Table(columns, id="guest-picked")
             with Vertical(id="guest-right", classes="guest-pane") as right:
                 right.border_title = "ranking"
                 yield Static(id="guest-state")
                 yield RankingPane(MovedItemTable(id="guest-ranking"))
+        yield ProtocolLine(self.ranker.info)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -226,13 +230,13 @@ class GuestScreen(SheetScreen):
         if not count or self.picks == self.saved_picks:
             super().action_leave()
             return
-        question = f"These {film_count(count)} are not saved. Leave without saving them?"
+        question = f"Leave without saving {self.noun.counted(count)}?"
         self.confirm(question, "Leave", super().action_leave)
 
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
         ranker, shown = self.ranker, self.shown
         if shown is None or not shown.picks.items:
-            self.notify("Pick a film first: this list is for no particular person.")
+            self.notify(f"Pick {self.noun.plural} first: this list is for no particular person.")
             return None
         from neumf_tui.views.person import guest_sheet
 
@@ -253,7 +257,7 @@ class GuestScreen(SheetScreen):
 
     def _save_as(self, name: str) -> None:
         if name != self.saved_name and name in guest_names(self.ranker.home):
-            question = f"A guest {name} exists already. Replace its films with these?"
+            question = f"A guest {name} exists already. Replace its {self.noun.plural} with these?"
             self.confirm(question, "Replace", partial(self._save, name))
         else:
             self._save(name)
@@ -311,11 +315,11 @@ class GuestScreen(SheetScreen):
             box.update(self._problem or "ranking …")
             return
         count = len(shown.picks.items)
-        title = f"ranking for {film_count(count)}" if count else "ranking before the first pick"
+        picked = self.noun.counted(count)
+        title = f"ranking for {picked}" if count else "ranking before the first pick"
         self.query_one("#guest-right").border_title = title
+        by = ranker.scorer.newcomers_by
         if shown.picks == self.picks:
-            scorer, users = ranker.scorer, ranker.dataset.num_users
-            box.update(summary(shown, self._before, users, scorer.newcomers_by))
+            box.update(summary(shown, self._before, ranker.dataset, by))
         else:
-            by = ranker.scorer.newcomers_by
-            box.update(outdated_summary(shown, self.picks, self._problem, by))
+            box.update(outdated_summary(shown, self.picks, self._problem, by, self.noun))

@@ -20,8 +20,10 @@ from neumf_tui.tui.navigation import OpenUser
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
-from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
+from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
 from neumf_tui.views.histogram import histogram
+from neumf_tui.views.items import further_columns
 from neumf_tui.views.parts import MEASURE
 from neumf_tui.views.sheet import Sheet
 
@@ -42,7 +44,7 @@ USER_COLUMNS = (
     Column("user", 4),
     Column("seen", 5, right=True, drop=2),
     Column("", 1),
-    Column("held-out film", 14, flex=True, drop=1),
+    Column("held-out {item}", 14, flex=True, drop=1),
 )
 NEAR = 100
 """Neighbours listed for each vector."""
@@ -58,14 +60,15 @@ class ItemScreen(SheetScreen):
     CSS_PATH = "screen.tcss"
     COMPONENT_CLASSES: ClassVar[set[str]] = {"item--inside", "item--outside"}
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        "film",
-        shown("enter", "choose", "Go to it", "Go to the film or user under the cursor"),
-        shown("1", "front('near')", "Near films", "The most similar films", key_id="neighbours"),
-        shown("2", "front('users')", "Users", "The users for whom this film ranks highest",
+        "item",
+        shown("enter", "choose", "Go to it", "Go to the {item} or user under the cursor"),
+        shown("1", "front('near')", "Similar", "The most similar {items}",
+              key_id="neighbours"),
+        shown("2", "front('users')", "Users", "The users for whom this {item} ranks highest",
               key_id="users"),
-        shown("slash", "search", "Find film", "Find another film by its title", display="/"),
-        shown("h", "heldout", "Held-out", "Next user whose held-out film this is"),
-        hidden("backspace", "back", "Back", "Back to the previous film, or leave this screen"),
+        shown("slash", "search", "Find", "Find another {item} by its title", display="/"),
+        shown("h", "heldout", "Held-out", "Next user whose held-out {item} this is"),
+        hidden("backspace", "back", "Back", "Back to the previous {item}, or leave this screen"),
     )  # fmt: skip
 
     story_box = getters.query_one("#item-story", Static)
@@ -75,6 +78,7 @@ class ItemScreen(SheetScreen):
     def __init__(self, ranker: "Ranker", users: "Users", item: int) -> None:
         super().__init__()
         self.ranker, self.users, self.item = ranker, users, item
+        self.noun = ranker.dataset.noun
         self.trail: list[int] = []
         """Items visited before this one, the latest last."""
         self.neighbours: Mapping[str, Neighbours] = {}
@@ -89,22 +93,24 @@ class ItemScreen(SheetScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="item-head")
         yield Static(id="item-story")
+        yield Static(id="item-columns")
         with Horizontal(id="item-near"):
             for side in SIDES:
                 with Vertical(id=f"item-{side}-pane", classes="item-pane") as pane:
-                    pane.border_title = "near films"
+                    pane.border_title = f"near {self.noun.plural}"
                     yield Static(classes="item-says")
                     yield Table(NEAR_COLUMNS, id=f"item-{side}")
         with Horizontal(id="item-ranks"):
             with Vertical(id="item-users-pane", classes="item-pane") as pane:
                 pane.border_title = "users for whom it ranks highest"
                 yield Static(classes="item-says")
-                yield Table(USER_COLUMNS, id="item-users")
+                yield Table(named_columns(USER_COLUMNS, self.noun), id="item-users")
             yield Static(id="item-spread", classes="item-pane")
+        yield ProtocolLine(self.ranker.info)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one("#item-head", Static).update(model_head("film", self.ranker))
+        self.query_one("#item-head", Static).update(model_head(self.noun.singular, self.ranker))
         self.users_table.columns[1] = id_column("user", self.ranker.dataset.user_ids)
         self.near_table(0).focus()
         self._open(self.item)
@@ -133,6 +139,7 @@ class ItemScreen(SheetScreen):
     def _open(self, item: int) -> None:
         self.item, self.neighbours, self.ranks = item, {}, None
         self._ranks_problem = ""
+        self._show_columns()
         for table in self.query(Table):
             table.clear()
         for pane in self.query(".item-pane"):
@@ -156,6 +163,17 @@ class ItemScreen(SheetScreen):
         else:
             self.ask("ranks", rank, self._show_ranks, self._show_no_ranks)
             self._draw_ranks()
+
+    def _show_columns(self) -> None:
+        """Show what else the file of items says of this one."""
+        columns = further_columns(self.ranker.dataset, self.item)
+        text = Text(" · ").join(
+            Text.assemble((f"{clean(name)} ", "dim"), clean(value))
+            for name, value in columns.items()
+        )
+        box = self.query_one("#item-columns", Static)
+        box.display = bool(columns)
+        box.update(text)
 
     def _say(self, pane: str, text: str) -> None:
         """Say in the place of a table why there is none."""
@@ -197,7 +215,7 @@ class ItemScreen(SheetScreen):
             # Of a hundred nearly parallel vectors, the first ten are no nearer than the others.
             title = f"near by {space_name(space)} · {found.near.close:,} at ≥ {CLOSE}"
             if measure != MEASURE:
-                title = f"films to which it adds, by {measure}"
+                title = f"{self.noun.plural} to which it adds, by {measure}"
             elif found.near.zero:
                 title = f"near by {space_name(space)} · zero, so nothing is near"
             self.query_one(f"#item-{SIDES[place]}-pane").border_title = title
@@ -318,7 +336,7 @@ class ItemScreen(SheetScreen):
             return
         rows = np.flatnonzero(self.ranker.dataset.split.heldout[self.ranks.best] == self.item)
         if not len(rows):
-            self.notify("It is the held-out film of no user listed here.")
+            self.notify(f"It is the held-out {self.noun.singular} of no user listed here.")
             return
         later = rows[rows > self.users_table.cursor]
         row = int(later[0] if len(later) else rows[0])

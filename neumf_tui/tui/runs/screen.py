@@ -48,7 +48,7 @@ class RunsScreen(ChartScreen):
         shown("space", "pin", "Compare", "Draw this run together with others", display="space"),
         shown("s", "stop", "Stop", "Stop this run, with a checkpoint; asks first"),
         shown("r", "resume", "Resume", "Continue training this run from its last checkpoint"),
-        shown("e", "explore", "Explore", "Users and their ranked films"),
+        shown("e", "explore", "Explore", "Users and their ranked {items}"),
         shown("slash", "filter", "Filter", "Words, or best>0.3, state=running", display="/"),
         hidden("b", "baselines", "Baselines", "Keep simpler models on this run's data as runs"),
         hidden("n", "rename", "Rename", "Rename this run"),

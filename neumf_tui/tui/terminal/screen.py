@@ -1,13 +1,16 @@
 """The base of all screens and dialogs: rules for keys, and errors that do not end them."""
 
 import math
+from dataclasses import replace
 from typing import TypeVar
 
 from textual import events
+from textual.binding import ActiveBinding
 from textual.message import Message
 from textual.screen import Screen
 
 from neumf_tui.crash import message_of
+from neumf_tui.data.nouns import ITEM, Noun
 from neumf_tui.errors import NeumfTuiError
 
 T = TypeVar("T")
@@ -18,6 +21,8 @@ class TerminalScreen(Screen[T]):
 
     shown_at = math.inf
     """Time of the first drawing, on the clock of events."""
+    noun: Noun = ITEM
+    """What the dataset of the screen calls an item; ITEM where there is none, or several."""
 
     # The first drawing. Styles are made when a widget is mounted; Textual would make them all again
     # when the screen is shown, and once more when it has its size. Here the screen has its classes
@@ -37,6 +42,21 @@ class TerminalScreen(Screen[T]):
         event.refresh_styles &= self.shown_at < math.inf
 
     # Keys.
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys that work now, with the dataset's noun in what footer and help say of them."""
+        return {
+            key: active._replace(
+                binding=replace(
+                    active.binding,
+                    description=self.noun.fill(active.binding.description),
+                    tooltip=self.noun.fill(active.binding.tooltip),
+                ),
+                tooltip=self.noun.fill(active.tooltip),
+            )
+            for key, active in super().active_bindings.items()
+        }
 
     @property
     def holds_keys(self) -> bool:

@@ -7,10 +7,11 @@ from textual import on
 from textual.binding import BindingType
 from textual.widgets import Input
 
+from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.dialogs import ListDialog
-from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
 from neumf_tui.views.people import person_cells
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ COLUMNS = (
     Column("", 1),
     Column("user", 7),
     Column("seen", 5, right=True, drop=1),
-    Column("held-out film", 20, flex=True),
+    Column("held-out {item}", 20, flex=True),
     Column("rank", 6, right=True),
 )
 
@@ -37,9 +38,11 @@ class PinDialog(ListDialog[tuple[str, ...]]):
         shown("escape", "back", "Cancel", key_id="leave"),
     )
 
-    def __init__(self, folder: Path, home: Path, pinned: tuple[str, ...]) -> None:
-        super().__init__(COLUMNS, "reading the users", "/ id or held-out title")
-        self.folder, self.home = folder, home
+    def __init__(self, folder: Path, home: Path, noun: Noun, pinned: tuple[str, ...]) -> None:
+        super().__init__(
+            named_columns(COLUMNS, noun), "reading the users", "/ id or held-out title"
+        )
+        self.folder, self.home, self.noun = folder, home, noun
         self.pinned = list(pinned)
         self.user_list = UserList()
 

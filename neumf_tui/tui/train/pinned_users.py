@@ -1,18 +1,19 @@
-"""The rank race: how the ranks of some users' held-out films change from epoch to epoch."""
+"""The rank race: how the ranks of some users' held-out items change from epoch to epoch."""
 
 from dataclasses import replace
 
 from rich.style import Style
 
+from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.race import Race
 from neumf_tui.text import rank_text
-from neumf_tui.tui.widgets.table import Column, Table, id_column
+from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
 from neumf_tui.views.moves import move_text
 from neumf_tui.views.ruler import ruler
 
 COLUMNS = (
     Column("user", 7),
-    Column("held-out film", 26, drop=3),
+    Column("held-out {item}", 26, drop=3),
     Column("", 20, flex=True),
     Column("rank", 7, right=True),
     Column("change", 7, right=True, drop=1),
@@ -20,10 +21,10 @@ COLUMNS = (
 
 
 class PinnedUserTable(Table):
-    """A row is a user, with the rank of the held-out film on a logarithmic ruler."""
+    """A row is a user, with the rank of the held-out item on a logarithmic ruler."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(COLUMNS, id=id)
+    def __init__(self, noun: Noun, *, id: str) -> None:  # noqa: A002
+        super().__init__(named_columns(COLUMNS, noun), id=id)
         self._race = Race()
 
     def show_race(self, race: Race, problem: str = "") -> None:

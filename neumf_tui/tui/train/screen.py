@@ -36,6 +36,7 @@ from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot, scalar_plot
+from neumf_tui.tui.widgets.protocol_line import standing_notice
 from neumf_tui.views.host import host_lines
 
 ENDED_SECONDS = 5.0
@@ -60,7 +61,7 @@ class TrainScreen(ChartScreen):
         shown("m", "more", "More epochs", "Train for more epochs"),
         shown("c", "checkpoint", "Save", "Save a checkpoint after the current step"),
         shown("d", "detach", "Detach", "Quit; the training goes on"),
-        shown("e", "explore", "Explore", "Users and their ranked films"),
+        shown("e", "explore", "Explore", "Users and their ranked {items}"),
         hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),
         shown("space", "pin", "Pin", "Choose users for the rank race", display="space"),
         hidden("x", "axis", "X axis", "Epochs, steps or training time"),
@@ -93,6 +94,7 @@ class TrainScreen(ChartScreen):
         super().__init__()
         self.folder, self.home = folder, home
         self.info = read_info(folder)
+        self.noun = self.info.dataset.noun
         self.series = RunSeries(self.info)
         self.status = Status(state="starting", pid=0)
         self.race = Race()
@@ -130,7 +132,7 @@ class TrainScreen(ChartScreen):
                 yield Static(id="progress")
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
-                        yield PinnedUserTable(id="race")
+                        yield PinnedUserTable(self.noun, id="race")
                         yield RunLog(self.folder)
                     with VerticalScroll(id="side", can_focus=False):
                         yield Static(id="epoch")
@@ -287,7 +289,7 @@ class TrainScreen(ChartScreen):
 
     def _show_standing_notice(self) -> None:
         self._has_problem = False
-        text, careful = train_text.standing_notice(self.info, self.app.size.width - 2)
+        text, careful = standing_notice([self.info], self.app.size.width - 2)
         self.show_notice(text, quiet=not careful)
 
     def on_resize(self) -> None:
@@ -394,7 +396,7 @@ class TrainScreen(ChartScreen):
 
     def action_pin(self) -> None:
         pinned = self.pinned_in(self.snapshot)
-        self.app.push_screen(PinDialog(self.folder, self.home, pinned), self._pin)
+        self.app.push_screen(PinDialog(self.folder, self.home, self.noun, pinned), self._pin)
 
     def _pin(self, wanted: tuple[str, ...] | None) -> None:
         """Ask the trainer to pin these users; without a trainer they are this window's own."""

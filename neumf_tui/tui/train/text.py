@@ -4,7 +4,6 @@ from rich.text import Text
 
 from neumf_tui.explore.race import Race, Runner
 from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
-from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, epoch_text, rank_text, si
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
@@ -26,15 +25,6 @@ def head(
     left.truncate(room - 1, overflow="ellipsis")
     left.pad_right(max(1, room - left.cell_len))
     return left + right
-
-
-def standing_notice(info: RunInfo, width: int) -> tuple[str, bool]:
-    """Return the notice about data and protocol, and whether the figures need caution."""
-    simulated, protocol = "", protocol_of(info)
-    if info.dataset.simulated:
-        fallback = [n for n in info.dataset.notices if n.startswith("demo data")]
-        simulated = clean(fallback[0]) if fallback else "simulated users"
-    return protocol_line(protocol, width, simulated), bool(simulated) or is_optimistic(protocol)
 
 
 def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
@@ -106,7 +96,7 @@ def _speed(status: Status, snapshot: Snapshot, done: int, total: int) -> list[st
 
 
 def epoch_panel(race: Race, snapshot: Snapshot, width: int) -> Text:
-    """Return how many held-out films entered and left the top 50, and the biggest moves."""
+    """Return how many held-out items entered and left the top 50, and the biggest moves."""
     if not snapshot.evaluations:
         return Text("after the first evaluation", "dim")
     last = snapshot.evaluations[-1]

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from neumf_tui.text import clean
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.terminal.screen import TerminalScreen
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, item_columns
 from neumf_tui.tui.work import Asker
 from neumf_tui.views.items import item_cells
 
@@ -41,8 +41,8 @@ def _bindings(
     """Return the keys of a picker. `pick` is the full id of Enter's binding."""
     return [
         Binding("enter", "pick", enter[0], tooltip=enter[1], id=pick),
-        Binding("down", "move(1)", "Down", show=False, tooltip="Next film", id=f"{area}.down"),
-        Binding("up", "move(-1)", "Up", show=False, tooltip="Previous film", id=f"{area}.up"),
+        Binding("down", "move(1)", "Down", show=False, tooltip="Next {item}", id=f"{area}.down"),
+        Binding("up", "move(-1)", "Up", show=False, tooltip="Previous {item}", id=f"{area}.up"),
         Binding("pagedown", "page(1)", "Page down", show=False, id=f"{area}.page-down"),
         Binding("pageup", "page(-1)", "Page up", show=False, id=f"{area}.page-up"),
         # In the footer, because q is a letter here.
@@ -68,10 +68,11 @@ class ItemPicker(Vertical):
     """
 
     CAPTION: ClassVar[str] = "search"
+    """A template of `Noun.fill`."""
     BINDINGS: ClassVar[list[BindingType]] = _bindings(
-        "film-search",
-        "film-search.pick",
-        ("Pick", "Pick the film under the cursor"),
+        "item-search",
+        "item-search.pick",
+        ("Pick", "Pick the {item} under the cursor"),
         ("Leave", "Empty the line, or leave this screen"),
     )
 
@@ -103,7 +104,7 @@ class ItemPicker(Vertical):
 
     def compose(self) -> ComposeResult:
         yield SearchLine(placeholder="a title, or part of it", compact=True)
-        found = Table(COLUMNS)
+        found = Table(item_columns(COLUMNS, self._dataset))
         found.can_focus = False  # keys typed in the line move its cursor
         yield found
 
@@ -164,7 +165,7 @@ class ItemPicker(Vertical):
         self.table.show_rows(len(found), cells, cursor=cursor)
         count = f"{len(found)}+" if len(found) == MOST_LISTED else str(len(found) or "none")
         what = f"{count} match “{clean(self._found_for)}”" if self._found_for else "most seen first"
-        self.border_title = Text(f"{self.CAPTION} · {what}")
+        self.border_title = Text(f"{self._dataset.noun.fill(self.CAPTION)} · {what}")
 
     def _show_problem(self, text: str) -> None:
         self._pending.clear()
@@ -198,7 +199,8 @@ class ItemPicker(Vertical):
         if item is not None:
             self._pick(item)
         elif query:
-            self.notify(f"No film matches “{clean(query)}”.", markup=False)
+            noun = self._dataset.noun.singular
+            self.notify(f"No {noun} matches “{clean(query)}”.", markup=False)
 
     def action_move(self, by: int) -> None:
         self.table.action_move(by)
@@ -208,12 +210,12 @@ class ItemPicker(Vertical):
 
 
 class DialogItemPicker(ItemPicker, inherit_bindings=False):
-    CAPTION = "go to a film"
+    CAPTION = "find {item}"
     BINDINGS: ClassVar[list[BindingType]] = _bindings(
-        "find-film",
-        "find-film.choose",
-        ("Go to it", "Go to the film under the cursor"),
-        ("Cancel", "Close without choosing a film"),
+        "find-item",
+        "find-item.choose",
+        ("Go to it", "Go to the {item} under the cursor"),
+        ("Cancel", "Close without choosing"),
     )
 
 
@@ -224,10 +226,10 @@ class ItemDialog(ModalScreen[int | None], TerminalScreen[int | None]):
 
     def __init__(self, dataset: "Dataset") -> None:
         super().__init__()
-        self._dataset = dataset
+        self._dataset, self.noun = dataset, dataset.noun
 
     def compose(self) -> ComposeResult:
-        yield DialogItemPicker(self, self._dataset, self._choose, id="find-film", classes="dialog")
+        yield DialogItemPicker(self, self._dataset, self._choose, id="find-item", classes="dialog")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
-from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.tui.widgets.table import Column, Table, item_columns
 from neumf_tui.views.beyond import ending_text
 from neumf_tui.views.items import item_cells
 from neumf_tui.views.parts import decimals, part_name
@@ -29,7 +29,7 @@ COLUMNS = (
     Column("", 7, right=True, drop=9),
     Column("seen by", 7, right=True, drop=6),
 )
-MARK, TITLE, SCORE_COLUMN = 1, 2, 5
+MARK, TITLE, YEAR, GENRES, SCORE_COLUMN = range(1, 6)
 LEFT_BAR, RIGHT_BAR = BARS = 6, 7
 LEFT_PART, RIGHT_PART = 8, 9
 """Positions of columns. Two parts have a side of the bar each; a score that is one number, or one
@@ -56,6 +56,8 @@ class RankedItemTable(Table):
         """Show a ranking from its top, with the held-out item marked."""
         self.ranking, self._dataset = ranking, dataset
         self._name_columns(tuple(ranking.parts))
+        shown = item_columns(COLUMNS, dataset)
+        self.columns[YEAR], self.columns[GENRES] = shown[YEAR], shown[GENRES]
         # Both sides have one scale: the largest part of any candidate fills its side.
         values = ranking.parts or {SCORE: ranking.scores[: ranking.known]}
         ends = [
@@ -66,7 +68,7 @@ class RankedItemTable(Table):
         ]
         self._longest = max(map(abs, ends), default=0.0) or 1.0
         self.show_from(0)
-        ending = ending_text(ranking)
+        ending = ending_text(ranking, dataset.noun)
         self.show_rows(ranking.known, self._row_cells, marked=ranking.heldout, ending=ending)
 
     def _name_columns(self, parts: tuple[str, ...]) -> None:

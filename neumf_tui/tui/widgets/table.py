@@ -5,8 +5,8 @@ Textual's DataTable lays out every row before its first paint (9 s for 100,000 r
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -20,8 +20,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from neumf_tui.data.nouns import Noun
 from neumf_tui.data.strings import longest
 from neumf_tui.text import clean
+
+if TYPE_CHECKING:
+    from neumf_tui.data.dataset import Dataset
 
 Cells = Callable[[int], Sequence[str]]
 """Returns the texts of a row, one for each column."""
@@ -32,14 +36,35 @@ Sign = Callable[[int, int], int]
 @dataclass(frozen=True)
 class Column:
     title: str
+    """`named_columns` takes it as a template of `Noun.fill`."""
     width: int
-    """In cells."""
+    """In cells; a column without any is left out."""
     right: bool = False
     """Whether its texts are aligned to the right."""
     flex: bool = False
     """Whether it gets the width that the other columns leave."""
     drop: int = 0
     """A narrow table leaves out the columns with the highest numbers first, those with 0 never."""
+
+
+def named_columns(columns: Iterable[Column], noun: Noun) -> list[Column]:
+    """Return the columns with the noun in their titles."""
+    return [replace(column, title=noun.fill(column.title)) for column in columns]
+
+
+def item_columns(columns: Iterable[Column], dataset: "Dataset") -> list[Column]:
+    """Return the columns, without any width where the dataset has no value for them."""
+    catalogue = dataset.catalogue
+    has_values = {
+        "year": catalogue.has_years,
+        "genres": catalogue.has_genres,
+        "age": dataset.has_ages,
+        "seen on": dataset.facts.has_times,
+    }
+    return [
+        column if has_values.get(column.title, True) else replace(column, width=0)
+        for column in named_columns(columns, dataset.noun)
+    ]
 
 
 def id_column(title: str, *ids: Iterable[str]) -> Column:
@@ -256,11 +281,11 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
     def _widths(self, width: int) -> list[int]:
         """Return the width of each column in cells, 0 for one that is left out."""
         widths = [column.width for column in self.columns]
-        spare = width - sum(widths) - (len(widths) - 1)
+        spare = width - sum(size + 1 for size in widths if size) + 1
         for index in sorted(range(len(widths)), key=lambda i: -self.columns[i].drop):
             if spare >= 0 or not self.columns[index].drop:
                 break
-            spare += widths[index] + 1
+            spare += widths[index] + 1 if widths[index] else 0
             widths[index] = 0
         for index, column in enumerate(self.columns):
             if column.flex and widths[index]:

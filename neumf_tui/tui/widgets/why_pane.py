@@ -1,6 +1,5 @@
 """Why an item has its rank: the parts of its score, and what adds up to one of them."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -12,6 +11,7 @@ from neumf_tui.tui.widgets.ranked_items import side
 from neumf_tui.views.parts import decimals, part_name
 
 if TYPE_CHECKING:
+    from neumf_tui.data.catalogue import Catalogue
     from neumf_tui.data.dataset import Dataset
     from neumf_tui.explore.why import Explanation
 
@@ -63,7 +63,7 @@ class WhyPane(Static):
             text.append(f" {'+' if place else '='} {part_name(part)} ", muted)
             text.append(f"{value:+.3f}", up if value >= 0 else down)
         text.append("  relative to the mean", muted)
-        effects, note = _effects(why, data.catalogue.titles)
+        effects, note = _effects(why, data.catalogue)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
         digits = decimals(longest)
         room = max(1, self.size.height - 1)
@@ -77,11 +77,14 @@ class WhyPane(Static):
         self.update(text, layout=False)
 
 
-def _effects(why: "Explanation", titles: Sequence[str]) -> tuple[list[tuple[str, float, str]], str]:
+def _effects(
+    why: "Explanation", catalogue: "Catalogue"
+) -> tuple[list[tuple[str, float, str]], str]:
     """Return label, effect and description of what adds up to a part, and a note on them.
 
     By items of the history where scores are sums over it, otherwise by factors.
     """
+    titles, noun = catalogue.titles, catalogue.noun
     if not why.part:
         return [], "this model does not tell what a score comes from"
     others = [part_name(part) for part in why.ranking.parts if part != why.part]
@@ -97,7 +100,7 @@ def _effects(why: "Explanation", titles: Sequence[str]) -> tuple[list[tuple[str,
         return lines, f"these sum exactly to the {whole}{rest}"
     lines = []
     for factor in why.factors:
-        films = " · ".join(clean(titles[item]) for item, _ in factor.carriers)
-        what = films or "no film of the history has this direction"
+        carriers = " · ".join(clean(titles[item]) for item, _ in factor.carriers)
+        what = carriers or f"no {noun.singular} of the history has this direction"
         lines.append((f"{name} {factor.number:>2}", factor.effect, what))
-    return lines, f"per factor, the films of the history behind it{rest}"
+    return lines, f"per factor, the {noun.plural} of the history behind it{rest}"

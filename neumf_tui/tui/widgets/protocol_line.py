@@ -1,0 +1,52 @@
+"""The line that says what stands behind a screen's ranks: simulated data, and the protocol."""
+
+from collections.abc import Sequence
+
+from textual.widgets import Static
+
+from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
+from neumf_tui.text import clean
+
+
+def standing_notice(runs: Sequence[RunInfo], width: int) -> tuple[str, bool]:
+    """Return the notice about data and protocol, and whether the figures need caution.
+
+    Two runs, A and B, have a line each if their protocols differ.
+    """
+    protocols = [protocol_of(info) for info in runs]
+    lines = list(dict.fromkeys(map(protocol_line, protocols)))
+    names = [f"{name}: " for name in "AB"] if len(lines) > 1 else [""]
+    first = runs[0].dataset
+    simulated = "simulated" if first.simulated else ""
+    if fallback := [text for text in first.notices if text.startswith("demo data")]:
+        simulated = clean(fallback[0])
+    texts = [
+        name + protocol_line(protocol, width - len(name), simulated)
+        for name, protocol in zip(names, protocols, strict=False)
+    ]
+    return "\n".join(texts), first.simulated or any(map(is_optimistic, protocols))
+
+
+class ProtocolLine(Static):
+    """The notice in as many cells as the screen has."""
+
+    DEFAULT_CSS = """
+    ProtocolLine { height: auto; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    ProtocolLine { color: $text-muted; }
+    ProtocolLine.-careful { color: $text-warning; }
+    """
+
+    def __init__(self, *runs: RunInfo) -> None:
+        super().__init__(id="protocol", markup=False)
+        self._runs = runs
+
+    def show_runs(self, *runs: RunInfo) -> None:
+        """Show what stands behind the ranks of these runs."""
+        self._runs = runs
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        text, careful = standing_notice(self._runs, self.app.size.width - 2)
+        self.set_class(careful, "-careful")
+        self.update(text)
