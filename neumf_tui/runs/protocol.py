@@ -35,6 +35,7 @@ _EQUAL_TIMES = {
 _FUTURE_USED = "models learn from what other people did after a held-out interaction"
 _FUTURE_UNUSED = "nothing after the cut is learned from"
 _FUTURE_UNKNOWN = "as the files were split"
+_NO_TIMES = "unknown: there are no times"
 VALIDATION = f"{_VALIDATED['latest']}; ranked among every item not in the history before it"
 
 SETTINGS_CHOSEN = {
@@ -51,6 +52,7 @@ UNKNOWN = "unknown: trained elsewhere, so held-out items may have been learned f
 def split_protocol(facts: SplitFacts, options: SplitOptions) -> dict[str, Any]:
     """Return the part of the protocol that is the same for every model on a dataset."""
     future = {"time": _FUTURE_UNUSED, "given": _FUTURE_UNKNOWN}.get(facts.split, _FUTURE_USED)
+    future = future if facts.has_times else _NO_TIMES
     filters = {
         "rating": options.min_rating,
         "interactions of a user": options.min_user_count,

@@ -6,9 +6,18 @@ import msgspec
 import pytest
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.facts import SplitFacts
+from neumf_tui.data.options import SplitOptions
 from neumf_tui.runs.create_run import make_info
 from neumf_tui.runs.events import Kind, RunInfo
-from neumf_tui.runs.protocol import protocol_line, protocol_of, protocol_of_kind
+from neumf_tui.runs.protocol import (
+    make_protocol,
+    protocol_line,
+    protocol_of,
+    protocol_of_kind,
+    split_label,
+    split_protocol,
+)
 from neumf_tui.runs.writer import new_run
 
 
@@ -37,6 +46,24 @@ def test_a_baseline_learns_nothing_of_held_out_items(demo: Dataset) -> None:
         "settings of others mean nothing"
     )
     assert "torch" not in info.versions and info.epochs == 3
+
+
+def test_without_times_nothing_is_said_of_the_future() -> None:
+    protocols = [
+        split_protocol(SplitFacts(split="random", has_times=known), SplitOptions())
+        for known in (True, False)
+    ]
+    lines = [protocol_line(make_protocol({}, split=protocol)) for protocol in protocols]
+    assert ["future used" in line for line in lines] == [True, False]
+    assert protocols[1]["future"] == "unknown: there are no times"
+
+
+def test_runs_are_labelled_by_their_split() -> None:
+    facts = SplitFacts(split="time", cut=1_712_966_400, validation_cut=1_702_966_400)
+    options = SplitOptions(split="time", cut="2024-04-13", min_rating=4)
+    assert split_label(make_protocol({})) == "latest"
+    label = split_label(make_protocol({}, split=split_protocol(facts, options)))
+    assert label == "time, cut 2024-04-13, rating at least 4"
 
 
 def test_a_run_that_fails_half_made_is_not_there(demo: Dataset, own_home: Path) -> None:
