@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from neumf_tui.data.columns import Columns, choose_columns
+from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.options import DataOptions, ReadOptions, SplitOptions
 from neumf_tui.data.prepare import Content, prepare_content
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.text_layout import read_header
-from neumf_tui.errors import DatasetError, UsageError
+from neumf_tui.data.readers.table_files import SUFFIXES, has_suffix, is_table, parts_of
+from neumf_tui.data.readers.text_open import entries, is_file, plain_name
+from neumf_tui.errors import UsageError
 from neumf_tui.text import clean
 
 
@@ -42,14 +43,11 @@ FOLDERS = (
     Format("movielens_dat", ("ratings.dat", "movies.dat"), has_columns=False),
 )
 RECBOLE = Format("recbole", suffixes=(".inter",), optional_suffixes=(".item",))
-TABLES = (
-    Format("table", suffixes=(".csv", ".tsv")),
-    Format("parquet", suffixes=(".parquet", ".pq")),
-)
+TABLE = Format("table", suffixes=SUFFIXES)
 EXPECTED = (
     "a folder with "
     + ", or with ".join(" and ".join(form.files) for form in FOLDERS)
-    + ", or a file of RecBole (.inter) or with a table of interactions (.csv, .tsv, .parquet)"
+    + ", or a file of RecBole (.inter), or a table of interactions (text, JSON Lines or Parquet)"
 )
 _RESERVED = ("auto", "demo", *(form.name for form in FOLDERS if form.name))
 """Names that a folder of another format cannot give its dataset."""
@@ -66,12 +64,15 @@ class Source:
 
     @property
     def name(self) -> str:
-        return self.format.name or _name_of(self.place, is_file=not self.format.files)
+        is_one_file = not self.format.files and is_file(self.place)
+        return self.format.name or _name_of(self.place, is_file=is_one_file)
 
     @property
     def files(self) -> list[Path]:
         if self.format.files:
             return [self.place / file for file in self.format.files]
+        if not is_file(self.place):
+            return parts_of(self.place)
         optional = [self.place.with_suffix(suffix) for suffix in self.format.optional_suffixes]
         return [self.place, *(file for file in optional if file.exists())]
 
@@ -111,11 +112,12 @@ def sources_in(
     if not found:
         found = [Source(file, RECBOLE, reading) for file in _files_of(place, RECBOLE)]
     if not found and tables:
+        parts = parts_of(place)
+        candidates = [place] if parts else _files_of(place, TABLE)
         found = [
-            Source(file, form, reading)
-            for form in TABLES
-            for file in _files_of(place, form)
-            if _is_table(file, form, reading)
+            Source(one, TABLE, reading)
+            for one in candidates
+            if is_table(parts[0] if parts else one, reading)
         ]
     return [_checked(source) for source in found]
 
@@ -130,10 +132,7 @@ def source_at(file: Path, reading: ReadOptions = ReadOptions()) -> Source | None
         source = Source(place.parent, form, reading)
         if place.name == form.files[0] and all(map(_is_file, source.files)):
             return _checked(source)
-    for form in (RECBOLE, *TABLES):
-        if place.suffix.lower() in form.suffixes:
-            return Source(place, form, reading)
-    return None
+    return Source(place, RECBOLE if has_suffix(place, RECBOLE.suffixes) else TABLE, reading)
 
 
 def source_of(text: str, reading: ReadOptions = ReadOptions()) -> list[Source]:
@@ -171,8 +170,7 @@ def _checked(source: Source) -> Source:
 
 
 def _files_of(folder: Path, form: Format) -> list[Path]:
-    files = [file for file in _entries(folder) if file.suffix.lower() in form.suffixes]
-    return [file for file in files if _is_file(file)]
+    return [file for file in entries(folder) if has_suffix(file, form.suffixes) and is_file(file)]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -181,21 +179,6 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
-
-
-def _is_table(file: Path, form: Format, reading: ReadOptions) -> bool:
-    """Return whether the file has columns of users, items and times."""
-    try:
-        if form.reader == "parquet":
-            from neumf_tui.data.readers import parquet
-
-            header = parquet.read_header(file)
-        else:
-            header = read_header(file, "\t" if file.suffix.lower() == ".tsv" else ",")
-        choose_columns("", header, Columns.of(reading))
-    except DatasetError:
-        return False
-    return True
 
 
 def _is_file(file: Path) -> bool:
@@ -208,5 +191,8 @@ def _is_file(file: Path) -> bool:
 def _name_of(place: Path, *, is_file: bool) -> str:
     """Return the folder's or file's name as one word, safe for a terminal and not reserved."""
     whole = place.resolve() if place.name == ".." else place
-    name = "-".join(clean(whole.stem if is_file else whole.name).split()) or "unnamed"
+    name = (
+        "-".join(clean(Path(plain_name(whole)).stem if is_file else whole.name).split())
+        or "unnamed"
+    )
     return f"{name}-files" if name in _RESERVED else name

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from neumf_tui.data.download import unpack
-from neumf_tui.data.readers import parquet as reader
+from neumf_tui.data.readers import table as reader
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
 from tests.fuzz.test_datasets import FILES_PER_EXAMPLE, TOKENS, folder, mutated, of_dataset
 from tests.support.fuzzing import examples
 from tests.support.rating_files import TRIPLES, table
+from tests.support.reading import dataset_from
 from tests.support.reference_reader import histories
 
 __all__ = ["folder"]
@@ -74,7 +75,7 @@ def test_a_mutated_parquet_file_is_read_as_it_is_or_refused(
         content = mutated(content, moved)
         path.write_bytes(content)
         try:
-            data = reader.read(path, "seen")
+            data = dataset_from(reader, path, "seen")
         except DatasetError as error:
             assert str(error).startswith(str(path))
         else:

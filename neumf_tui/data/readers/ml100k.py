@@ -10,8 +10,8 @@ from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.readers.assemble import assemble
 from neumf_tui.data.readers.item_names import CatalogueBuilder, split_year
 from neumf_tui.data.readers.text_by_line import records
-from neumf_tui.data.readers.text_fast import read_text
 from neumf_tui.data.readers.text_layout import Layout
+from neumf_tui.data.readers.text_read import read_text
 
 LAYOUT = Layout(
     "\t", ("user id", "item id", "rating", "timestamp"), 0, 1, 3, 2, has_header=False, quoted=False
@@ -27,12 +27,12 @@ def read(folder: Path, _: ReadOptions, report: Report = silent) -> Content:
     """Read the folder; items without interactions are left out."""
     path, items = folder / "u.data", folder / "u.item"
     rows = read_text(path, LAYOUT, report)
-    return assemble(rows, _read_items(items), (path, LAYOUT, items), ties="file order")
+    return assemble(rows, _read_items(items), ties="file order")
 
 
 def _read_items(path: Path) -> Catalogue:
     builder = CatalogueBuilder()
-    lines = records(path, "|", 5 + len(GENRES), has_header=False, quoted=False, encoding="latin-1")
+    lines = records(path, "|", 5 + len(GENRES), has_header=False, quoted=False)
     for where, fields in lines:
         item_id, title, released = fields[:3]
         title, year = split_year(title)

@@ -15,8 +15,9 @@ from neumf_tui.data.readers.item_names import (
     split_year,
 )
 from neumf_tui.data.readers.text_by_line import records
-from neumf_tui.data.readers.text_fast import read_text
-from neumf_tui.data.readers.text_layout import layout_of, read_header
+from neumf_tui.data.readers.text_layout import read_header
+from neumf_tui.data.readers.text_read import read_text
+from neumf_tui.data.readers.text_sniff import layout_of
 from neumf_tui.errors import DatasetError
 
 _MOVIES_HEADER = ("movieId", "title", "genres")
@@ -28,14 +29,14 @@ def read(folder: Path, options: ReadOptions, report: Report = silent) -> Content
     Ids are the strings of the file; indices follow their order, by value if all are whole numbers.
     """
     path, movies = folder / "ratings.csv", folder / "movies.csv"
-    layout = layout_of(path, ",", Columns.of(options))
-    rows = read_text(path, layout, report)
+    layout = layout_of(path, columns=Columns.of(options), time_format=options.time_format)
+    rows = read_text(path, layout, report, options)
     if not movies.exists():
         raise DatasetError(
             f"{movies}: not found; expected a folder with ratings.csv and movies.csv; check "
             f"--data-dir or NEUMF_TUI_DATA, or give --data-dir {path} to use ids as titles"
         )
-    return assemble(rows, _read_movies(movies), (path, layout, movies))
+    return assemble(rows, _read_movies(movies))
 
 
 def _read_movies(path: Path) -> Catalogue:

@@ -1,74 +1,73 @@
 """A table of interactions in Parquet, read a batch at a time."""
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from pyarrow import compute as pc
 from pyarrow import parquet
 
-from neumf_tui import files
 from neumf_tui.data.columns import Columns, choose_columns
+from neumf_tui.data.facts import ReadFacts
 from neumf_tui.data.options import ReadOptions
-from neumf_tui.data.prepare import Content
-from neumf_tui.data.progress import Progress, Report, silent
-from neumf_tui.data.readers.assemble import assemble
-from neumf_tui.data.readers.rows import Ids, Rows
-from neumf_tui.data.split import LATEST_TIME
+from neumf_tui.data.progress import Report
+from neumf_tui.data.readers.bad_rows import BadRows
+from neumf_tui.data.readers.chunks import ChunkedFile, Place
+from neumf_tui.data.readers.json_objects import text_of
+from neumf_tui.data.readers.records import Record
+from neumf_tui.data.readers.rows import Ids, Part, Rows, as_ratings, narrowed
+from neumf_tui.data.readers.text_fast import are_ids, checked_times
+from neumf_tui.data.readers.text_layout import FIRST_ROWS, JSON, SAMPLE_ROWS, Layout
+from neumf_tui.data.readers.text_open import open_bytes
+from neumf_tui.data.readers.text_sniff import with_times
+from neumf_tui.data.readers.times import TimeKind, parse_iso
 from neumf_tui.errors import DatasetError
 
 _BATCH_ROWS = 1 << 20
-_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-
-def read(path: Path, options: ReadOptions, report: Report = silent) -> Content:
-    """Read the file; item ids are used as titles."""
-    rows = _read_rows(path, Columns.of(options), report)
-    return assemble(rows, None)
 
 
 def read_header(path: Path) -> list[str]:
     """Return the names of the columns; raise DatasetError if the file cannot be read."""
-    with _open(path) as file:
+    with _opened(path) as file:
         return list(file.schema_arrow.names)
 
 
-def _read_rows(path: Path, columns: Columns | None, report: Report) -> Rows:
-    with _open(path) as file:
+def read_rows(
+    path: Path, columns: Columns | None, reading: ReadOptions, report: Report, bad: BadRows
+) -> Rows:
+    """Return all interactions; raise DatasetError for the first row that is none."""
+    with _opened(path) as file:
         schema = file.schema_arrow
-        chosen = choose_columns(str(path), list(schema.names), columns)
-        names = [chosen.user, chosen.item, chosen.time, *([chosen.rating] if chosen.rating else [])]
-        units_per_second = _check_types(path, schema, chosen)
-        rows, done, total = Rows(units_per_second=units_per_second), 0, file.metadata.num_rows
-        units = {chosen.time: units_per_second}
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
-            batch.validate(full=True)  # e.g. that strings are UTF-8
-            values = {name: _plain(batch.column(name)) for name in names}
-            for name in names:
-                _check_values(path, name, values[name], done, units.get(name))
-            rows.users.append(_ids(values[chosen.user]))
-            rows.items.append(_ids(values[chosen.item]))
-            rows.times.append(_times(values[chosen.time]))
-            if chosen.rating:
-                rows.ratings.append(_ratings(values[chosen.rating]))
-            done += len(batch)
-            report(Progress(f"reading {path.name}", done, total, "rows"))
-    if done != total:
-        raise _damaged(path, f"{done:,} of {total:,} rows are there")
-    if not done:
-        raise DatasetError(f"{path}: no rows; expected interactions; get the file again")
-    return rows
+        chosen = choose_columns(str(path), list(schema.names), columns, JSON)
+        _check_types(path, schema, chosen)
+        layout = _layout_of(file, chosen, reading.time_format)
+        facts = _facts_of(path, file, chosen, layout)
+    chunked = ChunkedFile(
+        path,
+        layout,
+        "row",
+        1,
+        partial(_batches, path, layout),
+        partial(_parse_fast, layout),
+        partial(_records, layout),
+        len,
+        "rows",
+    )
+    return chunked.read(facts, bad.copy(), reading.time_format, report)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        with files.open_given(path) as file:
-            yield parquet.ParquetFile(file)
+        with open_bytes(path) as found:
+            file = found.file
+            yield parquet.ParquetFile(file if not found.packing else io.BytesIO(file.read()))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from error
 
@@ -77,32 +76,36 @@ def _damaged(path: Path, error: Exception | str) -> DatasetError:
     return DatasetError(f"{path}: cannot be read as Parquet ({error}); get the file again")
 
 
-def _check_types(path: Path, schema: Any, chosen: Columns) -> int:
-    """Return the time's units per second, 0 if unknown; raise DatasetError for a wrong type."""
+def _check_types(path: Path, schema: Any, chosen: Columns) -> None:
+    """Raise DatasetError if a column has a type that cannot be read."""
 
-    def wrong(column: str, expected: str) -> DatasetError:
-        kind = schema.field(column).type
-        return DatasetError(f"{path}: column {column} has type {kind}; expected {expected}")
+    def check(column: str, is_right: bool, expected: str) -> None:
+        if not is_right:
+            kind = schema.field(column).type
+            raise DatasetError(f"{path}: column {column} has type {kind}; expected {expected}")
 
     for column in (chosen.user, chosen.item):
-        kind = schema.field(column).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (_is_string(kind) or pa.types.is_integer(kind)):
-            raise wrong(column, "ids: convert it to whole numbers or strings")
-    if chosen.rating and not _is_number(schema.field(chosen.rating).type):
-        raise wrong(chosen.rating, "numbers: convert it, or leave the rating out of --columns")
-    kind = schema.field(chosen.time).type
-    if pa.types.is_timestamp(kind):
-        return _UNITS_PER_SECOND[kind.unit]
-    if pa.types.is_date(kind):
-        return 1
-    if not _is_number(kind):
-        raise wrong(chosen.time, "timestamps or seconds since 1970: convert it")
-    return 0
+        kind = _value_type(schema, column)
+        fits = _is_string(kind) or _is_number(kind)
+        check(column, fits, "ids: convert it to whole numbers or strings")
+    if chosen.rating:
+        expected = "numbers: convert it, or leave the rating out of --columns"
+        check(chosen.rating, _is_number(_value_type(schema, chosen.rating)), expected)
+    if chosen.time:
+        kind = _value_type(schema, chosen.time)
+        fits = pa.types.is_timestamp(kind) or pa.types.is_date(kind) or _is_number(kind)
+        expected = "timestamps, seconds since 1970 or ISO dates: convert it"
+        check(chosen.time, fits or _is_string(kind), expected)
+
+
+def _value_type(schema: Any, column: str) -> Any:
+    kind = schema.field(column).type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _is_string(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _is_number(kind: Any) -> bool:
@@ -110,52 +113,160 @@ def _is_number(kind: Any) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
-def _check_values(path: Path, name: str, values: Any, rows_before: int, units: int | None) -> None:
-    """Raise DatasetError for the first row whose value is missing or not valid.
+def _layout_of(file: Any, chosen: Columns, time_format: str) -> Layout:
+    """Return the layout of the chosen columns, in the order in which they are read."""
+    names = [*chosen.by_role.values()]
+    place = {role: number for number, role in enumerate(chosen.by_role)}
+    layout = Layout(
+        JSON, tuple(names), place["user"], place["item"], place.get("time"), place.get("rating")
+    )
+    first = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=names), None)
+    if first is None:
+        return layout
+    records = _records(layout, _in_order(first, layout), 1)
+    found = [(record.number, record.fields) for record in records]
+    return with_times(layout, found, time_format, "row")
 
-    `units`: of times, their units per second, 0 if unknown.
+
+def _facts_of(path: Path, file: Any, chosen: Columns, layout: Layout) -> ReadFacts:
+    header = tuple(file.schema_arrow.names)
+    first = next(file.iter_batches(batch_size=FIRST_ROWS), None)
+    shown = [] if first is None else [map(_text_of, _values(column)) for column in first.columns]
+    notices = [
+        f"{column} has the type {kind}; its ids are read as whole numbers"
+        for column in (chosen.user, chosen.item)
+        if not _is_string(kind := _value_type(file.schema_arrow, column))
+        and not pa.types.is_integer(kind)
+    ]
+    return ReadFacts(
+        files=(path.name,),
+        form="Parquet",
+        columns=chosen.by_role,
+        header=header,
+        first_rows=tuple(zip(*shown, strict=True)),
+        notices=tuple(notices),
+    )
+
+
+@contextmanager
+def _batches(path: Path, layout: Layout) -> Iterator[Iterator[tuple[Any, Place]]]:
+    """Yield the batches of the columns of `layout`, which are checked while they are read."""
+    with _opened(path) as file:
+        total = file.metadata.num_rows
+
+        def checked() -> Iterator[tuple[Any, Place]]:
+            done = 0
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[*layout.header]):
+                batch.validate(full=True)  # e.g. that strings are UTF-8
+                done += len(batch)
+                yield _in_order(batch, layout), (done, total)
+            if done != total:
+                raise _damaged(path, f"{done:,} of {total:,} rows are there")
+
+        yield checked()
+
+
+def _in_order(batch: Any, layout: Layout) -> Any:
+    """Return the columns of a batch as `layout` has them, without dictionaries.
+
+    A dictionary may hold values that no row has.
     """
-    if values.null_count:
-        wrong, problem = pc.is_null(values), "is empty"
-    elif pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
-        wrong, problem = pc.invert(pc.is_finite(values)), "is not a number"
-    elif units is not None and (numbers := _times(values)).min(initial=0) < 0:
-        wrong, problem = pa.array(numbers < 0), "is before 1970"
-    elif units is not None and (numbers >= float(2**63)).any():
-        wrong, problem = pa.array(numbers >= float(2**63)), "is out of range"
-    elif units and (numbers // units).max(initial=0) > LATEST_TIME:
-        wrong, problem = pa.array(numbers // units > LATEST_TIME), "is after the year 9999"
-    elif _is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
-        wrong, problem = pc.equal(values, ""), "is empty"
-    else:
-        return
-    row = rows_before + pc.index(wrong, True).as_py() + 1
-    raise DatasetError(f"{path}, row {row}: {name} {problem}; fix the row")
+    columns = [_plain(batch.column(name)) for name in layout.header]
+    return pa.record_batch(columns, names=[*layout.header])
 
 
 def _plain(column: Any) -> Any:
-    """Return the column without a dictionary, which may hold values that no row has."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowNotImplementedError:  # of pyarrow 17
+            return pa.array(column.to_pylist(), pa.string())
+    return column
 
 
-def _ids(column: Any) -> Ids:
+def _parse_fast(layout: Layout, batch: Any) -> Part | None:
+    """Return the interactions in a batch, or None if one may be invalid."""
+    if any(column.null_count for column in batch.columns):
+        return None
+    users, items = (_ids(batch.column(place)) for place in (layout.user, layout.item))
+    if users is None or items is None:
+        return None
+    times, ratings = None, None
+    if layout.time is not None:
+        times = _times(batch.column(layout.time), layout.time_kind)
+        if times is None:
+            return None
+    if layout.rating is not None:
+        ratings = as_ratings(batch.column(layout.rating).cast(pa.float64()).to_numpy())
+        if ratings is None:
+            return None
+    return Part(users, items, times, ratings, len(batch))
+
+
+def _ids(column: Any) -> Ids | None:
     kind = column.type
-    if pa.types.is_integer(kind):
-        numbers = column.to_numpy(zero_copy_only=False)
-        if not len(numbers) or (numbers.min() >= 0 and numbers.max() < 2**63):
-            fits = numbers.max(initial=0) < 2**31
-            return numbers.astype(np.int32 if fits else np.int64, copy=False)
-        column = column.cast(pa.string())
+    if _is_string(kind):
+        found = column.dictionary_encode()
+        return found if are_ids(found.dictionary) else None
+    if not pa.types.is_integer(kind):
+        try:
+            column = column.cast(pa.int64())
+        except pa.ArrowInvalid:  # a fraction, not a number, or too large
+            return None
+    numbers = column.to_numpy(zero_copy_only=False)
+    if not len(numbers) or (numbers.min() >= 0 and numbers.max() < 2**63):
+        return narrowed(numbers.astype(np.int64, copy=False))
     return column.cast(pa.string()).dictionary_encode()
 
 
-def _ratings(column: Any) -> NDArray[np.float32]:
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float32)
-
-
-def _times(column: Any) -> NDArray[Any]:
-    if pa.types.is_date(column.type):
+def _times(column: Any, kind: TimeKind) -> Any:
+    types = pa.types
+    if types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
-    whole = pa.types.is_timestamp(column.type) or pa.types.is_integer(column.type)
-    numbers = column.cast(pa.int64() if whole else pa.float64())
-    return np.asarray(numbers.to_numpy(zero_copy_only=False))
+    elif _is_string(column.type):
+        if kind == "number":
+            return None
+        if kind == "text":
+            column = column.dictionary_encode()
+        else:
+            try:
+                column = parse_iso(column, kind)
+            except pa.ArrowInvalid:
+                return None
+    elif kind == "text":
+        return None  # whoever names a format has numbers read as text
+    elif not types.is_timestamp(column.type):
+        column = column.cast(pa.int64() if types.is_integer(column.type) else pa.float64())
+    return checked_times(column)
+
+
+def _records(layout: Layout, batch: Any, first: int) -> Iterator[Record]:
+    """Yield the rows of a batch as text; ids that are numbers have to be whole."""
+    columns = map(_values, batch.columns)
+    for number, values in enumerate(zip(*columns, strict=True), start=first):
+        fields, problem = [_text_of(value) for value in values], ""
+        for place in (layout.user, layout.item):
+            if fields[place] and isinstance(values[place], float | Decimal):
+                if values[place] % 1:
+                    problem = f"{layout.header[place]} {fields[place]} is not a whole number"
+                else:
+                    fields[place] = str(int(values[place]))
+        yield Record(number, fields, problem)
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; dates as text, since Python has no later year than 9999."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        column = column.cast(pa.string())
+    return list(column.to_pylist())
+
+
+def _text_of(value: Any) -> str:
+    """Return a value as text; null and what is not a number are empty."""
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    if isinstance(value, str | int | float | None):
+        return text_of(value)
+    return str(value)

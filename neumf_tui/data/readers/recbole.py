@@ -16,14 +16,18 @@ from neumf_tui.data.readers.item_names import (
     split_year,
 )
 from neumf_tui.data.readers.text_by_line import records
-from neumf_tui.data.readers.text_fast import read_text
-from neumf_tui.data.readers.text_layout import layout_of, read_header
+from neumf_tui.data.readers.text_layout import read_header
+from neumf_tui.data.readers.text_read import read_text
+from neumf_tui.data.readers.text_sniff import layout_of
 from neumf_tui.errors import DatasetError
 
 
 def read(path: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the `.inter` file at `path`; items that are not in the `.item` file use their ids."""
-    rows = read_text(path, layout_of(path, "\t", Columns.of(options), quoted=False), report)
+    layout = layout_of(
+        path, None, Columns.of(options), quoted=False, time_format=options.time_format
+    )
+    rows = read_text(path, layout, report, options)
     items = path.with_suffix(".item")
     catalogue = _read_items(items) if items.exists() else None
     return assemble(rows, catalogue)

@@ -1,102 +1,121 @@
-"""The reader of interactions in text that explains errors: it goes line by line.
-
-It reads every valid file, but is thirty times slower than `text_fast`.
-"""
+"""Records of text, line by line: how they are split, and where it is not clear what they are."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
-from itertools import count, islice
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from neumf_tui import files
 from neumf_tui.data.columns import SEPARATOR_NAMES
-from neumf_tui.data.progress import Progress, Report, silent
-from neumf_tui.data.readers.rows import Rows
+from neumf_tui.data.readers.json_objects import object_in, text_of
+from neumf_tui.data.readers.records import Record, UnfinishedError, problem_of
+from neumf_tui.data.readers.rows import short
 from neumf_tui.data.readers.text_layout import (
+    JSON,
     LINE_LIMIT,
     Layout,
-    first_line,
-    not_utf8,
+    sample_of,
+    split_line,
+    split_records,
     too_long,
-    unreadable,
 )
+from neumf_tui.data.readers.text_open import NotUtf8Error, encoding_throughout, open_text
 from neumf_tui.errors import DatasetError
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-CHUNK_ROWS = 1 << 14
-"""Rows that are collected as Python objects before they are converted to arrays."""
 
+def records_in(path: Path, block: bytes, layout: Layout, first_line: int) -> Iterator[Record]:
+    """Yield the records of whole lines; skip empty lines.
 
-def read_by_line(
-    path: Path, layout: Layout, report: Report = silent, chunk_rows: int = CHUNK_ROWS
-) -> Rows:
-    """Read all interactions; raise DatasetError for the first line that is not valid."""
-    rows, total, done = Rows(), _count_lines(path), 0
-    checked = (
-        (
-            fields[layout.user],
-            fields[layout.item],
-            _checked_time(where, fields, layout),
-            0.0 if layout.rating is None else float(fields[layout.rating]),
+    Raises DatasetError for a line that is too long, and for a quote that may not be closed.
+    """
+    try:
+        text = block.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NotUtf8Error from None
+    lines = [*io.StringIO(text, newline="")]
+    for number, line in enumerate(lines):
+        if len(line) > LINE_LIMIT:
+            raise too_long(path, first_line + number)
+    if layout.separator == JSON:
+        found: Iterable[Record] = (
+            _json_record(number, line, layout) for number, line in enumerate(lines) if line.strip()
         )
-        for where, fields in interaction_records(path, layout)
-    )
-    while chunk := list(islice(checked, chunk_rows)):
-        users, items, times, ratings = zip(*chunk, strict=True)
-        rows.users.append(pa.array(users, pa.string()).dictionary_encode())
-        rows.items.append(pa.array(items, pa.string()).dictionary_encode())
-        rows.times.append(np.array(times))
-        if layout.rating is not None:
-            rows.ratings.append(np.array(ratings, np.float32))
-        done += len(chunk)
-        report(Progress(f"reading {path.name} line by line", min(done, total), total, "lines"))
-    if not done:
-        raise DatasetError(
-            f"{path}: no lines below the header; expected interactions; get the file again"
-        )
-    return rows
+    elif layout.quotes_span_lines:
+        found = _quoted_records(path, lines, layout, first_line)
+    else:
+        found = (Record(number - 1, fields) for number, fields in split_records(lines, layout))
+    for record in found:
+        if record.fields or record.problem:
+            yield record._replace(number=first_line + record.number)
 
 
-def _checked_time(where: str, fields: list[str], layout: Layout) -> float:
-    """Return the time of an interaction; raise DatasetError if one of its fields is not valid."""
-    for place in (layout.user, layout.item):
-        if not fields[place]:
-            raise DatasetError(f"{where}: {layout.header[place]} is empty; fix the line")
-    for place in layout.places[:1:-1]:  # the rating, if there is one, then the time
-        name, field = layout.header[place], fields[place]
-        if not _NUMBER.fullmatch(field) or not np.isfinite(float(field)):
-            raise DatasetError(f"{where}: {name} {_short(field)} is not a number; fix the line")
-    text = fields[layout.time]
-    time = float(text)
-    if 0 <= time <= 2**63 and _INTEGER.fullmatch(text):
-        time = int(text.strip().lstrip("+-0") or "0")  # Python refuses more than 4,300 digits
-    if not 0 <= time < 2**63:
-        raise DatasetError(
-            f"{where}: {layout.header[layout.time]} {text[:60]} is out of range; expected seconds "
-            "since 1970; fix the line"
-        )
-    return time
+def _json_record(number: int, line: str, layout: Layout) -> Record:
+    try:
+        found = object_in(line)
+    except ValueError as error:
+        return Record(number, [], str(error))
+    for place in layout.places:
+        if isinstance(found.get(layout.header[place]), bool | list | dict):
+            name, value = layout.header[place], text_of(found[layout.header[place]])
+            return Record(number, [], f"{name} {short(value)} is neither text nor a number")
+    return Record(number, [text_of(found.get(name)) for name in layout.header])
 
 
-def _short(field: str) -> str:
-    return repr(field if len(field) <= 60 else f"{field[:59]}…")
+def _quoted_records(
+    path: Path, lines: list[str], layout: Layout, first_line: int
+) -> Iterator[Record]:
+    """Yield the records of CSV, in which a quoted field may contain line ends."""
+    rows = csv.reader(lines, delimiter=layout.separator, strict=True)
+    expected = f"expected fields separated by {SEPARATOR_NAMES[layout.separator]}, with doubled "
+    expected += "quotes in a quoted field"
+    number = 0
+    while True:
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            problem = f"cannot be read ({error}); {expected}"
+            if "end of data" in str(error):
+                is_long = sum(map(len, lines[number:])) > LINE_LIMIT
+                kind = DatasetError if is_long else UnfinishedError
+                text = f"{path}, line {first_line + number}: {problem}; fix the line"
+                raise kind(text) from error
+            if rows.line_num > number + 1:
+                where = f"{path}, line {first_line + number}"
+                raise DatasetError(
+                    f"{where}: {problem}; fix the line, or double the quote"
+                ) from error
+            yield Record(number, [], problem)
+        else:
+            if fields is None:
+                return
+            if rows.line_num > number + 1:
+                _check_swallowed(
+                    path, lines[number : rows.line_num], fields, layout, first_line + number
+                )
+            yield Record(number, fields)
+        number = rows.line_num
 
 
-def _count_lines(path: Path) -> int:
-    with files.open_given(path) as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 22), b""))
+def _check_swallowed(
+    path: Path, lines: list[str], fields: list[str], layout: Layout, first_line: int
+) -> None:
+    """Raise DatasetError if a record over several lines holds one that is a row by itself.
 
-
-def interaction_records(path: Path, layout: Layout) -> Iterator[tuple[str, list[str]]]:
-    """Yield "file, line" and the fields of each interaction, as `records` does."""
-    width, has_header = len(layout.header), layout.has_header
-    return records(path, layout.separator, width, has_header=has_header, quoted=layout.quoted)
+    That is how it looks if a quote is missing. The first line has all columns also if the last
+    field goes over lines, and the last line if the first field does.
+    """
+    plain = replace(layout, quoted=False)
+    start = 1 if re.search("[\r\n]", fields[-1]) else 0
+    end = len(lines) - 1 if re.search("[\r\n]", fields[0]) else len(lines)
+    for line in lines[start:end]:
+        found = split_line(line.rstrip("\r\n"), plain)
+        if found and not problem_of(found, plain)[0]:
+            raise DatasetError(
+                f"{path}, line {first_line}: a quoted field goes on to line "
+                f"{first_line + len(lines) - 1}, over lines that are rows by themselves; expected "
+                "a quote at the end of the field; fix the line, or double the quote"
+            )
 
 
 def records(
@@ -106,73 +125,32 @@ def records(
     *,
     has_header: bool = True,
     quoted: bool = True,
-    encoding: str = "utf-8-sig",
+    encoding: str = "",
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield "file, line" and the `width` fields of each record; skip the header and empty lines.
 
-    Raises DatasetError for a line with another number of fields, or if the file cannot be read.
+    For files of items. Raises DatasetError for a line with another number of fields, or if the
+    file cannot be read. `encoding`: found out from the whole file unless it is given.
     """
-    first_line(path)  # raises for an empty file
-    try:
-        with _opened(path, encoding) as file:
-            read = _quoted if quoted else _plain
-            for number, (where, fields) in enumerate(read(path, _lines(path, file), separator)):
-                if not fields or (has_header and number == 0):
-                    continue
-                if len(fields) != width:
-                    expected = f"{width} separated by {SEPARATOR_NAMES[separator]}"
-                    if has_header:
-                        expected = f"the {width} of the header"
-                    hint = " (quote a field that contains a comma)" if quoted else ""
-                    raise DatasetError(
-                        f"{where}: {len(fields)} columns; expected {expected}; fix the line{hint}"
-                    )
-                yield where, fields
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except UnicodeDecodeError:
-        raise _first_bad_byte(path) from None
-
-
-def _opened(path: Path, encoding: str, errors: str = "strict") -> TextIOWrapper:
-    return TextIOWrapper(files.open_given(path), encoding, errors, newline="")
-
-
-def _lines(path: Path, file: TextIOWrapper) -> Iterator[str]:
-    """Yield lines with their ends: a line feed, a carriage return, or both."""
-    for number in count(1):
-        line = file.readline(LINE_LIMIT)
-        if len(line) == LINE_LIMIT:
-            raise too_long(path, number)
-        if not line:
-            return
-        yield line
-
-
-def _quoted(path: Path, file: Iterable[str], separator: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the records of CSV, in which a quoted field may contain line ends."""
-    rows = csv.reader(file, delimiter=separator, strict=True)
-    where = f"{path}, line 1"
-    try:
-        for fields in rows:
-            yield where, fields
-            where = f"{path}, line {rows.line_num + 1}"
-    except csv.Error as error:
-        raise DatasetError(
-            f"{where}: cannot be read ({error}); expected fields separated by "
-            f"{SEPARATOR_NAMES[separator]}, with doubled quotes in a quoted field; fix the line"
-        ) from error
-
-
-def _plain(path: Path, file: Iterable[str], separator: str) -> Iterator[tuple[str, list[str]]]:
-    for number, line in enumerate(file, start=1):
-        text = line.rstrip("\r\n")
-        yield f"{path}, line {number}", text.split(separator) if text else []
-
-
-def _first_bad_byte(path: Path) -> DatasetError:
-    with _opened(path, "utf-8", "surrogateescape") as file:
-        for number, line in enumerate(_lines(path, file), start=1):
-            if bad := re.search("[\udc80-\udcff]", line):
-                return not_utf8(path, number, ord(bad[0]) - 0xDC00)
-    return DatasetError(f"{path}: the file changed while it was read; run again")
+    encoding = encoding or encoding_throughout(path)
+    sample_of(path)  # raises for an empty file
+    layout = Layout(separator, ("",) * width, 0, 0, None, None, has_header, quoted)
+    hint = " (quote a field that contains a comma)" if layout.quotes_span_lines else ""
+    expected = f"the {width} of the header"
+    if not has_header:
+        expected = f"{width} separated by {SEPARATOR_NAMES[separator]}"
+    with open_text(path, encoding) as found:
+        content = found.file.read()
+    is_header = has_header
+    for record in records_in(path, content, layout, 1):
+        where = f"{path}, line {record.number}"
+        if record.problem:
+            raise DatasetError(f"{where}: {record.problem}; fix the line")
+        if is_header:
+            is_header = False
+        elif len(record.fields) != width:
+            raise DatasetError(
+                f"{where}: {len(record.fields)} columns; expected {expected}; fix the line{hint}"
+            )
+        else:
+            yield where, record.fields

@@ -1,14 +1,10 @@
-"""The fast reader of interactions in text: blocks of whole lines, parsed by Arrow on all cores.
+"""The fast reader of interactions in text: whole lines, parsed by Arrow.
 
-It accepts only what is certainly valid, and leaves every other file to `text_by_line`.
+It accepts only what is certainly valid, and leaves all other lines to `text_by_line`.
 """
 
 import codecs
 import re
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,76 +13,52 @@ from numpy.typing import NDArray
 from pyarrow import compute as pc
 from pyarrow import csv as arrow_csv
 
-from neumf_tui import files
-from neumf_tui.cores import usable_cores
-from neumf_tui.data.progress import Progress, Report
-from neumf_tui.data.readers.rows import STRINGS, Ids, Rows
-from neumf_tui.data.readers.text_by_line import read_by_line
-from neumf_tui.data.readers.text_layout import LINE_LIMIT, Layout, first_line
+from neumf_tui.data.readers.rows import STRINGS, Ids, Part, as_ratings, narrowed
+from neumf_tui.data.readers.text_layout import LINE_LIMIT, Layout
+from neumf_tui.data.readers.times import BLANKS, are_unusable, since_1970
 
-BLOCK_BYTES = 1 << 23
-"""Bytes that are parsed at once."""
 _PIECE_BYTES = 1 << 17
 """Bytes that are compared at once: they and the temporary arrays fit in the cache."""
 _COLUMN_IN_ERROR = re.compile(r"CSV column #(\d+)")
-_HEX_NUMBER = re.compile(rb"(?:^|[\s,;|:])0[xX]")
-
-_Part = tuple[Ids, Ids, NDArray[Any], NDArray[np.float32]]
+_HEX_NUMBER = re.compile(rb"(?:^|[\s,;|:\"])0[xX]")
 
 
-def read_text(path: Path, layout: Layout, report: Report) -> Rows:
-    """Read all interactions, fast if possible; raise DatasetError for the first invalid line."""
-    first_line(path)  # raises for a file that is empty or cannot be opened
-    return read_fast(path, layout, report) or read_by_line(path, layout, report)
+def parse_fast(block: bytes, layout: Layout) -> Part | None:
+    """Return the interactions in whole lines, or None if one may be invalid."""
+    if b"\0" in block or _has_lone_cr(block) or not is_utf8(block):
+        return None
+    if block.startswith(codecs.BOM_UTF8):
+        return None  # Arrow would leave it out
+    block = block if block.endswith(b"\n") else block + b"\n"
+    if _may_have_long_line(block) or not _are_quotes_plain(block, layout):
+        return None
+    # Arrow's separators are single characters: `::` is two of them with an empty column between.
+    step = len(layout.separator)
+    if step == 2 and not _all_separators_double(block, layout):
+        return None
+    if layout.separator == " " and not _all_blanks_single(block):
+        return None
+    names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
+    table = _parse_with_arrow(block, layout, names, _types(block, layout))
+    if table is None or len(table) != _count_lines(block):
+        return None
 
+    def column(place: int | None) -> Any:
+        return None if place is None else table[str(step * place)].combine_chunks()
 
-def read_fast(
-    path: Path, layout: Layout, report: Report, block_bytes: int = BLOCK_BYTES
-) -> Rows | None:
-    """Read all interactions, or return None if any line may be invalid.
-
-    Memory: the columns and a few blocks.
-    """
-    workers = usable_cores()
-    rows = Rows()
-    waiting: deque[tuple[Future[_Part | None], int]] = deque()
-    total, done = path.stat().st_size, 0
-    with files.open_given(path) as file, ThreadPoolExecutor(workers) as pool:
-        blocks = _blocks(file, layout.has_header, block_bytes)
-        while True:
-            while len(waiting) <= workers and (block := next(blocks, b"")):
-                waiting.append((pool.submit(_parse, block, layout), len(block)))
-            if not waiting:
-                break
-            job, size = waiting.popleft()
-            part = job.result()
-            if part is None:
-                for other, _ in waiting:
-                    other.cancel()
-                return None
-            if len(part[2]):  # else only empty lines
-                columns = rows.users, rows.items, rows.times, rows.ratings
-                for column, values in zip(columns, part, strict=True):
-                    if column is not rows.ratings or layout.rating is not None:
-                        column.append(values)
-            done += size
-            report(Progress(f"reading {path.name}", min(done, total), total, "B"))
-    return rows if rows.times else None
-
-
-def _blocks(file: Any, has_header: bool, block_bytes: int) -> Iterator[bytes]:
-    """Yield whole lines, about `block_bytes` at a time, without header and byte order mark.
-
-    A block with a NUL, which `_parse` refuses, stands for lines that `text_by_line` has to read.
-    """
-    if has_header:
-        if _has_lone_cr(file.readline(LINE_LIMIT)):
-            yield b"\0"  # the line holds interactions too
-    elif file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-        file.seek(0)
-    while block := file.read(block_bytes):
-        line = file.readline(LINE_LIMIT)
-        yield block + line if len(line) < LINE_LIMIT else b"\0"
+    users, items = (_as_ids(column(place), layout) for place in (layout.user, layout.item))
+    times, ratings = column(layout.time), column(layout.rating)
+    if times is not None:
+        # Arrow reads 0x1f as a number.
+        is_hex = pa.types.is_integer(times.type) and _HEX_NUMBER.search(block)
+        times = None if is_hex else checked_times(times)
+    if ratings is not None:
+        ratings = as_ratings(ratings.to_numpy())
+        if ratings is None:
+            return None
+    if users is None or items is None or (times is None and layout.time is not None):
+        return None
+    return Part(users, items, times, ratings, block.count(b"\n"))
 
 
 def _has_lone_cr(text: bytes) -> bool:
@@ -94,47 +66,7 @@ def _has_lone_cr(text: bytes) -> bool:
     return b"\r" in text and text.count(b"\r") != text.count(b"\r\n")
 
 
-def _parse(block: bytes, layout: Layout) -> _Part | None:
-    """Return user ids, item ids, times and ratings of the lines; None if one may be invalid."""
-    if b"\0" in block or _has_lone_cr(block) or not _is_utf8(block):
-        return None
-    if block.startswith(codecs.BOM_UTF8):
-        return None  # Arrow would leave it out
-    block = block if block.endswith(b"\n") else block + b"\n"
-    if layout.quoted and not _only_whole_fields_quoted(block, layout.separator):
-        return None
-    # Arrow's separators are single characters: `::` is two of them with an empty column between.
-    step = len(layout.separator)
-    if step == 2 and not _all_separators_double(block, layout):
-        return None
-    places = [step * place for place in layout.places]
-    signs = (b" ", b"-", b"+") if layout.separator == "\t" else (b" ", b"-", b"+", b"\t")
-    numeric = not any(sign in block for sign in signs)
-    numeric = numeric and not _may_have_leading_zeros(block, layout.separator)
-    ids = pa.int64() if numeric else STRINGS
-    kinds = (ids, ids, pa.int64(), pa.float64())
-    types: dict[int, pa.DataType] = dict(zip(places, kinds, strict=False))
-    names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
-    table = _parse_with_arrow(block, layout, names, types)
-    if table is None:
-        return None
-    user, item, time, *rating = (table[str(place)].combine_chunks() for place in places)
-    times = time.to_numpy()
-    ratings = rating[0].to_numpy() if rating else np.zeros(0)
-    if not np.isfinite(ratings).all() or len(times) != _count_lines(block):
-        return None
-    if len(times) and not (times.min() >= 0 and times.max() < 2**63):  # also False for NaN
-        return None
-    if times.dtype.kind == "i" and (b"x" in block or b"X" in block) and _HEX_NUMBER.search(block):
-        return None  # Arrow reads these as numbers
-    users, items = _as_ids(user), _as_ids(item)
-    if users is None or items is None:
-        return None
-    whole = times.dtype.kind == "i"
-    return users, items, _narrowed(times) if whole else times, ratings.astype(np.float32)
-
-
-def _is_utf8(block: bytes) -> bool:
+def is_utf8(block: bytes) -> bool:
     if block.isascii():
         return True
     try:
@@ -142,6 +74,115 @@ def _is_utf8(block: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _may_have_long_line(block: bytes) -> bool:
+    """Return whether a line may be longer than LINE_LIMIT."""
+    step = LINE_LIMIT // 2
+    return any(
+        block.find(b"\n", start, start + step) < 0 for start in range(0, len(block) - step, step)
+    )
+
+
+def _are_quotes_plain(block: bytes, layout: Layout) -> bool:
+    """Return whether quotes are around whole fields, or belong to fields that nobody reads."""
+    if not layout.quoted or b'"' not in block:
+        return True
+    if layout.quotes_span_lines:
+        return _only_whole_fields_quoted(block, layout.separator)
+    return layout.separator == "\t"  # `_as_ids` looks for quotes
+
+
+def _types(block: bytes, layout: Layout) -> dict[int, pa.DataType]:
+    """Return the types that the columns may have, by their place in Arrow's table."""
+    step = len(layout.separator)
+    signs = (sign for sign in (b" ", b"-", b"+", b"\t") if sign != layout.separator.encode())
+    numeric = not any(sign in block for sign in signs)
+    numeric = numeric and not _may_have_leading_zeros(block, layout.separator)
+    ids = pa.int64() if numeric else STRINGS
+    types = {step * layout.user: ids, step * layout.item: ids}
+    if layout.time is not None:
+        types[step * layout.time] = {
+            "number": pa.int64(),
+            "ISO date": pa.timestamp("us"),
+            "ISO date with zone": pa.timestamp("us", "UTC"),
+            "text": STRINGS,
+        }[layout.time_kind]
+    if layout.rating is not None:
+        types[step * layout.rating] = pa.float64()
+    return types
+
+
+def _wider(kind: pa.DataType, is_id: bool) -> pa.DataType | None:
+    """Return the type to try where a column does not fit `kind`."""
+    if kind == pa.int64():
+        return STRINGS if is_id else pa.float64()
+    if pa.types.is_timestamp(kind) and kind.unit == "us":
+        return pa.timestamp("ns", kind.tz)
+    return None
+
+
+def _parse_with_arrow(
+    block: bytes, layout: Layout, names: list[str], types: dict[int, pa.DataType]
+) -> pa.Table | None:
+    """Return the columns in `types`, or None if Arrow finds an invalid line.
+
+    Where a column does not fit its type, the type in `types` is replaced by a wider one: strings
+    for ids, floats for times.
+    """
+    size = len(block) + 1
+    quote = '"' if layout.quotes_span_lines else False
+    ids = [len(layout.separator) * place for place in (layout.user, layout.item)]
+    reading = arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=size)
+    parsing = arrow_csv.ParseOptions(delimiter=layout.separator[0], quote_char=quote)
+    while True:
+        kinds = {str(place): kind for place, kind in types.items()}
+        converting = arrow_csv.ConvertOptions(
+            column_types=kinds, include_columns=[*kinds], null_values=[], strings_can_be_null=False
+        )
+        try:
+            return arrow_csv.read_csv(pa.py_buffer(block), reading, parsing, converting)
+        except pa.ArrowInvalid as error:
+            found = _COLUMN_IN_ERROR.search(str(error))
+            place = int(found[1]) if found else -1
+            wider = _wider(types[place], place in ids) if place in types else None
+            if wider is None:
+                return None
+            types[place] = wider
+
+
+def _as_ids(column: Any, layout: Layout) -> Ids | None:
+    """Return the column as `Ids`, or None if an id is empty or may have quotes around it."""
+    if not isinstance(column, pa.DictionaryArray):
+        return narrowed(column.to_numpy())
+    texts = column.dictionary
+    if layout.quoted and not layout.quotes_span_lines and _any(pc.match_substring(texts, '"')):
+        return None
+    return column if are_ids(texts) else None
+
+
+def are_ids(texts: Any) -> bool:
+    """Return whether none of these texts is empty without the blanks around it."""
+    return bool(pc.index(pc.utf8_trim(texts, BLANKS), "").as_py() < 0)
+
+
+def checked_times(column: Any) -> Any:
+    """Return a column of Arrow as `Times`, or None if one may be invalid."""
+    if isinstance(column, pa.DictionaryArray):
+        trimmed = pc.utf8_trim(column.dictionary, BLANKS)
+        odd = pc.or_(pc.equal(trimmed, ""), pc.not_equal(trimmed, column.dictionary))
+        return None if _any(odd) or _any(pc.match_substring(trimmed, '"')) else column
+    if pa.types.is_timestamp(column.type):
+        numbers, units = since_1970(column)
+        return None if are_unusable(numbers, units).any() else column
+    times = column.to_numpy()
+    if len(times) and not (times.min() >= 0 and times.max() < 2**63):  # also False for NaN
+        return None
+    return times if times.dtype.kind == "f" else narrowed(times)
+
+
+def _any(mask: Any) -> bool:
+    return bool(pc.any(mask).as_py())
 
 
 def _count_lines(block: bytes) -> int:
@@ -158,52 +199,14 @@ def _all_separators_double(block: bytes, layout: Layout) -> bool:
     return block.count(separator) == expected and block.count(separator[:1]) == 2 * expected
 
 
-def _parse_with_arrow(
-    block: bytes, layout: Layout, names: list[str], types: dict[int, pa.DataType]
-) -> pa.Table | None:
-    """Return the columns in `types`, or None if Arrow finds an invalid line.
-
-    Where a column does not fit its type, the type in `types` is replaced by a wider one: strings
-    for ids, floats for times.
-    """
-    size, quote = len(block) + 1, '"' if layout.quoted else False
-    reading = arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=size)
-    parsing = arrow_csv.ParseOptions(delimiter=layout.separator[0], quote_char=quote)
-    while True:
-        kinds = {str(place): kind for place, kind in types.items()}
-        converting = arrow_csv.ConvertOptions(
-            column_types=kinds, include_columns=[*kinds], null_values=[], strings_can_be_null=False
-        )
-        try:
-            return arrow_csv.read_csv(pa.py_buffer(block), reading, parsing, converting)
-        except pa.ArrowInvalid as error:
-            found = _COLUMN_IN_ERROR.search(str(error))
-            place = int(found[1]) if found else -1
-            if place not in types:
-                return None
-            role = [*types].index(place)  # user, item, time, rating
-            wider = STRINGS if role < 2 else pa.float64()
-            if types[place] == wider:
-                return None
-            types[place] = wider
-
-
-def _as_ids(column: Any) -> Ids | None:
-    """Return the column as `Ids`, or None if an id is empty."""
-    if not isinstance(column, pa.DictionaryArray):
-        return _narrowed(column.to_numpy())
-    return None if pc.index(column.dictionary, "").as_py() >= 0 else column
-
-
-def _narrowed(numbers: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the numbers as int32 if they fit."""
-    return numbers.astype(np.int32) if numbers.max(initial=0) < 2**31 else numbers
+def _all_blanks_single(block: bytes) -> bool:
+    """Return whether no line starts or ends with a blank, and none has two in a row."""
+    around = (b"  ", b"\n ", b" \n", b" \r", b"\t", b"\v", b"\f")
+    return not block.startswith(b" ") and not any(blank in block for blank in around)
 
 
 def _only_whole_fields_quoted(block: bytes, separator: str) -> bool:
     """Return whether quotes start and end fields in turn, and no field goes over lines."""
-    if b'"' not in block:
-        return True
     letters, mark, line_end = np.frombuffer(block, dtype=np.uint8), ord(separator), ord("\n")
     quotes = np.flatnonzero(letters == ord('"'))
     if len(quotes) % 2:
@@ -220,7 +223,8 @@ def _only_whole_fields_quoted(block: bytes, separator: str) -> bool:
 
 def _may_have_leading_zeros(block: bytes, separator: str) -> bool:
     """Return whether a field may start with a needless zero: `007` and `7` are different ids."""
-    letters, mark = np.frombuffer(block, dtype=np.uint8), ord(separator[-1])
+    letters: NDArray[np.uint8] = np.frombuffer(block, dtype=np.uint8)
+    mark = ord(separator[-1])
     if letters[0] == ord("0") and letters[1] >= ord("0") and letters[1] != mark:
         return True
     for start in range(0, len(letters), _PIECE_BYTES):
