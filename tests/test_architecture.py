@@ -218,6 +218,7 @@ ALLOWED = {
     "data.download: self.part.rename": "of a whole download, which is not opened",
     "data.download: self.part.unlink": "of a whole download, which is not opened",
     "data.download: zipped.open": "a member of an archive that files.open_given has opened",
+    "data.readers.text_open: archive.open": "the same",
 }
 """Exceptions and their reasons."""
 

@@ -1,13 +1,10 @@
 """Download of a MovieLens release: resumed after a break, checked by hash, unpacked as a whole."""
 
 import hashlib
-import lzma
 import os
-import struct
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from neumf_tui import files
 from neumf_tui.data.progress import Progress, Report, silent
+from neumf_tui.data.readers.text_open import BAD_ZIP
 from neumf_tui.data.releases import Release
 from neumf_tui.errors import DatasetError
 
@@ -29,11 +27,6 @@ NETWORK_CHUNK = 1 << 18
 _FILE_CHUNK = 1 << 22
 _LARGEST_RATIO = 100
 """Unpacked bytes per byte of a zip; ratings have about 5, a zip made to fill the disk has 1,000."""
-_BAD_ZIP = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, LookupError, OSError,
-    OverflowError, MemoryError, RuntimeError, ValueError,
-)  # fmt: skip
-"""What zipfile raises for damaged, encrypted and unknown content."""
 
 
 class NoNetwork(DatasetError):
@@ -189,7 +182,7 @@ def _unpacked(
                         yield name, chunk
                         done += len(chunk)
                         report(Progress(f"unpacking {archive.name}", done, total, "B"))
-    except _BAD_ZIP as error:
+    except BAD_ZIP as error:
         raise DatasetError(
             f"{archive}: not {release.archive} as GroupLens publishes it ({error}); "
             "delete it, then run again"

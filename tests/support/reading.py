@@ -59,7 +59,7 @@ def read_whole(path: Path, layout: Layout) -> Coded:
 def fast_blocks(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> list[bool]:
     """Return which blocks are read fast; these are read record by record with the same result."""
     file, number, fast = in_blocks(path, layout, block_bytes), 1, []
-    with file.open() as chunks:
+    with file.chunks() as chunks:
         for chunk, _ in chunks:
             part = file.parse_fast(chunk)
             fast.append(part is not None)

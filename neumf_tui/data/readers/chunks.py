@@ -42,7 +42,7 @@ class ChunkedFile:
     unit: Literal["line", "row"]
     first: int
     """Number of the first line or row of the first chunk."""
-    open: Callable[[], AbstractContextManager[Iterator[tuple[Chunk, Place]]]]
+    chunks: Callable[[], AbstractContextManager[Iterator[tuple[Chunk, Place]]]]
     parse_fast: Callable[[Chunk], Part | None]
     """Return the interactions in a chunk, or None if one may be invalid."""
     records: Callable[[Chunk, int], Iterator[Record]]
@@ -85,7 +85,7 @@ class ChunkedFile:
         """Yield what the chunks hold, in order; several are read at the same time."""
         workers, number = usable_cores(), self.first
         waiting: deque[tuple[Future[Part | None], Chunk, Place]] = deque()
-        with self.open() as chunks, ThreadPoolExecutor(workers) as pool:
+        with self.chunks() as chunks, ThreadPoolExecutor(workers) as pool:
 
             def fill() -> bool:
                 """Have as many chunks read as there are workers; return whether one is left."""
