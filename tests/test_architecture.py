@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.shops import words_of_films
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("neumf_tui", "benchmarks")
 MOST_LINES = 500
@@ -261,6 +263,31 @@ def test_functions_are_short() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
+
+
+ABOUT_FILMS = {
+    "cli.main": {"film"},  # the command
+    "explore.cohorts": {"era"},  # of films alone
+    "views.why": {"film", "films"},  # keys of JSON
+    "api.opened": {"films"},
+}
+"""Texts about films: other datasets have other nouns, so texts are made with `Noun`."""
+
+
+def test_texts_use_the_noun_of_the_dataset() -> None:
+    rooms = ("tui", "views", "cli", "explore", "training", "baselines", "search", "api", "doctor")
+    found: dict[str, set[str]] = {}
+    for module, (_, tree) in sources().items():
+        name = module.removeprefix("neumf_tui.")
+        if not name.startswith(rooms):
+            continue
+        # A text that stands by itself is a docstring.
+        alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if is_text and id(node) not in alone and words_of_films([node.value]):
+                found.setdefault(name, set()).add(node.value)
+    assert found == ABOUT_FILMS
 
 
 def test_the_threat_model_names_tests_that_exist() -> None:
