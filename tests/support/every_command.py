@@ -34,7 +34,7 @@ EVERY_COMMAND: dict[str, list[str]] = {
     "adopt": ["runs/trained/checkpoints/00010.safetensors", "--dataset", "demo"],
     "check-leak": ["--dataset", "demo", "--epochs", "1", "--embedding-size", "4"],
     "check-order": ["trained", "--rounds", "1"],
-    "datasets": [],
+    "datasets": ["demo"],
     "doctor": [],
     "config": [],
 }
