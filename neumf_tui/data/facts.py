@@ -20,8 +20,10 @@ class ReadFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Fields of the first few rows, in the order of `header`."""
     rows: int = 0
     """Interactions read, with those that were left out afterwards."""
+    bad: int = 0
+    """Rows that could not be read and were left out."""
     bad_rows: tuple[str, ...] = ()
-    """Why rows could not be read, each with file and line; they were left out."""
+    """Why, of the first of them, each with file and line."""
     untitled: int = 0
     """Items that the file of items does not have."""
     ratings: tuple[float, float] | None = None

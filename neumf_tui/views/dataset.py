@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 LABEL = 14
 """Width of the names of facts."""
-_WIDEST_CELL = 24
+_WIDEST_CELL = 26
 _MOST_LINES = 10
-"""Bad rows and further files that are shown; JSON has all."""
+"""Files and reasons that are shown; JSON has all."""
 _COUNTING = "counting …"
 
 
@@ -196,7 +196,7 @@ def _file_facts(data: "Dataset") -> Iterable[Fact]:
     yield Fact("name", data.label)
     yield Fact("from", data.source)
     if read.files:
-        yield Fact("files", _listed(read.files))
+        yield Fact("files", _listed(read.files, len(read.files)))
     if read.form:
         yield Fact("form", read.form)
     if read.columns:
@@ -204,8 +204,9 @@ def _file_facts(data: "Dataset") -> Iterable[Fact]:
     if read.first_rows:
         rows = (read.header, *read.first_rows) if read.header else read.first_rows
         yield Fact("first rows", "", tuple(rows))
-    if read.bad_rows:
-        yield Fact("bad rows", f"{len(read.bad_rows):,}, left out: {_listed(read.bad_rows, '; ')}")
+    if read.bad:
+        reasons = _listed(read.bad_rows, read.bad, "; ")
+        yield Fact("bad rows", f"{read.bad:,}, left out: {reasons}")
     if data.options.flags:
         yield Fact("options", shlex.join(data.options.flags))
     if not data.facts.known:
@@ -218,10 +219,11 @@ def _file_facts(data: "Dataset") -> Iterable[Fact]:
         )
 
 
-def _listed(texts: Sequence[str], between: str = ", ") -> str:
-    """Return the first of the texts, and how many more there are."""
-    more = len(texts) - _MOST_LINES
-    return between.join(texts[:_MOST_LINES]) + (f" and {more:,} more" if more > 0 else "")
+def _listed(texts: Sequence[str], count: int, between: str = ", ") -> str:
+    """Return the first of `count` texts, and how many more there are."""
+    shown = texts[:_MOST_LINES]
+    more = count - len(shown)
+    return between.join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _interaction_facts(data: "Dataset") -> Iterable[Fact]:
@@ -255,7 +257,7 @@ def _left_out(data: "Dataset") -> str:
     facts = data.facts
     kept = "the latest of each pair is kept" if facts.has_times else "one of each pair is kept"
     counts = (
-        (len(data.read_facts.bad_rows), "rows that cannot be read"),
+        (data.read_facts.bad, "rows that cannot be read"),
         (facts.duplicates, f"duplicates ({kept})"),
         (facts.below_rating, "below --min-rating"),
         (facts.below_counts, "of users or items below --min-user-count or --min-item-count"),

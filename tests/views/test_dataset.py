@@ -57,6 +57,7 @@ READ = ReadFacts(
     header=("customer_id", "product", "stars", "bought"),
     first_rows=(("c0", "p0", "1", "2023-11-14"), ("c0", "p2", "3", "2023-11-14")),
     rows=75,
+    bad=7,
     bad_rows=("shop.csv, line 9: no user", "shop.csv, line 12: no time"),
     untitled=4,
 )
@@ -66,9 +67,10 @@ def test_the_facts_of_a_shop() -> None:
     found = facts_of(shop(READ, min_rating=2))
     assert found["files"] == "shop.csv, products.csv"
     assert found["columns"] == "user: customer_id · item: product · time: bought"
-    assert found["bad rows"].startswith("2, left out: shop.csv, line 9: no user; shop.csv, line 12")
+    assert found["bad rows"].startswith("7, left out: shop.csv, line 9: no user; shop.csv, line 12")
+    assert found["bad rows"].endswith(" and 5 more")
     assert found["goods"] == "9, 4 without a title: shown by their ids"
-    assert "2 rows that cannot be read · " in found["left out"]
+    assert "7 rows that cannot be read · " in found["left out"]
     assert "below --min-rating" in found["left out"]
     assert found["time"] == "2023-11-14 22:13 to 2023-11-16 22:13"
     assert found["ratings"] == "2 to 5"

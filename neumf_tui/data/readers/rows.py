@@ -144,6 +144,7 @@ def coded(rows: Rows) -> Coded:
     facts = msgspec.structs.replace(
         rows.facts,
         rows=len(users),
+        bad=bad.count,
         bad_rows=tuple(bad.texts),
         ratings=None if ratings is None else (float(ratings.min()), float(ratings.max())),
         notices=(*rows.facts.notices, *notices),
