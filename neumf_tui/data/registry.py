@@ -15,7 +15,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.demo import SOURCE, make_demo
 from neumf_tui.data.download import NoNetwork, download, sha256_of, unpack
 from neumf_tui.data.formats import Source, sources_in
-from neumf_tui.data.options import DataOptions, SplitOptions
+from neumf_tui.data.options import DataOptions, ReadOptions, SplitOptions
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
@@ -64,6 +64,7 @@ def open_dataset(
     if name == "demo":
         if data_dir is not None:
             raise UsageError("--data-dir has no effect on demo, which is built in; omit one")
+        _check_demo(reading)
         return _demo(home, splitting)
     if source := find_originals.find_source(name, data_dir, home, reading, report):
         if data_dir is None:
@@ -90,6 +91,7 @@ def open_dataset(
                 f"put the zip into {datasets_dir(home)}, or unpack it and name the folder with "
                 "--data-dir"
             ) from error
+        _check_demo(reading)
         return _demo(home, splitting).with_notice(
             f"demo data: {error}; simulated users instead of ml-100k "
             "(or name a dataset's folder with --data-dir)"
@@ -168,6 +170,15 @@ def _download(release: Release, home: Path, talk: Talk, report: Report) -> Path:
     unpack(release, archive, folder / release.name, report)
     talk(CITATION)
     return folder / release.name
+
+
+def _check_demo(reading: ReadOptions) -> None:
+    """Raise UsageError for options of files, since the demo dataset has none."""
+    if flags := DataOptions(reading).flags:
+        raise UsageError(
+            f"{flags[0]} has no effect on demo, which is built in; leave it out, or name your own "
+            "files with --data-dir"
+        )
 
 
 def _demo(home: Path, splitting: SplitOptions) -> Dataset:

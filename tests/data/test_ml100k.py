@@ -77,6 +77,9 @@ def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
         open_dataset("auto", None, own_home, print, print)
     with pytest.raises(UsageError, match="--data-dir has no effect on demo"):
         open_dataset("demo", tmp_path, own_home, print, print)
+    noun = DataOptions(ReadOptions(noun="product"))
+    with pytest.raises(UsageError, match="--noun has no effect on demo"):
+        open_dataset("demo", None, own_home, silent, silent, options=noun)
 
 
 def test_cache_follows_the_files(tmp_path: Path, own_home: Path) -> None:
