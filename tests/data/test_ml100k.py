@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neumf_tui.data.options import DataOptions, ReadOptions
 from neumf_tui.data.readers import ml100k as ml100k_reader
 from neumf_tui.data.readers.item_names import split_year
 from neumf_tui.data.registry import open_dataset
@@ -79,7 +80,7 @@ def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
         open_dataset("demo", tmp_path, own_home, print, print)
     noun = DataOptions(ReadOptions(noun="product"))
     with pytest.raises(UsageError, match="--noun has no effect on demo"):
-        open_dataset("demo", None, own_home, silent, silent, options=noun)
+        open_dataset("demo", None, own_home, print, print, options=noun)
 
 
 def test_cache_follows_the_files(tmp_path: Path, own_home: Path) -> None:
