@@ -22,7 +22,7 @@ from neumf_tui.errors import DatasetError
 
 def read(place: Path, options: ReadOptions, report: Report = silent) -> Content:
     """Read the file, or the parts in a folder; item ids are used as titles."""
-    files = [place] if is_file(place) else parts_of(place)
+    files = [place] if is_file(place) else parts_of(place) or [place]
     parts, bad = [], BadRows(options.max_bad)
     for file in files:
         parts.append(_read_file(file, options, report, bad))

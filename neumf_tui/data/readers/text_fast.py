@@ -49,8 +49,7 @@ def parse_fast(block: bytes, layout: Layout) -> Part | None:
     users, items = (_as_ids(column(place), layout) for place in (layout.user, layout.item))
     times, ratings = column(layout.time), column(layout.rating)
     if times is not None:
-        # Arrow reads 0x1f as a number.
-        is_hex = pa.types.is_integer(times.type) and _HEX_NUMBER.search(block)
+        is_hex = pa.types.is_integer(times.type) and _may_have_hex(block)
         times = None if is_hex else checked_times(times)
     if ratings is not None:
         ratings = as_ratings(ratings.to_numpy())
@@ -179,6 +178,11 @@ def checked_times(column: Any) -> Any:
     if len(times) and not (times.min() >= 0 and times.max() < 2**63):  # also False for NaN
         return None
     return times if times.dtype.kind == "f" else narrowed(times)
+
+
+def _may_have_hex(block: bytes) -> bool:
+    """Return whether a field may be like 0x1f, which Arrow reads as a number."""
+    return (b"x" in block or b"X" in block) and bool(_HEX_NUMBER.search(block))
 
 
 def _any(mask: Any) -> bool:

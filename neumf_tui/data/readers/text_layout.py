@@ -80,10 +80,6 @@ class Sample:
     lines: list[str]
     """With their ends."""
 
-    @property
-    def is_json(self) -> bool:
-        return next((line for line in self.lines if line.strip()), "").lstrip().startswith("{")
-
     def records(self, separator: str, quoted: bool = True) -> list[tuple[int, list[str]]]:
         """Return line and fields of the first records that are not empty, with the header."""
         if separator == JSON:

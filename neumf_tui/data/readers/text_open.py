@@ -7,6 +7,7 @@ a dataset.
 
 import bz2
 import codecs
+import errno
 import gzip
 import io
 import lzma
@@ -76,6 +77,8 @@ def open_bytes(path: Path) -> Iterator[Opened]:
     with ExitStack() as stack:
         try:
             place = _in_zip(path)
+            if place is not None and place[1] not in _names(place[0]):
+                raise FileNotFoundError(errno.ENOENT, f"not in {place[0].name}")
             given: BinaryIO = stack.enter_context(files.open_given(place[0] if place else path))
             size = given.seek(0, io.SEEK_END)
             given.seek(0)

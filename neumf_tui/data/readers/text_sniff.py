@@ -1,6 +1,7 @@
 """Find out how a text of interactions is laid out: separator, header, columns, times."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,8 +93,14 @@ def layout_in(
 
 def separator_of(sample: Sample, quoted: bool = True) -> str:
     """Return the separator that splits the sample into columns; raise DatasetError if none does."""
-    if sample.is_json:
+    start = "".join(sample.lines).lstrip()
+    if start.startswith("{"):
         return JSON
+    if re.match(r"\[\s*\{", start):
+        raise DatasetError(
+            f"{sample.path}, line 1: an array; expected a JSON object in each line; convert it: "
+            f"jq -c '.[]' {shlex.quote(sample.path.name)} > interactions.jsonl"
+        )
     best, most = "", (False, False, 0, 0)
     for separator in reversed(_SEPARATORS):
         records = [fields for _, fields in sample.records(separator, quoted)]
@@ -107,12 +114,9 @@ def separator_of(sample: Sample, quoted: bool = True) -> str:
             best, most = separator, found
     if not best:
         line = next((line for line in sample.lines if line.strip()), "").strip()
-        hint = ""
-        if line.startswith("["):
-            hint = f"; one JSON object a line can be read: jq -c '.[]' {sample.path.name} > x.jsonl"
         raise DatasetError(
             f"{sample.path}, line 1: {line[:60]!r} has no columns; expected fields separated by "
-            f"commas, semicolons, tabs, '|', '::' or blanks, or JSON objects{hint}"
+            "commas, semicolons, tabs, '|', '::' or blanks, or a JSON object in each line"
         )
     return best
 
