@@ -9,6 +9,7 @@ from neumf_tui.data.formats import EXPECTED, Source, source_at, source_of, sourc
 from neumf_tui.data.options import ReadOptions
 from neumf_tui.data.prepared import kept_sources
 from neumf_tui.data.progress import Report, silent
+from neumf_tui.data.readers.text_open import is_file, is_zip
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir, expanded
@@ -42,7 +43,7 @@ def find_source(
     found = next((source for source in known_sources(home) if source.name == wanted), None)
     if found is None and folder is not None:
         raise _nothing_in(origin, folder, name)
-    return found
+    return found.read_with(reading) if found else None
 
 
 def env_dir() -> Path | None:
@@ -83,17 +84,18 @@ def originals(
 
 def _in_named(origin: str, folder: Path, name: str, reading: ReadOptions) -> Source | None:
     """Return the dataset `name` in that folder or file; raise DatasetError if it is ambiguous."""
-    if folder.is_file() and (source := source_at(folder, reading)):
+    if is_file(folder) and not is_zip(folder):
+        source = source_at(folder, reading)
         return source if name in ("auto", source.name) else None
-    if not folder.is_dir():
+    if not folder.exists():
         raise DatasetError(f"{origin} {folder}: not a folder or a known file; expected {EXPECTED}")
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if not os.access(folder, os.R_OK | (os.X_OK if folder.is_dir() else 0)):
         raise DatasetError(f"{origin} {folder}: no permission to read it; expected {EXPECTED}")
     found = next((choice for choice in _choices(folder, name, reading) if choice), [])
     if len(found) > 1:
         raise DatasetError(
             f"{origin} {folder}: holds {' and '.join(map(str, found))}; expected one dataset; "
-            "choose with --dataset NAME, or name a folder that holds only one"
+            f"choose one, for example with --data-dir {found[0].interactions[0]}"
         )
     return found[0] if found else None
 
@@ -102,9 +104,11 @@ def _choices(folder: Path, name: str, reading: ReadOptions) -> Iterator[list[Sou
     """Yield what `name` may mean in `folder`: first datasets in it, then those in subfolders."""
     here = sources_in(folder, reading)
     yield here if name == "auto" else [source for source in here if source.name == name]
-    below = sources_below(folder)
+    below = sources_below(folder, reading)
     yield [source for source in below if source.name == ("ml-100k" if name == "auto" else name)]
     yield below if name == "auto" else []
+    tables = sources_below(folder, reading, tables=True)
+    yield tables if name == "auto" else [source for source in tables if source.name == name]
 
 
 def _nothing_in(origin: str, folder: Path, name: str) -> DatasetError:

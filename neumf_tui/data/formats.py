@@ -6,83 +6,61 @@
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.given_parts import find_parts
+from neumf_tui.data.nouns import FILM, noun_in
 from neumf_tui.data.options import DataOptions, ReadOptions, SplitOptions
-from neumf_tui.data.prepare import Content, prepare_content
+from neumf_tui.data.prepare import prepare_content
 from neumf_tui.data.progress import Report, silent
-from neumf_tui.data.readers.table_files import SUFFIXES, has_suffix, is_table, parts_of
+from neumf_tui.data.readers.table_files import SUFFIXES, is_table, parts_of
 from neumf_tui.data.readers.text_open import entries, is_file, plain_name
+from neumf_tui.data.source import Format, SourceFiles, stem_of
+from neumf_tui.data.split import TRAIN
 from neumf_tui.errors import UsageError
-from neumf_tui.text import clean
 
-
-@dataclass(frozen=True)
-class Format:
-    """A folder that holds the first of `files`, or any file with one of `suffixes`."""
-
-    reader: str
-    """Module of `readers/`, imported when it is used: pyarrow takes 0.1 s."""
-    files: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = ()
-    optional_suffixes: tuple[str, ...] = ()
-    """Suffixes of files of the same name that belong to the dataset if they exist."""
-    name: str = ""
-    """The dataset's name, if there is only one in this format; else the folder's or file's."""
-    has_columns: bool = True
-    """Whether `--columns` can name the columns."""
-
-
+_CHECKINS = ("user", "time", "", "", "item")
 FOLDERS = (
-    Format("ml100k", ("u.data", "u.item"), name="ml-100k", has_columns=False),
-    Format("movielens_csv", ("ratings.csv", "movies.csv")),
-    Format("movielens_dat", ("ratings.dat", "movies.dat"), has_columns=False),
+    Format("ml100k", ("u.data", "u.item"), name="ml-100k", has_columns=False, noun=FILM),
+    Format("table", ("ratings.csv", "movies.csv"), noun=FILM),
+    Format("movielens_dat", ("ratings.dat", "movies.dat"), has_columns=False, noun=FILM),
+    Format("table", ("rating.csv", "movie.csv"), noun=FILM),
+    Format("table", ("ratings.csv", "movies_metadata.csv", "links.csv"), noun=FILM),
+    Format("table", ("ratings_small.csv", "movies_metadata.csv", "links_small.csv"), noun=FILM),
+    Format("table", ("user_ratedmovies-timestamps.dat", "movies.dat"), noun=FILM),
+    Format("table", ("user_taggedartists-timestamps.dat", "artists.dat")),
+    Format("table", ("user_taggedbookmarks-timestamps.dat", "bookmarks.dat")),
 )
-RECBOLE = Format("recbole", suffixes=(".inter",), optional_suffixes=(".item",))
+"""MovieLens of GroupLens and of Kaggle, and HetRec 2011. Where a folder fits two that share the
+file of items, the first counts."""
+KNOWN_FILES = (
+    Format("table", suffixes=(".inter",)),
+    Format("table", suffixes=(".rating",), positions=("user", "item", "rating", "time")),
+    Format(
+        "table", pattern=r"loc-.*_totalCheckins\.txt", positions=_CHECKINS, noun=noun_in("place")
+    ),
+    Format("table", pattern=r"steam-200k\.csv", positions=("user", "item"), noun=noun_in("game")),
+)
+"""RecBole; the files of the NCF papers; check-ins of Gowalla and Brightkite; Kaggle's Steam."""
 TABLE = Format("table", suffixes=SUFFIXES)
 EXPECTED = (
     "a folder with "
-    + ", or with ".join(" and ".join(form.files) for form in FOLDERS)
+    + ", or with ".join(" and ".join(form.files[:2]) for form in FOLDERS[:3])
     + ", or a file of RecBole (.inter), or a table of interactions (text, JSON Lines or Parquet)"
 )
-_RESERVED = ("auto", "demo", *(form.name for form in FOLDERS if form.name))
-"""Names that a folder of another format cannot give its dataset."""
+_MAIN_TABLE = re.compile(
+    r"(.*[\W_])?(rating|interaction|review|purchase|order|transaction|event|checkin|play)s?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Name of the table that counts where others (tags, wishes) have users and items as well."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A dataset's original files."""
-
-    place: Path
-    """The folder, or the one file."""
-    format: Format
-    reading: ReadOptions = ReadOptions()
-
-    @property
-    def name(self) -> str:
-        is_one_file = not self.format.files and is_file(self.place)
-        return self.format.name or _name_of(self.place, is_file=is_one_file)
-
-    @property
-    def files(self) -> list[Path]:
-        if self.format.files:
-            return [self.place / file for file in self.format.files]
-        if not is_file(self.place):
-            return parts_of(self.place)
-        optional = [self.place.with_suffix(suffix) for suffix in self.format.optional_suffixes]
-        return [self.place, *(file for file in optional if file.exists())]
-
-    @property
-    def text(self) -> str:
-        """Where the data is, for people, and for `source_of`.
-
-        Bytes of a path that are not UTF-8 are written as `\\xff`.
-        """
-        return os.fsencode(self.place).decode("utf-8", "backslashreplace")
+class Source(SourceFiles):
+    """A dataset's original files, and how to read them."""
 
     def read(self, splitting: SplitOptions = SplitOptions(), report: Report = silent) -> Dataset:
         """Read the files and split the interactions.
@@ -90,13 +68,10 @@ class Source:
         Raises DatasetError naming file and line of the first fault, UsageError for options that do
         not fit the data.
         """
-        reader = import_module(f"neumf_tui.data.readers.{self.format.reader}")
-        content: Content = reader.read(self.place, self.reading, report)
-        options = DataOptions(self.reading, splitting)
-        return prepare_content(self.name, self.text, content, options, report)
+        from neumf_tui.data.read_source import read_content
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.format.files[0] if self.format.files else self.place.name})"
+        options = DataOptions(self.reading, splitting)
+        return prepare_content(self.name, self.text, read_content(self, report), options, report)
 
 
 def sources_in(
@@ -104,35 +79,32 @@ def sources_in(
 ) -> list[Source]:
     """Return the datasets whose files are in `folder` itself: several if it has several formats.
 
-    Other tables count only if nothing else is found, and only with `tables`. Raises UsageError if
-    `reading` names columns for a format without a header.
+    `folder` may be a zip. Other tables count only if nothing else is found, and only with `tables`.
     """
     place = folder.absolute()
-    found = [Source(place, form, reading) for form in FOLDERS if _is_file(folder / form.files[0])]
+    visible = entries(place)
+    found = _folders(place, visible, reading)
     if not found:
-        found = [Source(file, RECBOLE, reading) for file in _files_of(place, RECBOLE)]
+        found = [one for form in KNOWN_FILES for one in _sources(visible, form, reading)]
     if not found and tables:
-        parts = parts_of(place)
-        candidates = [place] if parts else _files_of(place, TABLE)
-        found = [
-            Source(one, TABLE, reading)
-            for one in candidates
-            if is_table(parts[0] if parts else one, reading)
-        ]
-    return [_checked(source) for source in found]
+        files = parts_of(place)
+        found = [Source(place, TABLE, reading)] if files else _sources(visible, TABLE, reading)
+        found = _main_of([one for one in found if is_table(one.interactions[0], reading)])
+    return found
 
 
-def source_at(file: Path, reading: ReadOptions = ReadOptions()) -> Source | None:
-    """Return the dataset that `file` is or belongs to, None for an unknown format.
-
-    Raises UsageError if `reading` names columns for a format without a header.
-    """
+def source_at(file: Path, reading: ReadOptions = ReadOptions()) -> Source:
+    """Return the dataset that `file` is or belongs to; one of an unknown format is a table."""
     place = file.absolute()
+    siblings = entries(place.parent)
+    names = {plain_name(one) for one in siblings}
     for form in FOLDERS:
-        source = Source(place.parent, form, reading)
-        if place.name == form.files[0] and all(map(_is_file, source.files)):
-            return _checked(source)
-    return Source(place, RECBOLE if has_suffix(place, RECBOLE.suffixes) else TABLE, reading)
+        if plain_name(place) == form.files[0] and names.issuperset(form.files):
+            return Source(place.parent, form, reading)
+    form = next((one for one in KNOWN_FILES if one.fits(place)), TABLE)
+    found = _sources([place, *siblings], form, reading)
+    found = [one for one in found if place in one.interactions]
+    return found[0] if found else Source(place, form, reading)
 
 
 def source_of(text: str, reading: ReadOptions = ReadOptions()) -> list[Source]:
@@ -151,48 +123,50 @@ def source_of(text: str, reading: ReadOptions = ReadOptions()) -> list[Source]:
         escaped = rb"\\x([89a-f][0-9a-f])"
         path = re.sub(escaped, lambda byte: bytes.fromhex(byte[1].decode()), os.fsencode(text))
         place = Path(os.fsdecode(path))
-    if _is_file(place):
-        found = source_at(place, reading)
-        return [found] if found else []
+    if is_file(place):
+        return [source_at(place, reading)]
     return sources_in(place, reading)
 
 
-def sources_below(folder: Path, *, tables: bool = False) -> list[Source]:
+def sources_below(
+    folder: Path, reading: ReadOptions = ReadOptions(), *, tables: bool = False
+) -> list[Source]:
     """Return the datasets in the visible subfolders of `folder`, sorted; `tables`: `sources_in`."""
-    places = [place for place in _entries(folder) if not place.name.startswith(".")]
-    return [source for place in places for source in sources_in(place, tables=tables)]
+    return [one for place in entries(folder) for one in sources_in(place, reading, tables)]
 
 
-def _checked(source: Source) -> Source:
-    if source.reading.columns and not source.format.has_columns:
-        raise UsageError(f"--columns: {source} has no header with column names; omit --columns")
-    return source
+def _folders(place: Path, visible: list[Path], reading: ReadOptions) -> list[Source]:
+    """Return the datasets of a folder with these files in the formats of folders."""
+    found: dict[str, Source] = {}
+    names = {plain_name(file): file for file in visible}
+    for form in FOLDERS:
+        first, items = form.files[:2]
+        # A reader of its own says which file of items is missing.
+        needed = {first} if form.reads_items else form.files
+        if names.keys() >= set(needed) and is_file(names[first]):
+            other = found.get(items)
+            if other is None:
+                found[items] = Source(place, form, reading)
+            else:
+                found[items] = replace(other, passed_over=(*other.passed_over, first))
+    return list(found.values())
 
 
-def _files_of(folder: Path, form: Format) -> list[Path]:
-    return [file for file in entries(folder) if has_suffix(file, form.suffixes) and is_file(file)]
+def _sources(files: list[Path], form: Format, reading: ReadOptions) -> list[Source]:
+    """Return the datasets in the files of this format: one for the parts of a split dataset."""
+    fitting = [file for file in dict.fromkeys(files) if form.fits(file) and is_file(file)]
+    found, taken = [], set()
+    for name, parts in find_parts(fitting).items():
+        found.append(Source(parts[TRAIN], form, reading, tuple(parts.items()), name))
+        taken |= set(parts.values())
+    return found + [Source(file, form, reading) for file in fitting if file not in taken]
 
 
-def _entries(folder: Path) -> list[Path]:
-    """Return what is in the folder, sorted; nothing if it cannot be read."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _is_file(file: Path) -> bool:
-    try:
-        return file.is_file()
-    except OSError:  # no permission to search the folder
-        return False
-
-
-def _name_of(place: Path, *, is_file: bool) -> str:
-    """Return the folder's or file's name as one word, safe for a terminal and not reserved."""
-    whole = place.resolve() if place.name == ".." else place
-    name = (
-        "-".join(clean(Path(plain_name(whole)).stem if is_file else whole.name).split())
-        or "unnamed"
-    )
-    return f"{name}-files" if name in _RESERVED else name
+def _main_of(tables: list[Source]) -> list[Source]:
+    """Return the one of several tables whose name says that it is the main one; else all."""
+    whole = [one for one in tables if not one.parts]
+    main = [one for one in whole if _MAIN_TABLE.fullmatch(stem_of(one.place))]
+    if len(main) != 1:
+        return tables
+    others = tuple(file.name for one in tables if one != main[0] for file in one.interactions)
+    return [replace(main[0], passed_over=others)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +50,11 @@ class Content:
     ties: Ties = "hash"
     has_times: bool = True
     facts: ReadFacts = field(default_factory=ReadFacts)
+
+    def with_notices(self, *notices: str) -> "Content":
+        """Return the content with more notices behind those that it has."""
+        facts = msgspec.structs.replace(self.facts, notices=(*self.facts.notices, *notices))
+        return replace(self, facts=facts)
 
 
 def prepare(
@@ -298,12 +304,18 @@ def _notices(data: Dataset) -> list[str]:
         notices.append(f"{single:,} users with a single interaction are trained on, not evaluated")
     elif single:
         notices.append(f"{single:,} users with nothing held out are trained on, not evaluated")
+    is_given = facts.split == "given"
     if facts.cold_users:
-        notices.append(f"{facts.cold_users:,} users have no history before the cut: left out")
+        before = "in the training part" if is_given else "before the cut"
+        notices.append(f"{facts.cold_users:,} users have no history {before}: left out")
     if facts.cold_items and facts.split not in ("latest", "random"):
         notices.append(f"{facts.cold_items:,} {held} have one that nobody had before: a guess")
     if facts.unused:
-        notices.append(f"{facts.unused:,} interactions come after the held-out ones: not used")
+        which = "the test part" if is_given else "what comes after the cut"
+        notices.append(
+            f"{facts.unused:,} interactions of {which} are not used: only the first of each user "
+            "is ranked"
+        )
     if data.num_items <= 50:
         notices.append(f"only {data.num_items} items: Hit@50 is always 1")
     return notices

@@ -96,7 +96,7 @@ def open_dataset(
             f"demo data: {error}; simulated users instead of ml-100k "
             "(or name a dataset's folder with --data-dir)"
         )
-    return _opened(sources_in(folder)[0], home, splitting, report)
+    return _opened(sources_in(folder, reading)[0], home, splitting, report)
 
 
 def prepare_again(
@@ -110,7 +110,8 @@ def prepare_again(
     if name == "demo":
         return _demo(home, splitting).fingerprint == fingerprint
     for found in find_originals.originals(name, home, source, reading):
-        with suppress(DatasetError):  # files that cannot be read are not those that were used
+        # Files that cannot be read in this way are not those that were used.
+        with suppress(DatasetError, UsageError):
             if _opened(found, home, splitting).fingerprint == fingerprint:
                 return True
     return False

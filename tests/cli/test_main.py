@@ -288,7 +288,7 @@ def test_cuda_that_is_not_there(inside: Cli, with_demo: Path) -> None:
 
 
 def test_bad_data_stops_before_a_run_is_made(cli: Cli, own_home: Path, tmp_path: Path) -> None:
-    folder = write_100k(tmp_path / "bad", ratings_100k(2) + "1\tx\t3\t4\n")
+    folder = write_100k(tmp_path / "bad", ratings_100k(2) + "1\t5\tx\t4\n")
     result = cli("train", "--data-dir", str(folder), "--plain")
     assert (
         result.returncode == 3

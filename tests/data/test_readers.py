@@ -18,7 +18,7 @@ from neumf_tui.data.load import load_dataset
 from neumf_tui.data.options import make_options
 from neumf_tui.data.prepared import prepared_dir
 from neumf_tui.data.progress import Progress, silent
-from neumf_tui.data.readers import movielens_dat, recbole
+from neumf_tui.data.readers import movielens_dat
 from neumf_tui.data.readers import table as table_reader
 from neumf_tui.data.readers.rows import indices
 from neumf_tui.data.readers.text_sniff import layout_of
@@ -36,7 +36,7 @@ from tests.support.rating_files import (
     as_recbole,
     as_tsv,
 )
-from tests.support.reading import dataset_from, fast_blocks, read_in_blocks
+from tests.support.reading import dataset_at, dataset_from, fast_blocks, read_in_blocks
 
 FORMS = [as_100k, as_csv, as_dat, as_recbole, as_tsv, as_parquet, as_parquet_of_strings]
 
@@ -176,20 +176,20 @@ def test_items_that_recbole_has_no_names_for_go_by_their_ids(tmp_path: Path) -> 
     file = as_recbole(tmp_path)
     items = file.with_suffix(".item")
     items.write_text("".join(items.read_text().splitlines(keepends=True)[:-1]))
-    data = dataset_from(recbole, file)
-    assert data.notices[0] == "1 items are not in the file of items; their ids are used as titles"
+    data = dataset_at(file)
+    assert "1 items are not in films.item; their ids are used as titles" in data.notices
     assert (
         data.catalogue.item_ids[-1] == data.catalogue.titles[-1] == "80"
         and data.catalogue.years[-1] is None
     )
     assert data.catalogue.titles[-2].startswith("Film ") and data.catalogue.years[-2] is not None
     items.unlink()
-    assert dataset_from(recbole, file).catalogue.titles[-1] == "80"
+    assert dataset_at(file).catalogue.titles[-1] == "80"
     file.write_text(file.read_text().replace("\t3\t", '\t"\t', 1))
     with pytest.raises(
         DatasetError, match=r"films\.inter, line 2: rating:float '\"' is not a number"
     ):
-        dataset_from(recbole, file)
+        dataset_at(file)
 
 
 @pytest.mark.parametrize(

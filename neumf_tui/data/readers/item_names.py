@@ -1,28 +1,21 @@
 """Shared by the readers of item files: titles with years, genres, and each id only once."""
 
+import ast
 import re
+from contextlib import suppress
+from typing import Any
 
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.columns import normalized
 from neumf_tui.errors import DatasetError
 
-_COLUMN_NAMES = {
-    "item": ("movieid", "item", "itemid", "productid", "bookid", "trackid", "asin"),
-    "title": ("title", "movietitle", "name", "itemname", "booktitle", "trackname"),
-    "year": ("year", "releaseyear", "publicationyear"),
-    "genres": ("genres", "genre", "class", "category", "categories"),
-}
-"""Known names of columns in a file of items, normalized."""
 _NO_GENRES = "(no genres listed)"
+_NAME_KEYS = ("name", "title", "description")
+"""Keys of the name in a genre that is an object: `{'id': 18, 'name': 'Drama'}`."""
 
 
-def item_columns(header: list[str]) -> dict[str, list[int]]:
-    """Return the places of the columns that may be item, title, year and genres, in this order."""
-    names = [normalized(column) for column in header]
-    return {
-        role: [place for place, name in enumerate(names) if name in known]
-        for role, known in _COLUMN_NAMES.items()
-    }
+_QUOTED = re.compile(r"(?:^|[\s,])'([^']+)'(?=\s*(?:,|$))")
+"""Genres as some atomic files have them: `'Toys', 'Board Games'`."""
 
 
 def split_year(title: str) -> tuple[str, int | None]:
@@ -36,6 +29,39 @@ def split_genres(text: str, separator: str) -> list[str]:
         return []
     genres = [genre.strip() for genre in text.split(separator)]
     return [genre for genre in genres if genre not in ("", _NO_GENRES)]
+
+
+def genres_of(value: Any, column: str) -> list[str]:
+    """Return the genres in a field: a list, text that looks like one, or a text with separators.
+
+    Words are separated by `|` or `;`, in a column of genres or with a plural name by commas, and in
+    one that is of RecBole's type token_seq by spaces.
+    """
+    if isinstance(value, list):
+        parts = ([one.strip()] if isinstance(one, str) else genres_of(one, column) for one in value)
+        return list(dict.fromkeys(name for part in parts for name in part if name))
+    if isinstance(value, dict):
+        return genres_of([value[key] for key in _NAME_KEYS if key in value][:1], column)
+    if not isinstance(value, str):
+        return [] if value is None else [str(value)]
+    text = value.strip()
+    if text[:1] == "[":
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return genres_of(ast.literal_eval(text), column)
+    if "'" in text and (quoted := _QUOTED.findall(text)):
+        return [name.strip() for name in quoted]
+    separator = next((one for one in "|;" if one in text), "")
+    if not separator and column.endswith(":token_seq"):
+        separator = " "
+    elif not separator and normalized(column).endswith(("s", "genre")):
+        separator = ","
+    return split_genres(text, separator or "|")
+
+
+def year_of(value: Any) -> int | None:
+    """Return the year in a date, a number or a text."""
+    match = re.search(r"(?<!\d)(1\d{3}|20\d{2})(?!\d)", "" if value is None else str(value))
+    return int(match[1]) if match else None
 
 
 class CatalogueBuilder:
