@@ -1,6 +1,7 @@
 """A shop's products are called products in what commands print and write."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typer.testing import CliRunner
 from neumf_tui.cli.main import EXAMPLES, app
 from neumf_tui.data.prepared import save
 from neumf_tui.home import datasets_dir
+from tests.support.commands import run_cli
 from tests.support.every_command import EVERY_COMMAND
 from tests.support.kept_runs import kept_run
-from tests.support.shops import NAMES, shop_dataset, words_of_films
+from tests.support.shops import NAMES, shop_dataset, words_of_films, write_shop
 
 PRODUCT, OTHER, USER = NAMES[0], NAMES[41], "c000"
 ARGUMENTS: dict[str, list[list[str]]] = {
@@ -31,6 +33,21 @@ ARGUMENTS: dict[str, list[list[str]]] = {
 }  # fmt: skip
 """Arguments of the commands that read a run, without those that train or change one."""
 FIRST = ("recommend",)
+
+
+IN_A_SHOP = "--data-dir shop --epochs 1 --embedding-size 4"
+TRAINING = (
+    f"train {IN_A_SHOP} --preset d2l --plain --name trained", "extend 2 trained",
+    "checkpoint trained", "pause trained", "resume trained", "stop trained",
+    "pin c000 --run trained",
+    "baselines --data-dir shop --only popularity --keep", f"check-leak {IN_A_SHOP}",
+    "check-order trained --rounds 1", "evaluate trained --protocols", "datasets shop",
+    f"tune {IN_A_SHOP} --trials 1 --study wide", "export trained --what top-k --format csv",
+    "adopt home/runs/trained/checkpoints/00002.safetensors --data-dir shop --name adopted",
+    "rename trained other", "prune other --keep 1 --yes", "delete other --yes", "doctor",
+    "attach other", "explore adopted", "item 'Blue Kettle' --run adopted",
+)  # fmt: skip
+"""Commands that train and change runs, in an order in which each of them works."""
 
 
 @pytest.fixture
@@ -78,6 +95,26 @@ def test_no_value_for_programs_speaks_of_films(shop: Path, form: str) -> None:
             said = said_by(name, *arguments, form)
             lines = texts(json.loads(said)) if said.startswith(("{", "[")) else said.splitlines()
             assert not (found := words_of_films(lines)), (name, found)
+
+
+@pytest.mark.slow
+def test_no_command_that_trains_on_a_shop_speaks_of_films(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shop(tmp_path / "shop")
+    monkeypatch.chdir(tmp_path)
+    text = ""
+    for command in TRAINING:
+        done = run_cli(*shlex.split(command))
+        said = done.stdout + done.stderr
+        assert not (found := words_of_films(said.splitlines())), (command, found)
+        text += said
+    files = [*tmp_path.glob("*.csv"), *own_home.rglob("*.json"), *own_home.rglob("*.log")]
+    for path in files:
+        assert not words_of_films(path.read_text().splitlines()), path
+    assert {*EVERY_COMMAND} <= {*ARGUMENTS, *(command.split()[0] for command in TRAINING)}
+    for words in ("held-out products are in nobody's history", "brand: Blueworks"):
+        assert words in text, words
 
 
 def test_item_is_film_by_another_name(shop: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +39,25 @@ def shop_dataset(num_users: int = 40, *, further: bool = True) -> Dataset:
     )
     customers = [f"c{number:03}" for number in range(num_users)]
     return prepare("shop", "orders.csv", customers, catalogue, Interactions(users, items, times))
+
+
+def write_shop(folder: Path) -> Path:
+    """Write orders with semicolons and ISO times, and a table of products beside them."""
+    folder.mkdir()
+    data = shop_dataset()
+    ids, customers = data.catalogue.item_ids, data.user_ids
+    rows = zip(data.split.users.tolist(), data.split.items.tolist(), strict=True)
+    latest = enumerate(np.asarray(data.split.heldout).tolist())
+    orders = [
+        f"{customers[user]};{ids[item]};2024-01-{1 + n % 28:02} 1{n % 10}:30:00"
+        for n, (user, item) in enumerate([*rows, *latest])
+    ]
+    (folder / "orders.csv").write_text("\n".join(["customer;sku;created_at", *orders, ""]))
+    products = [
+        f"{sku},{name},{name.split()[0]}works" for sku, name in zip(ids, NAMES, strict=True)
+    ]
+    (folder / "products.csv").write_text("\n".join(["sku,name,brand", *products, ""]))
+    return folder
 
 
 def words_of_films(lines: Iterable[str]) -> list[str]:
