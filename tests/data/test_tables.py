@@ -23,6 +23,7 @@ from tests.support.rating_files import TRIPLES
 from tests.support.reading import dataset_at, dataset_from
 
 HEADER = ("user", "item", "rating", "timestamp")
+_NAMED = Path(os.environ.get("NEUMF_TUI_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ROWS = [(str(user), f"P{item}", "3.5", str(time)) for user, item, time in TRIPLES]
 
 
@@ -73,6 +74,9 @@ def test_separators_are_recognised_whatever_the_name(
 ) -> None:
     facts = facts_of(tmp_path / f"x{suffix}", lines(separator), wanted)
     assert facts.form == f"text separated by {name}, UTF-8"
+    usual = {".csv": ",", ".tsv": "\t", ".tab": "\t"}.get(suffix)
+    said = f"x{suffix} is read as separated by {name}"
+    assert facts.notices == ((said,) if separator != usual else ())
     assert facts.header == HEADER
     assert facts.first_rows[0] == ROWS[0]
     assert (len(facts.first_rows), facts.rows, facts.ratings) == (5, 80, (3.5, 3.5))
@@ -486,11 +490,10 @@ def test_a_bad_row_of_a_part_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shop_of_a_year_is_read() -> None:
-    named = Path(os.environ.get("NEUMF_TUI_DATA", "."))
-    places = [folder / "online-retail" for folder in (named, named.parent)]
+    places = [folder / "online-retail" for folder in (_NAMED, _NAMED.parent)]
     shop = next((one for one in places if (one / "purchases.csv.gz").exists()), None)
     if shop is None:
         pytest.skip("Online Retail is not there; NEUMF_TUI_DATA names the folder that holds it")
     data = dataset_at(shop / "purchases.csv.gz")
-    assert (data.num_users, data.read_facts.rows) == (4338, 397_924)
+    assert (data.num_users, data.read_facts.rows) == (4339, 397_924)
     assert data.read_facts.form == "text separated by commas, UTF-8, gzip"

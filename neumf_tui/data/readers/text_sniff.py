@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from neumf_tui.data.columns import (
+    SEPARATOR_NAMES,
     Columns,
     choose_columns,
     columns_named,
@@ -16,10 +17,13 @@ from neumf_tui.data.columns import (
     where_to_read,
 )
 from neumf_tui.data.readers.text_layout import JSON, Layout, Sample, sample_of
+from neumf_tui.data.readers.text_open import plain_name
 from neumf_tui.data.readers.times import NUMBER, UNITS, is_time, kind_of
 from neumf_tui.errors import DatasetError
 
 _SEPARATORS = ("::", "\t", ";", "|", ",", " ")
+_USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".inter": "\t"}
+"""Separators that the endings of files promise."""
 _SURE = ("::", "\t")
 """Separators that are hardly ever within a field."""
 _EPOCH = (10**8, 4 * 10**9)
@@ -56,8 +60,8 @@ def layout_in(
     time_format: str = "",
 ) -> Layout:
     """Return the layout of the text with this sample, as `layout_of` does."""
-    if separator is None:
-        separator = separator_of(sample, quoted)
+    is_given = separator is not None
+    separator = separator_of(sample, quoted) if separator is None else separator
     records, path = sample.records(separator, quoted), sample.path
     if not records:
         raise DatasetError(
@@ -87,7 +91,7 @@ def layout_in(
         separator, tuple(header), header.index(chosen.user), header.index(chosen.item), time,
         rating, has_header, quoted, sample.encoding,
     )  # fmt: skip
-    notices = _notices(records, layout)
+    notices = _notices(sample.path, records, layout, is_given)
     return replace(with_times(layout, records, time_format), notices=notices)
 
 
@@ -251,10 +255,13 @@ def with_times(layout: Layout, records: Records, time_format: str, unit: str = "
     return replace(layout, time_kind="text" if time_format else kind, time_example=example)
 
 
-def _notices(records: Records, layout: Layout) -> tuple[str, ...]:
+def _notices(path: Path, records: Records, layout: Layout, is_given: bool) -> tuple[str, ...]:
     """Return what a person should know of how the file is understood."""
-    notices = []
+    notices, separator = [], layout.separator
+    usual = _USUAL.get(Path(plain_name(path)).suffix.lower())
+    if not is_given and separator not in (usual, JSON):
+        notices.append(f"{path.name} is read as separated by {SEPARATOR_NAMES[separator]}")
     if not layout.has_header and records:
-        line = layout.separator.join(records[0][1])
+        line = separator.join(records[0][1])
         notices.append(f"the first line is read as data, not as a header: {line[:60]}")
     return tuple(notices)
