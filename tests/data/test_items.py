@@ -170,25 +170,28 @@ def test_a_named_file_that_is_missing_or_broken_is_refused(tmp_path: Path) -> No
             dataset_at(file, items=tmp_path / name)
 
 
-def test_columns_are_found_by_their_usual_names(tmp_path: Path) -> None:
-    for header, noun in (
-        ("ISBN,Book-Title,Book-Author,Year-Of-Publication", "books.csv"),
-        ("id,brand_id,title,author,year", "book_list.csv"),
-        ("book_id,id,author,original_publication_year,original_title,title", "books.csv"),
-        ("track_id,artist_id,track_name,artist,album_release_date", "tracks.csv"),
-    ):
-        columns = header.split(",")
-        ids = "book_id" if "book_id" in columns else columns[0]
-        title = next(one for one in columns[::-1] if one.lower().endswith(("title", "track_name")))
-        rows = [
-            ",".join({ids: item, title: f"Title {item}"}.get(column, "1988") for column in columns)
-            for item in ITEMS
-        ]
-        (tmp_path / noun).write_text("\n".join([header, *rows]))
-        data = dataset_at(
-            write_purchases(tmp_path, ids if ids != "id" else "item"), items=tmp_path / noun
-        )
-        assert data.catalogue.titles == [f"Title {one}" for one in ITEMS], header
+@pytest.mark.parametrize(
+    ("header", "name", "title"),
+    [
+        ("ISBN,Book-Title,Book-Author,Year-Of-Publication", "books.csv", "Book-Title"),
+        ("id,brand_id,title,author,year", "book_list.csv", "title"),
+        ("item,id,original_publication_year,original_title,title", "books.csv", "title"),
+        ("track_id,artist_id,track_name,artist,release_date", "tracks.csv", "track_name"),
+        ("sku,unit_price,description", "products.csv", "description"),
+    ],
+)
+def test_columns_are_found_by_their_usual_names(
+    tmp_path: Path, header: str, name: str, title: str
+) -> None:
+    columns = header.split(",")
+    rows = [
+        ",".join({columns[0]: item, title: f"Title {item}"}.get(one, "1988") for one in columns)
+        for item in ITEMS
+    ]
+    (tmp_path / name).write_text("\n".join([header, *rows]))
+    data = dataset_at(write_purchases(tmp_path, columns[0] if columns[0] != "id" else "item"))
+    assert data.catalogue.titles == [f"Title {one}" for one in ITEMS]
+    assert data.read_facts.columns["title"] == title
 
 
 def test_further_columns_are_kept_unless_they_are_empty(tmp_path: Path) -> None:

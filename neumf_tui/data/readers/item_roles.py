@@ -64,9 +64,10 @@ def item_roles(header: list[str], noun: Noun | None, item_column: str = "") -> I
     item = first_of(tuple(likely), "id")
     if item is None:
         return None
+    title = first_of(_TITLES, "title", "name")
     return ItemRoles(
         item,
-        first_of(_TITLES, "title", "name"),
+        first_of(("description",), "description") if title is None else title,
         first_of(_YEARS),
         first_of(_GENRES, "genres", "genre", "categories", "category", "categoryname"),
     )
