@@ -12,7 +12,7 @@ from neumf_tui.data.columns import Columns
 from neumf_tui.data.items_beside import items_beside
 from neumf_tui.data.nouns import Noun
 from neumf_tui.data.options import ReadOptions
-from neumf_tui.data.readers.table_files import has_suffix, parts_of
+from neumf_tui.data.readers.table_files import SUFFIXES, has_suffix, parts_of
 from neumf_tui.data.readers.text_open import entries, file_on_disk, is_file, plain_name
 from neumf_tui.text import clean
 
@@ -73,7 +73,8 @@ class SourceFiles:
         if self.format.name:
             return self.format.name
         if self.format.files or not (self.parts or is_file(self.place)):
-            return _name_of(self.place)
+            is_table = has_suffix(self.place, SUFFIXES)  # the folder that Spark writes
+            return _name_of(self.place.with_suffix("") if is_table else self.place)
         if self.parts and not self.split_name:
             return _name_of(self.place.parent)
         return _name_of(self.place.with_name(self.split_name or stem_of(self.place)))

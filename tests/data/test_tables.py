@@ -18,9 +18,10 @@ from pyarrow import parquet
 from neumf_tui.data.columns import choose_columns
 from neumf_tui.data.facts import ReadFacts
 from neumf_tui.data.readers import table, text_open
+from neumf_tui.data.readers.text_sniff import layout_of
 from neumf_tui.errors import DatasetError
 from tests.support.rating_files import TRIPLES
-from tests.support.reading import dataset_at, dataset_from
+from tests.support.reading import dataset_at, dataset_from, fast_blocks
 
 HEADER = ("user", "item", "rating", "timestamp")
 _NAMED = Path(os.environ.get("NEUMF_TUI_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -193,6 +194,21 @@ def test_json_lines_are_a_table(suffix: str, tmp_path: Path, wanted: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "user", [7, -7, "7", " 7", 7.0, None, "", True, [7], 10**20, "ä", "\ud800"]
+)
+@pytest.mark.parametrize("time", [1000086400, 1000086400.5, "1000086400", -1, None, "x", 10**20])
+def test_json_is_read_fast_only_as_line_by_line(user: object, time: object, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    one = {"user": user, "item": "A", "time": time, "x": {"user": 8}, "rating": 3}
+    plain = {"user": 8, "item": "B", "time": 1000086400, "rating": 2.5}
+    for rows in ([plain, one, plain], [one, one]):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        fast = fast_blocks(path, layout_of(path))
+    if isinstance(user, str) and user in ("7", " 7", "ä") and time == 1000086400:
+        assert all(fast)
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         ('{"user": 1, "item": 2', "is not JSON"),
@@ -212,6 +228,17 @@ def test_a_bad_line_of_json_is_named(line: str, says: str, tmp_path: Path) -> No
     assert says in str(caught.value)
     data = dataset_at(tmp_path / "x.jsonl", max_bad=1)
     assert (data.read_facts.rows, len(data.read_facts.bad_rows)) == (4, 1)
+
+
+def test_reviews_of_amazon_2023_go_by_their_parent_product(tmp_path: Path) -> None:
+    row = {"rating": 5, "title": "x", "asin": "B1", "parent_asin": "B0", "user_id": "A",
+           "timestamp": 7}  # fmt: skip
+    (tmp_path / "Books.jsonl").write_text(json.dumps(row) + "\n")
+    data = dataset_at(tmp_path / "Books.jsonl")
+    assert data.catalogue.item_ids == ["B0"]
+    assert "items are told apart by parent_asin, not by asin" in data.notices
+    named = dataset_at(tmp_path / "Books.jsonl", columns="user=user_id,item=asin")
+    assert named.catalogue.item_ids == ["B1"]
 
 
 def test_an_array_of_json_is_refused_with_a_command(tmp_path: Path) -> None:
@@ -473,6 +500,7 @@ def test_parts_in_a_folder_are_one_table(kind: str, tmp_path: Path, wanted: str)
     write_parts(folder, kind)
     data = dataset_at(folder)
     assert data.fingerprint == wanted
+    assert data.name == "purchases"
     assert data.read_facts.form.endswith(", in 3 files")
     assert "3 files are read as parts of one" in data.notices
     if kind == "parquet":

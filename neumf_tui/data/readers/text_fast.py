@@ -40,7 +40,8 @@ def parse_fast(block: bytes, layout: Layout) -> Part | None:
         return None
     names = [str(number) for number in range(step * (len(layout.header) - 1) + 1)]
     table = _parse_with_arrow(block, layout, names, _types(block, layout))
-    if table is None or len(table) != _count_lines(block):
+    lines = block.count(b"\n")
+    if table is None or len(table) != _count_filled(block, lines):
         return None
 
     def column(place: int | None) -> Any:
@@ -57,7 +58,7 @@ def parse_fast(block: bytes, layout: Layout) -> Part | None:
             return None
     if users is None or items is None or (times is None and layout.time is not None):
         return None
-    return Part(users, items, times, ratings, block.count(b"\n"))
+    return Part(users, items, times, ratings, lines)
 
 
 def _has_lone_cr(text: bytes) -> bool:
@@ -189,16 +190,15 @@ def _any(mask: Any) -> bool:
     return bool(pc.any(mask).as_py())
 
 
-def _count_lines(block: bytes) -> int:
-    """Return the number of lines that are not empty."""
-    lines = block.count(b"\n")
+def _count_filled(block: bytes, lines: int) -> int:
+    """Return how many of the `lines` of the block are not empty."""
     if block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block:
         lines -= sum(line in (b"", b"\r") for line in block.split(b"\n")) - 1  # after the last
     return lines
 
 
 def _all_separators_double(block: bytes, layout: Layout) -> bool:
-    expected = _count_lines(block) * (len(layout.header) - 1)
+    expected = _count_filled(block, block.count(b"\n")) * (len(layout.header) - 1)
     separator = layout.separator.encode()
     return block.count(separator) == expected and block.count(separator[:1]) == 2 * expected
 

@@ -92,6 +92,8 @@ def layout_in(
         rating, has_header, quoted, sample.encoding,
     )  # fmt: skip
     notices = _notices(sample.path, records, layout, is_given)
+    if columns is None and chosen.item == "parent_asin" and "asin" in header:
+        notices += ("items are told apart by parent_asin, not by asin",)
     return replace(with_times(layout, records, time_format), notices=notices)
 
 
