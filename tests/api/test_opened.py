@@ -154,8 +154,6 @@ def test_a_dataset_takes_the_flags_of_data_by_name(tmp_path: Path) -> None:
     assert same.dataset.fingerprint == data.dataset.fingerprint
     with pytest.raises(UsageError, match="--split by-moon: invalid enum value 'by-moon'"):
         neumf_tui.load_dataset("demo", split="by-moon")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="--min-rating 3: the interactions have no ratings"):
-        neumf_tui.load_dataset("demo", min_rating=3)
 
 
 def test_what_cannot_be_answered_is_said(data: neumf_tui.LoadedDataset, vectors: Vectors) -> None:

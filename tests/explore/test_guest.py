@@ -219,7 +219,10 @@ def check_together(app: NeumfApp) -> None:
     assert not set(shown.ranking.items.tolist()) & set(shown.picks.items)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(size, marks=[] if size == (80, 24) else pytest.mark.slow) for size in SIZES],
+)
 async def test_the_list_is_the_one_of_recommend_and_rank(
     trained: Path, own_home: Path, ranker: Ranker, users: Users, inside: Cli, size: tuple[int, int]
 ) -> None:

@@ -125,7 +125,7 @@ def test_a_signal_ends_the_viewer_of_a_stalled_terminal(running: Path) -> None:
     assert is_locked(running)
 
 
-@pytest.mark.parametrize("stalled", [False, True])
+@pytest.mark.parametrize("stalled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_no_viewer_outlives_its_terminal(running: Path, stalled: bool) -> None:
     with viewer("attach") as below_a_shell, viewer("attach", own_session=True) as alone:
         for terminal in (below_a_shell, alone):
@@ -236,7 +236,7 @@ COLOURS: list[tuple[dict[str, str], tuple[str, ...], int]] = [
 ]
 
 
-@pytest.mark.parametrize("command", ["attach", "runs"])
+@pytest.mark.parametrize("command", [pytest.param("attach", marks=pytest.mark.slow), "runs"])
 def test_no_more_colours_than_the_terminal_has(own_home: Path, command: str) -> None:
     make_run(own_home, "finished")
     with ExitStack() as stack:

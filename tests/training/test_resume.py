@@ -146,7 +146,10 @@ def test_a_step_checkpoint_carries_the_loss_of_the_epoch(
     assert not list((folder / "checkpoints").glob("00001-*"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
+)
 def test_a_signal_saves_and_exits_with_its_code(with_demo: Path, number: int, code: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "neumf_tui", "train", *ARGS, "--epochs", "2000", "--name", "long"],
@@ -187,6 +190,7 @@ def test_a_diverged_run_fails_at_its_step(inside: Cli, with_demo: Path) -> None:
     check_readable(folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_good_checkpoint(whole: Path) -> None:
     folder = whole.parent / "full"
     shutil.copytree(whole, folder)

@@ -530,7 +530,10 @@ async def test_the_explorer_opens_it_and_says_what_stands_behind_its_ranks(
         assert "held-out unseen" in text_of(app, "#protocol")
 
 
-@pytest.mark.parametrize("size", WIDTHS)
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(size, marks=[] if size == (80, 24) else pytest.mark.slow) for size in WIDTHS],
+)
 async def test_leaks_are_said_on_every_screen_with_ranks(
     trained: Path, own_home: Path, size: tuple[int, int]
 ) -> None:

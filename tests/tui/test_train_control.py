@@ -62,6 +62,7 @@ def works(pilot: "Pilot[None]", action: str) -> bool:
     )
 
 
+@pytest.mark.slow
 async def test_two_viewers_see_the_same(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as one:
         await one.press("p")
@@ -78,6 +79,7 @@ async def test_two_viewers_see_the_same(live: Path, own_home: Path) -> None:
         assert works(two, "pause")
 
 
+@pytest.mark.slow
 async def test_save_stop_and_resume_from_the_screen(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as pilot:
         await pilot.press("p")
