@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from neumf_tui.data.download import unpack
-from neumf_tui.data.formats import EXPECTED, Source, source_at, source_of, sources_below, sources_in
+from neumf_tui.data.formats import (
+    EXPECTED,
+    Source,
+    only_table,
+    source_at,
+    source_of,
+    sources_below,
+    sources_in,
+)
 from neumf_tui.data.options import ReadOptions
 from neumf_tui.data.prepared import kept_sources
 from neumf_tui.data.progress import Report, silent
@@ -109,6 +117,8 @@ def _choices(folder: Path, name: str, reading: ReadOptions) -> Iterator[list[Sou
     yield below if name == "auto" else []
     tables = sources_below(folder, reading, tables=True)
     yield tables if name == "auto" else [source for source in tables if source.name == name]
+    # Not a table as far as its start shows, so its reader says what is wrong with it.
+    yield only_table(folder, reading) if name == "auto" else []
 
 
 def _nothing_in(origin: str, folder: Path, name: str) -> DatasetError:

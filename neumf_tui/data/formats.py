@@ -93,6 +93,12 @@ def sources_in(
     return found
 
 
+def only_table(folder: Path, reading: ReadOptions) -> list[Source]:
+    """Return the one file of a folder whose name is that of a table, whatever is in it."""
+    found = _sources(entries(folder.absolute()), TABLE, reading)
+    return found if len(found) == 1 else []
+
+
 def source_at(file: Path, reading: ReadOptions = ReadOptions()) -> Source:
     """Return the dataset that `file` is or belongs to; one of an unknown format is a table."""
     place = file.absolute()
