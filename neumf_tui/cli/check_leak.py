@@ -38,6 +38,8 @@ def check_leak(
     twice with different held-out items; if it does not see them, both end with the same weights, to
     the bit. Each round takes as long as a training; no run is created.
 
+    Other people's later interactions are not tested: every split but `time` lets models use them.
+
     The exit code is 1 if there is a leak, or if held-out items rank below chance.
     """
     from neumf_tui.training.leak import check_leak as check

@@ -86,6 +86,14 @@ def validation_text(split: str) -> str:
     return f"{_VALIDATED[split]}; ranked among every item not in the history before it"
 
 
+def why_nothing_held_out(protocol: Mapping[str, Any]) -> str:
+    """Return why a user has no held-out item, as the end of a sentence."""
+    return {
+        "time": "the user has nothing from the cut on",
+        "given": "the user is not in the test files",
+    }.get(protocol["split_name"], "the user has a single interaction")
+
+
 def split_name(protocol: Mapping[str, Any]) -> str:
     """Return the split with all that tells it from others, such as `time with the cut 2024-04-13`.
 

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_line, protocol_of
+from neumf_tui.runs.protocol import protocol_line, protocol_of, why_nothing_held_out
 from neumf_tui.text import clean, rank_text
 from neumf_tui.views.beyond import NONE, tape_rank_text
 from neumf_tui.views.histogram import histogram
@@ -159,7 +159,8 @@ def user_text(failures: "Failures", user: int) -> Text:
     name, title, rank, popular, gain, history, seen, age = user_cells(failures, user)
     text = Text.assemble((f"user {clean(name)}", "bold"), f" · history {history}\n")
     if failures.seen_by[user] != failures.seen_by[user]:
-        return text.append("nothing is held out: the user has one interaction")
+        why = why_nothing_held_out(protocol_of(failures.users.info))
+        return text.append(f"nothing is held out: {why}")
     text.append(clean(title), "bold")
     text.append(f"\nseen by {seen}")
     text.append("" if age == NONE else f" · {age} years old" if age != "1" else " · 1 year old")

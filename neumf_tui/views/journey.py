@@ -7,7 +7,7 @@ import numpy as np
 from neumf_tui.explore.journey import journey
 from neumf_tui.explore.users import Users
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_line, protocol_of
+from neumf_tui.runs.protocol import protocol_line, protocol_of, why_nothing_held_out
 from neumf_tui.text import rank_text
 from neumf_tui.views.beyond import beyond_text
 from neumf_tui.views.output import column, number, print_line, print_rows
@@ -59,7 +59,8 @@ def print_journey(sheet: Sheet) -> None:
     about = sheet.about
     print_line(f"{run_line(about)}  user {about['user']}")
     if about["heldout"] is None:
-        print_line(f"no held-out {sheet.noun.singular}: the user has a single interaction")
+        why = why_nothing_held_out(about["protocol"])
+        print_line(f"no held-out {sheet.noun.singular}: {why}")
         return
     print_line(f"protocol: {protocol_line(about['protocol'])}")
     popular = rank_text(about["popularity_rank"])

@@ -67,11 +67,11 @@ def verdict_text(settings: Settings, result: "LeakCheck") -> str:
     above = [_NAMES[found.metric] for found in result.findings if found.verdict == "above"]
     below = [_NAMES[found.metric] for found in result.findings if found.verdict == "below"]
     if result.verdict == "pass":
-        return "no leak found: training does not see the held-out items, and they rank as by chance"
+        return "held-out items unseen: training does not depend on them, and they rank as by chance"
     if result.verdict == "fault":
         return (
-            f"no leak, but a fault: {', '.join(below)} below chance, which happens if many scores "
-            "are equal; check the run's loss and scores before you trust its metrics"
+            f"held-out items unseen, but a fault: {', '.join(below)} below chance, which happens "
+            "if many scores are equal; check the run's loss and scores before you trust its metrics"
         )
     shown = f"{', '.join(above)} above chance" if above else "too small for these metrics to show"
     if settings.exclude_heldout:

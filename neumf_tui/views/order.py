@@ -112,7 +112,7 @@ def print_order(sheet: Sheet) -> None:
     print_line(f"{run_line(about)}  {rounds} training{'s' * (rounds > 1)} in each order")
     print_line(
         f"{about['num_users']:,} users with a held-out item; for {about['tied_heldout']:,} another "
-        "has the same time"
+        "has the same time, to the second"
     )
     for name, title in _NAMES.items():
         rows = [[row for row in sheet.rows if row["order"] == order] for order in _ORDERS]

@@ -137,7 +137,8 @@ def _lines(protocol: Mapping[str, Any]) -> Iterator[str]:
     if "fingerprint" not in protocol:
         return
     if name.startswith("sampled"):
-        yield f"{name}: the same ranks as above, each among 99 of its other candidates, drawn"
+        ranks = protocol["split_name"]
+        yield f"{name}: the ranks of {ranks}, each among 99 of its other candidates, drawn"
         yield f"  uniformly: means over all draws; {WARNING}"
         return
     counts = {

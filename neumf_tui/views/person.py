@@ -9,7 +9,7 @@ from neumf_tui.explore.guests import Guest
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.runs.protocol import protocol_line
+from neumf_tui.runs.protocol import protocol_line, why_nothing_held_out
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import rank_text
 from neumf_tui.views.beyond import beyond_text
@@ -154,7 +154,7 @@ def print_ranking(sheet: Sheet, raw: bool) -> None:
         if len(about["parts"]) > 1:
             print_line(f"rank {', '.join(alone)}")
     elif about["guest"] is None:
-        print_line("nothing held out: the user has one interaction")
+        print_line(f"nothing held out: {why_nothing_held_out(about['protocol'])}")
     values = "raw values" if raw else "each minus its mean over this person's candidates"
     sums = f"score = {' + '.join(about['parts'])}" if about["parts"] else "the score is one number"
     print_line(f"ordered by {order_name(about['by'])}; {sums}, {values}")

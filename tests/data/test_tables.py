@@ -17,6 +17,8 @@ from pyarrow import parquet
 
 from neumf_tui.data.columns import choose_columns
 from neumf_tui.data.facts import ReadFacts
+from neumf_tui.data.formats import only_table
+from neumf_tui.data.options import ReadOptions
 from neumf_tui.data.readers import table, text_open
 from neumf_tui.data.readers.text_sniff import layout_of
 from neumf_tui.errors import DatasetError
@@ -92,6 +94,9 @@ def test_a_table_without_header_is_read_by_numbers_or_refused_with_them(
     said = str(caught.value)
     assert "line 1: the first line is not a header; found 1 '10', 2 'P31', 3 '3.5', 4 '1" in said
     assert said.endswith(f"--data-dir '{path}' --columns user=1,item=2,rating=3,time=4")
+    (only,) = only_table(tmp_path, ReadOptions())
+    with pytest.raises(DatasetError, match="the first line is not a header"):
+        only.read()  # so a folder says the same of its only table
     columns = "user=1,item=2,rating=3,time=4"
     facts = facts_of(path, lines(header=None), wanted, columns=columns)
     assert facts.columns == {"user": "column 1", "item": "column 2", "rating": "column 3",

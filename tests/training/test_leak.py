@@ -357,6 +357,6 @@ def test_command(with_demo: Path, demo: Dataset, inside: Cli) -> None:
     passed = inside(*given, "--no-exclude-heldout", "--rounds", "2")
     assert passed.returncode == 0
     assert "the same weights after 20 steps" in passed.stdout
-    assert passed.stdout.splitlines()[-1].startswith("no leak found")
+    assert passed.stdout.splitlines()[-1].startswith("held-out items unseen")
     assert not (with_demo / "runs" / "check-leak").exists()
     assert inside(*given, "--rounds", "0").returncode == 2

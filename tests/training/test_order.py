@@ -197,7 +197,7 @@ def test_the_command_prints_the_verdict_last_and_makes_no_run(
     lines = found.stdout.splitlines()
     assert lines[-1].startswith("Equal timestamps inflate Hit@50 by")
     assert all(len(line) <= 80 for line in lines if not line.startswith(("protocol", "E", "The")))
-    assert "200 users with a held-out item; for 200 another has the same time" in found.stdout
+    assert "200 users with a held-out item; for 200 another has the same time, to" in found.stdout
     as_json = json.loads(inside("check-order", run, "--rounds", "1", "--json").stdout)
     assert as_json["metric_with_difference"] == "hit@50"
     assert as_json["meaning"] == lines[-1]

@@ -139,14 +139,16 @@ def test_two_splits_are_not_compared(timed: Dataset, own_home: Path, inside: Cli
     assert inside("compare", "tuned", "fast").returncode == 0
 
 
-async def test_explore_shows_a_user_with_nothing_after_the_cut(
-    timed: Dataset, own_home: Path
+async def test_a_user_with_nothing_after_the_cut_is_told_so(
+    timed: Dataset, own_home: Path, inside: Cli
 ) -> None:
     user = timed.user_ids[int(np.flatnonzero(timed.split.heldout < 0)[0])]
     app = NeumfApp(own_home / "runs" / "tuned", own_home, "explore", user_id=user)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert "No held-out film" in text_of(app, "#story")
+        assert "No held-out film: the user has nothing from the cut on." in text_of(app, "#story")
+    for command in ("rank", "journey"):
+        assert "the user has nothing from the cut on" in inside(command, user).stdout
 
 
 @pytest.mark.slow

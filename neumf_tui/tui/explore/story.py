@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.runs.protocol import protocol_of, why_nothing_held_out
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
 from neumf_tui.views.beyond import tape_rank_text
@@ -35,8 +36,8 @@ def story(
         return _guest_story(users, who, newcomers_by)
     title = clean(users.heldout_title(who))
     if not title:
-        noun = users.dataset.noun
-        return Text(f"No held-out {noun.singular}: this user has a single interaction.")
+        noun, why = users.dataset.noun, why_nothing_held_out(protocol_of(users.info))
+        return Text(f"No held-out {noun.singular}: {why}.")
     last = users.dataset.num_items - int(users.history_sizes[who])
     ranks = ranking.heldout_ranks if ranking else {}
     shown = ranks.get("score", rank)
