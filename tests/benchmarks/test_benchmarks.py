@@ -232,6 +232,7 @@ def test_every_shape_of_the_scaling_can_be_made(point: scaling.Point) -> None:
     assert sizes.min() >= 1 and counts.max() <= shape.users
 
 
+@pytest.mark.slow
 def test_one_epoch_says_what_it_took(tmp_path: Path, demo: Dataset) -> None:
     save(demo, tmp_path)
     folder = tmp_path / demo.fingerprint

@@ -170,6 +170,7 @@ def test_a_guest_of_another_dataset_is_refused(
     assert guests_of(own_home, ranker.dataset)[0] == []
 
 
+@pytest.mark.slow
 def test_recommend_on_ml_100k(ml100k: Path, own_home: Path, inside: Cli) -> None:
     """Films of the liked kind rank high, for two kinds of films."""
     args = (

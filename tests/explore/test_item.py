@@ -515,6 +515,7 @@ async def test_a_user_is_gone_to_by_key_and_by_mouse(
         assert screen.item == int(similar_items(ranker, item, 5)["mlp"].rows[1])
 
 
+@pytest.mark.slow
 async def test_a_film_is_searched_and_chosen(
     ranker: Ranker, users: Users, trained: Path, own_home: Path
 ) -> None:

@@ -223,6 +223,7 @@ def test_extend_a_living_run_down_to_an_end_and_an_ended_one_further(
     assert (facts["epoch"], facts["epochs"], facts["state"]) == (near + 2, near + 2, "finished")
 
 
+@pytest.mark.slow
 def test_pins_are_kept_by_the_trainer(inside: Cli, live: Path) -> None:
     assert read_info(live).pins == ("sim-007",)
     assert (

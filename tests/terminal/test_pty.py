@@ -43,7 +43,7 @@ def running(own_home: Path) -> Iterator[Path]:
 # Signals and hang-ups.
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", [BOTH[0], pytest.param(BOTH[1], marks=pytest.mark.slow)])
 def test_a_signal_ends_the_viewer_at_once_and_the_terminal_is_as_before(
     running: Path, number: int
 ) -> None:

@@ -180,6 +180,7 @@ def uniform_ranks(
     return random.integers(1, candidates + 1).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_many_as_were_allowed() -> None:
     """4,000 checks of random ranks: 1 % may fail, so at most 40 are expected.
 

@@ -106,6 +106,7 @@ async def test_a_trainer_that_has_ended_is_no_zombie(live: Path, own_home: Path)
         await until(lambda: not Path(f"/proc/{pid}").exists(), pilot)
 
 
+@pytest.mark.slow
 async def test_stop_now_asks_first(live: Path, own_home: Path) -> None:
     async with watching(live, own_home) as pilot:
         await pilot.press("S")
