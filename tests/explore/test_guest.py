@@ -406,6 +406,7 @@ def burst(app: NeumfApp, text: str) -> None:
         )
 
 
+@pytest.mark.slow
 async def test_films_typed_faster_than_they_are_found(
     trained: Path, own_home: Path, ranker: Ranker, users: Users
 ) -> None:

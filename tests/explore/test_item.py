@@ -454,6 +454,7 @@ async def test_from_film_to_film_and_back(
         assert not isinstance(app.screen, ItemScreen)
 
 
+@pytest.mark.slow
 async def test_mashing_never_mixes_two_films(
     ranker: Ranker, users: Users, trained: Path, own_home: Path
 ) -> None:
