@@ -558,3 +558,13 @@ def test_two_models_have_a_line_each_if_their_protocols_differ(own_home: Path) -
     assert first.startswith("A: ") and "held-out never negatives: optimistic" in first
     assert second.startswith("B: ") and "held-out unseen · others' future used" in second
     assert standing_notice([new, new], 78)[0].startswith(second.removeprefix("B: "))
+
+
+def test_why_the_demo_set_is_used_never_takes_the_place_of_the_protocol(own_home: Path) -> None:
+    why = "demo data: files.grouplens.org cannot be reached (ConnectionError); simulated users"
+    info = make_info("offline", own_home)
+    data = msgspec.structs.replace(info.dataset, simulated=True, notices=(why,))
+    offline = msgspec.structs.replace(info, dataset=data)
+    narrow, wide = (standing_notice([offline], width)[0] for width in (78, 300))
+    assert narrow.startswith("simulated · ") and "latest" in narrow and len(narrow) <= 78
+    assert wide.startswith(f"{why} · ") and "full ranking" in wide

@@ -19,8 +19,10 @@ def standing_notice(runs: Sequence[RunInfo], width: int) -> tuple[str, bool]:
     names = [f"{name}: " for name in "AB"] if len(lines) > 1 else [""]
     first = runs[0].dataset
     simulated = "simulated" if first.simulated else ""
-    if fallback := [text for text in first.notices if text.startswith("demo data")]:
-        simulated = clean(fallback[0])
+    for why in first.notices:
+        # Why the demo set took the place of ml-100k, where that shortens no protocol.
+        if why.startswith("demo data") and len(f"{why} · {max(lines, key=len)}") <= width:
+            simulated = clean(why)
     texts = [
         name + protocol_line(protocol, width - len(name), simulated)
         for name, protocol in zip(names, protocols, strict=False)
