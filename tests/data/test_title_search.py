@@ -14,6 +14,7 @@ from neumf_tui.data.title_search import TitleSearch
 from neumf_tui.data.titles import fold
 from neumf_tui.errors import RunError
 from tests.support.rating_files import HOSTILE
+from tests.support.reading import dataset_from
 
 FILMS: list[tuple[str, int | None, int]] = [  # title, year, users who have it in training
     ("Matrix, The", 1999, 5),
@@ -267,7 +268,7 @@ def test_hostile_titles_are_found_and_harm_nothing() -> None:
 
 @pytest.mark.slow
 def test_ml100k(ml100k: Path) -> None:
-    titles = ml100k_reader.read(ml100k).title_search
+    titles = dataset_from(ml100k_reader, ml100k).title_search
     assert (
         names(titles, "godfather, the")[0]
         == names(titles, "godfathr")[0]
