@@ -12,6 +12,7 @@ from pathlib import Path
 from neumf_tui.data.columns import Columns
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.given_parts import find_parts
+from neumf_tui.data.items_beside import describes_items
 from neumf_tui.data.nouns import FILM, noun_in
 from neumf_tui.data.options import DataOptions, ReadOptions, SplitOptions
 from neumf_tui.data.prepare import prepare_content
@@ -89,7 +90,10 @@ def sources_in(
     if not found and tables:
         files = parts_of(place)
         found = [Source(place, TABLE, reading)] if files else _sources(visible, TABLE, reading)
-        found = _main_of([one for one in found if is_table(one.interactions[0], reading)])
+        found = [one for one in found if is_table(one.interactions[0], reading)]
+        if len(found) > 1:  # numbers of columns fit a table of items, too
+            found = [one for one in found if not describes_items(one.place)] or found
+        found = _main_of(found)
     return found
 
 

@@ -24,7 +24,7 @@ def items_beside(
     """
     siblings = list(siblings)
     found = [file for file in siblings if plain_name(file) == f"{name}.item"]
-    found = found or [file for file in siblings if _fits(file, item_column)]
+    found = found or [file for file in siblings if describes_items(file, item_column)]
     if len(found) > 1:
         raise UsageError(
             f"{interactions}: {' and '.join(file.name for file in found)} may both name its items; "
@@ -33,7 +33,8 @@ def items_beside(
     return found[0] if found else None
 
 
-def _fits(file: Path, item_column: str) -> bool:
+def describes_items(file: Path, item_column: str = "") -> bool:
+    """Return whether a file is a table of items, by its name and its columns."""
     path = Path(plain_name(file))
     noun = noun_in(path.stem)
     if noun is None or path.suffix.lower() not in SUFFIXES or path.stem == _OTHER_IDS:

@@ -124,6 +124,15 @@ def test_a_file_that_holds_few_of_the_items_is_passed_over_and_said(tmp_path: Pa
     )
 
 
+def test_numbers_of_columns_do_not_make_a_table_of_items_a_second_dataset(tmp_path: Path) -> None:
+    rows = "".join(f"{user},P-{item},{time}\n" for user, item, time in TRIPLES)
+    (tmp_path / "log.csv").write_text(rows)
+    as_table(tmp_path / "products.csv")
+    data = dataset_at(tmp_path, columns="user=1,item=2,time=3")
+    assert data.catalogue.titles[0].startswith("Größe") and data.noun.plural == "products"
+    assert not any("not used" in notice for notice in data.notices)
+
+
 def test_of_two_files_of_items_none_is_chosen_in_silence(tmp_path: Path, own_home: Path) -> None:
     first = as_table(tmp_path / "articles.csv")
     as_table(tmp_path / "products.csv")
