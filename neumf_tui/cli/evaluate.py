@@ -57,12 +57,12 @@ def evaluate(
 
 
 def _protocols(folder: Path, home: Path, epoch: str | None, form: str) -> None:
-    from neumf_tui.training.passport import make_passport
+    from neumf_tui.training.protocols import compare_protocols
     from neumf_tui.views.output import print_sheet
-    from neumf_tui.views.passport import passport_sheet, print_passport
     from neumf_tui.views.progress_line import ProgressLine
+    from neumf_tui.views.protocols import print_protocol_table, protocols_sheet
 
     ranker = open_ranker(folder, home, epoch)
     with closing(ProgressLine()) as progress:
-        stamps = make_passport(ranker, progress)
-    print_sheet(passport_sheet(ranker, stamps), form, print_passport)
+        results = compare_protocols(ranker, progress)
+    print_sheet(protocols_sheet(ranker, results), form, print_protocol_table)

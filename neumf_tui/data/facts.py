@@ -76,8 +76,3 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def known(self) -> bool:
         """Whether there are any: version 0.1.0 has kept none in a prepared dataset."""
         return self.interactions > 0
-
-    @property
-    def uses_future(self) -> bool:
-        """Whether models learn from what others did after a held-out interaction."""
-        return self.split != "time"

@@ -1,7 +1,4 @@
-"""The file formats of datasets: how a folder or file is recognised, and what its dataset is called.
-
-`readers/` has one module per format.
-"""
+"""The file formats of datasets: how a folder or a file is recognised."""
 
 import os
 import re
@@ -90,10 +87,7 @@ def sources_in(
     if not found and tables:
         files = parts_of(place)
         found = [Source(place, TABLE, reading)] if files else _sources(visible, TABLE, reading)
-        found = [one for one in found if is_table(one.interactions[0], reading)]
-        if len(found) > 1:  # numbers of columns fit a table of items, too
-            found = [one for one in found if not describes_items(one.place)] or found
-        found = _main_of(found)
+        found = _main_of([one for one in found if _has_interactions(one)])
     return found
 
 
@@ -170,6 +164,12 @@ def _sources(files: list[Path], form: Format, reading: ReadOptions) -> list[Sour
         found.append(Source(parts[TRAIN], form, reading, tuple(parts.items()), name))
         taken |= set(parts.values())
     return found + [Source(file, form, reading) for file in fitting if file not in taken]
+
+
+def _has_interactions(source: Source) -> bool:
+    """Return whether a table is one of interactions; numbers of columns fit one of items, too."""
+    first = source.interactions[0]
+    return is_table(first, source.reading) and not describes_items(first)
 
 
 def _main_of(tables: list[Source]) -> list[Source]:

@@ -146,7 +146,7 @@ def _present(content: Content, rows: Interactions) -> Content:
 def _without_unused(
     split: Split, user_ids: Sequence[str], catalogue: Catalogue
 ) -> tuple[Split, Sequence[str], Catalogue]:
-    """Leave out users without training pairs, and items that nobody has or is held out."""
+    """Leave out users without training pairs, and items that are in no history and not held out."""
     users = np.flatnonzero(np.diff(split.offsets))
     present = np.zeros(len(catalogue.item_ids), dtype=bool)
     present[split.items] = True

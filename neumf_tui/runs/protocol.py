@@ -36,8 +36,6 @@ _FUTURE_USED = "models learn from what other people did after a held-out interac
 _FUTURE_UNUSED = "nothing after the cut is learned from"
 _FUTURE_UNKNOWN = "as the files were split"
 _NO_TIMES = "unknown: there are no times"
-VALIDATION = f"{_VALIDATED['latest']}; ranked among every item not in the history before it"
-
 SETTINGS_CHOSEN = {
     "chosen_by": BY_VALIDATION,
     "chosen": "settings",

@@ -47,7 +47,7 @@ class Standing:
 
 
 @dataclass(frozen=True, eq=False)
-class Stamp:
+class ProtocolResult:
     """All models under one protocol."""
 
     name: str
@@ -72,7 +72,7 @@ class _Ranked:
     notes: tuple[str, ...]
 
 
-def make_passport(ranker: Ranker, report: Report) -> list[Stamp]:
+def compare_protocols(ranker: Ranker, report: Report) -> list[ProtocolResult]:
     """Train the run's settings under each protocol, and rank by them, by EASE and by popularity.
 
     The protocol that the run was made with comes first, with its checkpoint as it is; the sampled
@@ -92,25 +92,25 @@ def make_passport(ranker: Ranker, report: Report) -> list[Stamp]:
             f"--protocols splits {own.label} again, but its original files ({source or own.name}) "
             "are not found or have changed; set NEUMF_TUI_DATA to where they are now"
         )
-    stamps, sampled = [], []
+    results, sampled = [], []
     for name, data, problem in _datasets(own, opened):
         if data is None:
-            stamps.append(Stamp(name, notes=(problem,)))
+            results.append(ProtocolResult(name, notes=(problem,)))
             continue
         try:
             found = _rank(ranker, name, data, report)
         except DatasetError as error:  # nothing is held out, or nobody has a validation item
-            stamps.append(Stamp(name, notes=(str(error),)))
+            results.append(ProtocolResult(name, notes=(str(error),)))
             continue
         values = {model: user_metrics(one, found.candidates) for model, one in found.ranks.items()}
-        stamps.append(_stamp(name, data, found, values))
+        results.append(_result_of(name, data, found, values))
         if name in ("latest", "random"):
             values = {
                 model: sampled_user_metrics(one, found.candidates)
                 for model, one in found.ranks.items()
             }
-            sampled.append(_stamp(SAMPLED, data, found, values))
-    return _with_moves([*stamps, *sampled])
+            sampled.append(_result_of(SAMPLED, data, found, values))
+    return _with_moves([*results, *sampled])
 
 
 def _datasets(own: Dataset, opened: Reopened) -> list[tuple[str, Dataset | None, str]]:
@@ -166,7 +166,9 @@ def _rank(ranker: Ranker, name: str, data: Dataset, report: Report) -> _Ranked:
     return _Ranked(found, candidates, epoch, tuple(notes))
 
 
-def _stamp(name: str, data: Dataset, found: _Ranked, values: Mapping[str, Values]) -> Stamp:
+def _result_of(
+    name: str, data: Dataset, found: _Ranked, values: Mapping[str, Values]
+) -> ProtocolResult:
     means = {
         metric: {model: float(each[metric].mean()) for model, each in values.items()}
         for metric in METRICS
@@ -183,20 +185,20 @@ def _stamp(name: str, data: Dataset, found: _Ranked, values: Mapping[str, Values
         for model in (RUN, EASE, POPULARITY)
         if model in values
     ]
-    return Stamp(name, data, found.epoch, tuple(standings), found.notes)
+    return ProtocolResult(name, data, found.epoch, tuple(standings), found.notes)
 
 
-def _with_moves(stamps: list[Stamp]) -> list[Stamp]:
+def _with_moves(results: list[ProtocolResult]) -> list[ProtocolResult]:
     """Say how many places higher each model is than under the first protocol of the same models."""
     found = []
-    for stamp in stamps:
-        models = [one.model for one in stamp.standings]
+    for result in results:
+        models = [one.model for one in result.standings]
         first = next(
-            one for one in stamps if [each.model for each in one.standings] == models
+            one for one in results if [each.model for each in one.standings] == models
         ).standings
         standings = [
             replace(one, moved={key: was.places[key] - one.places[key] for key in METRICS})
-            for one, was in zip(stamp.standings, first, strict=True)
+            for one, was in zip(result.standings, first, strict=True)
         ]
-        found.append(replace(stamp, standings=tuple(standings)))
+        found.append(replace(result, standings=tuple(standings)))
     return found

@@ -23,7 +23,7 @@ from neumf_tui.runs.create_run import make_run
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import make_settings
 from neumf_tui.training.loop import Loop
-from neumf_tui.training.passport import Stamp, Standing, _with_moves
+from neumf_tui.training.protocols import ProtocolResult, Standing, _with_moves
 from neumf_tui.training.retrain import retrain
 from tests.support.commands import Cli
 from tests.support.trainers import PLAIN
@@ -152,7 +152,7 @@ def test_without_the_files_or_the_settings_it_says_what_to_do(
 # Places.
 
 
-def stamp(name: str, hits: dict[str, float], users: int = 1000) -> Stamp:
+def result(name: str, hits: dict[str, float], users: int = 1000) -> ProtocolResult:
     """Return models of which the first users have hits."""
     values = {
         model: {
@@ -169,20 +169,20 @@ def stamp(name: str, hits: dict[str, float], users: int = 1000) -> Stamp:
         )
         for model, share in hits.items()
     )
-    return Stamp(name, standings=standings)
+    return ProtocolResult(name, standings=standings)
 
 
 def test_places_are_compared_with_the_first_protocol() -> None:
     usual = {"run": 0.5, "ease": 0.4, "popularity": 0.2}
-    stamps = _with_moves(
+    results = _with_moves(
         [
-            stamp("latest", usual),
-            stamp("time", {"run": 0.30, "ease": 0.301, "popularity": 0.2}),
-            stamp("5-core", {"run": 0.1, "ease": 0.3, "popularity": 0.2}),
-            stamp("sampled-99", {"run": 0.5, "popularity": 0.6}),
+            result("latest", usual),
+            result("time", {"run": 0.30, "ease": 0.301, "popularity": 0.2}),
+            result("5-core", {"run": 0.1, "ease": 0.3, "popularity": 0.2}),
+            result("sampled-99", {"run": 0.5, "popularity": 0.6}),
         ]
     )
-    moves = {one.name: [each.moved["hit@50"] for each in one.standings] for one in stamps}
+    moves = {one.name: [each.moved["hit@50"] for each in one.standings] for one in results}
     assert moves == {
         "latest": [0, 0, 0], "time": [-1, 1, 0], "5-core": [-2, 1, 1],
         "sampled-99": [0, 0],  # nothing to compare with: another set of models

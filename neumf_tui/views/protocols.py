@@ -15,44 +15,44 @@ from neumf_tui.views.sheet_keys import run_keys, run_line
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
-    from neumf_tui.training.passport import Stamp, Standing
+    from neumf_tui.training.protocols import ProtocolResult, Standing
 
 _NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "auc": "AUC"}
 _TITLES = {"ease": "EASE", "popularity": "popularity"}
 _COUNTS = ("heldout", "validated", "cold_users", "cold_items", "unused", "below_counts")
 
 
-def passport_sheet(ranker: "Ranker", stamps: "list[Stamp]") -> Sheet:
+def protocols_sheet(ranker: "Ranker", results: "list[ProtocolResult]") -> Sheet:
     """Return what `evaluate --protocols --json` prints: a row for each protocol and model."""
     about = {
         **run_keys(ranker.info),
         "epoch": ranker.epoch,
         "standing": describe_epoch(ranker.folder, ranker.epoch),
-        "protocols": [_protocol(ranker.info, stamp) for stamp in stamps],
-        "changes": list(_changes(ranker.info, stamps)),
+        "protocols": [_protocol(ranker.info, result) for result in results],
+        "changes": list(_changes(ranker.info, results)),
     }
     rows = [
-        _row(stamp.name, _label(ranker.info, one.model), one)
-        for stamp in stamps
-        for one in stamp.standings
+        _row(result.name, _label(ranker.info, one.model), one)
+        for result in results
+        for one in result.standings
     ]
     columns = tuple(rows[0]) if rows else ("protocol", "model")
     return Sheet("protocols", about, "models", rows, columns)
 
 
-def _protocol(info: RunInfo, stamp: "Stamp") -> dict[str, Any]:
-    found: dict[str, Any] = {"protocol": stamp.name, "notes": list(stamp.notes)}
-    if stamp.data is None:
+def _protocol(info: RunInfo, result: "ProtocolResult") -> dict[str, Any]:
+    found: dict[str, Any] = {"protocol": result.name, "notes": list(result.notes)}
+    if result.data is None:
         return found
-    data, facts = stamp.data, stamp.data.facts
+    data, facts = result.data, result.data.facts
     return found | {
         "fingerprint": data.fingerprint,
         "num_users": data.num_users,
         "num_items": data.num_items,
         "num_train": data.num_train,
         **{name: getattr(facts, name) for name in _COUNTS},
-        "trained_again": stamp.epoch is not None,
-        "epoch": stamp.epoch,
+        "trained_again": result.epoch is not None,
+        "epoch": result.epoch,
         **split_protocol(facts, data.options.splitting),
         **RANKING,
     }
@@ -74,11 +74,13 @@ def _label(info: RunInfo, model: str) -> str:
     return info.name if model == "run" else _TITLES[model]
 
 
-def _changes(info: RunInfo, stamps: "list[Stamp]") -> Iterator[dict[str, Any]]:
+def _changes(info: RunInfo, results: "list[ProtocolResult]") -> Iterator[dict[str, Any]]:
     """Yield which of two models overtakes the other by Hit@50 under another protocol."""
-    for stamp in stamps:
-        first = next(one for one in stamps if len(one.standings) == len(stamp.standings))
-        pairs = zip(combinations(first.standings, 2), combinations(stamp.standings, 2), strict=True)
+    for result in results:
+        first = next(one for one in results if len(one.standings) == len(result.standings))
+        pairs = zip(
+            combinations(first.standings, 2), combinations(result.standings, 2), strict=True
+        )
         for (a_before, b_before), (a, b) in pairs:
             before, after = (
                 one.places["hit@50"] - other.places["hit@50"]
@@ -90,7 +92,7 @@ def _changes(info: RunInfo, stamps: "list[Stamp]") -> Iterator[dict[str, Any]]:
             values = up.values["hit@50"] - down.values["hit@50"]
             low, high = mean_difference_interval(values, resamples=2_000)
             yield {
-                "protocol": stamp.name,
+                "protocol": result.name,
                 "up": _label(info, up.model),
                 "down": _label(info, down.model),
                 "difference": float(values.mean()),
@@ -99,8 +101,8 @@ def _changes(info: RunInfo, stamps: "list[Stamp]") -> Iterator[dict[str, Any]]:
             }
 
 
-def print_passport(sheet: Sheet) -> None:
-    """Print the sheet of `passport_sheet` for people."""
+def print_protocol_table(sheet: Sheet) -> None:
+    """Print the sheet of `protocols_sheet` for people."""
     about = sheet.about
     print_line(f"{run_line(about)}  epoch {about['epoch']} ({about['standing']})")
     table = []
