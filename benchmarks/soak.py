@@ -126,6 +126,7 @@ def slopes_of(samples: list[dict[str, Any]]) -> dict[str, float]:
         "viewer_cpu_mean": statistics.mean(cpu),
         "viewer_cpu_least": min(cpu),
         "viewer_cpu_most": max(cpu),
+        "viewer_cpu_trend": statistics.linear_regression(range(len(cpu)), cpu).slope,
     }
 
 
@@ -181,7 +182,8 @@ def minute_table(samples: list[dict[str, Any]]) -> Table:
 
 def slope_table(slopes: dict[str, float]) -> Table:
     cpu = f"{slopes['viewer_cpu_mean']:.2f} s"
-    cpu += f" ({slopes['viewer_cpu_least']:.2f}–{slopes['viewer_cpu_most']:.2f})"
+    cpu += f" ({slopes['viewer_cpu_least']:.2f}–{slopes['viewer_cpu_most']:.2f}), "
+    cpu += f"each minute {slopes['viewer_cpu_trend']:+.3f} s"
     names = {
         "viewer_mb": "memory of the viewer",
         "trainer_mb": "memory of the trainer",
