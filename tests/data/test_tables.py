@@ -498,6 +498,31 @@ def write_parts(folder: Path, kind: str) -> None:
     (folder / ".part-00000.crc").write_bytes(b"crc")
 
 
+@pytest.mark.parametrize("separator", ["\t", " ", ","])
+@pytest.mark.parametrize("mark", ["# ", "% ", "## "])
+def test_comments_above_a_table(mark: str, separator: str, tmp_path: Path, wanted: str) -> None:
+    above = f"{mark}Purchases of a shop\n{mark.strip()}\n{mark}rows: {len(ROWS)}\n"
+    path, named, unnamed = tmp_path / "shop.txt", lines(separator), lines(separator, None)
+    for text, count in ((above + named, 3), (above + mark + named, 3)):
+        facts = facts_of(path, text, wanted)
+        assert f"{count} lines of comments above the table of shop.txt are skipped" in facts.notices
+    columns = "user=1,item=2,rating=3,time=4"
+    path.write_text(above + unnamed)
+    with pytest.raises(DatasetError, match=r"shop\.txt, line 4: the first line is not a header"):
+        dataset_at(path)
+    assert dataset_at(path, columns=columns).fingerprint == wanted
+    path.write_text(above + unnamed + separator.join(["anna", "", "1", "1000086400"]) + "\n")
+    where = rf"shop\.txt, line {4 + len(ROWS)}: "
+    with pytest.raises(DatasetError, match=where):
+        dataset_at(path, columns=columns)
+
+
+def test_nothing_but_comments_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("# Nodes: 3\n# Edges: 2\n")
+    with pytest.raises(DatasetError, match="has only comments, lines that start with # or %"):
+        dataset_at(tmp_path / "x.txt")
+
+
 @pytest.mark.parametrize("kind", ["parquet", "csv.gz"])
 def test_parts_in_a_folder_are_one_table(kind: str, tmp_path: Path, wanted: str) -> None:
     folder = tmp_path / "purchases.parquet"

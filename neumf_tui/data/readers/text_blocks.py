@@ -28,14 +28,15 @@ def blocks_of(file: BinaryIO, skipped_lines: int = 0, size: int = BLOCK_BYTES) -
 
 
 def header_lines(sample: Sample, layout: Layout) -> int:
-    """Return how many lines there are up to the end of the header, 0 without one."""
+    """Return how many lines there are above the first interaction: comments and the header."""
     if not layout.has_header or layout.separator == JSON:
-        return 0
+        return sample.comments
     if not layout.quotes_span_lines:
-        return next(n for n, line in enumerate(sample.lines, start=1) if line.strip("\r\n"))
+        first = sample.first_line
+        return next(n for n, line in enumerate(sample.lines, first) if line.strip("\r\n"))
     rows = csv.reader(sample.lines, delimiter=layout.separator, strict=True)
     next(filter(None, rows), None)
-    return rows.line_num
+    return sample.comments + rows.line_num
 
 
 def _without_lines(block: bytes, number: int) -> tuple[bytes, int]:

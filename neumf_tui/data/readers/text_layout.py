@@ -8,9 +8,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from neumf_tui.data.columns import SEPARATOR_NAMES, Columns
+from neumf_tui.data.columns import SEPARATOR_NAMES, Columns, looks_known
 from neumf_tui.data.facts import ReadFacts
 from neumf_tui.data.readers.json_objects import fields_of, names_in
 from neumf_tui.data.readers.text_open import encoding_of, open_bytes, open_text
@@ -22,6 +23,9 @@ LINE_LIMIT = 1 << 20
 JSON = ""
 """The separator of JSON Lines."""
 _SAMPLE_BYTES = 1 << 16
+_COMMENT = re.compile(r"[#%]+(?:\s|$)")
+"""How lines start that stand above the table in the files of SNAP and KONECT."""
+_ANY_SEPARATOR = re.compile(r"::|[\t;|,]| +")
 _NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x1f]")
 SAMPLE_ROWS = 100
 FIRST_ROWS = 5
@@ -78,20 +82,27 @@ class Sample:
     packing: str
     encoding: str
     lines: list[str]
-    """With their ends."""
+    """With their ends, from the header on."""
+    comments: int = 0
+    """Lines above them."""
+
+    @property
+    def first_line(self) -> int:
+        """The number of the line that `lines` start with."""
+        return self.comments + 1
 
     def records(self, separator: str, quoted: bool = True) -> list[tuple[int, list[str]]]:
         """Return line and fields of the first records that are not empty, with the header."""
         if separator == JSON:
             header = self.json_header()
-            found = ((n, fields_of(line, header)) for n, line in enumerate(self.lines, start=1))
-            return [(number, fields) for number, fields in found if fields]
+            objects = (fields_of(line, header) for line in self.lines)
+            return [(n, fields) for n, fields in enumerate(objects, self.first_line) if fields]
         layout = Layout(separator, (), 0, 0, None, None, quoted=quoted)
         records: list[tuple[int, list[str]]] = []
         try:
             for number, fields in split_records(self.lines, layout):
                 if fields:
-                    records.append((number, fields))
+                    records.append((self.comments + number, fields))
                 if len(records) > SAMPLE_ROWS:
                     break
         except csv.Error:
@@ -116,6 +127,9 @@ class Sample:
         notices = layout.notices
         if layout.encoding in ("Windows-1252", "Latin-1"):
             notices += (f"{self.path.name} is not UTF-8, and is read as {layout.encoding}",)
+        if self.comments:
+            lines = f"{self.comments} line{'s' * (self.comments > 1)}"
+            notices += (f"{lines} of comments above the table of {self.path.name} are skipped",)
         return ReadFacts(
             files=(self.path.name,),
             form=", ".join(parts),
@@ -154,7 +168,28 @@ def sample_of(path: Path) -> Sample:
         raise too_long(path, long)
     if not is_whole and len(lines) > 1 and not lines[-1].endswith("\n"):
         lines.pop()  # only a part of it
-    return Sample(path, packing, encoding, lines)
+    lines, comments = _below_comments(lines)
+    if not lines:
+        raise DatasetError(
+            f"{path}: has only comments, lines that start with # or %; expected a table below "
+            "them; get the file again"
+        )
+    return Sample(path, packing, encoding, lines, comments)
+
+
+def _below_comments(lines: list[str]) -> tuple[list[str], int]:
+    """Return the lines of the table, and how many comments stand above it.
+
+    The last comment belongs to the table if it names the table's columns.
+    """
+    comments = sum(1 for _ in takewhile(_COMMENT.match, lines))
+    table = lines[comments:]
+    if comments and table:
+        last = _COMMENT.sub("", lines[comments - 1], count=1).lstrip(" ")
+        names, first = (_ANY_SEPARATOR.split(line.strip()) for line in (last, table[0]))
+        if len(names) == len(first) and looks_known(names):
+            return [last, *table], comments - 1
+    return table, comments
 
 
 def first_line(path: Path) -> bytes:

@@ -65,8 +65,8 @@ def layout_in(
     records, path = sample.records(separator, quoted), sample.path
     if not records:
         raise DatasetError(
-            f"{path}, line 1: a quoted field does not end; expected the names of the columns; fix "
-            "the header"
+            f"{path}, line {sample.first_line}: a quoted field does not end; expected the names of "
+            "the columns; fix the header"
         )
     if separator == JSON:
         header, has_header, where = sample.json_header(), True, str(path)
@@ -104,8 +104,8 @@ def separator_of(sample: Sample, quoted: bool = True) -> str:
         return JSON
     if re.match(r"\[\s*\{", start):
         raise DatasetError(
-            f"{sample.path}, line 1: an array; expected a JSON object in each line; convert it: "
-            f"jq -c '.[]' {shlex.quote(sample.path.name)} > interactions.jsonl"
+            f"{sample.path}, line {sample.first_line}: an array; expected a JSON object in each "
+            f"line; convert it: jq -c '.[]' {shlex.quote(sample.path.name)} > interactions.jsonl"
         )
     best, most = "", (False, False, 0, 0)
     for separator in reversed(_SEPARATORS):
@@ -121,8 +121,9 @@ def separator_of(sample: Sample, quoted: bool = True) -> str:
     if not best:
         line = next((line for line in sample.lines if line.strip()), "").strip()
         raise DatasetError(
-            f"{sample.path}, line 1: {line[:60]!r} has no columns; expected fields separated by "
-            "commas, semicolons, tabs, '|', '::' or blanks, or a JSON object in each line"
+            f"{sample.path}, line {sample.first_line}: {line[:60]!r} has no columns; expected "
+            "fields separated by commas, semicolons, tabs, '|', '::' or blanks, or a JSON object "
+            "in each line"
         )
     return best
 
