@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.data_flags import data_flags
-from neumf_tui.cli.options import Csv, CsvSafe, DataDir, DatasetName, Home, Json, form_of, home_of
+from neumf_tui.cli.options import DataDir, DatasetName, Home, home_of, sheet_forms
 from neumf_tui.data.options import DataOptions
 from neumf_tui.views.open_data import open_data
 
 
 @data_flags
+@sheet_forms
 def baselines(
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
@@ -33,12 +34,10 @@ def baselines(
         bool,
         typer.Option("--keep", help="Keep each baseline as a run, to explore and compare it."),
     ] = False,
-    json: Json = False,
-    csv: Csv = False,
-    csv_safe: CsvSafe = False,
     home: Home = None,
     *,
     data_options: DataOptions,
+    form: str,
 ) -> None:
     """Compute popularity, item kNN, EASE, ALS and BPR on the same split and metrics as a run.
 
@@ -46,7 +45,6 @@ def baselines(
     on the train screen; with --keep each is a run, too. ALS and BPR need the package implicit (pip
     install 'neumf-tui[baselines]').
     """
-    form = form_of(json, csv, csv_safe)
     from neumf_tui.baselines.compute import Baselines
     from neumf_tui.baselines.registry import named
     from neumf_tui.views.baselines import baselines_sheet, print_baselines, runs_text

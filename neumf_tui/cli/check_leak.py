@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from neumf_tui.cli.data_flags import data_flags
-from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
+from neumf_tui.cli.options import (
+    ConfigFile,
+    DataDir,
+    DatasetName,
+    Home,
+    Preset,
+    home_of,
+    sheet_forms,
+)
 from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
@@ -16,6 +24,7 @@ from neumf_tui.views.open_data import open_data
 
 @data_flags
 @settings_flags
+@sheet_forms
 def check_leak(
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
@@ -25,11 +34,11 @@ def check_leak(
         int,
         typer.Option(min=1, help="Trainings whose ranks are pooled; more find smaller leaks."),
     ] = 1,
-    json: Json = False,
     home: Home = None,
     *,
     data_options: DataOptions,
     changes: dict[str, Any],
+    form: str,
 ) -> None:
     """Train on a copy of the dataset without structure, where only chance metrics are right.
 
@@ -57,5 +66,5 @@ def check_leak(
         result = check(data, settings, rounds, progress)
     named = config.stem if config else preset or DEFAULT_PRESET
     sheet = leak_sheet(data, named, settings, result)
-    print_sheet(sheet, "json" if json else "table", print_leak)
+    print_sheet(sheet, form, print_leak)
     raise typer.Exit(0 if result.verdict == "pass" else 1)

@@ -5,17 +5,19 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli.options import Home, Json, Run, home_of, run_folder
+from neumf_tui.cli.options import Home, Run, home_of, run_folder, sheet_forms
 
 
+@sheet_forms
 def check_order(
     run: Run = None,
     rounds: Annotated[
         int,
         typer.Option(min=1, max=100, metavar="R", help="Trainings in each order."),
     ] = 3,
-    json: Json = False,
     home: Home = None,
+    *,
+    form: str,
 ) -> None:
     """Train a run's settings again with equal timestamps shuffled, and with everything shuffled.
 
@@ -40,4 +42,4 @@ def check_order(
     with closing(ProgressLine()) as progress:
         data = load_timed(info, where, progress)
         result = compare_orders(data, check(info.settings), rounds, progress)
-    print_sheet(order_sheet(info, data, result), "json" if json else "table", print_order)
+    print_sheet(order_sheet(info, data, result), form, print_order)

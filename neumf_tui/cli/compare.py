@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, CsvSafe, GuestOption, Home, Json
+from neumf_tui.cli.options import GuestOption, Home, sheet_forms
 from neumf_tui.errors import UsageError
 
 Model = Annotated[
@@ -33,22 +33,22 @@ At = tuple[Path, str | None]
 """The folder of a run, and the text after @ that names an epoch."""
 
 
+@sheet_forms
 def compare(
     a: Model,
     b: Model,
     user: User = None,
     guest: GuestOption = None,
     top: Top = None,
-    json: Json = False,
-    csv: Csv = False,
-    csv_safe: CsvSafe = False,
     home: Home = None,
+    *,
+    form: str,
 ) -> None:
     """Compare two models, A and B, for one person or over all users, with significance tests."""
-    form = options.form_of(json, csv, csv_safe)
     everybody = user is None and guest is None
     # A table is short for people; programs get all users.
-    count = options.rows_of(top or ("all" if everybody and form != "table" else "10"), "rows")
+    is_data = form == "json" or form.startswith("csv")
+    count = options.rows_of(top or ("all" if everybody and is_data else "10"), "rows")
     if user is not None and guest is not None:
         raise UsageError("--user and --guest: choose one")
     from neumf_tui.runs.store import split_spec
@@ -68,6 +68,7 @@ def _all_users(home: Path, a: At, b: At, top: int | None, form: str) -> None:
     from neumf_tui.explore.users import dataset_of
     from neumf_tui.views.compare_users import compare_all_sheet, print_all
     from neumf_tui.views.output import print_sheet
+    from neumf_tui.views.paper_tables import PAPERS
 
     one, other = compare_users.read_tape_ranks(*a), compare_users.read_tape_ranks(*b)
     compare_users.check_same_dataset(one.info, other.info)
@@ -75,7 +76,7 @@ def _all_users(home: Path, a: At, b: At, top: int | None, form: str) -> None:
     found = compare_users.compare_all(dataset, one, other)
     shown = None if top is None else compare_users.ordered(found, "biggest win")[:top]
     sheet = compare_all_sheet(dataset, found, shown)
-    print_sheet(sheet, form, lambda sheet: print_all(sheet, dataset, found, top))
+    print_sheet(sheet, form, lambda sheet: print_all(sheet, dataset, found, top, form in PAPERS))
 
 
 def _one_person(

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.lookup import open_ranker
-from neumf_tui.cli.options import Epoch, Home, Json, Run, home_of, run_folder
+from neumf_tui.cli.options import Epoch, Home, Run, home_of, run_folder, sheet_forms
 from neumf_tui.errors import UsageError
 
 
+@sheet_forms
 def evaluate(
     run: Run = None,
     epoch: Epoch = None,
@@ -37,23 +38,27 @@ def evaluate(
             "sampled), and say where the model, EASE and popularity change places.",
         ),
     ] = False,
-    json: Json = False,
     home: Home = None,
+    *,
+    form: str,
 ) -> None:
     """Rank all held-out items with a checkpoint of the run and print the metrics."""
     folder = run_folder(home, run)
     if protocols:
         if sampled or sampled_negatives:
             raise UsageError("--protocols has sampled negatives, too: omit --sampled")
-        _protocols(folder, home_of(home), epoch, "json" if json else "table")
+        _protocols(folder, home_of(home), epoch, form)
         return
     from neumf_tui.evaluation.sampled import NEGATIVES
-    from neumf_tui.views.evaluation import evaluation_object, print_evaluation
-    from neumf_tui.views.output import print_json
+    from neumf_tui.views.evaluation import evaluation_object, evaluation_sheet, print_evaluation
+    from neumf_tui.views.output import print_json, print_sheet
 
     negatives = sampled_negatives or (NEGATIVES if sampled else None)
     result = evaluation_object(open_ranker(folder, home_of(home), epoch), negatives)
-    print_json(result) if json else print_evaluation(result)
+    if form == "json":
+        print_json(result)
+    else:
+        print_sheet(evaluation_sheet(result), form, lambda _: print_evaluation(result))
 
 
 def _protocols(folder: Path, home: Path, epoch: str | None, form: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, Run, TopItems
+from neumf_tui.cli.options import Epoch, Home, Run, TopItems, sheet_forms
 from neumf_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ By = Annotated[
 ]
 
 
+@sheet_forms
 def failures(
     run: Run = None,
     epoch: Epoch = None,
@@ -50,17 +51,16 @@ def failures(
     catalogue: ShowCatalogue = False,
     by: By = "rank",
     top: TopItems = "20",
-    json: Json = False,
-    csv: Csv = False,
-    csv_safe: CsvSafe = False,
     home: Home = None,
+    *,
+    form: str,
 ) -> None:
     """Show the users and cohorts with the worst ranks, and the items that nobody is recommended.
 
     Ranks by popularity alone stand beside them. The default is --users and --cohorts. --json prints
     one object with the parts that were asked for.
     """
-    form, rows = options.form_of(json, csv, csv_safe), options.rows_of(top, "rows")
+    rows = options.rows_of(top, "rows")
     if not (users or cohorts or catalogue):
         users, cohorts = True, not form.startswith("csv")
     if form.startswith("csv") and users + cohorts + catalogue > 1:
@@ -70,7 +70,7 @@ def failures(
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.checkpoint import find_rank_epoch
     from neumf_tui.views import failures as views
-    from neumf_tui.views.output import print_csv, print_json, print_line
+    from neumf_tui.views.output import print_csv, print_json, print_line, printing_as
 
     where = options.home_of(home)
     found = failures_at(load_users(folder, where), find_rank_epoch(folder, epoch))
@@ -95,10 +95,11 @@ def failures(
     elif form == "json":
         print_json(views.failures_object(found, sheets))
     else:
-        views.print_summary(found)
-        for _, print_part in parts:
-            print_line()
-            print_part()
+        with printing_as(form):
+            views.print_summary(found)
+            for _, print_part in parts:
+                print_line()
+                print_part()
 
 
 def _catalogue_part(failures: "Failures", folder: Path, home: Path, top: int | None) -> "Part":

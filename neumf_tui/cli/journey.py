@@ -1,28 +1,11 @@
 """`journey`: print the rank of a user's held-out item after each epoch."""
 
-from neumf_tui.cli.options import (
-    Csv,
-    CsvSafe,
-    Home,
-    Json,
-    RunOption,
-    User,
-    form_of,
-    home_of,
-    run_folder,
-)
+from neumf_tui.cli.options import Home, RunOption, User, home_of, run_folder, sheet_forms
 
 
-def journey(
-    user: User,
-    run: RunOption = None,
-    json: Json = False,
-    csv: Csv = False,
-    csv_safe: CsvSafe = False,
-    home: Home = None,
-) -> None:
+@sheet_forms
+def journey(user: User, run: RunOption = None, home: Home = None, *, form: str) -> None:
     """Print the rank of a user's held-out item and the loss after each epoch."""
-    form = form_of(json, csv, csv_safe)
     folder = run_folder(home, run)
     from neumf_tui.explore.users import load_users
     from neumf_tui.runs.reader import read_losses

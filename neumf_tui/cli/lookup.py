@@ -1,12 +1,11 @@
 """Find the model, the person and the item that a command's arguments name."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neumf_tui.cli import options
-from neumf_tui.cli.options import Csv, CsvSafe, Epoch, Home, Json, RunOption
+from neumf_tui.cli.options import Epoch, Home, RunOption
 from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -24,16 +23,8 @@ class ModelOptions:
 
     run: RunOption = None
     epoch: Epoch = None
-    json: Json = False
-    csv: Csv = False
-    csv_safe: CsvSafe = False
     home: Home = None
-
-    def __post_init__(self) -> None:
-        self.form()
-
-    def form(self) -> str:
-        return options.form_of(self.json, self.csv, self.csv_safe)
+    form: str = "table"
 
     def open_ranker(self) -> "Ranker":
         """Load the run's dataset and model; raises RunError or DatasetError."""
@@ -41,10 +32,10 @@ class ModelOptions:
         return open_ranker(folder, options.home_of(self.home), self.epoch)
 
     def print_sheet(self, sheet: "Sheet", print_text: "Callable[[Sheet], None]") -> None:
-        """Print a sheet as JSON, as CSV or with `print_text`."""
+        """Print a sheet in the form that is asked for, as text with `print_text`."""
         from neumf_tui.views.output import print_sheet
 
-        print_sheet(sheet, self.form(), print_text)
+        print_sheet(sheet, self.form, print_text)
 
 
 def open_ranker(folder: "Path", home: "Path", epoch: str | None) -> "Ranker":
@@ -64,10 +55,9 @@ def with_note(ranker: "Ranker") -> "Ranker":
 
 
 def model_options(command: options.Command) -> options.Command:
-    """Give `command` the fields of ModelOptions as options; its argument `model` gets them."""
-    fields = inspect.signature(ModelOptions).parameters.values()
-    added = [field.replace(kind=inspect.Parameter.KEYWORD_ONLY) for field in fields]
-    return options.add_options(command, "model", ModelOptions, added)
+    """Give `command` the options of a model and a sheet; its argument `model` gets ModelOptions."""
+    fields = options.keyword_only(ModelOptions)
+    return options.sheet_forms(options.add_options(command, "model", ModelOptions, fields))
 
 
 def check_one_person(user: str | None, guest: str | None) -> None:

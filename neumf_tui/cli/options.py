@@ -69,7 +69,15 @@ CsvSafe = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file with that name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object or list.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print tables in Markdown, rounded, with the protocol.")
+]
+Latex = Annotated[
+    bool,
+    typer.Option("--latex", help="Print tables in LaTeX, rounded, with the protocol as a comment."),
+]
 Raw = Annotated[
     bool,
     typer.Option(
@@ -129,11 +137,36 @@ def check_rows(rows: int | None, num_items: int) -> None:
         )
 
 
-def form_of(json: bool, csv: bool, csv_safe: bool) -> str:
-    """Return `json`, `csv`, `csv-safe` or `table`; raises UsageError for JSON and CSV at once."""
-    if json and (csv or csv_safe):
-        raise UsageError("--json and --csv: choose one")
-    return "json" if json else "csv-safe" if csv_safe else "csv" if csv else "table"
+def form_of(
+    json: Json = False,
+    csv: Csv = False,
+    csv_safe: CsvSafe = False,
+    markdown: Markdown = False,
+    latex: Latex = False,
+) -> str:
+    """Return the form of a sheet that the options ask for, else `table`; UsageError for several."""
+    forms = {
+        "json": json,
+        "csv": csv and not csv_safe,
+        "csv-safe": csv_safe,
+        "markdown": markdown,
+        "latex": latex,
+    }
+    wanted = [form for form, is_wanted in forms.items() if is_wanted]
+    if len(wanted) > 1:
+        raise UsageError(f"{' and '.join(f'--{form}' for form in wanted)}: choose one")
+    return wanted[0] if wanted else "table"
+
+
+def sheet_forms(command: Command) -> Command:
+    """Give `command` the options of `form_of`; its argument `form` gets what that returns."""
+    return add_options(command, "form", form_of, keyword_only(form_of))
+
+
+def keyword_only(make: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of `make` for `add_options`."""
+    parameters = inspect.signature(make).parameters.values()
+    return [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
 
 
 def home_of(option: Path | None) -> Path:

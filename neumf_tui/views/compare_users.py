@@ -158,12 +158,21 @@ def chance_text(p: float) -> str:
 
 
 def print_all(
-    sheet: Sheet, dataset: Dataset, comparison: AllComparison, top: int | None = None
+    sheet: Sheet,
+    dataset: Dataset,
+    comparison: AllComparison,
+    top: int | None = None,
+    with_metrics: bool = False,
 ) -> None:
-    """Print a comparison over all users for people; at most `top` users won, and as many lost."""
+    """Print a comparison over all users for people; at most `top` users won, and as many lost.
+
+    `with_metrics`: as a table, too, not only in sentences.
+    """
     c = comparison
     print_line(f"A {c.a.label}  B {c.b.label}  {dataset.label}  {len(c.users):,} users")
     print_protocols(sheet)
+    if with_metrics:
+        _print_metrics(comparison)
     for line in (*all_words(c, dataset.noun), verdict(c, dataset.noun), CAVEAT):
         print_line(line)
     for title, sort, moved in (
@@ -176,6 +185,23 @@ def print_all(
             print_line("")
             print_line(title)
             _print_users(compare_all_sheet(dataset, c, rows))
+
+
+def _print_metrics(comparison: AllComparison) -> None:
+    c = comparison
+    rows = (
+        (f"Hit@{CUTOFF}", c.hit_a, c.hit_b, c.hit_difference, c.hit_interval, f"{c.p:.2g}"),
+        ("AUC", c.auc_a, c.auc_b, c.auc_difference, c.auc_interval, None),
+    )
+    print_rows(
+        rows,
+        column("metric", lambda row: row[0]),
+        number("A", lambda row: row[1].mean(), ".4f"),
+        number("B", lambda row: row[2].mean(), ".4f"),
+        number("B − A", lambda row: signed(row[3], 4), str),
+        number("95 %", lambda row: " to ".join(signed(end, 4) for end in row[4]), str),
+        number("p (McNemar)", lambda row: row[5], str),
+    )
 
 
 def print_protocols(sheet: Sheet) -> None:

@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.views.output import column, number, print_line, print_rows, year_and_genres
+from neumf_tui.views.output import (
+    column,
+    number,
+    print_drawing,
+    print_line,
+    print_rows,
+    year_and_genres,
+)
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys
 
@@ -72,8 +79,7 @@ def users_text(coverage: "Coverage") -> str:
 
 def print_coverage(coverage: "Coverage", sheet: Sheet) -> None:
     """Print the figures and the items of `coverage_sheet` for people."""
-    for line in coverage_text(coverage).splitlines():
-        print_line(line)
+    print_drawing(coverage_text(coverage).splitlines())
     print_line()
     print_rows(
         sheet.rows,

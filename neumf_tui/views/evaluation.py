@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.baselines.differences import differences_from_kept
+from neumf_tui.baselines.kept import POPULARITY
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.sampled import sampled_metrics
 from neumf_tui.explore.evaluate import evaluate
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.checkpoint import describe_epoch
+from neumf_tui.runs.events import MEASURED
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.views.baselines import METRIC_HEADER, baseline_row, metric_cells
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
 from neumf_tui.views.person import model_line
+from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import run_keys
 
 WARNING = (
@@ -25,6 +28,12 @@ WARNING = (
     "only for comparison with papers that sampled"
 )
 DIFFERENCE = "difference (run − baseline)"
+SAMPLED = ("sampled_hr@10", "sampled_ndcg@10")
+SHEET_COLUMNS = (
+    "model", "settings", *MEASURED, "hit@50_low", "hit@50_high",
+    *(f"validation_{name}" for name in MEASURED),
+    "difference", "difference_low", "difference_high", *SAMPLED,
+)  # fmt: skip
 
 
 def evaluation_object(ranker: Ranker, negatives: int | None = None) -> dict[str, Any]:
@@ -63,6 +72,31 @@ def _baseline_rows(ranker: Ranker, ranks: NDArray[np.float32]) -> list[dict[str,
         keys = {"difference": value, "difference_low": low, "difference_high": high}
         rows.append(baseline_row(result) | keys)
     return rows
+
+
+def evaluation_sheet(result: Mapping[str, Any]) -> Sheet:
+    """Return an evaluation object as a table: a row for the run, popularity and each baseline."""
+    low, high = result["hit@50_ci"]
+    run = {"model": result["run"], "hit@50_low": low, "hit@50_high": high, **result["metrics"]}
+    run |= _prefixed("validation_", result["validation"]) | _prefixed("sampled_", result["sampled"])
+    baselines = [row | {"model": row["baseline"]} for row in result["baselines"]]
+    popularity = {
+        "model": POPULARITY,
+        **result["popularity"],
+        **_prefixed("validation_", result["popularity_validation"]),
+    }
+    is_kept = any(row["model"] == POPULARITY for row in (run, *baselines))
+    columns = SHEET_COLUMNS if result["sampled"] else SHEET_COLUMNS[: -len(SAMPLED)]
+    rows = [
+        {key: row.get(key) for key in columns}
+        for row in (run, *([] if is_kept else [popularity]), *baselines)
+    ]
+    about = {key: result[key] for key in ("run", "dataset", "simulated", "epoch", "protocol")}
+    return Sheet("evaluation", about, "models", rows, columns, ("run", "epoch"))
+
+
+def _prefixed(prefix: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {prefix + key: value for key, value in (values or {}).items()}
 
 
 def print_evaluation(result: Mapping[str, Any]) -> None:

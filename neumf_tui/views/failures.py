@@ -12,7 +12,7 @@ from neumf_tui.runs.protocol import protocol_line, protocol_of, why_nothing_held
 from neumf_tui.text import clean, rank_text
 from neumf_tui.views.beyond import NONE, tape_rank_text
 from neumf_tui.views.histogram import histogram
-from neumf_tui.views.output import print_line, print_table
+from neumf_tui.views.output import print_drawing, print_line, print_table
 from neumf_tui.views.ruler import sparkline
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import item_keys, model_keys, run_keys, run_line
@@ -244,8 +244,8 @@ def print_summary(failures: "Failures") -> None:
 
 def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> None:
     """Print the distribution of ranks, and a line for each user index of `order`."""
-    for line in histogram(failures.bins(), _BAR_WIDTH, Style(), Style()).plain.splitlines():
-        print_line(line)
+    drawn = histogram(failures.bins(), _BAR_WIDTH, Style(), Style())
+    print_drawing(drawn.plain.splitlines())
     if len(failures.unlisted):
         print_line(f"beyond their lists: {len(failures.unlisted):,}")
     print_line()

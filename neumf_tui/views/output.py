@@ -1,13 +1,28 @@
 """Text and JSON on stdout for people and programs; talk on stderr."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Literal
 
 from neumf_tui.text import clean
+from neumf_tui.views.paper_tables import PAPERS, Paper
 from neumf_tui.views.sheet import CSV_SAFE, Sheet, json_text
+
+_paper: ContextVar[Paper | None] = ContextVar("paper", default=None)
+
+
+@contextmanager
+def printing_as(form: str) -> Iterator[None]:
+    """Print lines and tables of reports as one of PAPERS; for a terminal in any other form."""
+    before = _paper.set(PAPERS.get(form))
+    try:
+        yield
+    finally:
+        _paper.reset(before)
 
 
 def say(text: str) -> None:
@@ -27,7 +42,14 @@ def print_json(value: object) -> None:
 
 def print_line(text: str = "", *, flush: bool = False) -> None:
     """Print a line of a report on stdout."""
-    print(clean(text), flush=flush)
+    text, paper = clean(text), _paper.get()
+    print(paper.line(text) if paper else text, flush=flush)
+
+
+def print_drawing(lines: Iterable[str]) -> None:
+    """Print lines of which the columns stand below each other."""
+    cleaned, paper = [clean(line) for line in lines], _paper.get()
+    print(paper.drawing(cleaned) if paper else "\n".join(cleaned))
 
 
 def print_csv(sheet: Sheet, form: str) -> None:
@@ -36,13 +58,14 @@ def print_csv(sheet: Sheet, form: str) -> None:
 
 
 def print_sheet(sheet: Sheet, form: str, print_text: Callable[[Sheet], None]) -> None:
-    """Print a sheet as `json`, as `csv` or `csv-safe`, or with `print_text`."""
+    """Print a sheet as `json`, as `csv` or `csv-safe`, or with `print_text` as any other form."""
     if form == "json":
         print_json(sheet.object)
     elif form in ("csv", CSV_SAFE):
         print_csv(sheet, form)
     else:
-        print_text(sheet)
+        with printing_as(form):
+            print_text(sheet)
 
 
 _GAP = 2
@@ -121,13 +144,16 @@ def print_table(
     A terminal that is too narrow shortens cells; or with `in_parts` it gets several tables, each
     with the first column and as many others as it has room for.
     """
+    lines = [[clean(cell) for cell in line] for line in (header, *rows)]
+    if paper := _paper.get():
+        print(paper.table(lines[0], lines[1:], [name in numbers for name in header]))
+        return
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 250, highlight=False)
-    lines = [[clean(cell) for cell in line] for line in (header, *rows)]
     widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     parts = _parts(widths, console.width) if in_parts else [range(len(header))]
     for number, part in enumerate(parts):

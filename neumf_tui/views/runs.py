@@ -7,9 +7,10 @@ from typing import Any
 from neumf_tui.runs.events import MEASURED, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
+from neumf_tui.runs.summary import FACTS
 from neumf_tui.text import clean, clock, epoch_text
 from neumf_tui.views.model_label import label_of_kind, label_title
-from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows, say
+from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_with_split
 
@@ -138,6 +139,12 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print_line(f"explore it: neumf-tui explore {summary['run']}")
 
 
+def runs_sheet(runs: Sequence[Mapping[str, Any]]) -> Sheet:
+    """Return one row for each run, from objects of `run_facts`; a protocol is no cell."""
+    columns = tuple(key for key in FACTS if key != "protocol")
+    return Sheet("runs", {}, "runs", [dict(run) for run in runs], columns)
+
+
 def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """Print the objects of `status_object` as a table."""
 
@@ -173,4 +180,4 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         column("started", started),
         in_parts=True,
     )
-    say(BEST_NOTE)
+    print_line(BEST_NOTE)

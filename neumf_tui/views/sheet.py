@@ -34,7 +34,8 @@ class Sheet:
     rows: Sequence[Row]
     columns: tuple[str, ...]  # keys of each row; a table without rows has them, too
     stamp: tuple[str, ...] = ()
-    """More keys of `about`, after `dataset` and `simulated`, that start each row of a table."""
+    """More keys of `about` that start each row of a table, after `dataset` and `simulated` where
+    `about` has them."""
     noun: Noun = ITEM
     """What texts made of the sheet call an item."""
 
@@ -52,11 +53,16 @@ class Sheet:
 
     @property
     def header(self) -> tuple[str, ...]:
-        return ("dataset", "simulated", *self.stamp, *self.columns)
+        return (*self._stamp, *self.columns)
+
+    @property
+    def _stamp(self) -> tuple[str, ...]:
+        # A list of runs has no common dataset.
+        return (*(key for key in ("dataset", "simulated") if key in self.about), *self.stamp)
 
     def flat(self) -> list[list[Any]]:
         """Return rows with the stamp before them."""
-        stamp = [self.about[key] for key in ("dataset", "simulated", *self.stamp)]
+        stamp = [self.about[key] for key in self._stamp]
         return [[*stamp, *(row[key] for key in self.columns)] for row in self.rows]
 
     def text(
@@ -98,12 +104,17 @@ def _cell(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
-    """Return why `path` cannot be written as a new file; empty if it can."""
+def check_target(path: Path, endings: Sequence[str] = ENDINGS, force: bool | None = None) -> str:
+    """Return why `path` cannot be written; empty if it can.
+
+    force: whether `--force` replaces a file that exists; None where there is no such flag.
+    """
     if path.suffix not in endings:
         return f"{path.name}: expected a name that ends in {', '.join(endings)}"
-    if path.exists():
-        return f"{path}: this file exists; give another name"
+    if path.exists() and not path.is_file():
+        return f"{path}: expected the name of a file, found a folder or a device; give another name"
+    if path.exists() and not force:
+        return f"{path}: this file exists; give another name{', or --force' * (force is False)}"
     if not path.parent.is_dir():
         return f"{path.parent}: no such folder; make it, or name another"
     if not os.access(path.parent, os.W_OK):
@@ -111,9 +122,12 @@ def check_target(path: Path, endings: Sequence[str] = ENDINGS) -> str:
     return ""
 
 
-def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a new file, whole or not at all; raises UsageError, OSError."""
-    if problem := check_target(path, (path.suffix,)):
+def write_new(path: Path, write: Callable[[BinaryIO], object], force: bool | None = None) -> None:
+    """Let `write` fill a file, whole or not at all; `force` as in `check_target`.
+
+    Raises UsageError, OSError.
+    """
+    if problem := check_target(path, (path.suffix,), force):
         raise UsageError(problem)
     files.replace(path.parent, path.name, write)
 

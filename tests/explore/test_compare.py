@@ -498,8 +498,8 @@ def test_all_users_need_no_torch(trained: Path) -> None:
     import sys
 
     code = (
-        "import sys; from neumf_tui.cli.compare import compare;"
-        "compare('trained@2', 'trained', None, None, '3', True, False, None);"
+        "import sys; from neumf_tui.cli.main import app;"
+        "app(['compare', 'trained@2', 'trained', '--json'], standalone_mode=False);"
         "sys.exit('torch' in sys.modules)"
     )
     assert (
