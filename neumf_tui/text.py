@@ -19,6 +19,12 @@ def clean(text: str) -> str:
     )
 
 
+def shortened(text: str, width: int = 80) -> str:
+    """Return `text` safe for a terminal, and cut to `width` characters."""
+    text = clean(text)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def dataset_label(name: str, simulated: bool) -> str:
     """Return the name of a dataset for people: it says whether the data is simulated."""
     return f"{name} (simulated)" if simulated else name

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.options import Home, Json, home_of
 from neumf_tui.errors import RunError, UsageError
+from neumf_tui.text import shortened
 
 TITLES_WIDTH = 40
 """Width of the titles in the table; `--json` has all of them."""
@@ -14,7 +16,13 @@ TITLES_WIDTH = 40
 
 def guests(
     delete: Annotated[
-        str | None, typer.Option("--delete", metavar="NAME", help="Delete this guest.")
+        str | None,
+        typer.Option(
+            "--delete",
+            metavar="NAME",
+            help="Delete this guest.",
+            autocompletion=complete.guests,
+        ),
     ] = None,
     json: Json = False,
     home: Home = None,
@@ -41,13 +49,12 @@ def guests(
             column("guest", "guest"),
             column("dataset", "dataset"),
             number("items", lambda row: row["item_ids"] and len(row["item_ids"]), str),
-            column("titles", lambda row: row["problem"] or _shortened(row["titles"])),
+            column("titles", lambda row: row["problem"] or _titles(row["titles"])),
         )
 
 
-def _shortened(titles: list[str]) -> str:
-    text = "; ".join(titles)
-    return text if len(text) <= TITLES_WIDTH else f"{text[: TITLES_WIDTH - 1]}…"
+def _titles(titles: list[str]) -> str:
+    return shortened("; ".join(titles), TITLES_WIDTH)
 
 
 def _about_guest(home: Path, name: str) -> dict[str, Any]:

@@ -143,17 +143,46 @@ def _is_of_old_version(where: Path) -> bool:
     return not any(name in written or files.is_file(where, name) for name in _NEW_FILES)
 
 
+def load_names(home: Path, fingerprint: str) -> tuple[Strings, Catalogue]:
+    """Open the user ids and the items of a prepared dataset, without the check that `load` makes.
+
+    Raises OSError or ValueError if they cannot be read.
+    """
+    where = prepared_dir(home) / fingerprint
+    ids = Strings(*(_array(where, f"{key}.npy") for key in _STRINGS))
+    ids.check()
+    return ids, files.read_json(where, "catalogue.json", Catalogue, _CATALOGUE_LIMIT)
+
+
+def newest_of(home: Path, name: str) -> str:
+    """Return the fingerprint of the dataset `name` that was prepared last; `auto` is any.
+
+    Raises FileNotFoundError where there is none.
+    """
+    for fingerprint, about in _newest_first(prepared_dir(home)):
+        if name in (about.name, "auto"):
+            return fingerprint
+    raise FileNotFoundError(f"{prepared_dir(home)}: no prepared dataset {name}")
+
+
 def kept_sources(home: Path) -> list[tuple[str, ReadOptions]]:
     """Return where the prepared datasets came from and how they were read, the newest first."""
-    folder, found = prepared_dir(home), []
     with suppress(OSError):  # damaged: `load` reports it when the dataset is needed
-        for name in files.folder_names(folder):
-            with suppress(OSError):
-                about = files.read_json(folder, f"{name}/dataset.json", About)
-                changed = (folder / name / "dataset.json").stat().st_mtime
-                found.append((changed, about.source, about.options.reading))
-    found.sort(key=lambda one: one[:2], reverse=True)
-    return [(source, reading) for _, source, reading in found]
+        kept = _newest_first(prepared_dir(home))
+        return [(about.source, about.options.reading) for _, about in kept]
+    return []
+
+
+def _newest_first(folder: Path) -> list[tuple[str, About]]:
+    """Return the fingerprints of the datasets that can be read, with what is said of them."""
+    found = []
+    for name in files.folder_names(folder):
+        with suppress(OSError):
+            about = files.read_json(folder, f"{name}/dataset.json", About)
+            changed = (folder / name / "dataset.json").stat().st_mtime
+            found.append((changed, name, about))
+    found.sort(key=lambda one: (one[0], one[2].source), reverse=True)
+    return [(name, about) for _, name, about in found]
 
 
 def _array(where: Path, name: str) -> NDArray[Any]:

@@ -71,17 +71,20 @@ class Strings(Sequence[str]):
             return False
         return True
 
-    def starting_with(self, start: str) -> NDArray[np.bool_]:
-        """Return which strings start with `start`, in any case; shape (strings,)."""
-        start = start.casefold()
+    def matches(self, text: str) -> NDArray[np.int8]:
+        """Return 2 for each string that is `text`, 1 if it starts with it, else 0, in any case."""
+        text = text.casefold()
         if not self._is_ascii:
-            return np.array([one.casefold().startswith(start) for one in self], dtype=bool)
-        wanted = start.encode()
-        rows = np.flatnonzero(np.diff(self.offsets) >= len(wanted))
+            folded = (one.casefold() for one in self)
+            levels = (one.startswith(text) + (one == text) for one in folded)
+            return np.fromiter(levels, dtype=np.int8, count=len(self))
+        wanted = text.encode(errors="surrogatepass")
+        lengths = np.diff(self.offsets)
+        rows = np.flatnonzero(lengths >= len(wanted))
         for place, letter in enumerate(wanted):
             rows = rows[_LOWER[self.text[self.offsets[rows] + place]] == letter]
-        found = np.zeros(len(self), dtype=bool)
-        found[rows] = True
+        found = np.zeros(len(self), dtype=np.int8)
+        found[rows] = 1 + (lengths[rows] == len(wanted))
         return found
 
     @property

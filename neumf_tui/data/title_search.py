@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
+from neumf_tui.data.strings import Strings
 from neumf_tui.data.titles import article_first, fold, folded_forms, names_of, split_year
 from neumf_tui.errors import RunError
-from neumf_tui.text import clean
+from neumf_tui.text import clean, shortened
 
 _NEAR = 80
 """Similarity of titles (0 to 100) at which a misspelt one is accepted.
@@ -23,8 +24,12 @@ _MARGIN = 4
 _CACHED_WORDS = 20
 """Query words whose result (one array each) is cached."""
 # Scores of a whole title or its start, then of one word. A title's score is the mean of its words.
+# Those of an id are above all of them.
 _EXACT_NAME, _EXACT, _WHOLE_PREFIX, _PREFIX = 5.0, 4.0, 3.0, 2.0
 _WORD, _WORD_START, _WORD_PART, _MISSPELT = 1.0, 0.9, 0.7, 0.6
+_YEAR = 0.5
+"""Share of these scores that a year has, so that titles with the number come first."""
+_ID, _ID_START = 7.0, 6.0
 _LAST = "\U0010ffff"  # sorts after every letter
 
 
@@ -50,6 +55,8 @@ class TitleSearch:
         self._hint = f"give the id{', or title and year' * catalogue.has_years}"
         num_items = len(catalogue.titles)
         self._years = [str(year) if year else "" for year in catalogue.years]
+        self._known_years, self._year_of = np.unique(np.array(self._years), return_inverse=True)
+        self._ids = Strings.of(catalogue.item_ids)
         self._keys = [fold(article_first(title)) for title in catalogue.titles]
         self._by_popularity = np.lexsort((np.arange(num_items), -seen_by))
         self._place = np.empty_like(self._by_popularity)
@@ -63,11 +70,8 @@ class TitleSearch:
         names.sort()
         self._squeezed = [squeezed for squeezed, _, _ in names]
         self._named = [(item, name) for _, item, name in names]
-        # Words of title and year as numbers of a sorted vocabulary; item i's start at starts[i].
-        words = [
-            f"{key} {year}".split() or [""]
-            for key, year in zip(self._keys, self._years, strict=True)
-        ]
+        # Words of titles as numbers of a sorted vocabulary; item i's start at starts[i].
+        words = [key.split() or [""] for key in self._keys]
         self._vocabulary = sorted({word for row in words for word in row})
         numbers = {word: number for number, word in enumerate(self._vocabulary)}
         sizes = np.array([len(row) for row in words], dtype=np.int64)
@@ -79,22 +83,25 @@ class TitleSearch:
     def search(self, query: str, count: int = 50) -> list[int]:
         """Return at most `count` item indices for a partly typed query, best first.
 
-        Order: exact titles (article before, after or omitted; with or without the year), titles
-        that start with the query, then titles with all its words: whole, started, inside another
-        word, or misspelt. Equal ones are ordered by number of users, then by item index. An empty
-        query returns the items with the most users.
+        Order: the item with this id, ids that start with it; exact titles (article before, after or
+        omitted; with or without the year), titles that start with the query, then titles with all
+        its words: whole, started, inside another word, or misspelt; then years. Equal ones are
+        ordered by number of users, then by item index. An empty query returns the items with the
+        most users.
         """
-        words = fold(query).split()
-        if not words:
-            wanted = query.strip()
+        words, wanted = fold(query).split(), query.strip()
+        if words:
+            score = self._by_words(words, misspelt=False)
+        else:
             titles = self.catalogue.titles
-            found_items = (item for item in self._by_popularity.tolist() if wanted in titles[item])
-            return list(found_items)[:count]
-        score = self._by_words(words, misspelt=False)
+            score = np.array([_WORD_PART if wanted in title else 0 for title in titles])
         for item, name_score in self._by_name(query):
             score[item] = max(score[item], name_score)
-        if np.count_nonzero(score) < count:
+        if words and np.count_nonzero(score) < count:
             np.maximum(score, self._by_words(words, misspelt=True), out=score)
+        if wanted:
+            of_ids = self._ids.matches(wanted)
+            score[of_ids == 1], score[of_ids == 2] = _ID_START, _ID
         found = np.flatnonzero(score)
         if not len(found):
             return [item for item, _ in self._most_similar("".join(words), count, cutoff=60)]
@@ -125,13 +132,18 @@ class TitleSearch:
         first = bisect_left(self._squeezed, squeezed)
         return self._named[first : bisect_left(self._squeezed, squeezed + _LAST)]
 
-    def _by_words(self, words: list[str], misspelt: bool) -> NDArray[np.float64]:
+    def _by_words(
+        self, words: list[str], misspelt: bool, year: float = _YEAR
+    ) -> NDArray[np.float64]:
         """Return the mean score of the words, weighted by length, shape (num_items,).
 
-        It is 0 for items that lack one of the words.
+        It is 0 for items that lack one of the words; the year counts `year` as much as the title.
         """
         sizes = [len(word) for word in words]
-        scores = [self._word_scores(word, misspelt) for word in words]
+        scores = [
+            np.maximum(self._word_scores(word, misspelt), year * self._score_years(word))
+            for word in words
+        ]
         total = np.sum([size * score for size, score in zip(sizes, scores, strict=True)], axis=0)
         has_all = np.all([score > 0 for score in scores], axis=0)
         return np.where(has_all, total / sum(sizes), 0)
@@ -147,6 +159,21 @@ class TitleSearch:
             score[first] = _WORD
         best: NDArray[np.float64] = np.maximum.reduceat(score[self._words], self._starts)
         return best
+
+    def _score_years(self, word: str) -> NDArray[np.float64]:
+        """Return the score of each item's year as a word, shape (num_items,)."""
+        scores = [
+            _WORD
+            if word == year
+            else _WORD_START
+            if year.startswith(word)
+            else _WORD_PART
+            if word in year
+            else 0.0
+            for year in self._known_years.tolist()
+        ]
+        found: NDArray[np.float64] = np.array(scores)[self._year_of]
+        return found
 
     def _misspelt(self, word: str) -> NDArray[np.float64]:
         """Return the score of words that differ from `word` by one letter, shape (vocabulary,).
@@ -242,7 +269,8 @@ class TitleSearch:
         words = fold(wanted).split()
         with_all = []
         if words:
-            with_all = np.flatnonzero(self._by_words(words, misspelt=False) == _WORD).tolist()
+            exact = self._by_words(words, misspelt=False, year=1) == _WORD
+            with_all = np.flatnonzero(exact).tolist()
         if len(with_all) == 1:
             return int(with_all[0])
         whole, _ = folded_forms(wanted)
@@ -287,17 +315,11 @@ class TitleSearch:
     def _listed(self, items: list[int]) -> str:
         """Return at most five items with their ids, for a message."""
         return ", ".join(
-            f"{_shortened(self.catalogue.item_title(item))} "
+            f"{shortened(self.catalogue.item_title(item))} "
             f"[id {clean(self.catalogue.item_ids[item])}]"
             for item in items[:5]
         )
 
 
 def _quoted(text: str) -> str:
-    return f"'{_shortened(text)}'"
-
-
-def _shortened(text: str) -> str:
-    """Return `text` safe and short enough for a message."""
-    text = clean(text)
-    return text if len(text) <= 80 else text[:79] + "…"
+    return f"'{shortened(text)}'"

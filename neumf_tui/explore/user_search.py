@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
 
 SORTS = ("rank ▲", "rank ▼", "dataset order", "most seen", "held-out title")
+NO_MATCH, YEAR, TITLE, ID_START, ID = range(5)
+"""How well a user matches a query: the higher, the further up in the list."""
 
 
 class UserSearch:
@@ -34,18 +36,31 @@ class UserSearch:
         titles = map(self.dataset.catalogue.item_title, range(self.dataset.num_items))
         return [title.casefold() for title in titles]
 
-    def matching(self, query: str) -> NDArray[np.bool_]:
-        """Return which users match, shape (num_users,); everyone if the query is blank.
+    def levels(self, query: str) -> NDArray[np.int8]:
+        """Return how well each user matches, shape (num_users,); ID for all if the query is blank.
 
-        A user matches if the id starts with `query` or the held-out title has it, in any case.
+        From the best: the id is `query`, the id starts with it, the held-out title has it, only
+        the year after that title has it; in any case of letters.
         """
         query = query.strip().casefold()
         if not query:
-            return np.ones(self.dataset.num_users, dtype=bool)
-        # The False at the end is for −1, nothing held out.
-        titles = np.array([*(query in title for title in self._titles), False])
-        found: NDArray[np.bool_] = self._ids.starting_with(query) | titles[self._heldout]
-        return found
+            return np.full(self.dataset.num_users, ID, dtype=np.int8)
+        # NO_MATCH at the end is for −1, nothing held out.
+        titles = np.array([*self._title_levels(query), NO_MATCH], dtype=np.int8)
+        levels: NDArray[np.int8] = titles[self._heldout]
+        of_ids = self._ids.matches(query)
+        levels[of_ids == 1], levels[of_ids == 2] = ID_START, ID
+        return levels
+
+    def _title_levels(self, query: str) -> list[int]:
+        """Return how well each item's title matches."""
+        levels = []
+        for title, year in zip(self._titles, self.dataset.catalogue.years, strict=True):
+            at = title.find(query)
+            # The year ends the text, as in "alien (1979)".
+            in_title = 0 <= at < len(title) - (len(f" ({year})") if year else 0)
+            levels.append(TITLE if in_title else YEAR if at >= 0 else NO_MATCH)
+        return levels
 
     @cached_property
     def by_title(self) -> NDArray[np.int64]:
@@ -54,6 +69,13 @@ class UserSearch:
         titled = [item for item, title in enumerate(self._titles) if title]
         places[sorted(titled, key=self._titles.__getitem__)] = np.arange(len(titled))
         return places[self._heldout]  # −1, nothing held out, takes the last place
+
+
+def best_first(order: NDArray[np.int64], levels: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return the users of `order` who match, the best matches first, else in the same order."""
+    found = order[levels[order] > NO_MATCH]
+    best: NDArray[np.int64] = found[np.argsort(-levels[found], kind="stable")]
+    return best
 
 
 class UserList:
@@ -84,9 +106,14 @@ class UserList:
         self._arrange()
 
     def search(self, query: str) -> None:
-        """List only people who match as in `UserSearch`; guests by the start of their name."""
+        """List only people who match as in `UserSearch`, guests by name; the best match first."""
         self._query = query
         self._arrange()
+
+    @property
+    def query(self) -> str:
+        """What is searched for; empty where everybody is listed."""
+        return self._query.strip()
 
     def next_sort(self) -> None:
         self.sort = (self.sort + 1) % len(SORTS)
@@ -120,7 +147,8 @@ class UserList:
     def _arrange(self) -> None:
         if self.users is None or self._search is None:
             return
-        order = np.flatnonzero(self._search.matching(self._query))
+        levels = self._search.levels(self._query)
+        order = np.flatnonzero(levels)
         keys: NDArray[Any]
         match SORTS[self.sort]:
             case "rank ▲":
@@ -133,9 +161,21 @@ class UserList:
                 keys = self._search.by_title[order]
             case _:
                 keys = order
+        # NaN, an unknown rank, sorts last.
+        order = best_first(order[np.argsort(keys, kind="stable")], levels)
+        guests = self._guests_by_level()
+        # A guest stands before the users who match as well or worse.
+        places = [np.searchsorted(-levels[order], -level, side="left") for level, _ in guests]
+        entries = [entry for _, entry in guests]
+        self.order = np.insert(order, np.array(places, dtype=np.int64), entries)
+
+    def _guests_by_level(self) -> list[tuple[int, int]]:
+        """Return level and entry of the guests whose names match, the best match first."""
         query = self._query.strip().casefold()
         names = [guest.name.casefold() for guest in self.guests]
-        guests = [-1 - g for g, name in enumerate(names) if name.startswith(query)]
-        # NaN, an unknown rank, sorts last.
-        order = order[np.argsort(keys, kind="stable")]
-        self.order = np.concatenate([np.array(guests, dtype=np.int64), order])
+        found = [
+            (ID if name == query or not query else ID_START, -1 - number)
+            for number, name in enumerate(names)
+            if name.startswith(query)
+        ]
+        return sorted(found, key=lambda one: -one[0])

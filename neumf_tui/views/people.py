@@ -1,7 +1,9 @@
 """A list of people as table cells."""
 
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.explore.user_search import UserList
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.text import clean, shortened
 from neumf_tui.views.beyond import tape_rank_text
 
 
@@ -19,3 +21,15 @@ def person_cells(people: UserList, row: int) -> list[str]:
         tape_rank_text(people.users, who, rank, short=True),
         "✓" if rank <= CUTOFF else "",
     ]
+
+
+def nobody_text(dataset: Dataset, query: str, whose: str = "") -> str:
+    """Return two lines on what was searched where nobody matches.
+
+    `whose` names a part of the users.
+    """
+    users = f"{dataset.num_users:,} users{f' of {clean(whose)}' if whose else ''}"
+    return (
+        f"none of {users} matches “{shortened(query, 30)}”:\n"
+        f"not by the start of an id, nor by a held-out {dataset.noun.singular}"
+    )

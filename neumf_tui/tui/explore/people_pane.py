@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.tui.widgets.table import Column, Table, id_column
-from neumf_tui.tui.widgets.user_search_line import UserSearchLine
+from neumf_tui.tui.widgets.user_search_line import UserSearchLine, matches_in
 from neumf_tui.views.people import person_cells
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class PeoplePane(Vertical):
     def show(self, who: "Who | None") -> None:
         """Draw the people, with the cursor on `who` if they are still listed."""
         count, row = len(self.user_list.order), self.user_list.row_of(who)
+        self.table.matches = matches_in(self.user_list.query, 0, 2)
         self.table.show_rows(count, partial(person_cells, self.user_list), cursor=row or 0)
         if row:
             self.call_after_refresh(self.table.centre)  # when its height is known
@@ -117,7 +118,8 @@ class PeoplePane(Vertical):
     @on(Input.Changed)
     def _search(self, event: Input.Changed) -> None:
         self.user_list.search(event.value)
-        self.show(self.who)
+        # The best match is first: Enter takes it.
+        self.show(None if self.user_list.query else self.who)
 
     @on(Input.Submitted)
     def _focus_table(self) -> None:

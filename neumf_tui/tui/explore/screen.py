@@ -45,6 +45,7 @@ from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.model_label import model_label
+from neumf_tui.views.people import nobody_text
 
 if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker, UserRanking
@@ -251,7 +252,8 @@ class ExploreScreen(SheetScreen):
             return  # another person was chosen meanwhile, whose message follows
         if event.who is None:
             self.drop("rank")
-            self.person.show_nobody("nobody matches")
+            query = self.user_list.query
+            self.person.show_nobody(nobody_text(self.users.dataset, query) if self.users else "")
         elif self.ranker is None:
             self._show_pending()
         else:

@@ -15,6 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static, TabbedContent, TabPane
 
+from neumf_tui.explore.user_search import NO_MATCH, best_first
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
@@ -25,7 +26,7 @@ from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.table import Column, Table, id_column, item_columns
-from neumf_tui.tui.widgets.user_search_line import UserSearchLine
+from neumf_tui.tui.widgets.user_search_line import UserSearchLine, matches_in
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.coverage import coverage_sheet, coverage_text
 from neumf_tui.views.failures import (
@@ -45,6 +46,7 @@ from neumf_tui.views.failures import (
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.items import item_cells
 from neumf_tui.views.model_label import model_label
+from neumf_tui.views.people import nobody_text
 
 if TYPE_CHECKING:
     from neumf_tui.explore.cohorts import Cohort
@@ -286,12 +288,10 @@ class FailuresScreen(SheetScreen):
         query = self.search_line.value
 
         def find(_: Cancelled) -> NDArray[np.int64]:
-            is_listed = failures.search.matching(query)
+            levels = failures.search.levels(query)
             if cohort is not None:
-                is_listed &= np.isin(np.arange(len(is_listed)), cohort.members)
-            order = failures.order(by)
-            found: NDArray[np.int64] = order[is_listed[order]]
-            return found
+                levels[~np.isin(np.arange(len(levels)), cohort.members)] = NO_MATCH
+            return best_first(failures.order(by), levels)
 
         self.ask("order", find, self._show_users)
 
@@ -304,7 +304,8 @@ class FailuresScreen(SheetScreen):
             gain = failures.gains[order[row]] if column == GAIN_COLUMN else 0
             return int(np.nan_to_num(np.sign(gain)))
 
-        table.sign = sign
+        query = self.search_line.value.strip()
+        table.sign, table.matches = sign, matches_in(query, 0, 1)
         table.scroll_to(y=0, animate=False)
         table.show_rows(len(order), lambda row: user_cells(failures, int(order[row])))
         pane = self.query_one("#failures-list")
@@ -313,7 +314,9 @@ class FailuresScreen(SheetScreen):
         pane.border_title = Text(clean(f"{whose}{len(order):,} users · {sort}"))
         pane.border_subtitle = "Esc: all users" if self.cohort else ""
         if not len(order):
-            self.query_one("#failures-user", Static).update("no user matches")
+            whose = f"{self.cohort.kind} {self.cohort.name}" if self.cohort else ""
+            text = nobody_text(self.users.dataset, query, whose)
+            self.query_one("#failures-user", Static).update(Text(text))
 
     @on(Table.Highlighted, "#users-table")
     def _draw_user(self) -> None:

@@ -12,7 +12,8 @@ from neumf_tui.explore.user_search import SORTS, UserList
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.dialogs import ListDialog
 from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
-from neumf_tui.views.people import person_cells
+from neumf_tui.tui.widgets.user_search_line import matches_in
+from neumf_tui.views.people import nobody_text, person_cells
 
 if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
@@ -58,7 +59,11 @@ class PinDialog(ListDialog[tuple[str, ...]]):
 
     def _draw(self, cursor: int = 0) -> None:
         count, sort = len(self.user_list.order), SORTS[self.user_list.sort]
-        self.show_title(f"{len(self.pinned)} pinned · {count:,} users · {sort}")
+        self.table.matches = matches_in(self.user_list.query, 1, 3)
+        title = f"{len(self.pinned)} pinned · {count:,} users · {sort}"
+        if not count and (users := self.user_list.users):
+            title += f"\n{nobody_text(users.dataset, self.user_list.query)}"
+        self.show_title(title)
         self.table.show_rows(count, self._cells, cursor=cursor)
 
     def _cells(self, row: int) -> list[str]:

@@ -18,6 +18,7 @@ from neumf_tui.text import clean
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.terminal.screen import TerminalScreen
 from neumf_tui.tui.widgets.table import Column, Table, item_columns
+from neumf_tui.tui.widgets.user_search_line import matches_in
 from neumf_tui.tui.work import Asker
 from neumf_tui.views.items import item_cells
 
@@ -103,7 +104,7 @@ class ItemPicker(Vertical):
         """Queries whose best match is to be picked when it is known."""
 
     def compose(self) -> ComposeResult:
-        yield SearchLine(placeholder="a title, or part of it", compact=True)
+        yield SearchLine(placeholder="a title, a part of it, or an id", compact=True)
         found = Table(item_columns(COLUMNS, self._dataset))
         found.can_focus = False  # keys typed in the line move its cursor
         yield found
@@ -160,8 +161,13 @@ class ItemPicker(Vertical):
 
         def cells(row: int) -> list[str]:
             mark = "✓" if found[row] in self._picked() else ""
-            return [mark, *item_cells(self._dataset, found[row])]
+            title, *others = item_cells(self._dataset, found[row])
+            item_id = self._dataset.catalogue.item_ids[found[row]]
+            if self._found_for and item_id.casefold().startswith(self._found_for.casefold()):
+                title = title if title == item_id else f"{item_id}  {title}"
+            return [mark, title, *others]
 
+        self.table.matches = matches_in(self._found_for, 2, 1)  # year and title
         self.table.show_rows(len(found), cells, cursor=cursor)
         count = f"{len(found)}+" if len(found) == MOST_LISTED else str(len(found) or "none")
         what = f"{count} match “{clean(self._found_for)}”" if self._found_for else "most seen first"
@@ -200,7 +206,8 @@ class ItemPicker(Vertical):
             self._pick(item)
         elif query:
             noun = self._dataset.noun.singular
-            self.notify(f"No {noun} matches “{clean(query)}”.", markup=False)
+            text = f"No {noun} has “{clean(query)}” as its id or in its title."
+            self.notify(text, markup=False)
 
     def action_move(self, by: int) -> None:
         self.table.action_move(by)

@@ -4,7 +4,8 @@ Textual's DataTable lays out every row before its first paint (9 s for 100,000 r
 12 KiB for each row that the mouse crosses. This one asks for the cells of a row when it draws it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -80,7 +81,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header", "table--cursor", "table--marked", "table--good", "table--bad",
-        "table--ending",
+        "table--ending", "table--match",
     }  # fmt: skip
     DEFAULT_CSS = """
     Table {
@@ -93,6 +94,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         & > .table--good { color: $text-success; }
         & > .table--bad { color: $text-error; }
         & > .table--ending { color: $text-muted; }
+        & > .table--match { text-style: bold underline; }
         &:focus > .table--cursor {
             background: $block-cursor-background; color: $block-cursor-foreground;
         }
@@ -129,6 +131,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.columns = list(columns)
         self.sign: Sign = lambda _row, _column: 0
+        self.matches: Mapping[int, re.Pattern[str]] = {}
+        """What a search has found in the cells of a column; it is marked."""
         self._count = 0
         self._cells: Cells = lambda _row: ()
         self._marked = -1
@@ -251,7 +255,8 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         styles = [style] * len(self.columns)
         if row != self.cursor:
             styles = [style + self.cell_style(row, column) for column in range(len(styles))]
-        return self._line([clean(cell) for cell in self._cells(row)], width, style, styles)
+        cells = [clean(cell) for cell in self._cells(row)]
+        return self._line(cells, width, style, styles, self.matches)
 
     def cell_style(self, row: int, column: int) -> Style | None:
         """Return what is added to the row's style for this cell."""
@@ -268,15 +273,32 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         return self._widths(self.scrollable_content_region.width)[column]
 
     def _line(
-        self, cells: Sequence[str], width: int, style: Style, styles: Sequence[Style]
+        self,
+        cells: Sequence[str],
+        width: int,
+        style: Style,
+        styles: Sequence[Style],
+        matches: Mapping[int, re.Pattern[str]] = {},
     ) -> Strip:
         """Draw a row: each cell in its own style, and what is between them in `style`."""
         segments: list[Segment] = []
         widths = self._widths(width)
-        for column, cell, size, own in zip(self.columns, cells, widths, styles, strict=True):
+        for at, (cell, size, own) in enumerate(zip(cells, widths, styles, strict=True)):
             if size:
-                segments += [Segment(_fit(cell, size, column.right), own), Segment(" ", style)]
+                text = _fit(cell, size, self.columns[at].right)
+                found = matches[at].search(text) if at in matches else None
+                segments += [*self._marked_in(text, own, found), Segment(" ", style)]
         return Strip(segments[:-1]).adjust_cell_length(width, style)
+
+    def _marked_in(self, text: str, style: Style, found: re.Match[str] | None) -> Iterator[Segment]:
+        """Yield the parts of a cell; what was found in it is marked."""
+        if found is None:
+            yield Segment(text, style)
+            return
+        yield Segment(text[: found.start()], style)
+        mark = self.get_component_rich_style("table--match", partial=True)
+        yield Segment(found[0], style + mark)
+        yield Segment(text[found.end() :], style)
 
     def _widths(self, width: int) -> list[int]:
         """Return the width of each column in cells, 0 for one that is left out."""

@@ -1,5 +1,7 @@
 """A line to search users."""
 
+import re
+
 from textual.widgets import Input
 
 
@@ -27,3 +29,12 @@ class UserSearchLine(Input):
         with self.prevent(Input.Changed):
             self.value = ""
         self.remove_class("-open")
+
+
+def matches_in(query: str, start_column: int, *columns: int) -> dict[int, re.Pattern[str]]:
+    """Return what `Table.matches` marks: `query` at the start of one column, anywhere in others."""
+    text = re.escape(query.strip())
+    if not text:
+        return {}
+    anywhere = re.compile(text, re.IGNORECASE)
+    return dict.fromkeys(columns, anywhere) | {start_column: re.compile(f"^{text}", re.IGNORECASE)}
