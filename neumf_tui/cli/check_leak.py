@@ -15,7 +15,7 @@ from neumf_tui.cli.options import (
     home_of,
     sheet_forms,
 )
-from neumf_tui.cli.settings_flags import settings_flags
+from neumf_tui.cli.settings_flags import hidden_settings_flags
 from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.settings import DEFAULT_PRESET, make_settings
@@ -23,7 +23,7 @@ from neumf_tui.views.open_data import open_data
 
 
 @data_flags
-@settings_flags
+@hidden_settings_flags
 @sheet_forms
 def check_leak(
     dataset: DatasetName = "auto",
@@ -40,14 +40,17 @@ def check_leak(
     changes: dict[str, Any],
     form: str,
 ) -> None:
-    """Train on a copy of the dataset without structure, where only chance metrics are right.
+    """Test whether settings let held-out items leak into training.
 
-    In the copy each user has as many items as before, drawn uniformly. Held-out items depend on
-    nothing, so metrics above chance mean that training has seen them. In addition, training starts
-    twice with different held-out items; if it does not see them, both end with the same weights, to
-    the bit. Each round takes as long as a training; no run is created.
+    It trains on a copy of the dataset without structure, where only chance metrics are right: each
+    user has as many items as before, drawn uniformly. Held-out items depend on nothing, so metrics
+    above chance mean that training has seen them. In addition, training starts twice with
+    different held-out items; if it does not see them, both end with the same weights, to the bit.
+    Each round takes as long as a training; no run is created.
 
     Other people's later interactions are not tested: every split but `time` lets models use them.
+
+    The settings and their flags are those of `neumf-tui train --help`.
 
     The exit code is 1 if there is a leak, or if held-out items rank below chance.
     """

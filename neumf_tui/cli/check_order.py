@@ -19,14 +19,14 @@ def check_order(
     *,
     form: str,
 ) -> None:
-    """Train a run's settings again with equal timestamps shuffled, and with everything shuffled.
+    """Test how much of a run's metrics comes from the order of equal timestamps.
 
     A file that is sorted by item lets item ids decide which of several interactions at the same
     time is the latest: metrics then measure the file. The check trains R times each in the run's
     own order, with interactions of the same time in a random order, and with each user's whole
     history in a random order, and compares Hit@50, NDCG@10 and AUC, of the model and of popularity.
-    Each training takes as long as the run did; validation chooses the epoch as in the run. No run
-    is created.
+    Each training takes as long as the run did, with the settings of the run, which `neumf-tui train
+    --help` explains; validation chooses the epoch as in the run. No run is created.
     """
     folder, where = run_folder(home, run), home_of(home)
     from neumf_tui.runs.reader import read_info

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from neumf_tui.cli import options
+from neumf_tui.cli import complete, options
 from neumf_tui.cli.options import GuestOption, Home, sheet_forms
 from neumf_tui.errors import UsageError
 
@@ -13,13 +13,15 @@ Model = Annotated[
     str,
     typer.Argument(
         help="RUN, RUN@EPOCH, RUN@best or RUN@last; without @ the default of --epoch in `rank`.",
-        autocompletion=options.run_names,
+        autocompletion=complete.runs,
     ),
 ]
 User = Annotated[
     str | None,
     typer.Option(
-        "--user", help="Compare the lists of this user id. [default: the ranks of all users]"
+        "--user",
+        help="Compare the lists of this user id. [default: the ranks of all users]",
+        autocompletion=complete.users,
     ),
 ]
 Top = Annotated[

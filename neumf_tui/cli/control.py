@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.options import Home, Run, RunOption, home_of, run_folder
 
 
@@ -106,7 +107,12 @@ def extend(
 
 def pin(
     users: Annotated[
-        list[str], typer.Argument(metavar="USER...", help="Ids of users, as in the dataset.")
+        list[str],
+        typer.Argument(
+            metavar="USER...",
+            help="Ids of users, as in the dataset.",
+            autocompletion=complete.users,
+        ),
     ],
     run: RunOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Unpin the users.")] = False,

@@ -4,13 +4,16 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.options import Epoch, Home, LowBandwidth, Run, home_of, run_folder
 from neumf_tui.cli.screen import need_screen, open_screen
 
 
 def explore(
     run: Run = None,
-    user: Annotated[str | None, typer.Option(help="Start with this user.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Start with this user.", autocompletion=complete.users)
+    ] = None,
     epoch: Epoch = None,
     low_bandwidth: LowBandwidth = None,
     home: Home = None,

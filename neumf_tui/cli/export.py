@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.lookup import open_ranker
-from neumf_tui.cli.options import CsvSafe, Epoch, Home, Run, home_of, run_folder
+from neumf_tui.cli.options import CsvSafe, Epoch, Force, Home, Run, home_of, run_folder
 from neumf_tui.errors import UsageError
 
 
@@ -20,10 +20,11 @@ def export(
     ] = "csv",
     output: Annotated[
         Path | None,
-        typer.Option(help="Path of the new file. [default: RUN-WHAT.FORMAT in this folder]"),
+        typer.Option(help="Path of the file. [default: RUN-WHAT.FORMAT in this folder]"),
     ] = None,
     top: Annotated[int, typer.Option(help="Items per user in top-k.")] = 50,
     epoch: Epoch = None,
+    force: Force = False,
     csv_safe: CsvSafe = False,
     home: Home = None,
 ) -> None:
@@ -33,7 +34,7 @@ def export(
     from neumf_tui.runs.reader import read_info
     from neumf_tui.views.column_files import FORMATS, write_columns
     from neumf_tui.views.output import print_line
-    from neumf_tui.views.sheet import CSV_SAFE
+    from neumf_tui.views.sheet import CSV_SAFE, check_target
     from neumf_tui.views.sheet_keys import dataset_keys
 
     if what not in columns.WHAT:
@@ -45,7 +46,12 @@ def export(
             "--epoch: ranks are written for every evaluated epoch; leave it out, or add "
             "--what top-k or --what embeddings"
         )
+    if csv_safe and form != "csv":
+        raise UsageError(f"--csv-safe: not with --format {form}; leave one out")
     folder, at = run_folder(home, run), home_of(home)
+    path = expanded(output or Path(f"{folder.name}-{what}.{form}")).absolute()
+    if problem := check_target(path, (path.suffix,), force):  # before long work, not after it
+        raise UsageError(problem)
     if what == "ranks":
         from neumf_tui.explore.users import load_users
 
@@ -56,10 +62,6 @@ def export(
         found = columns.embedding_arrays(open_ranker(folder, at, epoch))
         if form != "npz":
             found = columns.embedding_columns(found)
-    if csv_safe and form != "csv":
-        raise UsageError(f"--csv-safe: not with --format {form}; leave one out")
-    path = expanded(output or Path(f"{folder.name}-{what}.{form}")).absolute()
-    write_columns(
-        found, dataset_keys(read_info(folder).dataset), path, CSV_SAFE if csv_safe else form
-    )
+    about = dataset_keys(read_info(folder).dataset)
+    write_columns(found, about, path, CSV_SAFE if csv_safe else form, force)
     print_line(str(path))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.lookup import ModelOptions, find_item, model_options
 from neumf_tui.cli.options import Top
 
@@ -15,7 +16,10 @@ Everyone = Annotated[
 
 @model_options
 def film(
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id or title.")],
+    item: Annotated[
+        str,
+        typer.Argument(metavar="ITEM", help="Item id or title.", autocompletion=complete.items),
+    ],
     everyone: Everyone = False,
     top: Top = 10,
     *,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 import typer.main
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from neumf_tui import __version__
 from neumf_tui.cli.streams import open_streams
@@ -15,45 +15,58 @@ from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.views.output import print_line, say
 
-EXAMPLES = {
-    "train": ("train", "--dataset ml-100k --epochs 20 --name long-one"),
-    "attach": ("attach", "quiet-otter-07"),
-    "explore": ("explore", "quiet-otter-07"),
-    "runs": ("runs", "--json"),
-    "status": ("status", "quiet-otter-07 --json"),
-    "pause": ("control", "quiet-otter-07"),
-    "resume": ("control", "quiet-otter-07"),
-    "checkpoint": ("control", "quiet-otter-07"),
-    "stop": ("control", "quiet-otter-07"),
-    "extend": ("control", "20 quiet-otter-07"),
-    "pin": ("control", "196 --run quiet-otter-07"),
-    "logs": ("logs", "quiet-otter-07 -f"),
-    "rename": ("rename", "quiet-otter-07 baseline"),
-    "delete": ("delete", "quiet-otter-07"),
-    "prune": ("prune", "quiet-otter-07 --keep 20"),
-    "rank": ("rank", "196 --top 20"),
-    "why": ("why", "196 Alien"),
-    "journey": ("journey", "196"),
-    "near-miss": ("near_miss", "196"),
-    "similar": ("similar", "Alien"),
-    "item": ("film", "Alien"),
-    "film": ("film", "Alien"),
-    "recommend": ("recommend", '--likes "Alien; Blade Runner; Brazil" --save anna'),
-    "guests": ("guests", ""),
-    "compare": ("compare", "quiet-otter-07@2 quiet-otter-07@10 --user 196"),
-    "failures": ("failures", "quiet-otter-07 --cohorts"),
-    "export": ("export", "quiet-otter-07 --what top-k --format parquet"),
-    "evaluate": ("evaluate", "quiet-otter-07 --json"),
-    "tune": ("tune", "--trials 30 --study wide"),
-    "baselines": ("baselines", "--dataset ml-100k"),
-    "adopt": ("adopt", "neumf.pt --dataset ml-100k --expect hit@50=0.361"),
-    "check-leak": ("check_leak", "--preset d2l"),
-    "check-order": ("check_order", "quiet-otter-07 --rounds 5"),
-    "datasets": ("datasets", "~/shop.csv --split time"),
-    "doctor": ("doctor", "--json"),
-    "config": ("config", ""),
+GROUPS = {
+    "Start": {
+        "train": ("train", "--dataset ml-100k --epochs 20 --name long-one"),
+        "attach": ("attach", "quiet-otter-07"),
+        "explore": ("explore", "quiet-otter-07"),
+        "datasets": ("datasets", "~/shop.csv --split time"),
+        "adopt": ("adopt", "neumf.pt --dataset ml-100k --expect hit@50=0.361"),
+        "tune": ("tune", "--trials 30 --study wide"),
+    },
+    "One person": {
+        "rank": ("rank", "196 --top 20"),
+        "why": ("why", "196 Alien"),
+        "journey": ("journey", "196"),
+        "near-miss": ("near_miss", "196"),
+        "similar": ("similar", "Alien"),
+        "item": ("film", "Alien"),
+        "film": ("film", "Alien"),
+        "recommend": ("recommend", '--likes "Alien; Blade Runner; Brazil" --save anna'),
+        "guests": ("guests", ""),
+    },
+    "Quality": {
+        "evaluate": ("evaluate", "quiet-otter-07 --json"),
+        "baselines": ("baselines", "--dataset ml-100k"),
+        "compare": ("compare", "quiet-otter-07@2 quiet-otter-07@10 --user 196"),
+        "failures": ("failures", "quiet-otter-07 --cohorts"),
+        "export": ("export", "quiet-otter-07 --what top-k --format parquet"),
+        "check-leak": ("check_leak", "--preset d2l"),
+        "check-order": ("check_order", "quiet-otter-07 --rounds 5"),
+    },
+    "Runs": {
+        "runs": ("runs", "--json"),
+        "status": ("status", "quiet-otter-07 --json"),
+        "logs": ("logs", "quiet-otter-07 -f"),
+        "pause": ("control", "quiet-otter-07"),
+        "resume": ("control", "quiet-otter-07"),
+        "checkpoint": ("control", "quiet-otter-07"),
+        "stop": ("control", "quiet-otter-07"),
+        "extend": ("control", "20 quiet-otter-07"),
+        "pin": ("control", "196 --run quiet-otter-07"),
+        "rename": ("rename", "quiet-otter-07 baseline"),
+        "delete": ("delete", "quiet-otter-07"),
+        "prune": ("prune", "quiet-otter-07 --keep 20"),
+    },
+    "This machine": {
+        "doctor": ("doctor", "--json"),
+        "config": ("config", ""),
+    },
 }
-"""The module of each command, and the arguments of an example."""
+"""The commands by the groups of the help: the module of each, and the arguments of an example."""
+EXAMPLES = {name: command for group in GROUPS.values() for name, command in group.items()}
+WIDEST_HELP = 160
+"""Columns of the help in a terminal that has more."""
 
 
 class _Commands(Mapping[str, Any]):
@@ -64,7 +77,7 @@ class _Commands(Mapping[str, Any]):
         function = getattr(import_module(f"neumf_tui.cli.{module}"), name.replace("-", "_"))
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         example = f"neumf-tui {name} {arguments}".rstrip()
-        alone.command(name, epilog=f"Example: {example}")(function)
+        alone.command(name, cls=_Command, epilog=f"Example: {example}")(function)
         return typer.main.get_command(alone)
 
     def __iter__(self) -> Iterator[str]:
@@ -74,9 +87,49 @@ class _Commands(Mapping[str, Any]):
         return len(EXAMPLES)
 
 
+class _Command(TyperCommand):
+    """A command whose help lists its options by their panels."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            usual = "Arguments" if param.param_type_name == "argument" else "Options"
+            if record is not None:
+                panel = getattr(param, "rich_help_panel", None) or usual
+                panels.setdefault(panel, []).append(record)
+        # `--help`, which comes last, is not of the last panel.
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
 class _Group(TyperGroup):
+    """All commands; their list in the help is that of GROUPS, in whole sentences."""
+
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes | {"commands": _Commands()})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the list of runs for a command that is missing, where a screen can be opened."""
+        from neumf_tui.terminal import why_no_screen
+
+        if not (args or ctx.resilient_parsing or why_no_screen()):
+            args = ["runs"]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options, which fewer people need."""
+        for title, group in GROUPS.items():
+            sentences = {name: (self.commands[name].help or "").split("\n\n")[0] for name in group}
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, " ".join(text.split())) for name, text in sentences.items()]
+                )
+        super().format_options(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write nothing: `format_options` has listed them."""
 
 
 app = typer.Typer(
@@ -84,7 +137,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
     help="Train a neural recommender (NeuMF), watch it learn, and see what it recommends, and why.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 dataset missing or unreadable, "
     "4 run missing or unreadable.",

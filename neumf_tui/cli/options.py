@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.errors import UsageError
 
 Command = Callable[..., None]
@@ -26,14 +27,6 @@ def confirm(command: str, folder: Path, question: str) -> None:
         raise typer.Exit(1)
 
 
-def run_names(prefix: str) -> list[str]:
-    """Complete the name of a run in the shell."""
-    from neumf_tui.home import home_dir
-    from neumf_tui.runs.store import run_folders
-
-    return [folder.name for folder in run_folders(home_dir()) if folder.name.startswith(prefix)]
-
-
 _RUN_HELP = "Name, unique prefix or folder of a run. [default: the latest run]"
 Home = Annotated[
     Path | None,
@@ -42,11 +35,13 @@ Home = Annotated[
         help="Folder of runs and datasets. [default: NEUMF_TUI_HOME, or the user data folder]",
     ),
 ]
-Run = Annotated[str | None, typer.Argument(help=_RUN_HELP, autocompletion=run_names)]
-RunOption = Annotated[str | None, typer.Option("--run", help=_RUN_HELP, autocompletion=run_names)]
+Run = Annotated[str | None, typer.Argument(help=_RUN_HELP, autocompletion=complete.runs)]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help=_RUN_HELP, autocompletion=complete.runs)
+]
 RunName = Annotated[
     str,
-    typer.Argument(help="Name, unique prefix or folder of a run.", autocompletion=run_names),
+    typer.Argument(help="Name, unique prefix or folder of a run.", autocompletion=complete.runs),
 ]
 Epoch = Annotated[
     str | None,
@@ -57,9 +52,16 @@ Epoch = Annotated[
         "else the newest]",
     ),
 ]
-User = Annotated[str, typer.Argument(help="A user's id, as in the dataset.")]
+User = Annotated[
+    str, typer.Argument(help="A user's id, as in the dataset.", autocompletion=complete.users)
+]
 GuestOption = Annotated[
-    str | None, typer.Option("--guest", help="A saved guest instead of a user of the dataset.")
+    str | None,
+    typer.Option(
+        "--guest",
+        help="A saved guest instead of a user of the dataset.",
+        autocompletion=complete.guests,
+    ),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 CsvSafe = Annotated[
@@ -98,7 +100,8 @@ DatasetName = Annotated[
     str,
     typer.Option(
         help="auto, demo, a MovieLens release such as ml-100k, or the name of a dataset's folder; "
-        "auto takes the data in --data-dir, or else ml-100k."
+        "auto takes the data in --data-dir, or else ml-100k.",
+        autocompletion=complete.datasets,
     ),
 ]
 DataDir = Annotated[
@@ -112,7 +115,11 @@ AcceptUnverified = Annotated[
     typer.Option("--accept-unverified", help="Fetch a MovieLens release whose hash is not known."),
 ]
 Preset = Annotated[
-    str | None, typer.Option(help="Named settings: tuned, fast, paper or d2l. [default: tuned]")
+    str | None,
+    typer.Option(
+        help="Named settings: tuned, fast, paper or d2l. [default: tuned]",
+        autocompletion=complete.presets,
+    ),
 ]
 ConfigFile = Annotated[
     Path | None,

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, Extended, Requested, Started, Warned
+from neumf_tui.runs.failed_start import FailedStart, remove_failed_start
 from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.views.output import say
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 
 
-def train_plainly(folder: Path, start: "Callable[[], Popen[bytes]]") -> int:
+def train_plainly(folder: Path, start: "Callable[[], Popen[bytes]]", is_new: bool) -> int:
     """Let `start` start the trainer of a run, and report its progress until it ends.
 
-        SIGINT and SIGTERM stop it with a checkpoint. Returns the trainer's exit code, or 128 + the
-    number of the signal.
+    SIGINT and SIGTERM stop it with a checkpoint. A new run whose trainer cannot start is removed.
+    Returns the trainer's exit code, or 128 + the number of the signal.
     """
     caught: list[int] = []
 
@@ -51,9 +52,19 @@ def train_plainly(folder: Path, start: "Callable[[], Popen[bytes]]") -> int:
         return 0
     if status.state == "stopped":
         return 128 + caught[0] if caught else 0
+    if is_new and (failed := remove_failed_start(folder)):
+        return say_failed_start(failed)
     reason = status.reason or f"its trainer ended with {process.returncode}; see trainer.log"
     say(f"neumf-tui: {status.state}: {reason}")
     return status.exit_code or 1
+
+
+def say_failed_start(failed: FailedStart) -> int:
+    """Say why the trainer of a new run could not start, and return the exit code."""
+    first, *others = failed.lines
+    for line in (f"neumf-tui: {first}", *others):
+        say(line)
+    return failed.exit_code
 
 
 class EpochReporter:

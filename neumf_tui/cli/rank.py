@@ -4,13 +4,17 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.lookup import ModelOptions, check_one_person, find_person, model_options
 from neumf_tui.cli.options import GuestOption, Raw, TopItems, check_rows, rows_of
 
 
 @model_options
 def rank(
-    user: Annotated[str | None, typer.Argument(help="A user's id, as in the dataset.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Argument(help="A user's id, as in the dataset.", autocompletion=complete.users),
+    ] = None,
     guest: GuestOption = None,
     by: Annotated[
         str,

@@ -1,25 +1,33 @@
 """`recommend`: rank items for a person who is not in the dataset."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.lookup import ModelOptions, find_item, model_options
 from neumf_tui.cli.options import Raw, TopItems, check_rows, home_of, rows_of
-from neumf_tui.errors import UsageError
+from neumf_tui.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from neumf_tui.data.dataset import Dataset
 
 STABLE = 3
 """Number of liked items from which the list depends less on each single one."""
+_OTHER_SEPARATORS = re.compile(r"[,/|+&\n]| and ")
+"""What people write between titles instead of `;`. Titles have these, too."""
 
 
 Likes = Annotated[
     list[str],
     typer.Option(
-        "--likes", metavar="ITEMS", help="Item ids or titles, separated by ';'; can be repeated."
+        "--likes",
+        metavar="ITEMS",
+        help="Item ids or titles, separated by ';'; can be repeated.",
+        autocompletion=complete.likes,
     ),
 ]
 
@@ -94,7 +102,10 @@ def _items_of(dataset: "Dataset", names: list[str]) -> list[int]:
     """Return the indices of the named items; stderr says which ones were guessed."""
     named: dict[int, str] = {}
     for name in names:
-        item = find_item(dataset, name)
+        try:
+            item = find_item(dataset, name)
+        except RunError as error:
+            raise RunError(_several_in_one(dataset, name) or str(error)) from error
         if item in named:
             raise UsageError(
                 f"--likes: {named[item]!r} and {name!r} are both "
@@ -102,3 +113,16 @@ def _items_of(dataset: "Dataset", names: list[str]) -> list[int]:
             )
         named[item] = name
     return list(named)
+
+
+def _several_in_one(dataset: "Dataset", name: str) -> str:
+    """Return what to say where `name` is several names without `;` between them, else nothing."""
+    parts = [part for part in _OTHER_SEPARATORS.split(name) if part.strip()]
+    nearest = [dataset.title_search.search(part, 1) for part in parts]
+    if len(parts) < 2 or not all(nearest):
+        return ""
+    titles = "; ".join(dataset.catalogue.item_title(item) for (item,) in nearest)
+    return (
+        f"no {dataset.noun.singular} {name!r} in {dataset.label}; ';' separates "
+        f"{dataset.noun.plural}: --likes {shlex.quote(titles)} has the nearest"
+    )

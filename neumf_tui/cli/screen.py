@@ -21,10 +21,12 @@ def open_screen(
     low_bandwidth: bool | None,
     user_id: str | None = None,
     epoch: str | None = None,
+    is_new: bool = False,
 ) -> int:
     """Run the app until the person leaves it and return the exit code.
 
     `folder` is None for the list of runs. The explore screen starts with `user_id` and `epoch`.
+    is_new: whether the run is new; if its trainer cannot start, it is removed.
     """
     # At 120 frames a second a key's change is drawn after 8 ms; at Textual's 60 after 17 ms.
     os.environ.setdefault("TEXTUAL_FPS", "120")
@@ -36,6 +38,8 @@ def open_screen(
         from neumf_tui.tui.app import NeumfApp, load_config
 
         app = NeumfApp(folder, home, screen, load_config(), low_bandwidth, user_id, epoch)
+        app.gives_hints = True
+        app.new_runs = {folder} if folder and is_new else set()
     gc.set_threshold(*usual)
     return app.run_to_end()
 

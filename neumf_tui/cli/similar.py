@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.lookup import ModelOptions, find_item, find_person, model_options
 from neumf_tui.cli.options import GuestOption, Top
 from neumf_tui.errors import UsageError
@@ -11,9 +12,17 @@ from neumf_tui.errors import UsageError
 
 @model_options
 def similar(
-    item: Annotated[str | None, typer.Argument(metavar="[ITEM]", help="Item id or title.")] = None,
+    item: Annotated[
+        str | None,
+        typer.Argument(metavar="[ITEM]", help="Item id or title.", autocompletion=complete.items),
+    ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", help="Show the users nearest to this user id.")
+        str | None,
+        typer.Option(
+            "--user",
+            help="Show the users nearest to this user id.",
+            autocompletion=complete.users,
+        ),
     ] = None,
     guest: GuestOption = None,
     top: Top = 10,

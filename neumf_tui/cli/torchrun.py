@@ -27,12 +27,13 @@ def follow(worker: "Worker", home: Path) -> int:
     return read_status(folder).exit_code if ended else train(folder, home, worker, group)
 
 
-def lead(worker: "Worker", folder: Path, home: Path, ended: bool, json: bool) -> int:
+def lead(worker: "Worker", folder: Path, home: Path, ended: bool, json: bool, is_new: bool) -> int:
     """Train the run with the other processes and report it, and return the exit code.
 
-    If the run has ended already, nothing is trained.
+    If the run has ended already, nothing is trained. A new run that cannot start is removed.
     """
     from neumf_tui.cli.plain import reporting
+    from neumf_tui.runs.failed_start import remove_failed_start
     from neumf_tui.runs.reader import read_status
     from neumf_tui.runs.summary import train_summary
     from neumf_tui.views.output import print_json, say
@@ -49,6 +50,8 @@ def lead(worker: "Worker", folder: Path, home: Path, ended: bool, json: bool) ->
     say(f"run {folder.name} in {folder}")
     with reporting(folder):
         code = train(folder, home, worker, group)
+    if is_new and remove_failed_start(folder):  # `train` has said why
+        return code
     summary = train_summary(folder)
     if code == 0 or (code != RESTART and summary["metrics"] is not None):
         print_json(summary) if json else print_summary(summary)

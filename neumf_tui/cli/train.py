@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import msgspec
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import (
     AcceptUnverified,
@@ -20,7 +21,6 @@ from neumf_tui.cli.options import (
     Preset,
     home_of,
     run_folder,
-    run_names,
 )
 from neumf_tui.cli.screen import open_screen
 from neumf_tui.cli.settings_flags import settings_flags
@@ -41,7 +41,7 @@ Resume = Annotated[
         metavar="RUN",
         help="Continue a run from its last checkpoint; with --epochs up to that many epochs. "
         "--keep and --processes can change.",
-        autocompletion=run_names,
+        autocompletion=complete.runs,
     ),
 ]
 Gpus = Annotated[
@@ -52,7 +52,11 @@ Gpus = Annotated[
 ]
 Pin = Annotated[
     list[str] | None,
-    typer.Option(metavar="ID", help="Show a user in the rank race; can be repeated."),
+    typer.Option(
+        metavar="ID",
+        help="Show a user in the rank race; can be repeated.",
+        autocompletion=complete.users,
+    ),
 ]
 Detach = Annotated[
     bool, typer.Option("--detach", help="Train in the background; `attach` shows the run.")
@@ -119,16 +123,15 @@ def train(
             )
         raise typer.Exit(_train_with_torchrun(worker, new, changes, where, resume, json))
     folder, start = _prepare(new, resume, where, changes, on_finish)
+    is_new = resume is None
     if detach:
-        code = _train_detached(folder, start, json)
+        code = _train_detached(folder, start, json, is_new)
     elif plain or json or why_plain:
-        code = _train_plainly(folder, start, json, why_plain)
+        code = _train_plainly(folder, start, json, why_plain, is_new)
     else:
         if start:
             start()
-        code = open_screen(folder, "train", where, low_bandwidth)
-    if resume is None and not detach:
-        _remove_refused(folder)
+        code = open_screen(folder, "train", where, low_bandwidth, is_new=is_new)
     raise typer.Exit(code)
 
 
@@ -213,7 +216,7 @@ def _train_with_torchrun(
         return new.make(home, changes, job)
 
     folder, ended = choose_run(worker, home, new.name, resume, changes.get("epochs"), make)
-    return lead(worker, folder, home, ended, json)
+    return lead(worker, folder, home, ended, json, is_new=resume is None)
 
 
 def _prepare(
@@ -275,20 +278,26 @@ def _starter(folder: Path, home: Path, lock: BinaryIO | None, on_finish: str) ->
     return start
 
 
-def _train_detached(folder: Path, start: Start | None, json: bool) -> int:
+def _train_detached(folder: Path, start: Start | None, json: bool, is_new: bool) -> int:
+    """Start the trainer, and return the exit code when it trains, or could not start."""
+    from neumf_tui.cli.plain import say_failed_start
+    from neumf_tui.runs.failed_start import await_start
     from neumf_tui.runs.summary import status_object
     from neumf_tui.views.output import print_json, say
 
-    if start:
-        start()
+    process = start() if start else None
     say(f"run {folder.name} in {folder}")
+    if is_new and (failed := await_start(folder, process)):
+        return say_failed_start(failed)
     say(f"training in the background; watch it with neumf-tui attach {folder.name}")
     if json:
         print_json(status_object(folder))
     return 0
 
 
-def _train_plainly(folder: Path, start: Start | None, json: bool, why_plain: str) -> int:
+def _train_plainly(
+    folder: Path, start: Start | None, json: bool, why_plain: str, is_new: bool
+) -> int:
     """Train without a screen and print the summary; return the exit code."""
     from neumf_tui.cli.plain import train_plainly
     from neumf_tui.runs.summary import train_summary
@@ -301,22 +310,10 @@ def _train_plainly(folder: Path, start: Start | None, json: bool, why_plain: str
     if start is None:
         say(f"follow it with neumf-tui logs {folder.name} -f")
         return 0
-    code = train_plainly(folder, start)
+    code = train_plainly(folder, start, is_new)
+    if not (folder / "run.json").exists():  # the trainer could not start
+        return code
     summary = train_summary(folder)
     if summary["metrics"] is not None or code == 0:
         print_json(summary) if json else print_summary(summary)
     return code
-
-
-def _remove_refused(folder: Path) -> None:
-    """Remove a run whose trainer refused to start; another failure leaves a log worth reading."""
-    from neumf_tui.runs.contents import remove_run
-    from neumf_tui.runs.reader import read_snapshot, read_status
-
-    status = read_status(folder)
-    if (
-        status.state == "failed"
-        and status.exit_code in (2, 3, 4)
-        and read_snapshot(folder).started is None
-    ):
-        remove_run(folder)

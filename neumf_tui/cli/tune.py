@@ -8,7 +8,7 @@ import typer
 
 from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
-from neumf_tui.cli.settings_flags import settings_flags
+from neumf_tui.cli.settings_flags import hidden_settings_flags
 from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
 from neumf_tui.views.open_data import open_data
@@ -49,7 +49,7 @@ Plain = Annotated[
 
 
 @data_flags
-@settings_flags
+@hidden_settings_flags
 def tune(
     dataset: DatasetName = "auto",
     data_dir: DataDir = None,
@@ -67,9 +67,10 @@ def tune(
     data_options: DataOptions,
     changes: dict[str, Any],
 ) -> None:
-    """Search the settings with the highest validation Hit@50, with Optuna (neumf-tui[tune]).
+    """Search the settings with the highest validation Hit@50.
 
-    A setting given by its flag is fixed. The others are searched in the space, starting with the
+    The settings and their flags are those of `neumf-tui train --help`: what is given is fixed. The
+    others are searched in the space by Optuna (pip install 'neumf-tui[tune]'), starting with the
     preset's own values. Each trial is a run, STUDY-0007. The study is kept in HOME/tune: Ctrl-C
     ends a search, and the same --study continues it. The best settings are written as a file for
     `train --config`. Held-out items are never used.

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from neumf_tui.cli import complete
 from neumf_tui.cli.lookup import ModelOptions, find_item, model_options
 from neumf_tui.cli.options import User
 from neumf_tui.errors import UsageError
@@ -14,7 +15,11 @@ def why(
     user: User,
     item: Annotated[
         str | None,
-        typer.Argument(metavar="ITEM", help="Item id or title. [default: the held-out item]"),
+        typer.Argument(
+            metavar="ITEM",
+            help="Item id or title. [default: the held-out item]",
+            autocompletion=complete.items,
+        ),
     ] = None,
     *,
     model: ModelOptions,

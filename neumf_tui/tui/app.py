@@ -1,9 +1,10 @@
 """The app: it opens the screens that screens ask for, and prints a card of the run at its end."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual import on
 from textual.app import SystemCommand
@@ -42,7 +43,7 @@ class NeumfApp(TerminalApp):
     ]
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "app",
-        shown("question_mark,f1", "help", "Help", "Keys of this screen", display="?"),
+        shown("question_mark,f1", "help", "Help", "This screen, its symbols and keys", display="?"),
         hidden("ctrl+z", "suspend_process", "Suspend", "Back to the shell; fg returns",
                key_id="suspend"),
         hidden("ctrl+l", "redraw", "Redraw", "Draw the whole screen again"),
@@ -71,14 +72,35 @@ class NeumfApp(TerminalApp):
         self.folder, self._first = folder, screen
         self._user_id, self._epoch = user_id, epoch
         self.set_keymap(config.keys)
+        self.own_keys = config.keys
+        """The person's own keys by the id of their binding."""
+        self.gives_hints = False
+        """Whether a screen shows a hint when it is opened for the first time."""
+        self.new_runs: set[Path] = set()
+        """New runs whose trainers were started from here; those that cannot start are removed."""
 
     def run_to_end(self) -> int:
         """Run until the person leaves, print how the run stands, and return the exit code."""
         self.run_in_terminal()
         if self.return_code:
             return self.return_code
-        code = self._print_card(self.folder) if self.folder is not None else 0
+        code = self._report_failed_starts()
+        if self.folder is not None and not code:
+            code = self._print_card(self.folder)
         self.end_by_signal()
+        return code
+
+    def _report_failed_starts(self) -> int:
+        """Remove new runs whose trainers could not start; return the exit code of the last one."""
+        from neumf_tui.runs.failed_start import await_start
+
+        code = 0
+        for folder in self.new_runs:
+            with suppress(RunError):  # it was deleted
+                if failed := await_start(folder):
+                    code = failed.exit_code
+                    for line in failed.lines:
+                        say(f"neumf-tui: {line}")
         return code
 
     def _print_card(self, folder: Path) -> int:
@@ -119,19 +141,21 @@ class NeumfApp(TerminalApp):
                 from neumf_tui.tui.runs.screen import RunsScreen
 
                 if not self._return_to(RunsScreen):
-                    self.push_screen(RunsScreen(self.home))
-            case navigation.OpenRun(folder):
+                    self._open(RunsScreen(self.home))
+            case navigation.OpenRun(folder, is_new):
                 from neumf_tui.tui.train.screen import TrainScreen
 
-                self.push_screen(TrainScreen(folder, self.home))
+                if is_new:
+                    self.new_runs.add(folder)
+                self._open(TrainScreen(folder, self.home))
             case navigation.OpenExplorer(folder, user_id, epoch):
                 from neumf_tui.tui.explore.screen import ExploreScreen
 
-                self.push_screen(ExploreScreen(folder, self.home, user_id, epoch))
+                self._open(ExploreScreen(folder, self.home, user_id, epoch))
             case navigation.OpenDataset(folder):
                 from neumf_tui.tui.dataset.screen import DatasetScreen
 
-                self.push_screen(DatasetScreen(folder, self.home))
+                self._open(DatasetScreen(folder, self.home))
             case navigation.OpenUser(user):
                 from neumf_tui.tui.explore.screen import ExploreScreen
 
@@ -140,15 +164,15 @@ class NeumfApp(TerminalApp):
             case navigation.OpenItem(ranker, users, item):
                 from neumf_tui.tui.item.screen import ItemScreen
 
-                self.push_screen(ItemScreen(ranker, users, item))
+                self._open(ItemScreen(ranker, users, item))
             case navigation.OpenGuest(ranker, users, guest):
                 from neumf_tui.tui.guest.screen import GuestScreen
 
-                self.push_screen(GuestScreen(ranker, users, guest))
+                self._open(GuestScreen(ranker, users, guest))
             case navigation.OpenFailures(maybe_ranker, users, at):
                 from neumf_tui.tui.failures.screen import FailuresScreen
 
-                self.push_screen(FailuresScreen(maybe_ranker, users, at))
+                self._open(FailuresScreen(maybe_ranker, users, at))
             case navigation.OpenComparison():
                 self._open_comparison(wanted)
 
@@ -160,7 +184,7 @@ class NeumfApp(TerminalApp):
 
         def compare(other: tuple[Path, str | None] | None) -> None:
             if other is not None:
-                self.push_screen(CompareScreen(ranker, wanted.users, wanted.who, other))
+                self._open(CompareScreen(ranker, wanted.users, wanted.who, other))
 
         self.push_screen(CompareDialog(ranker.folder, self.home, ranker.epoch), compare)
 
@@ -178,29 +202,59 @@ class NeumfApp(TerminalApp):
             if isinstance(screen, FailuresScreen):
                 screen.take_ranker(message.ranker)
 
-    # Help and the command palette.
+    # Help, hints and the command palette.
 
     def action_help(self) -> None:
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
+        """Explain the screen; dialogs and the palette explain themselves."""
+        from neumf_tui.tui.help.content import TOPICS
+        from neumf_tui.tui.help.screen import HelpScreen, keys_of
+
+        screen = self.screen
+        if isinstance(screen, BaseScreen):
+            topic, keys = TOPICS[area_of(screen)], keys_of(screen, self.own_keys)
+            self.push_screen(HelpScreen(topic, keys, screen.noun))
+
+    def _open(self, screen: BaseScreen) -> None:
+        """Show a screen, with its hint if it has not been opened before."""
+        self.push_screen(screen)
+        if self.gives_hints:
+            screen.call_later(self._hint, screen)
+
+    def _hint(self, screen: BaseScreen) -> None:
+        from neumf_tui.tui.help.content import TOPICS
+        from neumf_tui.tui.help.hints import Hint, is_first_time
+        from neumf_tui.tui.terminal.footer import Footer
+
+        area = area_of(screen)
+        keys = self.own_keys.get("app.help", "?").partition(",")[0]
+        text = screen.noun.fill(TOPICS[area].hint(keys))
+
+        def show(is_first: bool) -> None:
+            if is_first:
+                screen.mount(Hint(text), before=screen.query_one(Footer))
+
+        screen.ask("hint", lambda _: is_first_time(self.home, area), show)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Return everything that has a key, then what Textual itself offers."""
+        """Return everything that has a key, then the themes and a picture of the screen."""
         listed: set[str] = set()
-        area = type(screen).__name__.removesuffix("Screen").lower()
+        area = area_of(screen)
         for active in screen.active_bindings.values():
             binding = active.binding
-            named = binding.id and binding.description
+            named = "." in (binding.id or "") and binding.description  # not Textual's own
             if active.enabled and named and binding.action not in listed:
                 listed.add(binding.action)
                 text = f"{binding.tooltip or binding.description} ({self.get_key_display(binding)})"
                 run = partial(self.call_later, self.run_action, binding.action, active.node)
                 yield SystemCommand(f"{area}: {binding.description}", text, run)
         for command in super().get_system_commands(screen):
-            if command.title not in ("Quit", "Keys"):  # both are above, as this program does them
+            if command.title in ("Theme", "Screenshot"):  # the others have keys of this program
                 yield command
+
+
+def area_of(screen: Screen[Any]) -> str:
+    """Return the area of a screen's keys, which names its help: `train` of TrainScreen."""
+    return type(screen).__name__.removesuffix("Screen").lower()
 
 
 def load_config() -> Config:
@@ -216,8 +270,10 @@ def known_keys() -> dict[str, NamedKeys]:
     from neumf_tui.tui.explore.screen import ExploreScreen
     from neumf_tui.tui.failures.screen import FailuresScreen
     from neumf_tui.tui.guest.screen import GuestScreen
+    from neumf_tui.tui.help.screen import HelpScreen
     from neumf_tui.tui.item.screen import ItemScreen
     from neumf_tui.tui.runs.screen import RunsScreen
+    from neumf_tui.tui.runs.welcome import Welcome
     from neumf_tui.tui.train.leave_dialog import LeaveDialog
     from neumf_tui.tui.train.pin_dialog import PinDialog
     from neumf_tui.tui.train.screen import TrainScreen
@@ -233,6 +289,8 @@ def known_keys() -> dict[str, NamedKeys]:
         (TrainScreen, ("train",)),
         (CurveChart, charts),
         (RunsScreen, ("runs",)),
+        (Welcome, ("welcome",)),
+        (HelpScreen, ("help",)),
         (SheetScreen, (*lists, "dataset")),
         (DatasetScreen, ("dataset",)),
         (ExploreScreen, ("explore",)),

@@ -134,9 +134,7 @@ class BaseScreen(TerminalScreen[None]):
         self.post_message(wanted)
 
     def action_back(self) -> None:
-        if self.query("HelpPanel"):
-            self.app.action_hide_help_panel()
-        elif self.end_aside():
+        if self.end_aside():
             pass
         elif self.maximized is not None:
             self.minimize()

@@ -33,7 +33,7 @@ def shown(
 
 
 hidden = partial(shown, show=False)
-"""Return a binding that only the help panel and the command palette list; see `shown`."""
+"""Return a binding that only the help and the command palette list; see `shown`."""
 
 
 def bindings(area: str, *keys: Binding) -> list[BindingType]:

@@ -26,9 +26,10 @@ class OpenRuns(Navigation):
 
 @dataclass
 class OpenRun(Navigation):
-    """Watch a run."""
+    """Watch a run; it `is_new` if the person has just started it."""
 
     folder: Path
+    is_new: bool = False
 
 
 @dataclass

@@ -13,15 +13,17 @@ from neumf_tui.views.sheet import CSV_SAFE, not_a_formula, write_new
 FORMATS = ("csv", "parquet", "npz")
 
 
-def write_columns(columns: Columns, about: Mapping[str, Any], path: Path, form: str) -> None:
-    """Write a new file in one of FORMATS or as CSV_SAFE; its first columns are `about`.
+def write_columns(
+    columns: Columns, about: Mapping[str, Any], path: Path, form: str, force: bool = False
+) -> None:
+    """Write a file in one of FORMATS or as CSV_SAFE; its first columns are `about`.
 
-    It is written whole or not at all. Raises UsageError, OSError as `write_new`.
+    It is written whole or not at all. `force` and errors as in `write_new`.
     """
     size = 0 if form == "npz" else len(next(iter(columns.values())))
     stamp = {key: np.full(size, value) if size else np.array(value) for key, value in about.items()}
     columns = stamp | columns
-    write_new(path, lambda file: _write(columns, file, form))
+    write_new(path, lambda file: _write(columns, file, form), force)
 
 
 def _write(columns: Columns, file: BinaryIO, form: str) -> None:

@@ -16,7 +16,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from neumf_tui.cli.settings_flags import HELP, settings_flags
+from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
@@ -26,7 +26,7 @@ from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snaps
 from neumf_tui.runs.requests import EXTEND, send_request
 from neumf_tui.runs.writer import RunWriter, create_run
 from neumf_tui.scorers.open import all_histories
-from neumf_tui.settings import Settings, check, flag_of, make_settings
+from neumf_tui.settings import DESCRIPTIONS, Settings, check, flag_of, make_settings
 from neumf_tui.training.loop import Loop, Stop
 from neumf_tui.training.model_ranks import ModelRanks, scorer_of
 from neumf_tui.training.pairs import Batch
@@ -363,7 +363,8 @@ def test_every_setting_has_a_flag_that_reaches_the_run() -> None:
     from neumf_tui.cli.train import train as command
 
     fields = set(Settings.__struct_fields__)
-    assert HELP.keys() == GIVEN.keys() == fields and all(HELP.values())
+    texts = {name: text for group in DESCRIPTIONS.values() for name, text in group.items()}
+    assert texts.keys() == GIVEN.keys() == fields and all(texts.values())
     assert fields <= inspect.signature(command).parameters.keys()
     got: dict[str, Any] = {}
 

@@ -72,6 +72,12 @@ def test_recommend_refuses(ranker: Ranker, own_home: Path) -> None:
         (["--likes", " ; "], UsageError, "at least one item"),
         (["--likes", f"{ids[3]};{titles[3]}"], UsageError, "name each film once"),
         (["--likes", "zzqqxxjjkkvv"], RunError, "no film"),
+        (
+            ["--likes", "Alein,Fargo"],
+            RunError,
+            "';' separates films: --likes 'Alien \\(1979\\); Fargo",
+        ),
+        (["--likes", "Alien | Blade Runer"], RunError, "--likes 'Alien .*; Blade Runner"),
         (["--likes", ids[3], "--top", "0"], UsageError, "--top 0"),
         (["--likes", ids[3], "--top", str(len(ids) + 1)], UsageError, "give fewer"),
         (["--likes", ids[3], "--save", "../x"], UsageError, "guest name"),

@@ -9,19 +9,21 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from neumf_tui.errors import UsageError
-from neumf_tui.runs.filter import unknown_fields
+from neumf_tui.runs.failed_start import FailedStart, remove_failed_start
+from neumf_tui.runs.filter import unknown_names, why_none
 from neumf_tui.runs.live_runs import RunList, RunRow
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.requests import STOP, send_request
 from neumf_tui.runs.store import check_name
-from neumf_tui.text import clean
+from neumf_tui.text import clean, shortened
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRun
 from neumf_tui.tui.runs.table import RunTable
+from neumf_tui.tui.runs.welcome import FirstRun, Progressed, Welcome
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart, series_style
@@ -34,6 +36,7 @@ FOR_A_RUN = frozenset(
     {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
 )
 """Actions on the run under the cursor."""
+CHOSEN_BY = "best: by validation (valid.); without it the highest, which is optimistic"
 READ_SECONDS = 1.0
 ENDED_SECONDS = 5.0
 """Time between two readings while no run is in training."""
@@ -77,6 +80,9 @@ class RunsScreen(ChartScreen):
         self._drawn_rows: list[tuple[object, ...]] | None = None
         self._drawn_charts: tuple[object, ...] = ()
         self._bound_for: tuple[object, ...] = ()
+        self._first_run = FirstRun(self, home, self._watch_new)
+        self._new: set[Path] = set()
+        """Runs that were started from here."""
         run_list = RunList(home)
         self.reader = self.poll(
             "runs", lambda _: run_list.read(), self.show_runs, self.show_notice, self._pause
@@ -89,6 +95,9 @@ class RunsScreen(ChartScreen):
             hint = "words, or best>0.3  state=running  -demo"
             yield Input(placeholder=hint, id="runs-filter", compact=True)
         yield Static(id="runs-empty")
+        welcome = Welcome()
+        welcome.display = False
+        yield welcome
         yield Static(id="legend")
         with Horizontal(id="charts"):
             yield CurveChart(id="hit")
@@ -98,8 +107,7 @@ class RunsScreen(ChartScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        chosen_by = "best: by validation (valid.); without it the highest, which is optimistic"
-        self.query_one("#runs-pane").border_subtitle = chosen_by
+        self.query_one("#runs-pane").border_subtitle = CHOSEN_BY
         self.table.focus()
         self._draw_head()
 
@@ -112,12 +120,40 @@ class RunsScreen(ChartScreen):
         self.rows = rows
         there = {row.folder for row in rows}
         self.pinned = [folder for folder in self.pinned if folder in there]
+        for row in rows:
+            if row.folder in self._new and row.state in ("failed", "crashed"):
+                self._forget_failed_start(row.folder)
         self._draw_head()
         # Rows that have not changed are the same objects; what they say of their age may change.
         now: list[tuple[object, ...]] = [(row, row.age) for row in rows]
         if now != self._drawn_rows:
             self._drawn_rows = now
             self._draw()
+
+    # The first run.
+
+    @on(Welcome.Chosen)
+    def _start(self, event: Welcome.Chosen) -> None:
+        self._first_run.start(event.way)
+
+    @on(Progressed)
+    def _show_progress(self, event: Progressed) -> None:
+        self.query_one(Welcome).say(clean(event.text))
+
+    def _watch_new(self, folder: Path) -> None:
+        self._new.add(folder)
+        self.reader.now()
+        self.navigate(OpenRun(folder, is_new=True))
+
+    def _forget_failed_start(self, folder: Path) -> None:
+        """Remove a run that could not start, and say why."""
+        self._new.discard(folder)
+
+        def tell(failed: FailedStart | None) -> None:
+            if failed is not None:
+                self.show_problem("\n".join(map(clean, failed.lines)))
+
+        self.ask(f"failed start {folder}", lambda _: remove_failed_start(folder), tell)
 
     # Drawing.
 
@@ -130,18 +166,31 @@ class RunsScreen(ChartScreen):
         # As high as its rows need, within limits: the rest is for the charts.
         height = max(6, min(len(kept) + 4, 2 * self.app.size.height // 5))
         self.query_one("#runs-pane").styles.height = height
-        empty = self.query_one("#runs-empty", Static)
-        empty.display = not kept
-        if not self.rows:
-            empty.update("no runs yet\n\nneumf-tui train starts one, and it appears here")
-        elif not kept:
-            known = [row.facts | row.info.settings for row in self.rows if row.info]
-            unknown = unknown_fields(self._query, known)
-            reason = f"no run has {', '.join(unknown)}" if unknown else "no run matches the filter"
-            empty.update(Text(f"{reason}\n\nEsc ends the filter"))
+        self._show_welcome(not self.rows)
+        self._explain_filter(kept)
         self.query_one("#charts").display = bool(kept)
         self.draw_charts()
         self._refresh_bindings_if_changed()
+
+    def _show_welcome(self, wanted: bool) -> None:
+        """Show the ways to a first run instead of an empty table, or the table again."""
+        welcome = self.query_one(Welcome)
+        if welcome.display != wanted:
+            welcome.display = wanted
+            self.query_one("#runs-pane").display = not wanted
+            (welcome.query_one(OptionList) if wanted else self.table).focus()
+
+    def _explain_filter(self, kept: list[RunRow]) -> None:
+        """Say what the filter names that no run has, and why it keeps no run."""
+        known = [(row.facts, row.info.settings) for row in self.rows if row.info]
+        unknown = unknown_names(self._query, known)
+        self.query_one("#runs-pane").border_subtitle = Text(clean((unknown or [CHOSEN_BY])[0]))
+        empty = self.query_one("#runs-empty", Static)
+        empty.display = bool(self.rows) and not kept
+        if empty.display:
+            first = f"None of {len(self.rows)} runs matches “{shortened(self._query)}”."
+            lines = [first, "", *why_none(self._query, known), "", "Esc ends the filter"]
+            empty.update(Text("\n".join(map(clean, lines))))
 
     def _colour(self, number: int) -> Style:
         return self.loss.get_component_rich_style(series_style(number), partial=True)
@@ -221,6 +270,8 @@ class RunsScreen(ChartScreen):
         return self.chosen.folder
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "filter":
+            return bool(self.rows)
         if action not in FOR_A_RUN:
             return True
         chosen = self.chosen if self.is_mounted else None

@@ -114,19 +114,28 @@ class AskDialog(ModalScreen[str | None], TerminalScreen[str | None]):
         "ask", shown("escape", "dismiss(None)", "Cancel", key_id="leave")
     )
 
-    def __init__(self, question: str, value: str, check: Callable[[str], str], yes: str) -> None:
+    def __init__(
+        self,
+        question: str,
+        value: str,
+        check: Callable[[str], str],
+        yes: str,
+        problem: str = "",
+    ) -> None:
         """
         check: returns what is wrong with a line, or nothing.
         yes: the verb of what is done with the line, such as "Save".
+        problem: what is wrong with `value`.
         """
         super().__init__()
+        self._problem = problem
         self._question, self._value, self._check, self._yes = question, value, check, yes
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
             yield Input(self._value, compact=True)
-            yield Static(id="problem", markup=False)
+            yield Static(self._problem, id="problem", markup=False)
             options = Option(f"{self._yes} (Enter)", id="yes"), Option("Cancel (Esc)", id="no")
             yield OptionList(*options, markup=False)
 

@@ -1,0 +1,45 @@
+"""The hint of a screen, shown when a person opens it for the first time."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from textual.widgets import Static
+
+from neumf_tui import files
+
+SEEN = "screens-seen.json"
+HINT_SECONDS = 30.0
+
+
+def is_first_time(home: Path, area: str) -> bool:
+    """Return whether a screen is opened for the first time, and remember that it was opened.
+
+    A home that cannot be read or written remembers nothing.
+    """
+    seen: list[str] = []
+    with suppress(OSError):
+        seen = files.read_json(home, SEEN, list[str])
+    if area in seen:
+        return False
+    with suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(sorted({*seen, area})).encode()
+        files.replace(home, SEEN, content, to_disk=False)
+    return True
+
+
+class Hint(Static):
+    """One line above the keys of a screen; it goes after a while."""
+
+    DEFAULT_CSS = """
+    Hint {
+        height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, markup=False)
+
+    def on_mount(self) -> None:
+        self.set_timer(HINT_SECONDS, self.remove)
