@@ -232,7 +232,9 @@ async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Pa
         )
         screen.query_one("#search", Input).value = "zzzz no such film"
         await settle(pilot)
-        assert len(screen.user_list.order) == 0 and "none of 700 users matches" in text_of(app, "#story")
+        assert len(screen.user_list.order) == 0 and "none of 700 users matches" in text_of(
+            app, "#story"
+        )
         assert (
             str(screen.query_one("#user-pane").border_title) == ""
             and screen.query_one(RankedItemTable).row_count == 0

@@ -31,19 +31,16 @@ from neumf_tui.views.progress_line import line_of
 
 WAYS = {
     "demo": ("1  Train on demo data", "700 simulated users; built in, takes a minute"),
-    "ml-100k": (
-        "2  Train on MovieLens 100K",
-        "943 people; fetched from GroupLens if need be: 5 MB",
-    ),
-    "file": ("3  Train on a file of yours", "CSV, Parquet, JSON, .inter …; asks for its path"),
-    "adopt": ("4  Adopt a model", "one that was trained elsewhere; shows the command"),
+    "ml-100k": ("2  Train on MovieLens 100K", "943 people; fetched if need be (5 MB)"),
+    "file": ("3  Train on a file of yours", "CSV, Parquet, JSON, …; asks for its path"),
+    "adopt": ("4  Adopt a model", "trained elsewhere; shows the command"),
 }
 """What can be chosen: title and explanation."""
 ADOPT = (
-    "In the shell, with the files of your model and the data it was trained on:\n"
+    "In the shell, with the model's files and its data:\n"
     "  neumf-tui adopt FILE… --dataset ml-100k\n"
     "  neumf-tui adopt FILE… --data-dir DATA\n"
-    "`neumf-tui adopt --help` says which files it reads. The run appears here."
+    "`neumf-tui adopt --help` says which files it reads."
 )
 TALK_SECONDS = 0.2
 """Time between two texts on the progress of long work."""
@@ -52,11 +49,6 @@ TALK_SECONDS = 0.2
 class Welcome(VerticalScroll, can_focus=False):
     """A list to choose from, and what is being done."""
 
-    DEFAULT_CSS = """
-    Welcome { height: 1fr; padding: 1 2; }
-    Welcome OptionList { height: auto; border: none; margin: 1 0; background: $background; }
-    Welcome Static { height: auto; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "welcome",
         *(
