@@ -12,6 +12,8 @@ from neumf_tui.scorers.item_item import ItemItemScorer, Recency
 from neumf_tui.scorers.vectors import VectorScorer
 
 Floats = NDArray[np.float64]
+_ROWS = 512
+"""Rows of a matrix that are computed at a time."""
 
 
 def popularity(histories: UserHistories) -> VectorScorer:
@@ -31,7 +33,7 @@ def item_knn(histories: UserHistories, neighbours: int = 0) -> ItemItemScorer:
     as near as the k-th.
     """
     matrix = histories.matrix
-    cosines = _together(matrix)
+    cosines = _products(matrix.T)
     norms = np.sqrt(np.maximum(cosines.diagonal(), 1.0))
     cosines /= norms[:, None]
     cosines /= norms
@@ -57,22 +59,40 @@ def ease_recent(histories: UserHistories, l2: float, decay: float, floor: float)
 def _ease_map(histories: UserHistories, l2: float) -> Floats:
     """Return B = I − P diag(P)⁻¹ with P = (XᵀX + l2·I)⁻¹ (Steck 2019, equation 8).
 
-    Shape (num_items, num_items).
+    float64 (num_items, num_items).
     """
-    gram = _together(histories.matrix)
-    np.fill_diagonal(gram, gram.diagonal() + l2)
-    # Symmetric, so its transpose is the same matrix in the order of LAPACK, which needs no copy.
-    factor, _ = sl.lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
-    inverse: Floats
-    inverse, _ = sl.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    below = np.tril(inverse, -1)
-    inverse = np.tril(inverse)
-    inverse += below.T
+    matrix, is_tall = histories.matrix, histories.num_users >= histories.num_items
+    inverse = _ridge_inverse(matrix.T if is_tall else matrix, l2)
+    if not is_tall:
+        # Woodbury's identity: P = (I − Xᵀ(XXᵀ + l2·I)⁻¹X) / l2, where users are fewer than items.
+        inverse = matrix.T @ (inverse @ matrix)
+        inverse[np.diag_indices_from(inverse)] -= 1
+        inverse /= -l2
     inverse /= -inverse.diagonal().copy()
     np.fill_diagonal(inverse, 0.0)
     return inverse
 
 
-def _together(matrix: sp.csr_matrix) -> Floats:
-    """Return XᵀX: the number of users with both of two items, shape (num_items, num_items)."""
-    return np.asarray((matrix.T @ matrix).toarray())
+def _ridge_inverse(matrix: sp.spmatrix, l2: float) -> Floats:
+    """Return (M·Mᵀ + l2·I)⁻¹ for the rows of M; nothing of its size but itself is made."""
+    gram = _products(matrix)
+    gram[np.diag_indices_from(gram)] += l2
+    # Symmetric, so its transpose is the same matrix in the order of LAPACK, which needs no copy.
+    factor, _ = sl.lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
+    inverse: Floats
+    inverse, _ = sl.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    for start in range(0, len(inverse), _ROWS):  # LAPACK fills only the lower triangle
+        rows = slice(start, start + _ROWS)
+        square = np.tril(inverse[rows, rows])
+        inverse[rows, rows] = square + np.tril(square, -1).T
+        inverse[rows, start + _ROWS :] = inverse[start + _ROWS :, rows].T
+    return inverse
+
+
+def _products(matrix: sp.spmatrix) -> Floats:
+    """Return the dot products of all rows, dense; a part of the rows at a time is sparse."""
+    rows, others = matrix.tocsr(), matrix.T.tocsr()
+    found = np.empty((rows.shape[0],) * 2, matrix.dtype)
+    for start in range(0, len(found), _ROWS):
+        found[start : start + _ROWS] = (rows[start : start + _ROWS] @ others).toarray()
+    return found

@@ -40,14 +40,14 @@ BASELINES = (
     ),
     Baseline(
         "ease", "EASE", item_models.ease,
-        tuple({"l2": l2} for l2 in (100, 300, 1000)), pair_bytes=36,
+        tuple({"l2": l2} for l2 in (100, 300, 1000)), pair_bytes=18,
     ),
     Baseline(
         "ease-recent", "EASE, recent history counts more", item_models.ease_recent,
         tuple(
             {"l2": l2, "decay": decay, "floor": floor}
             for l2 in (300, 1000) for decay in (3, 5, 10) for floor in (0.02, 0.05)
-        ), pair_bytes=36,
+        ), pair_bytes=18,
     ),
     Baseline(
         "als", "ALS", factor_models.als,

@@ -189,6 +189,22 @@ def test_item_models_on_data_made_by_hand(small: Dataset, validation: bool) -> N
     )
 
 
+@pytest.mark.parametrize("users", [7, 11, 40])
+def test_ease_with_fewer_and_with_more_users_than_items(
+    users: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_models, "_ROWS", 4)
+    rng = np.random.default_rng(users)
+    matrix = (rng.random((users, 11)) < 0.4).astype(np.float64)
+    matrix[:, 10] = 0  # an item that nobody has
+    offsets = np.concatenate([[0], np.cumsum(matrix.sum(1))]).astype(np.int64)
+    histories = UserHistories(np.nonzero(matrix)[1], offsets, 11)
+    found = item_models.ease(histories, l2=2.0).kept().tensors
+    wanted = plain_ease_columns(matrix, 2.0)
+    np.testing.assert_allclose(found["weights"], wanted, atol=1e-12)
+    assert not found["weights"][10].any() and not found["weights"][:, 10].any()
+
+
 def test_a_cosine_worked_by_hand(small: Dataset) -> None:
     """User 3 has items 5 and 6. Two users have 4, two have 6, one has both; nobody has 4 and 5."""
     scores = item_models.item_knn(Fold(small, False).histories).scores(range(3, 4))[0]
@@ -387,16 +403,16 @@ def test_too_many_items_for_the_memory(
     wide: Dataset, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        psutil, "virtual_memory", lambda: SimpleNamespace(available=120 * 120 * 36 - 1)
+        psutil, "virtual_memory", lambda: SimpleNamespace(available=120 * 120 * 24 - 1)
     )
     table = Baselines(wide, own_home, lambda *_: None)
-    with pytest.raises(NeumfTuiError, match=r"ease: 120 items need 0\.0 GiB of memory") as refused:
-        list(table.outcomes(registry.named("popularity,ease"), strict=True))
+    with pytest.raises(NeumfTuiError, match=r"item-knn: 120 items need 0\.0 GiB") as refused:
+        list(table.outcomes(registry.named("popularity,item-knn"), strict=True))
     assert (
         refused.value.exit_code == 1 and not kept.kept_folder(own_home, wide.fingerprint).exists()
     )
     popularity, knn, ease = table.outcomes(registry.named("popularity,item-knn,ease"))
-    assert popularity.computed and knn.computed and ease.result is None and "120 items" in ease.note
+    assert popularity.computed and ease.computed and knn.result is None and "120 items" in knn.note
 
 
 # The command.
