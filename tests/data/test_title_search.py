@@ -148,6 +148,18 @@ def test_every_beginning_of_a_title_finds_it(titles: TitleSearch) -> None:
         assert "Blade Runner (1982)" in names(titles, "blade runner"[:length])
 
 
+def test_an_id_comes_before_titles_and_these_before_years(titles: TitleSearch) -> None:
+    ids = titles.catalogue.item_ids
+    found = titles.search("1")
+    assert ids[found[0]] == "1"
+    assert {ids[item] for item in found[1:11]} == {str(n) for n in range(10, 20)}
+    assert ids[titles.search(" 5 ")[0]] == "5" and names(titles, "5")[1] == "5 (2010)"
+    films = [("Alien 1982", 1990, 1), ("Old", 1982, 9), ("1982", 2001, 1), ("Blade", 1998, 5)]
+    assert names(of([*films]).title_search, "1982") == [
+        "1982 (2001)", "Alien 1982 (1990)", "Old (1982)"
+    ]  # fmt: skip
+
+
 def test_nothing_like_it_finds_nothing_and_no_more_than_asked_for(titles: TitleSearch) -> None:
     assert titles.search("qqqqzzzz") == []
     assert len(titles.search("e", 3)) == 3

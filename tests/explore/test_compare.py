@@ -695,12 +695,12 @@ async def test_another_model_is_chosen_from_a_list(trained: Path, own_home: Path
         await settle(pilot)
         dialog = app.screen
         assert isinstance(dialog, CompareDialog)
-        await pilot.press("slash", "4")
-        await settle(pilot)
-        assert dialog.query_one(Input).value == "4" and 4 in [
-            choice.epoch for choice in dialog.shown
-        ]
-        dialog.query_one(Table).cursor = [choice.epoch for choice in dialog.shown].index(4)
+        await pilot.press("slash", *"1z")
+        assert not dialog.shown and "none of 9 models matches “1z”" in text_of(app, "#list-title")
+        await pilot.press("backspace")
+        assert [choice.epoch for choice in dialog.shown] == [1, 10], "the whole word first"
+        await pilot.press("backspace", "4")
+        assert dialog.query_one(Input).value == "4"
         await pilot.press("enter")
         await settle(pilot)
         assert app.screen is screen and screen.b is not None and screen.b.label == "trained@4"

@@ -217,7 +217,13 @@ async def test_searching_sorting_and_an_empty_answer(trained: Path, own_home: Pa
         await settle(pilot)
         screen = explorer(app)
         assert screen.users is not None
-        await pilot.press("slash", *"sim-04")
+        await pilot.press("down", "down", "slash", "s")
+        await settle(pilot)
+        assert screen.user == screen.user_list.order[0], "the first one, though another was chosen"
+        table = screen.people.table
+        strip = table.render_line(2)
+        assert any(part.style and part.style.underline for part in strip), "the match is marked"
+        await pilot.press(*"im-04")
         await settle(pilot)
         ids = screen.users.dataset.user_ids
         assert {ids[u] for u in screen.user_list.order} == {f"sim-04{n}" for n in range(10)}

@@ -17,7 +17,7 @@ from neumf_tui.tui.help.screen import HelpScreen, keys_of
 from neumf_tui.tui.runs.screen import RunsScreen
 from neumf_tui.views.compare_users import CAVEAT
 from tests.support.golden_runs import make_run
-from tests.support.screens import settle
+from tests.support.screens import settle, text_of
 from tests.test_architecture import ROOT
 
 PLAIN = set("·–…“”’‘‹›—≥°⠀")
@@ -175,6 +175,16 @@ async def test_a_hint_is_shown_once(own_home: Path) -> None:
             assert isinstance(app.screen, RunsScreen)
             assert len(app.screen.query(Hint)) == shown
             assert all(hint.size.height == 1 for hint in app.screen.query(Hint))
+    # Here too: what a filter names that no run has is told, with what is near.
+    async with NeumfApp(None, own_home, "runs").run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        screen = pilot.app.screen
+        await pilot.press("slash", *"-lrr>1")
+        told = "no run has 'lrr'; did you mean 'lr'?"
+        assert str(screen.query_one("#runs-pane").border_subtitle) == told
+        await pilot.press("home", "delete")
+        text = text_of(screen, "#runs-empty")
+        assert "None of 1 runs matches “lrr>1”" in text and told in text
 
 
 def test_a_home_that_cannot_be_written_remembers_nothing(tmp_path: Path) -> None:

@@ -311,4 +311,12 @@ def test_export_is_what_the_run_holds(
     np.testing.assert_array_equal(whole["head"], weights["head.weight"][0])
     assert flat["id"][flat["table"] == "item_gmf"].tolist() == data.catalogue.item_ids
     again = inside("export", "--what", "ranks")
-    assert again.returncode == 2 and "this file exists" in again.stderr
+    assert (
+        again.returncode == 2 and "this file exists; give another name, or --force" in again.stderr
+    )
+    written = Path("trained-ranks.csv").resolve()
+    written.write_text("old")
+    assert inside("export", "--what", "ranks", "--force").returncode == 0
+    assert written.read_text().startswith('"dataset"')
+    folder = inside("export", "--output", str(written.parent), "--force")
+    assert folder.returncode == 2 and "found a folder" in folder.stderr

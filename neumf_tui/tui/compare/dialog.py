@@ -1,5 +1,6 @@
 """Choose the model to compare with: another epoch of the run, or another run of its dataset."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ from neumf_tui.runs.checkpoint import best_epoch, model_epochs
 from neumf_tui.runs.events import Kind
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.store import run_folders
+from neumf_tui.text import shortened
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.dialogs import ListDialog
 from neumf_tui.tui.widgets.table import Column, Table
@@ -48,6 +50,17 @@ class Choice:
     def cells(self) -> list[str]:
         hit = "–" if self.hit is None else f"{self.hit:.4f}"
         return [self.run, str(self.epoch), self.note, hit, self.label]
+
+    def matches(self, words: Sequence[str]) -> int:
+        """Return how well run, epoch, note and label match: more for whole words; 0 for not."""
+        texts = [self.run.casefold(), str(self.epoch), self.note, self.label.casefold()]
+        levels = [max(_level(word, text) for text in texts) for word in words]
+        return 1 + sum(levels) if all(levels) else 0
+
+
+def _level(word: str, text: str) -> int:
+    """Return 3 if `text` is `word`, 2 if it starts with it, 1 if it has it, else 0."""
+    return (word in text) + text.startswith(word) + (word == text)
 
 
 def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], str]:
@@ -107,13 +120,15 @@ class CompareDialog(ListDialog[Model]):
         self.choices: list[Choice] = []
         self.shown: list[Choice] = []
         self._left_out = ""
+        self._label = COLUMNS[-1].title
+        """What the label of a model is called."""
 
     def read(self) -> tuple[list[Choice], str]:
         return find_choices(self.folder, self.home, self.epoch)
 
     def show_list(self, found: tuple[list[Choice], str]) -> None:
         self.choices, self._left_out = found
-        title = label_title(choice.kind for choice in self.choices)
+        self._label = title = label_title(choice.kind for choice in self.choices)
         if title != COLUMNS[-1].title:
             width = min(24, max(len(choice.label) for choice in self.choices))
             self.table.columns[-1] = Column(title, width, drop=1)
@@ -123,14 +138,17 @@ class CompareDialog(ListDialog[Model]):
     @on(Input.Changed)
     def _draw(self) -> None:
         words = self.line.value.casefold().split()
-        self.shown = [
-            choice
-            for choice in self.choices
-            if all(word in " ".join(choice.cells).casefold() for word in words)
-        ]
+        found = [choice for choice in self.choices if choice.matches(words)]
+        self.shown = sorted(found, key=lambda choice: -choice.matches(words))
         title = "This run has no other checkpoint, and no other run has its dataset."
         if self.choices:
             title = f"compare {self.folder.name}@{self.epoch} with …"
+        if self.choices and not self.shown:
+            query = shortened(self.line.value.strip(), 30)
+            title = (
+                f"none of {len(self.choices)} models matches “{query}”:\n"
+                f"not by its run, its epoch, best, last or {self._label}"
+            )
         self.show_title(f"{title}\n{self._left_out}".rstrip())
         self.table.show_rows(len(self.shown), lambda row: self.shown[row].cells)
 
