@@ -308,6 +308,11 @@ def size(folder: Path, name: str) -> int:
         return os.fstat(file.fileno()).st_size
 
 
+def free_space(folder: Path) -> int:
+    """Return the free bytes of the disk that has a folder."""
+    return shutil.disk_usage(folder).free
+
+
 def checked_path(folder: Path, name: str) -> Path:
     """Return the path of a regular file, for a library that opens files itself."""
     open_to_read(folder, name).close()

@@ -42,7 +42,7 @@ NEVER_LOADED = [
     (INVOKE.format("runs"), "torch textual pandas"),
     (INVOKE.format("status"), "torch textual pandas"),
     (
-        load("neumf_tui.runs.control", "neumf_tui.runs.run_on_finish", "neumf_tui.views.log"),
+        load("neumf_tui.runs.control", "neumf_tui.runs.attend", "neumf_tui.views.log"),
         "torch textual pandas typer",
     ),
     (

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,32 @@ from neumf_tui.errors import DatasetError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.metrics import Metrics
 from neumf_tui.evaluation.records import EvaluationRecords
+from neumf_tui.explore.watched import WatchedMeasures
 from neumf_tui.runs.checkpoint import Tensors
+from neumf_tui.runs.thresholds import Thresholds
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.scorers.scorer import Scorer
 from neumf_tui.scorers.vectors import VectorScorer
 
 Ranks = NDArray[np.float32]
-Ranker = Callable[[str, Evaluator, Callable[[float], None]], Ranks]
-"""Returns the ranks of a rank tape; reports the share of users done."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """What a loop has given for one evaluation."""
+
+    ranks: Callable[[str, Evaluator, Callable[[float], None]], Ranks]
+    """Returns the ranks of a rank tape; reports the share of users done."""
+    scorer: Scorer | None = None
+    """None where the loop has ranked by itself."""
 
 
 class Evaluations:
     """Ranks the held-out items, and with `validation` the validation items, of all users."""
 
-    def __init__(self, writer: RunWriter, dataset: Dataset, validation: bool) -> None:
+    def __init__(
+        self, writer: RunWriter, dataset: Dataset, validation: bool, thresholds: Thresholds
+    ) -> None:
         """Raises DatasetError for `validation` where no user has a validation item."""
         self._dataset = dataset
         self._evaluators: dict[str, Evaluator] = {}
@@ -43,6 +56,7 @@ class Evaluations:
             self._evaluators["validation"] = Evaluator(dataset, validation=True, threads=1)
         both = self._evaluators.items()
         self._records = EvaluationRecords(writer, {tape: one.candidates for tape, one in both})
+        self._watched = WatchedMeasures(dataset, thresholds)
         self.seconds = 0.0
         """Seconds spent ranking."""
 
@@ -80,14 +94,20 @@ class Evaluations:
             def report_share(share: float, done: int = done) -> None:
                 report((done + share) / count)
 
-            ranks[tape] = ranker(tape, evaluator, report_share)
+            ranks[tape] = ranker.ranks(tape, evaluator, report_share)
         seconds = time.perf_counter() - began
         self.seconds += seconds
         return ranks, seconds
 
-    def write(self, epoch: int, ranks: Mapping[str, Ranks], seconds: float) -> Metrics:
-        """Write the ranks after `epoch`, and return their metrics."""
-        event = self._records.write(epoch, ranks, seconds)
+    def write(
+        self, epoch: int, ranks: Mapping[str, Ranks], seconds: float, scorer: Scorer | None = None
+    ) -> Metrics:
+        """Write the ranks after `epoch`, by `scorer` if there is one, and return their metrics."""
+        coverage = (
+            self._watched.coverage(scorer) if scorer and self._watched.needs_coverage else None
+        )
+        cohorts = self._watched.cohorts(ranks["ranks"])
+        event = self._records.write(epoch, ranks, seconds, cohorts, coverage)
         of_validation = (event.validation or {}).items()
         return event.metrics | {f"validation_{name}": value for name, value in of_validation}
 
@@ -113,8 +133,8 @@ class Evaluations:
             tape: make_ranks(values[tape], self._dataset, evaluator.targets, names[tape])
             for tape, evaluator in self._evaluators.items()
         }
-        return lambda tape, evaluator, report: checked[tape]
+        return Ranker(lambda tape, evaluator, report: checked[tape])
 
 
 def _by_scores(scorer: Scorer) -> Ranker:
-    return lambda tape, evaluator, report: evaluator.ranks(scorer, report)
+    return Ranker(lambda tape, evaluator, report: evaluator.ranks(scorer, report), scorer)

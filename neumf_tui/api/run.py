@@ -63,9 +63,10 @@ class Run:
         self.folder = folder
         self._info, self._dataset, self._device, self._steps = info, dataset, device, steps
         self._writer = RunWriter(folder).__enter__()
+        self._writer.watch()
         self._values = LoggedValues()
         self._requests = PendingRequests(self._writer, dataset.user_ids, REFUSED)
-        self._evaluations = Evaluations(self._writer, dataset, info.has_validation)
+        self._evaluations = Evaluations(self._writer, dataset, info.has_validation, info.alarms)
         self._state, self._epoch, self._pid = "running", 0, os.getpid()
         self._is_open = True
         self._is_left = False
@@ -321,7 +322,7 @@ class Run:
             took = max(0.0, now - self._epoch_began - seconds)
             self._writer.event(events.Epoch(epoch=epoch, loss=loss, seconds=took))
         self._epoch, self._epoch_began = epoch, now
-        metrics = self._evaluations.write(epoch, ranks, seconds)
+        metrics = self._evaluations.write(epoch, ranks, seconds, ranker.scorer)
         self._write_status()
         return metrics
 
@@ -339,6 +340,8 @@ class Run:
     def _keep(self, epoch: int, model: ModelKind, tensors: dict[str, NDArray[Any]]) -> Path:
         shape: dict[str, Any] = {"similarity": "dot"} if model == "vectors" else {}
         path = self._evaluations.keep(epoch, tensors, shape)
+        with self._tolerant():
+            self._writer.watch_disk(path.stat().st_size)
         if self._info.model != model:
             self._info = msgspec.structs.replace(self._info, model=model)
             write_info(self.folder, self._info)

@@ -14,8 +14,10 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.home import runs_dir
 from neumf_tui.runs.create_run import make_info
+from neumf_tui.runs.launch import attend
 from neumf_tui.runs.protocol import with_validation
 from neumf_tui.runs.store import check_name, new_run_name
+from neumf_tui.runs.thresholds import make_thresholds, read_thresholds
 from neumf_tui.runs.writer import create_run
 
 DEVICE = "own loop"
@@ -33,6 +35,7 @@ def start_run(
     validation: bool = False,
     device: str = "",
     pins: Sequence[str] = (),
+    alarms: Mapping[str, float] | None = None,
     home: str | Path | None = None,
 ) -> Run:
     """Start a run that this program writes, and return it.
@@ -40,10 +43,12 @@ def start_run(
     `name`: without one it is drawn. `dataset`: one that `load_dataset` has opened, or what that
     takes. `settings` are shown as they are. `epochs` and `steps_per_epoch`: if they are known.
     `validation`: the loop does not train on the validation items (`arrays.learned` of the dataset),
-    so that they choose the best epoch. `pins`: ids of users in the rank race. Raises NeumfTuiError
-    if the name is taken, there is no such dataset, or a value cannot be.
+    so that they choose the best epoch. `pins`: ids of users in the rank race.
+    `alarms`: thresholds by name, in place of those of the config file. Raises NeumfTuiError if the
+    name is taken, there is no such dataset, or a value cannot be.
     """
     where = home_of(home)
+    thresholds = read_thresholds() if alarms is None else make_thresholds(alarms)
     for what, number in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
         if number is not None and not 1 <= number <= MOST_EPOCHS:
             raise UsageError(f"{what} is {number!r}: expected a number from 1")
@@ -64,6 +69,7 @@ def start_run(
         model="none",
         planned=epochs or 0,
         pins=tuple(pins),
+        alarms=thresholds,
     )
     torch = sys.modules.get("torch")  # of the loop, if it uses that
     versions = {"torch": str(torch.__version__)} if torch else {}
@@ -71,7 +77,9 @@ def start_run(
     info = msgspec.structs.replace(info, protocol=protocol, versions=info.versions | versions)
     folder = runs_dir(where) / info.name
     create_run(folder, info)
-    return Run(folder, info, data, device or DEVICE, steps_per_epoch or 0)
+    run = Run(folder, info, data, device or DEVICE, steps_per_epoch or 0)
+    attend(folder)
+    return run
 
 
 def _shown(value: Any) -> Any:

@@ -9,7 +9,17 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from neumf_tui.runs.events import AnyEvent, Epoch, Evaluated, Extended, Requested, Started, Warned
+from neumf_tui.runs.events import (
+    Alarm,
+    AlarmOver,
+    AnyEvent,
+    Epoch,
+    Evaluated,
+    Extended,
+    Requested,
+    Started,
+    Warned,
+)
 from neumf_tui.runs.failed_start import FailedStart, remove_failed_start
 from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import STOP, send_request
@@ -135,4 +145,8 @@ def event_line(event: AnyEvent, epochs: int, eval_every: int, loss: float) -> st
             return f"request: {event.what} {event.argument}".rstrip()
         case Warned():
             return f"warning: {event.text}"
+        case Alarm():
+            return f"alarm: {event.text}"
+        case AlarmOver():
+            return f"alarm over: {event.alarm}"
     return ""

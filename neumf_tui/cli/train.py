@@ -26,6 +26,7 @@ from neumf_tui.cli.screen import open_screen
 from neumf_tui.cli.settings_flags import settings_flags
 from neumf_tui.data.options import DataOptions
 from neumf_tui.errors import UsageError
+from neumf_tui.runs.orders import Orders
 from neumf_tui.settings import DEFAULT_PRESET, flag_of, make_settings
 from neumf_tui.views.open_data import open_data
 
@@ -68,6 +69,13 @@ OnFinish = Annotated[
         help="Shell command to run at the end, with NEUMF_TUI_RUN, _STATE, _HIT50, … set.",
     ),
 ]
+OnAlarm = Annotated[
+    str,
+    typer.Option(
+        metavar="CMD",
+        help="Shell command to run at each alarm, with NEUMF_TUI_ALARM and _ALARM_TEXT set, too.",
+    ),
+]
 Plain = Annotated[
     bool,
     typer.Option("--plain", help="Open no screen; print one line per epoch and a summary."),
@@ -89,6 +97,7 @@ def train(
     pin: Pin = None,
     detach: Detach = False,
     on_finish: OnFinish = "",
+    on_alarm: OnAlarm = "",
     plain: Plain = False,
     low_bandwidth: LowBandwidth = None,
     json: Json = False,
@@ -115,14 +124,15 @@ def train(
     new = NewRun(dataset, data_dir, data_options, accept_unverified, preset, config, name, pins)
     if resume is not None:
         _check_resume(new, changes, gpus)
+    orders = Orders(on_finish=on_finish, on_alarm=on_alarm)
     if worker:
-        if detach or on_finish or "processes" in changes:
+        if detach or orders != Orders() or "processes" in changes:
             raise UsageError(
-                "--detach, --on-finish, --gpus, --processes: torchrun starts the processes; "
-                "leave these flags out"
+                "--detach, --on-finish, --on-alarm, --gpus, --processes: torchrun starts the "
+                "processes; leave these flags out"
             )
         raise typer.Exit(_train_with_torchrun(worker, new, changes, where, resume, json))
-    folder, start = _prepare(new, resume, where, changes, on_finish)
+    folder, start = _prepare(new, resume, where, changes, orders)
     is_new = resume is None
     if detach:
         code = _train_detached(folder, start, json, is_new)
@@ -159,14 +169,16 @@ class NewRun:
         """Create the run with these changes of its preset's settings, and return its folder."""
         from neumf_tui.runs.create_run import make_run
         from neumf_tui.runs.store import new_run_name
+        from neumf_tui.runs.thresholds import read_thresholds
 
         settings = make_settings(self.preset or DEFAULT_PRESET, changes, self.config)
         preset = self.config.stem if self.config else self.preset or DEFAULT_PRESET
         name = new_run_name(home, self.name)
+        alarms = read_thresholds()
         data = open_data(
             self.dataset, self.data_dir, home, self.data_options, self.accept_unverified
         )
-        return make_run(home, data, name, preset, settings, self.pin, job)
+        return make_run(home, data, name, preset, settings, self.pin, job, alarms)
 
 
 def _why_plain() -> str:
@@ -220,18 +232,18 @@ def _train_with_torchrun(
 
 
 def _prepare(
-    new: NewRun, resume: str | None, home: Path, changes: dict[str, Any], on_finish: str
+    new: NewRun, resume: str | None, home: Path, changes: dict[str, Any], orders: Orders
 ) -> tuple[Path, Start | None]:
     """Return a run that is ready for its trainer, and what starts it; None: it is training."""
     if resume is None:
         folder = new.make(home, changes)
-        return folder, _starter(folder, home, None, on_finish)
+        return folder, _starter(folder, home, None, orders)
     folder = run_folder(home, resume)
-    lock = _reopen(folder, home, changes, on_finish)
-    return folder, _starter(folder, home, lock, on_finish) if lock else None
+    lock = _reopen(folder, home, changes, orders)
+    return folder, _starter(folder, home, lock, orders) if lock else None
 
 
-def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -> BinaryIO | None:
+def _reopen(folder: Path, home: Path, changes: dict[str, Any], orders: Orders) -> BinaryIO | None:
     """Prepare an existing run for another trainer and return its lock.
 
     A run that is training is extended instead; then there is no lock.
@@ -247,8 +259,9 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -
     if epochs is None or not is_locked(folder):
         check_data(folder, home)
         return make_ready(folder, epochs, others)
-    if on_finish or others:
-        flags = "--on-finish" if on_finish else ", ".join(map(flag_of, others))
+    wanted = [name for name, value in msgspec.to_builtins(orders).items() if value]
+    if given := [*wanted, *others]:
+        flags = ", ".join(map(flag_of, given))
         raise UsageError(
             f"{flags}: {folder.name} is training, and its trainer cannot change that; "
             "leave these flags out"
@@ -258,7 +271,7 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], on_finish: str) -
     return None
 
 
-def _starter(folder: Path, home: Path, lock: BinaryIO | None, on_finish: str) -> Start:
+def _starter(folder: Path, home: Path, lock: BinaryIO | None, orders: Orders) -> Start:
     """Return a function that starts the trainer of a run; without a lock the run is new.
 
     A new run whose trainer cannot be started is removed.
@@ -269,7 +282,7 @@ def _starter(folder: Path, home: Path, lock: BinaryIO | None, on_finish: str) ->
         from neumf_tui.runs.launch import launch_trainer
 
         try:
-            return launch_trainer(folder, home, lock, on_finish)
+            return launch_trainer(folder, home, lock, orders)
         except BaseException:
             if lock is None:
                 remove_run(folder)

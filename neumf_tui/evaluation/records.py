@@ -62,11 +62,16 @@ class EvaluationRecords:
         return metrics_from_ranks(ranks, self._candidates[tape])
 
     def write(
-        self, epoch: int, ranks: Mapping[str, NDArray[np.float32]], seconds: float
+        self,
+        epoch: int,
+        ranks: Mapping[str, NDArray[np.float32]],
+        seconds: float,
+        cohorts: Mapping[str, tuple[int, int]] | None = None,
+        coverage: float | None = None,
     ) -> events.Evaluated:
         """Write the ranks of all users after `epoch` by tape, and return the event with metrics.
 
-        Raises OSError.
+        `cohorts` and `coverage` are fields of the event. Raises OSError.
         """
         now, before, entered, left = ranks["ranks"], self._ranks, 0, 0
         self.hits[epoch] = hit_rate(ranks[self.deciding])
@@ -86,6 +91,8 @@ class EvaluationRecords:
             seconds=seconds,
             entered=entered,
             left=left,
+            cohorts=dict(cohorts or {}),
+            coverage=coverage,
         )
         self._writer.event(event)
         return event

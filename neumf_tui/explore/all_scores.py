@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.evaluation.ranks import check_scores
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.scorers.scorer import Scorer
@@ -33,11 +34,25 @@ def candidate_scores(
 
     Items of the history have the score `absent`. Raises RunError where a score is not a number.
     """
-    data, size = ranker.dataset, ranker.scorer.chunk_users
-    start = number * size
-    stop = min(start + size, data.num_users)
-    scores = ranker.scorer.scores(range(start, stop))
+    users = chunk_users(ranker.scorer, number)
+    scores = ranker.scorer.scores(users)
     check_scores(scores, ranker.folder)
-    pairs = slice(int(data.offsets[start]), int(data.offsets[stop]))
-    scores[data.split.users[pairs] - start, data.split.items[pairs]] = absent
-    return slice(start, stop), scores
+    leave_out_histories(scores, ranker.dataset, users.start, absent)
+    return slice(users.start, users.stop), scores
+
+
+def chunk_users(scorer: Scorer, number: int) -> range:
+    """Return the users of chunk `number`."""
+    start = number * scorer.chunk_users
+    return range(start, min(start + scorer.chunk_users, scorer.num_users))
+
+
+def leave_out_histories(
+    scores: NDArray[np.float32], dataset: Dataset, first: int, absent: float
+) -> None:
+    """Set the scores of what users have in their history to `absent`.
+
+    scores: (users, num_items) of the users of the dataset from `first` on.
+    """
+    pairs = slice(int(dataset.offsets[first]), int(dataset.offsets[first + len(scores)]))
+    scores[dataset.split.users[pairs] - first, dataset.split.items[pairs]] = absent

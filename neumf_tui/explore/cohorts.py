@@ -10,6 +10,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.intervals import Interval, mean_interval, wilson_interval
 from neumf_tui.explore.failures import Failures
@@ -46,18 +47,23 @@ def make_cohorts(failures: Failures, cancelled: Callable[[], bool] = lambda: Fal
     if not len(failures.evaluated):
         name, noun = failures.users.info.name, failures.dataset.noun
         raise RunError(f"{name}: no user has a held-out {noun.singular}, so there are no cohorts")
-    groups = takewhile(lambda _: not cancelled(), _groups(failures))
+    groups = takewhile(
+        lambda _: not cancelled(), cohort_members(failures.dataset, failures.evaluated)
+    )
     return [_cohort(failures, *group) for group in groups]
 
 
-def _groups(failures: Failures) -> list[tuple[str, str, NDArray[np.int64]]]:
-    users, catalogue = failures.evaluated, failures.dataset.catalogue
+def cohort_members(
+    dataset: Dataset, users: NDArray[np.int64]
+) -> list[tuple[str, str, NDArray[np.int64]]]:
+    """Return kind, name and members of each cohort of `users`, who have a held-out item."""
+    catalogue = dataset.catalogue
     noun = catalogue.noun
-    items = np.asarray(failures.dataset.split.heldout)[users]
+    items = np.asarray(dataset.split.heldout)[users]
     groups = [("all", "all users", users)]
     for kind, values, form in (
-        ("history", failures.users.history_sizes[users], f"{{}} {noun.plural}"),
-        ("popularity", failures.seen_by[users], "seen by {}"),
+        ("history", np.diff(dataset.offsets)[users], f"{{}} {noun.plural}"),
+        ("popularity", dataset.seen_by[items], "seen by {}"),
     ):
         edges, group = quartile_groups(values)
         for number, (low, high) in enumerate(edges):

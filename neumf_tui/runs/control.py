@@ -16,6 +16,7 @@ from neumf_tui.runs.launch import hold, launch_trainer
 from neumf_tui.runs.reader import EventTail, is_locked, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.store import check_name
+from neumf_tui.runs.thresholds import read_thresholds
 from neumf_tui.runs.trainer_process import kill_trainer
 from neumf_tui.runs.writer import reopen_run, write_info
 from neumf_tui.settings import check
@@ -138,9 +139,12 @@ def _make_ready(folder: Path, epochs: int | None, changes: Mapping[str, Any] | N
             f"{folder}: all {planned} epochs are done; "
             "add more with --epochs N or `neumf-tui extend N`"
         )
+    now = msgspec.structs.replace(info, alarms=read_thresholds())
     if changes:
         settings = msgspec.to_builtins(check(info.settings | dict(changes)))
-        write_info(folder, msgspec.structs.replace(info, settings=settings))
+        now = msgspec.structs.replace(now, settings=settings)
+    if now != info:
+        write_info(folder, now)
     reopen_run(folder)
     if epochs is not None:
         send_request(folder, requests.EXTEND, str(epochs))

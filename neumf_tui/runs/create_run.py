@@ -14,6 +14,7 @@ from neumf_tui.home import runs_dir
 from neumf_tui.runs.events import DatasetRef, Kind, ModelKind, RunInfo
 from neumf_tui.runs.protocol import protocol_of_kind, split_protocol
 from neumf_tui.runs.reader import read_info
+from neumf_tui.runs.thresholds import Thresholds
 from neumf_tui.runs.writer import create_run
 from neumf_tui.settings import Settings
 
@@ -29,6 +30,7 @@ def make_run(
     settings: Settings,
     pins: tuple[str, ...] = (),
     job: str = "",
+    alarms: Thresholds = Thresholds(),
 ) -> Path:
     """Create the run directory `name` for a run on `data` and return its path.
 
@@ -39,7 +41,7 @@ def make_run(
     for user in pins:
         data.user_index(user)
     config = msgspec.to_builtins(settings)
-    info = make_info(home, data, name, config, preset=preset, pins=pins, job=job)
+    info = make_info(home, data, name, config, preset=preset, pins=pins, job=job, alarms=alarms)
     create_run(folder, info)
     return folder
 
@@ -56,6 +58,7 @@ def make_info(
     planned: int = 0,
     pins: tuple[str, ...] = (),
     job: str = "",
+    alarms: Thresholds = Thresholds(),
 ) -> RunInfo:
     """Describe a new run on `data`, with its protocol; the arguments are fields of RunInfo."""
     split = split_protocol(data.facts, data.options.splitting)
@@ -73,6 +76,7 @@ def make_info(
         kind=kind,
         model=model,
         planned=planned,
+        alarms=alarms,
         host=platform.node(),
         versions={name: version(name) for name in packages} | {"python": platform.python_version()},
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from neumf_tui.data.nouns import FILM, Noun
 from neumf_tui.data.options import DataOptions, SplitName
+from neumf_tui.runs.thresholds import Thresholds
 from neumf_tui.text import dataset_label
 
 FORMAT = 2
@@ -142,6 +143,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelKind = "neumf"
     planned: Count = 0
     """Epochs that a run other than a trained one is meant to have; 0 if nobody knows."""
+    alarms: Thresholds = Thresholds()
+    """What raises an alarm in this run, by the config of whoever started it."""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -272,7 +275,7 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     seconds: Seconds
 
 
-class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
+class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated", omit_defaults=True):
     """Every held-out item was ranked."""
 
     epoch: Count
@@ -285,6 +288,10 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     entered: Count = 0
     """Users whose held-out item entered the top 50 since the previous evaluation."""
     left: Count = 0
+    cohorts: dict[ScalarName, tuple[Count, Count]] = {}
+    """Users with a hit and all users of each cohort; empty unless an alarm depends on them."""
+    coverage: Share | None = None
+    """Share of the items in the top 50 of any user of a sample; None as for `cohorts`."""
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics, self.validation)
@@ -332,6 +339,20 @@ class Warned(Event, frozen=True, kw_only=True, tag="warning"):
     text: str
 
 
+class Alarm(Event, frozen=True, kw_only=True, tag="alarm"):
+    """Something is wrong with the training, and holds until it is over."""
+
+    alarm: ScalarName
+    """Its name, as in `runs.alarms`."""
+    text: str
+
+
+class AlarmOver(Event, frozen=True, kw_only=True, tag="alarm-over"):
+    """An alarm does not hold any more."""
+
+    alarm: ScalarName
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The trainer ends."""
 
@@ -352,6 +373,6 @@ class Damaged(Event, frozen=True, kw_only=True, tag="damaged"):
 
 Written = (
     Started | Steps | Scalars | Epoch | Evaluated | Checkpointed | Requested | Paused | Resumed
-    | Extended | Pinned | Warned | Finished
+    | Extended | Pinned | Warned | Alarm | AlarmOver | Finished
 )  # fmt: skip
 AnyEvent = Written | Damaged

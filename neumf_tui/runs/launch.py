@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from neumf_tui import files
 from neumf_tui.errors import RunError
 from neumf_tui.runs.contents import check_run
+from neumf_tui.runs.orders import Orders
 from neumf_tui.runs.reader import AGENT_LOCK, RUN_LOCK, read_info
 
 
@@ -36,12 +39,11 @@ def hold(folder: Path) -> BinaryIO:
 
 
 def launch_trainer(
-    folder: Path, home: Path, lock: BinaryIO | None = None, on_finish: str = ""
+    folder: Path, home: Path, lock: BinaryIO | None = None, orders: Orders = Orders()
 ) -> "subprocess.Popen[bytes]":
     """Train the run in `folder` from its last checkpoint, or from the start.
 
     `lock` is that of `hold`, if this process has it already. Output goes to the run's trainer.log.
-    `on_finish` is a shell command to run when training has ended, for whatever reason.
     """
     # Threads that wait actively take three times as long on a busy machine (measured: 31 s per
     # epoch against 9 s, two threads on two cores beside two busy processes).
@@ -49,11 +51,26 @@ def launch_trainer(
     # The run can have been moved since it was made: the home is the one in which it is now.
     environment |= {"PYTHONUNBUFFERED": "1", "NEUMF_TUI_HOME": str(home)}
     with lock or hold(folder) as lock, files.open_to_append(folder, "trainer.log") as log:
-        if not on_finish:
+        if orders == Orders() and not _needs_attendant(folder):
             return start_worker(folder, environment, log, lock)
-        command = ["-P", "-m", "neumf_tui.runs.run_on_finish"]
-        command += [str(folder), on_finish, str(lock.fileno())]
+        command = [*_attendant(folder, orders), str(lock.fileno())]
         return _start(command, environment, log, lock)
+
+
+def attend(folder: Path) -> None:
+    """Let a process follow a training that this program does, if one of its alarms needs that."""
+    if _needs_attendant(folder):
+        with files.open_to_append(folder, "trainer.log") as log:
+            _start(_attendant(folder, Orders()), os.environ, log)
+
+
+def _needs_attendant(folder: Path) -> bool:
+    return read_info(folder).alarms.stall_minutes > 0
+
+
+def _attendant(folder: Path, orders: Orders) -> list[str]:
+    given = msgspec.json.encode(orders).decode()
+    return ["-P", "-m", "neumf_tui.runs.attend", str(folder), given]
 
 
 def start_worker(
@@ -74,7 +91,10 @@ def start_worker(
 
 
 def _start(
-    arguments: list[str], environment: Mapping[str, str], log: BinaryIO | None, lock: BinaryIO
+    arguments: list[str],
+    environment: Mapping[str, str],
+    log: BinaryIO | None,
+    lock: BinaryIO | None = None,
 ) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -84,7 +104,7 @@ def _start(
         start_new_session=True,
         cwd="/",
         env=environment,
-        pass_fds=[lock.fileno()],
+        pass_fds=[lock.fileno()] if lock else [],
     )
     # A viewer lives on after its trainer; without a wait the trainer would stay a zombie.
     threading.Thread(target=process.wait, daemon=True).start()

@@ -21,6 +21,8 @@ SCALAR_POINTS = 1_024
 """Number of points from which on such a curve is thinned to about half of them."""
 LONGEST_GAP = 86_400.0
 """Seconds between two events of one trainer; more than that is a clock that was set."""
+ALARMS_LIMIT = 20
+"""Number of alarms that are kept, of whatever names."""
 
 
 class Clock(NamedTuple):
@@ -82,6 +84,8 @@ class Snapshot:
     clock: Clock = field(default_factory=Clock)
     problem: str = ""
     """Which line of `events.jsonl` is damaged, if one is."""
+    alarms: Mapping[str, events.Alarm] = field(default_factory=dict)
+    """The alarms that hold, by name, the earliest first."""
 
     @property
     def best(self) -> events.Evaluated | None:
@@ -139,6 +143,7 @@ def fold(before: Snapshot, news: list[events.AnyEvent]) -> Snapshot:
         evaluations=tuple(draft.evaluations),
         evaluated_at=tuple(draft.evaluated_at),
         clock=draft.clock,
+        alarms=draft.alarms,
         log=tuple(draft.log[-LOG_LIMIT:]),
         logged=logged,
         **draft.changes,
@@ -153,6 +158,7 @@ class _Draft:
         self.epochs, self.evaluations = list(before.epochs), list(before.evaluations)
         self.evaluated_at, self.log = list(before.evaluated_at), list(before.log)
         self.scalars = dict(before.scalars)
+        self.alarms = before.alarms
         self.changes: dict[str, Any] = {}
         """New values of the other fields."""
 
@@ -192,6 +198,12 @@ class _Draft:
                 self.changes["pinned"] = tuple(event.users)
             case events.Warned():
                 return event.text
+            case events.Alarm():
+                self._change_alarms({event.alarm: event})
+                return f"! {event.text}"
+            case events.AlarmOver():
+                self._change_alarms({}, over=event.alarm)
+                return f"alarm over: {event.alarm}"
             case events.Damaged():
                 self.changes["problem"] = event.text
                 return event.text
@@ -250,6 +262,11 @@ class _Draft:
         kept = [(e, at) for e, at in pairs if e.epoch in stay]
         self.evaluations = [e for e, _ in kept]
         self.evaluated_at = [at for _, at in kept]
+
+    def _change_alarms(self, new: Mapping[str, events.Alarm], over: str = "") -> None:
+        alarms = {**self.alarms, **new}
+        alarms.pop(over, None)
+        self.alarms = dict(list(alarms.items())[:ALARMS_LIMIT])
 
     def _with_points(self, points: Points, steps: list[int], values: events.Values) -> Points:
         """Return a curve with more points, at equal intervals since its latest one."""

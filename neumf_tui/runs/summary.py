@@ -13,8 +13,8 @@ FACTS = (
     "simulated", "split", "preset", "epoch", "epochs", "step", "steps", "evaluated", "seconds",
     "hit@50", "hit@50_ci", "auc", "validation_hit@50", "best_epoch", "best_chosen_by",
     "best_hit@50", "best_hit@50_ci",
-    "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "protocol",
-    "created",
+    "best_auc", "best_validation_hit@50", "popularity_hit@50", "checkpoint", "pinned", "alarms",
+    "protocol", "created",
 )  # fmt: skip
 """The keys of `run_facts`."""
 
@@ -119,6 +119,10 @@ def run_facts(folder: Path, info: RunInfo, status: Status, snapshot: Snapshot) -
         "popularity_hit@50": popularity["hit@50"] if popularity else None,
         "checkpoint": snapshot.checkpoint.file if snapshot.checkpoint else None,
         "pinned": list(info.pins if snapshot.pinned is None else snapshot.pinned),
+        "alarms": [
+            {"alarm": alarm.alarm, "text": alarm.text, "since": alarm.t}
+            for alarm in snapshot.alarms.values()
+        ],
         "protocol": protocol_of(info),
         "created": info.created,
     }

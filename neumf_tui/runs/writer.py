@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from neumf_tui import files
 from neumf_tui.errors import RunError
+from neumf_tui.runs.alarms import AlarmWatch
 from neumf_tui.runs.contents import check_run, complete_run
 from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
 from neumf_tui.runs.rank_blocks import block_name, pack
-from neumf_tui.runs.reader import RUN_LOCK, read_status
+from neumf_tui.runs.reader import EVENTS, RUN_LOCK, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import take_requests
 from neumf_tui.runs.trainer_process import HOST, identity
 
@@ -73,6 +74,20 @@ def write_status(folder: Path, status: Status) -> None:
             raise error from None
 
 
+def append_beside(folder: Path, event: AnyEvent) -> bool:
+    """Append an event to a run that another process writes; return whether that could be done.
+
+    It cannot while the last line is not whole. Raises OSError.
+    """
+    line = msgspec.json.encode(event) + b"\n"
+    with files.open_to_append(folder, EVENTS) as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                return False
+        return file.write(line) == len(line)
+
+
 class RunWriter:
     """Holds the run's lock and appends to its files; a context manager.
 
@@ -83,6 +98,7 @@ class RunWriter:
         self.folder = folder
         self._block_of: dict[str, str] = {}
         """The block of the newest epoch of each rank tape."""
+        self._alarms: AlarmWatch | None = None
 
     def __enter__(self) -> "RunWriter":
         self._lock = files.open_lock(self.folder, RUN_LOCK)
@@ -103,15 +119,30 @@ class RunWriter:
         if self._opened is None:
             check_run(self.folder)
             complete_run(self.folder)
-            self._opened = files.open_to_append(self.folder, "events.jsonl")
+            self._opened = files.open_to_append(self.folder, EVENTS)
             # A killed trainer can leave an incomplete last line: cut it off.
             self._opened.truncate(self._opened.read().rfind(b"\n") + 1)
         return self._opened
 
+    def watch(self) -> None:
+        """From now on, add the alarms that follow from the events, by the run's own thresholds."""
+        self._alarms = AlarmWatch(read_info(self.folder).alarms, read_snapshot(self.folder))
+
     def event(self, event: AnyEvent) -> None:
+        """Append an event, and the alarms that begin or end by it."""
+        self._append(event)
+        for alarm in self._alarms.after(event) if self._alarms else ():
+            self._append(alarm)
+
+    def watch_disk(self, size: int) -> None:
+        """Add an alarm if the disk has no room for many more files of `size` bytes."""
+        for alarm in self._alarms.after_writing(self.folder, size) if self._alarms else ():
+            self._append(alarm)
+
+    def _append(self, event: AnyEvent) -> None:
         """Append one event as one line in one write."""
         line = msgspec.json.encode(event) + b"\n"
-        with files.named(self.folder / "events.jsonl"):
+        with files.named(self.folder / EVENTS):
             written = self._events.write(line)
             if written < len(line):  # remove the incomplete line
                 self._events.truncate(self._events.seek(0, os.SEEK_END) - written)
@@ -144,6 +175,9 @@ class MuteWriter(RunWriter):
         return self
 
     def __exit__(self, *_: object) -> None:
+        pass
+
+    def watch(self) -> None:
         pass
 
     def event(self, event: AnyEvent) -> None:

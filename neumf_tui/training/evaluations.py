@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import TypeVar
 
 import numpy as np
@@ -12,12 +13,14 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.metrics import Metrics
 from neumf_tui.evaluation.records import EvaluationRecords, hit_rate
+from neumf_tui.explore.watched import WatchedMeasures
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import threads_of
 from neumf_tui.training.distributed.group import Group
-from neumf_tui.training.model_ranks import ModelRanks
+from neumf_tui.training.model_ranks import ModelRanks, scorer_of
 
 T = TypeVar("T", bound=np.generic)
 
@@ -36,6 +39,7 @@ class Evaluations:
     ) -> None:
         """Prepare to rank `own`, this process's users; raises DatasetError."""
         self._settings, self._group = settings, group
+        self._device = device
         self._counts = group.counts(len(own))
         threads = threads_of(settings, group.local_size)
         tapes = ("ranks", "validation") if settings.validation else ("ranks",)
@@ -48,6 +52,7 @@ class Evaluations:
         """By rank tape: `ranks` for the held-out items, `validation` for the validation items."""
         both = self.evaluators.items()
         candidates = {tape: self._all_users(one.candidates) for tape, one in both}
+        self._watched = WatchedMeasures(dataset, read_info(writer.folder).alarms)
         self.records = EvaluationRecords(writer, candidates)
         """Written at rank 0 alone; which epoch is the best is known at every rank."""
 
@@ -75,8 +80,18 @@ class Evaluations:
         if self._group.rank:
             self.records.hits[epoch] = hits
         else:
-            self.records.write(epoch, ranks, seconds)
+            cohorts = self._watched.cohorts(ranks["ranks"])
+            self.records.write(epoch, ranks, seconds, cohorts, self._coverage(model))
         return seconds
+
+    def _coverage(self, model: NeuMF) -> float | None:
+        """Return the catalogue coverage over the users of this process, if an alarm needs it."""
+        evaluator = self.evaluators["ranks"]
+        if not self._watched.needs_coverage:
+            return None
+        on_cpu = deepcopy(model).cpu() if self._device.type != "cpu" else model
+        scorer = scorer_of(on_cpu, evaluator.histories)
+        return self._watched.coverage(scorer, evaluator.own.start)
 
     def stale(self) -> str:
         """Return why training must end early, empty if it must not.

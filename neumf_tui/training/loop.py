@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from neumf_tui import __version__
+from neumf_tui import __version__, files
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.runs import events
@@ -24,7 +24,6 @@ from neumf_tui.runs.curve import averaged
 from neumf_tui.runs.retention import remove_checkpoints, surplus_checkpoints
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
-from neumf_tui.training.disk_space import space_warning
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.evaluations import Evaluations
 from neumf_tui.training.pending_requests import GroupRequests
@@ -62,6 +61,7 @@ class Loop:
         group: Group | None = None,
     ) -> None:
         self.writer, self.settings, self.device = writer, settings, device
+        writer.watch()
         self.group = group or Group()
         self.trainer = Trainer(dataset, settings, device, self.group)
         own = self.trainer.pairs.own
@@ -77,7 +77,6 @@ class Loop:
         self._sizes: list[int] = []
         self._flushed = self._checked = self._beat = 0.0
         """When the last flush, check and heartbeat were; 0: do it after the next step."""
-        self._has_warned_of_space = False
         self._stride, self._steps = 1, 0
         """In a group: steps from one check to the next, and steps since the last check."""
 
@@ -288,11 +287,9 @@ class Loop:
         if not self.group.rank:
             self._choose_best_and_prune()
         name, progress = file_name(self.progress), self.progress
-        if not (self._has_warned_of_space or self.group.rank):
-            if warning := space_warning(self.writer.folder, name):
-                self._warn(warning)
-            self._has_warned_of_space = bool(warning)
         self.writer.event(events.Checkpointed(epoch=progress.epoch, step=progress.step, file=name))
+        if not self.group.rank:
+            self.writer.watch_disk(files.size(self.writer.folder, f"checkpoints/{name}"))
         self._heartbeat()
 
     def _choose_best_and_prune(self) -> None:

@@ -1,11 +1,13 @@
 """The base of the screens with charts: axis, smoothing and scale."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
 from textual import getters
 from textual.widgets import Static
 
+from neumf_tui.runs.events import Alarm
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen, Poll
 from neumf_tui.tui.widgets.chart import CurveChart
@@ -41,6 +43,11 @@ class ChartScreen(BaseScreen):
     def show_notice(self, text: str, quiet: bool = False) -> None:
         self.query_one("#notice").set_class(quiet, "-quiet")
         self.show_text("#notice", Text(clean(text)))
+
+    def tell_alarms(self, run: str, before: Mapping[str, Alarm], now: Mapping[str, Alarm]) -> None:
+        """Tell the alarms of a run that have begun since `before`."""
+        for name in now.keys() - before.keys():
+            self.app.tell(f"alarm in {run}", clean(now[name].text))
 
     def changed(self, text: str) -> None:
         super().changed(text)

@@ -1,4 +1,4 @@
-"""The person's `config.toml`: theme, bandwidth, notices and keys."""
+"""The person's `config.toml`: theme, bandwidth, notices, alarms and keys."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -6,15 +6,17 @@ from typing import Any, Literal
 
 import msgspec
 
+from neumf_tui.config_file import read_config_file
 from neumf_tui.errors import UsageError
-from neumf_tui.home import config_path
-from neumf_tui.settings import did_you_mean, line_of, problem_of, read_toml
+from neumf_tui.runs.thresholds import ABOUT as ABOUT_ALARMS
+from neumf_tui.runs.thresholds import TABLE, Thresholds, read_thresholds
+from neumf_tui.settings import did_you_mean, problem_of
 from neumf_tui.tui.keys import NamedKeys, key_problem
 
 ABOUT = {
     "theme": "auto, or a theme's name (Ctrl-P, Theme, lists them)",
     "low_bandwidth": "auto, on or off: one refresh a second, no mouse, 16 colours",
-    "notify": "auto, osc9, osc777, both, bell or off: when a run that is open ends",
+    "notify": "auto, osc9, osc777, both, bell or off: when a run that is open ends or has an alarm",
 }
 
 
@@ -24,6 +26,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     theme: str = "auto"
     low_bandwidth: Literal["auto", "on", "off"] = "auto"
     notify: Literal["auto", "osc9", "osc777", "both", "bell", "off"] = "auto"
+    alarms: Thresholds = Thresholds()
+    """What raises an alarm in runs that are started from now on."""
     keys: dict[str, str] = {}
     """Keys by the id of their binding, as `neumf-tui config` lists them, separated by commas."""
 
@@ -34,23 +38,11 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
     `known_keys` returns the bindings by id; it is called only where the file sets a key.
     Raises UsageError with the file, the line and what to do.
     """
-    path = config_path()
+    file = read_config_file()
+    values, wrong = file.values, file.wrong
+    alarms = read_thresholds(file)
     try:
-        text, values = read_toml(path, str(path), "fix it or remove it")
-    except UsageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return Config()
-        raise
-
-    def wrong(name: str, what: str) -> UsageError:
-        return UsageError(f"{path}, line {line_of(text, name)}: {what}")
-
-    known = Config.__struct_fields__
-    for name in values:
-        if name not in known:
-            raise wrong(name, f"unknown setting {name!r}{_nearest(name, known)}")
-    try:
-        config = msgspec.convert(values, Config)
+        config = msgspec.convert({**values, TABLE: {}}, Config)
     except msgspec.ValidationError as error:
         problem, name = problem_of(error)
         allowed = ABOUT[name].partition(":")[0] if name in ("low_bandwidth", "notify") else "text"
@@ -64,7 +56,7 @@ def read_config(known_keys: Callable[[], Mapping[str, NamedKeys]]) -> Config:
             raise wrong("theme", f"unknown theme {config.theme!r}{_nearest(config.theme, themes)}")
     if config.keys:
         _check_keys(config, known_keys(), wrong)
-    return config
+    return msgspec.structs.replace(config, alarms=alarms)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -105,6 +97,10 @@ def config_text(config: Config, known: Mapping[str, NamedKeys]) -> str:
         mark = "# " if value == getattr(Config(), name) else ""
         setting = f'{mark}{name} = "{value}"'
         lines.append(f"{setting:<28}  # {about}")
+    lines += ["", f"[{TABLE}]"]
+    for name, value in msgspec.structs.asdict(config.alarms).items():
+        mark = "# " if value == getattr(Thresholds(), name) else ""
+        lines.append(f"{mark + f'{name} = {value:g}':<28}  # {ABOUT_ALARMS[name]}")
     lines += ["", "[keys]"]
     for name, binding in known.items():
         mark = "" if name in config.keys else "# "

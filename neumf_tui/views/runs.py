@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from neumf_tui.runs.events import MEASURED, RunInfo
@@ -9,6 +10,7 @@ from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.summary import FACTS
 from neumf_tui.text import clean, clock, epoch_text
+from neumf_tui.views.alarms import SIGN
 from neumf_tui.views.model_label import label_of_kind, label_title
 from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows
 from neumf_tui.views.sheet import Sheet
@@ -59,6 +61,7 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["best_epoch"] is not None:
         lines.append(f"  Hit@50   {_hit_text(facts)}")
         lines.append(f"  protocol {protocol_line(facts['protocol'])}")
+    lines += [f"  alarm    {SIGN} {alarm['text']}" for alarm in facts["alarms"] or ()]
     lines.append(f"  files    {facts['run_dir']}")
     commands = NEXT_COMMANDS.get(state, ("attach",))
     if not is_trained:
@@ -162,10 +165,14 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     def epoch(run: Mapping[str, Any]) -> str | None:
         return None if run["epoch"] is None else epoch_text(run["epoch"], run["epochs"])
 
+    def alarms(run: Mapping[str, Any]) -> str:
+        return ", ".join(alarm["alarm"] for alarm in run["alarms"] or ())
+
     print_rows(
         runs,
         column("run", "run"),
         column("state", "state"),
+        replace(column("alarms", alarms), is_optional=True),
         column(
             "dataset", lambda run: label_with_split(run) if run["dataset"] is not None else None
         ),

@@ -1,6 +1,5 @@
 """Which checkpoints stay on disk, and what is said of the others."""
 
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -13,7 +12,6 @@ from neumf_tui.errors import RunError
 from neumf_tui.runs.checkpoint import checkpoint_epochs, find_checkpoint, set_pointer
 from neumf_tui.runs.curve import spread
 from neumf_tui.runs.retention import kept_epochs, remove_checkpoints, surplus_checkpoints
-from neumf_tui.training.disk_space import space_warning
 from tests.support.fuzzing import examples
 from tests.support.golden_runs import make_run
 
@@ -80,18 +78,3 @@ def test_an_epoch_whose_checkpoint_is_gone_is_told_from_one_that_never_was(own_h
     with pytest.raises(RunError, match="no checkpoint after epoch 12; there are 2 to 8"):
         find_checkpoint(folder, "12")
     assert checkpoint_epochs(folder) == [2, 5, 8]
-
-
-def test_little_space_is_said_once_with_what_still_fits(
-    own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = with_checkpoints(own_home)
-    (folder / "checkpoints" / "00001.safetensors").write_bytes(bytes(2_000_000))
-    usage = shutil.disk_usage(folder)
-    free = usage.free
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
-    free = 100_000_000
-    assert space_warning(folder, "00001.safetensors") == ""
-    free = 15_000_000
-    warning = space_warning(folder, "00001.safetensors")
-    assert "room for about 7 more checkpoints (15 MB)" in warning and "prune golden" in warning

@@ -1,4 +1,4 @@
-"""A trainer warns once before the disk is full."""
+"""A trainer raises an alarm once before the disk is full."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from neumf_tui.training import worker
 from tests.support.commands import Cli
 
 
-def test_a_trainer_warns_once_of_little_space(
+def test_a_trainer_tells_once_of_little_space(
     inside: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(trained)

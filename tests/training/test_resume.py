@@ -178,7 +178,9 @@ def test_the_trainer_outlives_whoever_started_it(with_demo: Path) -> None:
 
 def test_a_diverged_run_fails_at_its_step(inside: Cli, with_demo: Path) -> None:
     wild = ("--learning-rate", "1e6", "--mlp-layers", "8,8,8,8,8,8,8,8", "--name", "wild")
-    result = inside("train", *ARGS, *wild, "--json")
+    told = with_demo.parent / "told"
+    on_alarm = "--on-alarm", f"echo $NEUMF_TUI_ALARM: $NEUMF_TUI_ALARM_TEXT >> {told}"
+    result = inside("train", *ARGS, *wild, *on_alarm, "--json")
     assert result.returncode == 1
     assert (
         "training has diverged; try a smaller --learning-rate" in result.stderr
@@ -188,6 +190,12 @@ def test_a_diverged_run_fails_at_its_step(inside: Cli, with_demo: Path) -> None:
     folder = with_demo / "runs" / "wild"
     assert read_status(folder).state == "failed"
     check_readable(folder)
+    (alarm,) = read_snapshot(folder).alarms.values()
+    assert alarm.alarm == "not-a-number" and told.read_text() == f"not-a-number: {alarm.text}\n"
+    assert (
+        f"alarm: {alarm.text}" in result.stderr
+        and "  alarm    ! the loss" in inside("status").stdout
+    )
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from neumf_tui.cli.plain import event_line
+from neumf_tui.runs.attend import environment_of
 from neumf_tui.runs.checkpoint import best_epoch, describe_epoch, find_checkpoint
 from neumf_tui.runs.events import Evaluated, Started
 from neumf_tui.runs.protocol import make_protocol, protocol_line, protocol_of
 from neumf_tui.runs.reader import read_info, read_snapshot, read_status
-from neumf_tui.runs.run_on_finish import environment_of
 from neumf_tui.runs.summary import status_object, train_summary
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import DESCRIPTIONS, Settings, is_in_use

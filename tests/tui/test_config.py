@@ -41,7 +41,8 @@ def test_what_is_printed_is_a_config_file_itself(cli: Cli) -> None:
     assert load_config() == Config(), "all of it stands in comments"
     config_path().write_text('theme = "nord"\nnotify = "bell"\n[keys]\n"train.stop" = "f8"\n')
     text = config_text(load_config(), known_keys())
-    assert tomllib.loads(text) == {"theme": "nord", "notify": "bell", "keys": {"train.stop": "f8"}}
+    expected = {"theme": "nord", "notify": "bell", "alarms": {}, "keys": {"train.stop": "f8"}}
+    assert tomllib.loads(text) == expected
     told = json.loads(cli("config", "--json").stdout)
     assert (
         told["keys"]["train.stop"] == "f8" and told["keys"]["train.pause"] == "p" and told["exists"]

@@ -31,6 +31,7 @@ from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.work import Cancelled
+from neumf_tui.views.alarms import alarm_line
 
 FOR_A_RUN = frozenset(
     {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
@@ -117,6 +118,10 @@ class RunsScreen(ChartScreen):
         return READ_SECONDS if any(not row.ended for row in self.rows) else ENDED_SECONDS
 
     def show_runs(self, rows: list[RunRow]) -> None:
+        known = {row.folder: row.snapshot.alarms for row in self.rows}
+        for row in rows:
+            alarms = row.snapshot.alarms
+            self.tell_alarms(row.folder.name, known.get(row.folder, alarms), alarms)
         self.rows = rows
         there = {row.folder for row in rows}
         self.pinned = [folder for folder in self.pinned if folder in there]
@@ -220,7 +225,8 @@ class RunsScreen(ChartScreen):
 
     def draw_charts(self) -> None:
         runs, chosen = self.compared, self.chosen
-        if chosen is not None and (problem := str(chosen.facts["reason"])):
+        alarms = chosen.snapshot.alarms.values() if chosen else ()
+        if chosen and (problem := str(chosen.facts["reason"]) or alarm_line(alarms)):
             self.show_notice(problem)
         else:
             info = chosen.info if chosen else None

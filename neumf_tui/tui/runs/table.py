@@ -10,6 +10,7 @@ from neumf_tui.runs.live_runs import RunRow
 from neumf_tui.text import epoch_text
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
+from neumf_tui.views.alarms import SIGN
 from neumf_tui.views.model_label import label_title, model_label
 from neumf_tui.views.sheet_keys import label_with_split
 
@@ -29,8 +30,9 @@ COLUMNS = (
 )
 
 
-DATASET, LABEL = 3, 4
-"""Positions of the columns that say what the data is, with its split, and what the model is."""
+STATE, DATASET, LABEL = 2, 3, 4
+"""Positions of the columns that say how the run stands, what the data is, with its split, and what
+the model is."""
 _WIDEST_DATASET = 34
 
 
@@ -50,6 +52,9 @@ class RunTable(Table):
         infos = [run.info for run in runs if run.info]
         labels = [label_with_split(run.facts) for run in runs if run.info]
         width = min(_WIDEST_DATASET, max([COLUMNS[DATASET].width, *map(len, labels)]))
+        state = COLUMNS[STATE]
+        has_alarms = any(run.snapshot.alarms for run in runs)
+        self.columns[STATE] = replace(state, width=state.width + 2 * has_alarms)
         self.columns[DATASET] = replace(COLUMNS[DATASET], width=width)
         title = label_title(info.kind for info in infos)
         if title != COLUMNS[LABEL].title:
@@ -70,7 +75,7 @@ class RunTable(Table):
         return [
             "●" if run.folder in self.pinned else "",
             run.folder.name,
-            run.state,
+            f"{run.state} {SIGN}" if run.snapshot.alarms else run.state,
             label_with_split(facts),
             model_label(run.info),
             epoch_text(facts["epoch"], facts["epochs"]),
@@ -86,4 +91,7 @@ class RunTable(Table):
         run = self.runs[row]
         if column == 0:
             return self.pinned.get(run.folder)
-        return Style.parse(STATE_STYLES.get(run.state, "red")) if column == 2 else None
+        if column != STATE:
+            return None
+        alarmed = "bold red" if run.snapshot.alarms else STATE_STYLES.get(run.state, "red")
+        return Style.parse(alarmed)

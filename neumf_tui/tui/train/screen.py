@@ -37,6 +37,7 @@ from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot, scalar_plot
 from neumf_tui.tui.widgets.protocol_line import standing_notice
+from neumf_tui.views.alarms import alarm_line
 from neumf_tui.views.host import host_lines
 
 ENDED_SECONDS = 5.0
@@ -112,6 +113,7 @@ class TrainScreen(ChartScreen):
         self._leave_at_end = False
         self._has_problem = False
         """Whether the notice says what went wrong."""
+        self._has_read = False
 
     @property
     def snapshot(self) -> Snapshot:
@@ -167,9 +169,14 @@ class TrainScreen(ChartScreen):
         self.baselines = reading.baselines
         if after is not before:
             self.series.update(after)
+        if after.alarms != before.alarms:
+            self._show_standing_notice()
+            if self._has_read:
+                self.tell_alarms(self.folder.name, before.alarms, after.alarms)
         if state_before != self.status.state or first_checkpoint:
             self._state_changed(state_before)
         self._draw(charts=changed)
+        self._has_read = True
         self._ask_host()
         if self.ended and self._leave_at_end:
             self.app.exit()
@@ -289,6 +296,9 @@ class TrainScreen(ChartScreen):
 
     def _show_standing_notice(self) -> None:
         self._has_problem = False
+        if line := alarm_line(self.snapshot.alarms.values()):
+            self.show_notice(line)
+            return
         text, careful = standing_notice([self.info], self.app.size.width - 2)
         self.show_notice(text, quiet=not careful)
 
