@@ -69,6 +69,22 @@ def open_given(path: Path) -> io.BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def may_write(folder: Path) -> bool:
+    """Return whether this account may add files to a folder, or to the nearest one that exists."""
+    place = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    return os.access(place, os.W_OK | os.X_OK)
+
+
+def owner(path: Path) -> int:
+    """Return the number of the account that a file or folder belongs to."""
+    return path.stat().st_uid
+
+
+def is_own(path: Path) -> bool:
+    """Return whether no other account can change a file, apart from its mode and root."""
+    return owner(path) in (0, os.geteuid())
+
+
 def identity(path: Path) -> tuple[int, ...]:
     """Return numbers of which one changes whenever the file is written to or replaced.
 

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import platformdirs
 
+from neumf_tui import files
 from neumf_tui.errors import UsageError
 
 
@@ -17,6 +19,25 @@ def home_dir(option: Path | None = None) -> Path:
     UsageError if the account has no home folder.
     """
     return _place(option, "NEUMF_TUI_HOME", platformdirs.user_data_dir)
+
+
+def own_homes(home: Path) -> list[Path]:
+    """Return `home`, then the account's own homes if it may only read that one.
+
+    `home` can belong to another account, into which nothing is written.
+    """
+    found = [home]
+    if not files.may_write(home):
+        with suppress(UsageError):
+            found.append(home_dir())
+        with suppress(RuntimeError):  # the account has no home folder
+            found.append(Path(platformdirs.user_data_dir("neumf-tui", appauthor=False)).absolute())
+    return list(dict.fromkeys(found))
+
+
+def home_to_write(home: Path) -> Path | None:
+    """Return the first of `own_homes` that this account may write, None if it may write none."""
+    return next(filter(files.may_write, own_homes(home)), None)
 
 
 def cache_dir() -> Path:
@@ -33,6 +54,12 @@ def datasets_dir(home: Path) -> Path:
 
 def runs_dir(home: Path) -> Path:
     return home / "runs"
+
+
+def home_of_run(folder: Path) -> Path | None:
+    """Return the home in which a run lies, also one that a link leads to; None if in none."""
+    runs = folder.resolve().parent
+    return runs.parent if runs == runs_dir(runs.parent) else None
 
 
 def config_path() -> Path:

@@ -150,7 +150,7 @@ class OpenedRun:
 
         a, b = (read_tape_ranks(run.folder, run._epoch) for run in (self, other))
         check_same_dataset(a.info, b.info)
-        dataset = dataset_of(a.info, self._home)
+        dataset = dataset_of(a.info, self._home, self.folder)
         return to_frame(compare_all_sheet(dataset, compare_all(dataset, a, b)))
 
     def _compare_one(self, other: "OpenedRun", user: str) -> "pd.DataFrame":
@@ -166,7 +166,7 @@ class OpenedRun:
         """The dataset of the run."""
         from neumf_tui.explore.users import dataset_of
 
-        return LoadedDataset(dataset_of(read_info(self.folder), self._home))
+        return LoadedDataset(dataset_of(read_info(self.folder), self._home, self.folder))
 
     @cached_property
     def _ranker(self) -> "Ranker":

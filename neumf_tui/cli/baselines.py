@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli.data_flags import data_flags
-from neumf_tui.cli.options import DataDir, DatasetName, Home, home_of, sheet_forms
+from neumf_tui.cli.options import DataDir, DatasetName, Home, sheet_forms, writable_home_of
 from neumf_tui.data.options import DataOptions
 from neumf_tui.views.open_data import open_data
 
@@ -51,7 +51,7 @@ def baselines(
     from neumf_tui.views.output import print_sheet, say
     from neumf_tui.views.progress_line import ProgressLine
 
-    wanted, where = named(only), home_of(home)
+    wanted, where = named(only), writable_home_of(home)
     data = open_data(dataset, data_dir, where, data_options)
     outcomes = []
     with closing(ProgressLine()) as progress:

@@ -40,6 +40,6 @@ def check_order(
     info = read_info(folder)
     check_run(info)
     with closing(ProgressLine()) as progress:
-        data = load_timed(info, where, progress)
+        data = load_timed(info, where, folder, progress)
         result = compare_orders(data, check(info.settings), rounds, progress)
     print_sheet(order_sheet(info, data, result), form, print_order)

@@ -74,7 +74,7 @@ def _all_users(home: Path, a: At, b: At, top: int | None, form: str) -> None:
 
     one, other = compare_users.read_tape_ranks(*a), compare_users.read_tape_ranks(*b)
     compare_users.check_same_dataset(one.info, other.info)
-    dataset = dataset_of(one.info, home)
+    dataset = dataset_of(one.info, home, a[0])
     found = compare_users.compare_all(dataset, one, other)
     shown = None if top is None else compare_users.ordered(found, "biggest win")[:top]
     sheet = compare_all_sheet(dataset, found, shown)

@@ -9,6 +9,15 @@ from neumf_tui.cli import complete
 from neumf_tui.cli.options import Home, Run, RunOption, home_of, run_folder
 
 
+def _run_to_change(home: Path | None, run: str | None) -> Path:
+    """Return the folder of a run that this account may change; raises RunError."""
+    from neumf_tui.runs.access import check_may_change
+
+    folder = run_folder(home, run)
+    check_may_change(folder)
+    return folder
+
+
 def _request(folder: Path, what: str, argument: str = "") -> None:
     """Send a request to a run's trainer, wait until it is done, and report the run's state."""
     from neumf_tui.runs.control import ask
@@ -23,7 +32,7 @@ def pause(run: Run = None, home: Home = None) -> None:
     """Pause training after the current step; the trainer keeps its memory and its GPU's."""
     from neumf_tui.runs.requests import PAUSE
 
-    _request(run_folder(home, run), PAUSE)
+    _request(_run_to_change(home, run), PAUSE)
 
 
 def _started(folder: Path, home: Path | None, request: str, epochs: int | None = None) -> bool:
@@ -49,7 +58,7 @@ def resume(run: Run = None, home: Home = None) -> None:
     from neumf_tui.runs.requests import RESUME
     from neumf_tui.views.output import say
 
-    folder = run_folder(home, run)
+    folder = _run_to_change(home, run)
     if _started(folder, home, RESUME):
         now = wait_until(folder, lambda status: status.state != "starting")
         say(f"{folder.name} is {now.state}; watch it with neumf-tui attach {folder.name}")
@@ -61,7 +70,7 @@ def checkpoint(run: Run = None, home: Home = None) -> None:
     from neumf_tui.runs.requests import CHECKPOINT
     from neumf_tui.views.output import print_line
 
-    folder = run_folder(home, run)
+    folder = _run_to_change(home, run)
     _request(folder, CHECKPOINT)
     if saved := read_snapshot(folder).checkpoint:
         print_line(str(folder / "checkpoints" / saved.file))
@@ -81,7 +90,7 @@ def stop(
     from neumf_tui.runs.requests import STOP
     from neumf_tui.views.output import say
 
-    folder = run_folder(home, run)
+    folder = _run_to_change(home, run)
     status = stop_now(folder) if now else ask(folder, STOP)
     is_trained = read_info(folder).is_trained
     hint = f"; continue it with neumf-tui resume {folder.name}" if is_trained else ""
@@ -97,7 +106,7 @@ def extend(
     from neumf_tui.runs.requests import EXTEND
     from neumf_tui.views.output import say
 
-    folder = run_folder(home, run)
+    folder = _run_to_change(home, run)
     if _started(folder, home, EXTEND, epochs):
         say(
             f"{folder.name} trains in the background up to epoch {epochs}; "
@@ -125,8 +134,8 @@ def pin(
     from neumf_tui.runs.requests import PIN, UNPIN
     from neumf_tui.views.output import say
 
-    folder = run_folder(home, run)
-    data = dataset_of(read_info(folder), home_of(home))
+    folder = _run_to_change(home, run)
+    data = dataset_of(read_info(folder), home_of(home), folder)
     for user in users:
         data.user_index(user)  # all are checked before the first is pinned
     for user in users:

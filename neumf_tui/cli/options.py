@@ -187,6 +187,19 @@ def home_of(option: Path | None) -> Path:
     return home
 
 
+def writable_home_of(option: Path | None) -> Path:
+    """Return the home as `home_of`; raises UsageError too if this account may only read it."""
+    from neumf_tui.files import may_write
+
+    home = home_of(option)
+    if not may_write(home):
+        raise UsageError(
+            f"{home}: results are kept in the home, and this account may not write into this one; "
+            "name a home of your own with --home"
+        )
+    return home
+
+
 def run_folder(option: Path | None, run: str | None) -> Path:
     """Return the folder of the named run in the home that `option` gives; raises RunError."""
     from neumf_tui.runs.store import find_run

@@ -28,12 +28,14 @@ def prune(
 
     The newest whole checkpoint and the best stay. Curves and ranks stay whole.
     """
+    from neumf_tui.runs.access import check_may_change
     from neumf_tui.runs.checkpoint import checkpoint_epochs, checkpoint_name
     from neumf_tui.runs.retention import remove_checkpoints, size_of, surplus_of_run
     from neumf_tui.text import si
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
+    check_may_change(folder)
     names = surplus_of_run(folder, keep)
     if not names:
         say(f"{folder.name} has no checkpoint to remove")

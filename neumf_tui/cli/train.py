@@ -248,12 +248,14 @@ def _reopen(folder: Path, home: Path, changes: dict[str, Any], orders: Orders) -
 
     A run that is training is extended instead; then there is no lock.
     """
+    from neumf_tui.runs.access import check_may_change
     from neumf_tui.runs.control import ask, make_ready
     from neumf_tui.runs.create_run import check_data
     from neumf_tui.runs.reader import is_locked
     from neumf_tui.runs.requests import EXTEND
     from neumf_tui.views.output import say
 
+    check_may_change(folder)
     epochs = changes.get("epochs")
     others = {name: value for name, value in changes.items() if name != "epochs"}
     if epochs is None or not is_locked(folder):

@@ -186,7 +186,8 @@ def _newest_first(folder: Path) -> list[tuple[str, About]]:
 
 
 def _array(where: Path, name: str) -> NDArray[Any]:
-    array = np.asarray(files.read_array(where, name, mapped=True))
+    # Another account could change a file after its indices were checked, but not our memory.
+    array = np.asarray(files.read_array(where, name, mapped=files.is_own(where / name)))
     wanted = np.uint8 if name.endswith("text.npy") else np.int64
     if array.dtype != wanted or array.ndim != 1:
         raise ValueError(f"{name}: expected numbers of the type {np.dtype(wanted)}")

@@ -21,7 +21,7 @@ from neumf_tui.data.progress import Report, silent
 from neumf_tui.data.releases import CITATION, RELEASES, Release
 from neumf_tui.data.reordered import has_same_interactions
 from neumf_tui.errors import DatasetError, UsageError
-from neumf_tui.home import datasets_dir
+from neumf_tui.home import datasets_dir, home_to_write
 
 _READ_AS = 2
 """To be raised whenever files are read or split in another way than before."""
@@ -101,20 +101,24 @@ def open_dataset(
 
 def prepare_again(
     fingerprint: str, name: str, home: Path, source: str, options: DataOptions = DataOptions()
-) -> bool:
-    """Return whether original files were found that give the dataset of this fingerprint.
+) -> Dataset | None:
+    """Return the dataset of this fingerprint, prepared from its original files; None without them.
 
-    They are looked for at `source`, where a run found them, and then everywhere else.
+    They are looked for at `source`, where a run found them, and then everywhere else. A home that
+    this account may only read stays as it is.
     """
     reading, splitting = options
+    own = home_to_write(home)
     if name == "demo":
-        return _demo(home, splitting).fingerprint == fingerprint
+        made = _demo(own, splitting)
+        return made if made.fingerprint == fingerprint else None
     for found in find_originals.originals(name, home, source, reading):
         # Files that cannot be read in this way are not those that were used.
         with suppress(DatasetError, UsageError):
-            if _opened(found, home, splitting).fingerprint == fingerprint:
-                return True
-    return False
+            made = _opened(found, own, splitting)
+            if made.fingerprint == fingerprint:
+                return made
+    return None
 
 
 def reopen(data: Dataset, home: Path, source: str, report: Report = silent) -> Reopened | None:
@@ -125,10 +129,11 @@ def reopen(data: Dataset, home: Path, source: str, report: Report = silent) -> R
     run found them; they are looked for there, and then everywhere else.
     """
     reading, splitting = data.options
+    own = home_to_write(home)
     if data.name == "demo":
-        return lambda other: _demo(home, other)
+        return lambda other: _demo(own, other)
     for found in find_originals.originals(data.name, home, source, reading):
-        opened = partial(_opened, found, home, report=report)
+        opened = partial(_opened, found, own, report=report)
         with suppress(DatasetError, UsageError):  # these are not the files that were used
             if has_same_interactions(opened(splitting), data):
                 return opened
@@ -182,31 +187,35 @@ def _check_demo(reading: ReadOptions) -> None:
         )
 
 
-def _demo(home: Path, splitting: SplitOptions) -> Dataset:
+def _demo(home: Path | None, splitting: SplitOptions) -> Dataset:
     here = Path(__file__).parent
     paths, options = [here / "demo.py", here / "demo_films.tsv"], DataOptions(splitting=splitting)
     return _cached(home, SOURCE, paths, options, partial(make_demo, options))
 
 
 def _opened(
-    source: Source, home: Path, splitting: SplitOptions, report: Report = silent
+    source: Source, home: Path | None, splitting: SplitOptions, report: Report = silent
 ) -> Dataset:
     read, options = partial(source.read, splitting, report), DataOptions(source.reading, splitting)
     return _cached(home, source.text, source.files, options, read, report)
 
 
 def _cached(
-    home: Path,
+    home: Path | None,
     source: str,
     paths: list[Path],
     options: DataOptions,
     make: Callable[[], Dataset],
     report: Report = silent,
 ) -> Dataset:
-    """Return what `make` returns, kept under `home` until one of the files or `options` changes."""
-    folder, key = prepared_dir(home), _key(paths, options)
-    if key is None:
+    """Return what `make` returns, kept under `home` until one of the files or `options` changes.
+
+    Without a home it is only in memory.
+    """
+    key = _key(paths, options)
+    if key is None or home is None:
         return make()  # its error says what is wrong with the files
+    folder = prepared_dir(home)
     with suppress(FileNotFoundError, files.UnusableFileError, DatasetError):  # prepare it again
         kept = prepared.load(folder, files.read_text(folder, f"sources/{key}"))
         # Files at another place can have the same fingerprint but other titles.

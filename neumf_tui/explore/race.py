@@ -71,7 +71,7 @@ class RaceReader:
     def _dataset(self) -> "Dataset":
         from neumf_tui.explore.users import dataset_of
 
-        return dataset_of(self._info, self._home)
+        return dataset_of(self._info, self._home, self._folder)
 
     def read(self, pinned: tuple[str, ...], epochs: Sequence[int]) -> Race:
         """Return the race after the newest evaluation; `pinned` are users' ids.

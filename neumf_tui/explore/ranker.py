@@ -85,7 +85,7 @@ class Ranker:
         self.folder, self.home = folder, home
         self.info: RunInfo = read_info(folder)
         if dataset is None or dataset.fingerprint != self.info.dataset.fingerprint:
-            dataset = dataset_of(self.info, home)
+            dataset = dataset_of(self.info, home, folder)
         self.dataset: Dataset = dataset
         self.epoch, self.note = 0, ""
         """`note` says why this is another checkpoint than `which`; empty if it is that one."""

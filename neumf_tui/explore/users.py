@@ -10,6 +10,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.load import load_dataset
 from neumf_tui.errors import RunError
 from neumf_tui.evaluation.ranks import list_length, rank_among
+from neumf_tui.home import home_of_run
 from neumf_tui.runs.checkpoint import checkpoint_epochs, tensor_shape
 from neumf_tui.runs.curve import spread
 from neumf_tui.runs.events import RunInfo
@@ -61,10 +62,15 @@ class Users:
         return float(rank_among(seen, seen[self.dataset.split.heldout[user]]))
 
 
-def dataset_of(info: RunInfo, home: Path) -> Dataset:
-    """Load the dataset that a run was trained on; raises DatasetError."""
-    about = info.dataset
-    return load_dataset(about.fingerprint, about.name, home, info.source_in(home), about.options)
+def dataset_of(info: RunInfo, home: Path, folder: Path) -> Dataset:
+    """Load the dataset that the run in `folder` was trained on; raises DatasetError.
+
+    It is looked for in `home`, and in the home in which the run lies.
+    """
+    about, source = info.dataset, info.source_in(home)
+    return load_dataset(
+        about.fingerprint, about.name, home, source, about.options, home_of_run(folder)
+    )
 
 
 def tape_epochs(folder: Path, info: RunInfo) -> list[int]:
@@ -82,7 +88,7 @@ def tape_epochs(folder: Path, info: RunInfo) -> list[int]:
 def load_users(folder: Path, home: Path) -> Users:
     """Read all users; raises RunError or DatasetError where a file cannot be read."""
     info = read_info(folder)
-    dataset, epochs = dataset_of(info, home), tape_epochs(folder, info)
+    dataset, epochs = dataset_of(info, home, folder), tape_epochs(folder, info)
     tape = np.full((max(len(epochs), 1), dataset.num_users), np.nan, dtype=np.float32)
     for row, epoch in enumerate(epochs):
         ranks = read_ranks(folder, epoch)

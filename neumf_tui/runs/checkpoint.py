@@ -113,7 +113,8 @@ def load_checkpoint(
     """Return tensors and metadata of a checkpoint of the dataset `fingerprint`.
 
     `to_train`: also the state of Adam, which viewers leave unread. For them a table of over
-    LARGE bytes is memory-mapped, and its checksum not computed. Raises DamagedCheckpoint, or
+    LARGE bytes is memory-mapped, and its checksum not computed, unless the file belongs to another
+    account, which could change it meanwhile. Raises DamagedCheckpoint, or
     RunError if it belongs to another dataset.
     """
     try:
@@ -125,7 +126,8 @@ def load_checkpoint(
             count = len(read)
             if "digests" in metadata:  # the one checksum of before needs all tensors
                 read -= unread
-                mapped = set() if to_train else {n for n in read if _size(file, n) > LARGE}
+                may_map = not to_train and files.is_own(checked)
+                mapped = {n for n in read if _size(file, n) > LARGE} if may_map else set()
             tensors = {name: file.get_tensor(name) for name in read - mapped}
         about = msgspec.json.decode(metadata["checkpoint"], type=Checkpoint)
         unchanged = _is_unchanged(tensors, count, metadata)

@@ -10,6 +10,7 @@ import msgspec
 from neumf_tui import files
 from neumf_tui.errors import RunError, UsageError
 from neumf_tui.runs import events, requests
+from neumf_tui.runs.access import check_may_change
 from neumf_tui.runs.contents import remove_run
 from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.launch import hold, launch_trainer
@@ -41,6 +42,7 @@ def ask(folder: Path, what: str, argument: str = "", limit: float = ANSWER_SECON
     Raises RunError if there is no trainer, if it refuses, or if it does not answer in `limit`
     seconds.
     """
+    check_may_change(folder)
     status = read_status(folder)
     if status.state in FINAL_STATES:
         raise RunError(f"{folder.name} is {status.state}{_next_command(folder, status)}")
@@ -79,6 +81,7 @@ def stop_now(folder: Path, limit: float = KILL_SECONDS) -> Status:
 
     Raises RunError if there is no trainer, or if it hangs and cannot be killed from here.
     """
+    check_may_change(folder)
     status = read_status(folder)
     try:
         return ask(folder, requests.STOP_NOW, limit=limit)
@@ -112,6 +115,7 @@ def make_ready(
     trains: `processes` and `device`. Raises RunError or UsageError if it is being trained, has no
     epochs left, or a setting is wrong.
     """
+    check_may_change(folder)
     lock = hold(folder)
     try:
         _make_ready(folder, epochs, changes)
@@ -179,7 +183,7 @@ def rename_run(folder: Path, name: str) -> Path:
     Raises RunError, UsageError or OSError; then the run is as it was.
     """
     target = folder.with_name(check_name(name))
-    _check_changeable(folder, "rename")
+    check_changeable(folder, "rename")
     if target.exists():
         raise RunError(f"{target}: a run with this name exists; choose another")
     info = read_info(folder)
@@ -197,7 +201,7 @@ def delete_run(folder: Path) -> str:
 
     Only what a run consists of is removed. Files of other kinds stay, and so does their folder.
     """
-    _check_changeable(folder, "delete")
+    check_changeable(folder, "delete")
     if "run.json" not in files.entries(folder):
         raise RunError(f"{folder}: not a run directory; nothing was deleted")
     if others := remove_run(folder):
@@ -206,12 +210,14 @@ def delete_run(folder: Path) -> str:
     return f"{folder.name} is deleted"
 
 
-def _check_changeable(folder: Path, verb: str) -> None:
+def check_changeable(folder: Path, verb: str) -> None:
+    """Raise RunError if a run cannot be renamed or deleted, as `verb` says."""
     if folder.is_symlink():
         raise RunError(
             f"{folder}: this is a link to {folder.readlink()}; {verb} the run there, "
             "or remove the link with `rm`"
         )
+    check_may_change(folder)
     if is_locked(folder):
         raise RunError(
             f"{folder.name} is being trained; stop it before you {verb} it: "

@@ -55,7 +55,7 @@ def await_start(
 ) -> FailedStart | None:
     """Wait until the trainer of a new run trains or has ended, then do as `remove_failed_start`.
 
-    process: the trainer, or what runs the command of `--on-finish` after it, which reads the run.
+    process: the trainer, or what attends it and runs a person's commands, which reads the run.
     """
     status = wait_until(folder, lambda status: status.state != "starting")
     if process is not None and status.state in FINAL_STATES:

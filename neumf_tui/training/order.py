@@ -93,12 +93,12 @@ def check_run(info: RunInfo) -> None:
         )
 
 
-def load_timed(info: RunInfo, home: Path, report: Report) -> Dataset:
+def load_timed(info: RunInfo, home: Path, folder: Path, report: Report) -> Dataset:
     """Return a run's dataset with the times of its held-out items; raises DatasetError.
 
     Version 0.1.0 did not keep these times: then the original files are read again.
     """
-    data = dataset_of(info, home)
+    data = dataset_of(info, home, folder)
     if not lacks_times(data):
         return data
     source = info.source_in(home)

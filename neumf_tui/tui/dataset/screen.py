@@ -61,7 +61,7 @@ class DatasetScreen(SheetScreen):
 
     def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
-        self.home, self.info = home, read_info(folder)
+        self.folder, self.home, self.info = folder, home, read_info(folder)
         self.data: Dataset | None = None
         self.counts: DatasetCounts | None = None
 
@@ -86,12 +86,12 @@ class DatasetScreen(SheetScreen):
         self.query_one("#dataset-tabs Tabs").can_focus = False
         self.query_one("#facts-scroll").focus()
         self._say(f"opening {clean(self.info.dataset.label)} …")
-        info, home = self.info, self.home
+        info, home, folder = self.info, self.home, self.folder
 
         def load(_: Cancelled) -> "Dataset":
             from neumf_tui.explore.users import dataset_of
 
-            return dataset_of(info, home)
+            return dataset_of(info, home, folder)
 
         self.ask("dataset", load, self._show_dataset, self._show_no_dataset)
 

@@ -11,7 +11,9 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, OptionList, Static
 
+from neumf_tui import files
 from neumf_tui.errors import UsageError
+from neumf_tui.runs.access import why_read_only
 from neumf_tui.runs.failed_start import FailedStart, remove_failed_start
 from neumf_tui.runs.filter import unknown_names, why_none
 from neumf_tui.runs.live_runs import RunList, RunRow
@@ -37,6 +39,8 @@ FOR_A_RUN = frozenset(
     {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
 )
 """Actions on the run under the cursor."""
+CHANGING = frozenset({"stop", "resume", "rename", "delete"})
+"""Those that only accounts that may write the run have."""
 CHOSEN_BY = "best: by validation (valid.); without it the highest, which is optimistic"
 READ_SECONDS = 1.0
 ENDED_SECONDS = 5.0
@@ -230,8 +234,11 @@ class RunsScreen(ChartScreen):
             self.show_notice(problem)
         else:
             info = chosen.info if chosen else None
-            width = self.app.size.width - 2
-            self.show_notice(protocol_line(protocol_of(info), width) if info else "", quiet=True)
+            why = why_read_only(chosen.folder) if chosen else ""
+            why = f"{why} · " if why else ""
+            width = self.app.size.width - 2 - len(why)
+            line = protocol_line(protocol_of(info), width) if info else ""
+            self.show_notice(why + line, quiet=True)
         now = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if now == self._drawn_charts:
             return
@@ -283,9 +290,13 @@ class RunsScreen(ChartScreen):
         chosen = self.chosen if self.is_mounted else None
         if chosen is None or (chosen.info is None and action != "delete"):
             return False
+        if action in CHANGING and why_read_only(chosen.folder):
+            return False
         match action:
             case "stop":
                 return not chosen.ended
+            case "baselines":
+                return files.may_write(self.home)
             case "resume":
                 return chosen.ended and chosen.state != "finished" and chosen.is_trained
             case "explore":
@@ -348,7 +359,7 @@ class RunsScreen(ChartScreen):
             from neumf_tui.runs.reader import read_info
 
             found = []
-            data = dataset_of(read_info(folder), home)
+            data = dataset_of(read_info(folder), home, folder)
             for outcome in Baselines(data, home, silent).outcomes(BASELINES, as_runs=True):
                 found.append(outcome)
                 if cancelled():

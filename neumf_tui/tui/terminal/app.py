@@ -27,6 +27,7 @@ from textual.screen import Screen
 from neumf_tui import files
 from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.home import home_to_write
 from neumf_tui.terminal import (
     ask_background,
     clipboard_sequences,
@@ -274,10 +275,14 @@ class TerminalApp(App[None]):
         """
         self._clipboard = part
         self._write(clipboard_sequences(part, os.environ))
-        path = self.home / CLIPBOARD
+        home = home_to_write(self.home)
+        if home is None:
+            self.notify("Offered to the terminal's clipboard; no home here can be written to.")
+            return
+        path = home / CLIPBOARD
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            files.replace(self.home, CLIPBOARD, f"{whole.rstrip()}\n".encode(errors="replace"))
+            home.mkdir(parents=True, exist_ok=True)
+            files.replace(home, CLIPBOARD, f"{whole.rstrip()}\n".encode(errors="replace"))
         except OSError as error:
             self.show_error(error)
         else:

@@ -15,6 +15,7 @@ from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.explore.race import Race
 from neumf_tui.host import HostReading
 from neumf_tui.runs import requests
+from neumf_tui.runs.access import why_read_only
 from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.requests import send_request
@@ -44,6 +45,10 @@ ENDED_SECONDS = 5.0
 """Time between two readings of a run that has ended; it may be resumed elsewhere."""
 LINES_SECONDS = 0.9
 """Least time between two changes of the lines with clock and progress in the same state."""
+STEERING = frozenset(
+    {"pause", "go_on", "stop", "stop_now", "resume", "checkpoint", "more", "extend"}
+)
+"""Actions on a trainer, which only accounts that may write the run have."""
 
 
 class TrainScreen(ChartScreen):
@@ -97,6 +102,7 @@ class TrainScreen(ChartScreen):
         self.info = read_info(folder)
         self.noun = self.info.dataset.noun
         self.series = RunSeries(self.info)
+        self.read_only = why_read_only(folder)
         self.status = Status(state="starting", pid=0)
         self.race = Race()
         self.baselines: list[KeptBaseline] = []
@@ -299,8 +305,9 @@ class TrainScreen(ChartScreen):
         if line := alarm_line(self.snapshot.alarms.values()):
             self.show_notice(line)
             return
-        text, careful = standing_notice([self.info], self.app.size.width - 2)
-        self.show_notice(text, quiet=not careful)
+        why = f"{self.read_only} · " if self.read_only else ""
+        text, careful = standing_notice([self.info], self.app.size.width - 2 - len(why))
+        self.show_notice(why + text, quiet=not careful)
 
     def on_resize(self) -> None:
         self._lines_at = 0.0
@@ -316,6 +323,8 @@ class TrainScreen(ChartScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state, is_trained = self.status.state, self.info.is_trained
+        if self.read_only and action in STEERING:
+            return False
         match action:
             case "checkpoint" | "resume" | "more" | "extend" if not is_trained:
                 return False
@@ -413,7 +422,7 @@ class TrainScreen(ChartScreen):
         pinned = self.pinned_in(self.snapshot)
         if wanted is None or wanted == pinned:
             return
-        if self.ended:
+        if self.ended or self.read_only:
             self.pins = wanted
             self.reader.now()
             return
@@ -474,7 +483,7 @@ class TrainScreen(ChartScreen):
         self.app.exit()
 
     def quit(self) -> None:
-        if self.ended:
+        if self.ended or self.read_only:
             self.app.exit()
         else:
             self.app.push_screen(LeaveDialog(self.info.is_trained), self._leave)
