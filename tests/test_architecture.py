@@ -89,6 +89,10 @@ NEVER_LOADED = [
         "torch textual typer pandas pyarrow safetensors.torch neumf_tui.training",
     ),
     (
+        load("neumf_tui.figures.plot", "neumf_tui.mirrors.copier", "neumf_tui.mirrors.targets"),
+        "torch textual typer pandas matplotlib jinja2 tensorboard wandb mlflow",
+    ),
+    (
         load("neumf_tui.data.title_search", "neumf_tui.views.sheet"),
         "torch textual typer pyarrow rapidfuzz",
     ),
@@ -194,6 +198,29 @@ def test_only_native_uses_ctypes() -> None:
     }
     assert {module for module in users if not module.startswith("neumf_tui.native.")} == set()
     assert users, "the search finds something"
+
+
+ROOM_OF = {
+    "matplotlib": "figures",
+    "jinja2": "report",
+    "tensorboard": "mirrors",
+    "wandb": "mirrors",
+    "mlflow": "mirrors",
+    "optuna": "search",
+    "implicit": "baselines",
+}
+"""Packages that one room alone uses; most are extras."""
+
+
+def test_packages_of_one_room_stay_there() -> None:
+    users = {
+        (name.partition(".")[0], module.split(".")[1])
+        for module, (_, tree) in sources().items()
+        if module.startswith("neumf_tui.")
+        for name in imported(tree)
+        if name.partition(".")[0] in ROOM_OF
+    }
+    assert users == {*ROOM_OF.items()}
 
 
 ROOMS_OF_FILES = ("adopt", "baselines", "data", "explore", "runs", "scorers", "search")

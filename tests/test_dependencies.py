@@ -26,7 +26,8 @@ def declared_packages() -> set[str]:
     """Return the packages that `neumf_tui` needs, with those of its extras for users."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["baselines"], *extras["tune"]]
+    for_users = ("baselines", "tune", "paper", "tensorboard", "wandb", "mlflow")
+    lines = [*project["dependencies"], *(line for name in for_users for line in extras[name])]
     return {normal(re.split(r"[<>=!~\[; ]", line)[0]) for line in lines}
 
 

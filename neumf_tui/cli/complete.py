@@ -137,5 +137,6 @@ def _names(ctx: typer.Context) -> "tuple[Strings, Catalogue]":
     home, given = _home(ctx), ctx.params
     if "dataset" in given:
         return load_names(home, newest_of(home, given["dataset"]))
-    run = split_spec(given["a"])[0] if "a" in given else given.get("run")
+    first = (given.get("runs") or [given.get("a") or given.get("run")])[0]
+    run = split_spec(first)[0] if first else None
     return load_names(home, read_info(find_run(home, run)).dataset.fingerprint)

@@ -41,6 +41,8 @@ GROUPS = {
         "compare": ("compare", "quiet-otter-07@2 quiet-otter-07@10 --user 196"),
         "failures": ("failures", "quiet-otter-07 --cohorts"),
         "export": ("export", "quiet-otter-07 --what top-k --format parquet"),
+        "plot": ("plot", "quiet-otter-07 --what cohorts --out cohorts.pdf"),
+        "report": ("report", "quiet-otter-07 --out report.html"),
         "check-leak": ("check_leak", "--preset d2l"),
         "check-order": ("check_order", "quiet-otter-07 --rounds 5"),
     },
@@ -57,6 +59,7 @@ GROUPS = {
         "rename": ("rename", "quiet-otter-07 baseline"),
         "delete": ("delete", "quiet-otter-07"),
         "prune": ("prune", "quiet-otter-07 --keep 20"),
+        "mirror": ("mirror", "quiet-otter-07 --to tensorboard:boards"),
     },
     "This machine": {
         "doctor": ("doctor", "--json"),

@@ -10,7 +10,7 @@ from neumf_tui.cli.data_flags import data_flags
 from neumf_tui.cli.options import ConfigFile, DataDir, DatasetName, Home, Json, Preset, home_of
 from neumf_tui.cli.settings_flags import hidden_settings_flags
 from neumf_tui.data.options import DataOptions
-from neumf_tui.errors import UsageError
+from neumf_tui.extras import require
 from neumf_tui.views.open_data import open_data
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def tune(
     ends a search, and the same --study continues it. The best settings are written as a file for
     `train --config`. Held-out items are never used.
     """
-    _check_optuna()
+    require("tune", "tune", "optuna")
     from neumf_tui.search.open_study import open_study
     from neumf_tui.search.plan import PlanOptions
     from neumf_tui.search.report import StudyReport
@@ -109,17 +109,6 @@ def tune(
         say(f"the study is kept; continue it with {report.continue_line(trials, timeout_minutes)}")
         raise typer.Exit(128 + search.caught[0])
     raise typer.Exit(0 if chosen else 1)
-
-
-def _check_optuna() -> None:
-    """Raise UsageError if Optuna cannot be imported."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        problem = "is not installed" if error.name == "optuna" else f"cannot be loaded ({error})"
-        raise UsageError(
-            f"tune needs the package optuna, which {problem}: pip install 'neumf-tui[tune]'"
-        ) from error
 
 
 def _print_report(report: "StudyReport") -> None:

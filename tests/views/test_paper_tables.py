@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -38,6 +38,7 @@ def test_cells_of_markdown_are_what_they_were() -> None:
     check_markdown(list(HOSTILE))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(CELLS, min_size=2, max_size=4))
 def test_any_cells_of_markdown_are_what_they_were(cells: list[str]) -> None:
     check_markdown(cells)
@@ -55,6 +56,7 @@ def test_a_line_of_markdown_is_a_paragraph() -> None:
 _TOKEN = re.compile(r"\\[a-zA-Z]+\{\}|\\.|\{[\[*\"]\}|\$[^$]*\$|[-']\{\}|.", re.DOTALL)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(CELLS, min_size=2, max_size=4))
 def test_cells_of_latex_end_where_they_end(cells: list[str]) -> None:
     lines = Latex().table(cells, [cells], [True] * len(cells)).splitlines()
