@@ -20,6 +20,8 @@ from tests.support.golden_runs import make_run
 from tests.support.screens import settle, text_of
 from tests.test_architecture import ROOT
 
+PARTS = ("neumf_tui.tui.widgets", "neumf_tui.views", "neumf_tui.explore.user_search")
+"""What screens take their texts from, besides their own modules."""
 PLAIN = set("·–…“”’‘‹›—≥°⠀")
 """Punctuation, and signs that everybody reads."""
 FRAMEWORK = ("Focus", "super", "Command palette", "Copy selected", "Tab Focus")
@@ -45,9 +47,13 @@ def symbols_of(area: str) -> set[str]:
         seen.add((module, name))
         found |= {symbol for text in texts_of(node) for symbol in symbols_in(text)}
         used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-        used |= {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+        attributes = [one for one in ast.walk(node) if isinstance(one, ast.Attribute)]
+        used |= {one.attr for one in attributes}
         todo += [(module, other) for other in used]
         todo += [imports(module)[other] for other in used if other in imports(module)]
+        for one in attributes:  # of an imported module
+            if isinstance(one.value, ast.Name) and one.value.id in imports(module):
+                todo.append((".".join(imports(module)[one.value.id]), one.attr))
     return found
 
 
@@ -79,7 +85,7 @@ def imports(module: str) -> dict[str, tuple[str, str]]:
         alias.asname or alias.name: (node.module, alias.name)
         for node in ast.walk(tree_of(module))
         if isinstance(node, ast.ImportFrom) and node.module
-        and node.module.startswith(("neumf_tui.tui.widgets", "neumf_tui.views"))
+        and node.module.startswith(PARTS)
         for alias in node.names
     }  # fmt: skip
 
@@ -108,7 +114,7 @@ def symbols_in(text: str) -> set[str]:
 
 @pytest.mark.parametrize("area", TOPICS)
 def test_every_symbol_of_a_screen_is_in_its_legend(area: str) -> None:
-    legend = {mark for marks in TOPICS[area].symbols for mark in marks.split()}
+    legend = {*"".join(TOPICS[area].symbols)}
     assert not (missing := symbols_of(area) - legend), missing
     assert symbols_of(area) or area == "dataset"
 

@@ -6,7 +6,7 @@ Texts are templates of `Noun.fill`. The legend of a screen has every symbol that
 from dataclasses import dataclass
 
 Legend = dict[str, str]
-"""Symbols, separated by blanks, and what they mean."""
+"""Symbols that go together, and what they mean."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Topic:
 
     def hint(self, key: str) -> str:
         """Return the line that is shown when the screen is opened for the first time."""
-        return f"{key} explains this screen · {self.shows[0].partition('. ')[0]}"
+        return f"{key} explains this screen · {self.title}"
 
 
 _TEXTS: Legend = {
@@ -30,7 +30,6 @@ _TEXTS: Legend = {
     "→": "from the earlier or first value to the later or second one",
     "−": "a value below zero, or a loss",
     "±": "half of the 95 % interval; differences smaller than this are noise",
-    "×": "times",
 }
 _CHARTS: Legend = {
     "●": "the best evaluation: where this dot is, this model is opened; also marks a pinned curve",
@@ -44,16 +43,16 @@ _RULER: Legend = {
     "─": "the scale of ranks from 1 at the left, logarithmic; the dot ● is the rank",
     "┊": "rank 50: a dot to its left is a hit",
 }
-_SPARKLINE: Legend = {"▁ ▂ ▃ ▄ ▅ ▆ ▇ █": "the rank after each epoch: the taller, the better"}
+_SPARKLINE: Legend = {"▁▂▃▄▅▆▇█": "the rank after each epoch: the taller, the better"}
 _BARS: Legend = {
-    "█ ▐ ▌": "how much a part of the score lifts the {item} above the mean of all {items}",
+    "█▐▌": "how much a part of the score lifts the {item} above the mean of all {items}",
     "▒": "how much it pulls the {item} below the mean",
     "★": "the held-out {item}",
     "←": "says that the {item} beside it is held out",
 }
 _PICKED: Legend = {"✓": "picked already"}
 _HISTOGRAM: Legend = {
-    "█ ▉ ▊ ▋ ▌ ▍ ▎ ▏": "bars: how many users or {items} fall into each range",
+    "█▉▊▋▌▍▎▏": "bars: how many users or {items} fall into each range",
 }
 
 TOPICS: dict[str, Topic] = {
@@ -66,15 +65,15 @@ TOPICS: dict[str, Topic] = {
             "The training is a process of its own. It goes on when you leave this screen, close "
             "the terminal or lose the connection.",
         ),
-        _TEXTS
-        | _CHARTS
+        _CHARTS
         | {
             "●": "in the first line: the state of the run; in a chart: the best evaluation, which "
             "is opened; in the list of users: pinned in the race",
             "━": "how much of the training is done",
         }
         | _RULER
-        | _RANKS,
+        | _RANKS
+        | _TEXTS,
     ),
     "runs": Topic(
         "All runs",
@@ -84,7 +83,7 @@ TOPICS: dict[str, Topic] = {
             "The filter takes words, which are searched in names, states and datasets, and "
             "comparisons such as best>0.3 or state=running; a - before a part negates it.",
         ),
-        _TEXTS | _CHARTS | {"“ ”": "around what you typed"},
+        _CHARTS | _TEXTS,
     ),
     "explore": Topic(
         "What the model recommends, and why",
@@ -96,8 +95,7 @@ TOPICS: dict[str, Topic] = {
             "3 the nearest users, 4 the rank after each epoch, 5 what nearly made it a hit.",
             "A search takes the id first, then the start of ids, then titles, then years.",
         ),
-        _TEXTS
-        | _RANKS
+        _RANKS
         | _CHARTS
         | {"●": "the rank on the scale; in a chart: this epoch"}
         | _RULER
@@ -109,10 +107,9 @@ TOPICS: dict[str, Topic] = {
             "σ": "standard deviations of the scores",
             "✓ ✗": "a hit and a miss; in tab 5: the {item} that makes it one or the other; in a "
             "search: picked already",
-            "·": "stands between two facts",
-            "“ ”": "around what you typed",
             "← →": "the keys that change the epoch; ← also marks the held-out {item}",
-        },
+        }
+        | _TEXTS,
     ),
     "item": Topic(
         "One {item}",
@@ -120,14 +117,12 @@ TOPICS: dict[str, Topic] = {
             "Similar {items} by each part of the model, the users for whom it ranks highest, and "
             "how its ranks spread over users.",
         ),
-        _TEXTS
-        | _HISTOGRAM
+        _HISTOGRAM
         | _PICKED
         | {
             "★": "this {item} is what the user has held out",
-            "≥": "at least",
-            "“ ”": "what you typed",
-        },
+        }
+        | _TEXTS,
     ),
     "failures": Topic(
         "Whom the model serves badly",
@@ -136,8 +131,7 @@ TOPICS: dict[str, Topic] = {
             "Tab 2 groups users by what they have and what is held out. Tab 3 lists the {items} "
             "that nobody is recommended.",
         ),
-        _TEXTS
-        | _HISTOGRAM
+        _HISTOGRAM
         | _SPARKLINE
         | {
             "●": "in a cohort's line: its Hit@50",
@@ -145,8 +139,8 @@ TOPICS: dict[str, Topic] = {
             "─": "in a cohort's line: its 95 % interval",
             "▲ ▼": "the whole interval is above, or below, the Hit@50 of all users",
             "✓ ✗": "a hit and a miss",
-            "“ ”": "around what you typed",
-        },
+        }
+        | _TEXTS,
     ),
     "compare": Topic(
         "Two models",
@@ -155,14 +149,14 @@ TOPICS: dict[str, Topic] = {
             "users: a dot is a user, its rank in A to the right, its rank in B upwards, and a test "
             "says whether the difference is more than chance.",
         ),
-        _TEXTS
-        | {
+        {
             "★": "the held-out {item}",
             "●": "in the picture: the user under the cursor",
             "↑": "upwards",
             "▲ ▼": "places up or down from A to B",
             "← →": "the keys that go to the other list; → also from A to B",
-        },
+        }
+        | _TEXTS,
     ),
     "guest": Topic(
         "A new user",
@@ -171,15 +165,13 @@ TOPICS: dict[str, Topic] = {
             "model ranks everything else for them at once; it does not change. A saved guest is "
             "in the list of users from then on.",
         ),
-        _TEXTS
-        | _BARS
+        _BARS
         | _PICKED
         | {
             "▲ ▼": "places up or down since the picks before",
             "◂": "the bar goes on to the left",
-            "·": "stands between two facts",
-            "“ ”": "around what you typed",
-        },
+        }
+        | _TEXTS,
     ),
     "dataset": Topic(
         "The dataset",
@@ -187,7 +179,7 @@ TOPICS: dict[str, Topic] = {
             "What was read of which files, what was left out and why, and which interactions are "
             "held out. Tab 2 draws users, {items}, times and ratings.",
         ),
-        _TEXTS | _HISTOGRAM,
+        _HISTOGRAM | _TEXTS,
     ),
 }
 """The help on each screen by its area, which is that of its keys."""

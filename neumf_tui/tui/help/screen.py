@@ -29,7 +29,9 @@ AREAS = {
     "app": "Everywhere",
 }
 """Titles of groups of keys, by the area of their ids; a screen's own keys come first."""
-_INDENT, _GAP = 2, 2
+_SPELT = {"⏎": "Enter", "esc": "Esc", "space": "Space", "backspace": "Backspace", "tab": "Tab"}
+"""Keys as people call them."""
+_GAP = 2
 
 
 class HelpScreen(TerminalScreen[None]):
@@ -140,4 +142,4 @@ def _displayed(app: App[Any], binding: Binding, keys: str) -> str:
         app.get_key_display(replace(binding, key=key.strip(), key_display=None))
         for key in keys.split(",")
     )
-    return " ".join(dict.fromkeys(names))
+    return " ".join(dict.fromkeys(_SPELT.get(name, name) for name in names))
