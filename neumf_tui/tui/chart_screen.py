@@ -41,8 +41,10 @@ class ChartScreen(BaseScreen):
             panel.update(text, layout=layout)
 
     def show_notice(self, text: str, quiet: bool = False) -> None:
-        self.query_one("#notice").set_class(quiet, "-quiet")
-        self.show_text("#notice", Text(clean(text)))
+        notice = self.query_one("#notice")
+        notice.set_class(quiet, "-quiet")
+        notice.set_class("\n" in text, "-two-lines")
+        self.show_text("#notice", Text("\n".join(map(clean, text.split("\n")))))
 
     def tell_alarms(self, run: str, before: Mapping[str, Alarm], now: Mapping[str, Alarm]) -> None:
         """Tell the alarms of a run that have begun since `before`."""

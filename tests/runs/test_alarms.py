@@ -20,9 +20,12 @@ from neumf_tui.runs.orders import Orders
 from neumf_tui.runs.reader import EventTail, read_info, read_snapshot
 from neumf_tui.runs.thresholds import ABOUT, Thresholds, read_thresholds
 from neumf_tui.runs.writer import RunWriter, append_beside, write_info
+from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.config import Config
+from neumf_tui.tui.runs.table import RunTable
 from tests.support.commands import Cli
 from tests.support.golden_runs import METRICS, T0, make_run
+from tests.support.screens import settle, text_of
 
 ALL = Thresholds(
     stall_minutes=1, loss_rising=2, validation_falling=2, cohort_drop=0.5, coverage_drop=0.5
@@ -283,3 +286,43 @@ def test_a_command_is_run_for_each_alarm_and_told_which(
         "not-a-number, the loss is not a number at step 1, planted",
         "end ",
     ]
+
+
+async def test_screens_show_an_alarm_with_a_sign_and_tell_it_once(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(NeumfApp, "tell", lambda _, title, body: told.append(f"{title}: {body}"))
+    make_run(own_home, "finished", name="calm")
+    folder = make_run(own_home, "running")
+    text = "no progress for 10 min: running at epoch 3, step 0, as a text that is cut off"
+    with RunWriter(folder) as writer:
+        app = NeumfApp(folder, own_home, "train")
+        async with app.run_test(size=(60, 20)) as pilot:
+            await settle(pilot)
+            standing = text_of(app, "#notice")
+            for event in (events.Alarm(alarm="stall", text=text), events.AlarmOver(alarm="stall")):
+                writer.event(event)
+                app.screen.reader.now()  # type: ignore[attr-defined]
+                await settle(pilot)
+                begun = isinstance(event, events.Alarm)
+                shown = text_of(app, "#notice")
+                assert shown == (f"! {text[:55]}…\n{standing}" if begun else standing)
+                assert app.screen.query_one("#notice").size.height == 1 + begun
+        app = NeumfApp(None, own_home, "runs")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert table_texts(app)["golden"] == "running"
+            writer.event(events.Alarm(alarm="disk", text="the disk is nearly full"))
+            app.screen.reader.now()  # type: ignore[attr-defined]
+            await settle(pilot)
+            assert table_texts(app) == {"golden": "running !", "calm": "finished"}
+            assert text_of(app, "#notice").startswith("! the disk is nearly full\n")
+    assert told == [f"alarm in golden: {text}", "alarm in golden: the disk is nearly full"]
+
+
+def table_texts(app: NeumfApp) -> dict[str, str]:
+    """Return what the list of runs says of the state of each."""
+    table = app.screen.query_one(RunTable)
+    rows = [table._texts(row) for row in range(len(table.runs))]
+    return {row[1]: row[2] for row in rows}

@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.widgets import Static
 
 from neumf_tui import files
+from neumf_tui.home import home_to_write
 
 SEEN = "screens-seen.json"
 HINT_SECONDS = 30.0
@@ -15,17 +16,20 @@ HINT_SECONDS = 30.0
 def is_first_time(home: Path, area: str) -> bool:
     """Return whether a screen is opened for the first time, and remember that it was opened.
 
-    A home that cannot be read or written remembers nothing.
+    The home of another account remembers nothing.
     """
+    own = home_to_write(home)
+    if own is None:
+        return True
     seen: list[str] = []
     with suppress(OSError):
-        seen = files.read_json(home, SEEN, list[str])
+        seen = files.read_json(own, SEEN, list[str])
     if area in seen:
         return False
     with suppress(OSError):
-        home.mkdir(parents=True, exist_ok=True)
+        own.mkdir(parents=True, exist_ok=True)
         content = json.dumps(sorted({*seen, area})).encode()
-        files.replace(home, SEEN, content, to_disk=False)
+        files.replace(own, SEEN, content, to_disk=False)
     return True
 
 

@@ -31,9 +31,9 @@ from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart, series_style
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
 from neumf_tui.tui.widgets.head_text import head
+from neumf_tui.tui.widgets.protocol_line import notice_lines
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.work import Cancelled
-from neumf_tui.views.alarms import alarm_line
 
 FOR_A_RUN = frozenset(
     {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
@@ -228,17 +228,8 @@ class RunsScreen(ChartScreen):
         return [*self._series.values()]
 
     def draw_charts(self) -> None:
-        runs, chosen = self.compared, self.chosen
-        alarms = chosen.snapshot.alarms.values() if chosen else ()
-        if chosen and (problem := str(chosen.facts["reason"]) or alarm_line(alarms)):
-            self.show_notice(problem)
-        else:
-            info = chosen.info if chosen else None
-            why = why_read_only(chosen.folder) if chosen else ""
-            why = f"{why} · " if why else ""
-            width = self.app.size.width - 2 - len(why)
-            line = protocol_line(protocol_of(info), width) if info else ""
-            self.show_notice(why + line, quiet=True)
+        runs = self.compared
+        self._draw_notice()
         now = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
         if now == self._drawn_charts:
             return
@@ -250,6 +241,19 @@ class RunsScreen(ChartScreen):
         legend.display = bool(runs)
         between = Text("\n" if self.has_class("-narrow") else "   ")
         legend.update(between.join(map(self._legend, runs)))
+
+    def _draw_notice(self) -> None:
+        """Show what is wrong with the run under the cursor, and what stands behind its figures."""
+        chosen = self.chosen
+        info = chosen.info if chosen else None
+        problem = str(chosen.facts["reason"]) if chosen else ""
+        if chosen is None or info is None or problem:
+            self.show_notice(problem, quiet=not problem)
+            return
+        protocol, alarms = protocol_of(info), chosen.snapshot.alarms.values()
+        why, width = why_read_only(chosen.folder), self.app.size.width - 2
+        lines = notice_lines(alarms, why, lambda room: protocol_line(protocol, room), width)
+        self.show_notice(lines, quiet=not alarms)
 
     def _legend(self, run: RunSeries) -> Text:
         """Return a run's colour, name and best values."""

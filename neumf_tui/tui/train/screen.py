@@ -37,8 +37,7 @@ from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot, scalar_plot
-from neumf_tui.tui.widgets.protocol_line import standing_notice
-from neumf_tui.views.alarms import alarm_line
+from neumf_tui.tui.widgets.protocol_line import notice_lines, standing_notice
 from neumf_tui.views.host import host_lines
 
 ENDED_SECONDS = 5.0
@@ -302,12 +301,12 @@ class TrainScreen(ChartScreen):
 
     def _show_standing_notice(self) -> None:
         self._has_problem = False
-        if line := alarm_line(self.snapshot.alarms.values()):
-            self.show_notice(line)
-            return
-        why = f"{self.read_only} · " if self.read_only else ""
-        text, careful = standing_notice([self.info], self.app.size.width - 2 - len(why))
-        self.show_notice(why + text, quiet=not careful)
+        width, alarms = self.app.size.width - 2, self.snapshot.alarms.values()
+        lines = notice_lines(
+            alarms, self.read_only, lambda room: standing_notice([self.info], room)[0], width
+        )
+        _, careful = standing_notice([self.info], width)
+        self.show_notice(lines, quiet=not (careful or alarms))
 
     def on_resize(self) -> None:
         self._lines_at = 0.0

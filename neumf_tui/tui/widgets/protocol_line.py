@@ -1,12 +1,13 @@
 """The line that says what stands behind a screen's ranks: simulated data, and the protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from textual.widgets import Static
 
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import Alarm, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.text import clean
+from neumf_tui.views.alarms import alarm_line
 
 
 def standing_notice(runs: Sequence[RunInfo], width: int) -> tuple[str, bool]:
@@ -28,6 +29,17 @@ def standing_notice(runs: Sequence[RunInfo], width: int) -> tuple[str, bool]:
         for name, protocol in zip(names, protocols, strict=False)
     ]
     return "\n".join(texts), first.simulated or any(map(is_optimistic, protocols))
+
+
+def notice_lines(
+    alarms: Collection[Alarm], read_only: str, standing: Callable[[int], str], width: int
+) -> str:
+    """Return the lines below the charts of a run: its alarms, then what stands behind its ranks.
+
+    `read_only` says why nothing can be changed; `standing` returns the notice for a width.
+    """
+    why = f"{read_only} · " if read_only else ""
+    return "\n".join(filter(None, (alarm_line(alarms, width), why + standing(width - len(why)))))
 
 
 class ProtocolLine(Static):
