@@ -1,6 +1,7 @@
 """A dataset in memory: training pairs, held-out items, and the names of users and items."""
 
 import heapq
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -130,8 +131,13 @@ class Dataset:
         try:
             return self.user_ids.index(user_id)
         except ValueError:
+            missing = f"no user {user_id!r} in {self.label}"
+            parts = re.split(r"[,;\s]+", user_id.strip(",; "))
+            if len(parts) > 1 and all(part in self.user_ids for part in parts):
+                what = f"it is {len(parts)} ids; give one at a time, such as {parts[0]}"
+                raise RunError(f"{missing}: {what}") from None
             near = ", ".join(_nearest_ids(user_id, self.user_ids))
-            raise RunError(f"no user {user_id!r} in {self.label}; nearest ids: {near}") from None
+            raise RunError(f"{missing}; nearest ids: {near}") from None
 
     def history(self, user: int) -> NDArray[np.int64]:
         """Return the item indices in the training pairs of user index `user`, oldest first."""

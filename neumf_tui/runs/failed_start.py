@@ -7,7 +7,6 @@ from pathlib import Path
 
 from neumf_tui import files
 from neumf_tui.runs.contents import remove_run
-from neumf_tui.runs.control import wait_until
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import read_snapshot, read_status
 
@@ -57,6 +56,8 @@ def await_start(
 
     process: the trainer, or what attends it and runs a person's commands, which reads the run.
     """
+    from neumf_tui.runs.control import wait_until  # only here: a screen of runs would wait for it
+
     status = wait_until(folder, lambda status: status.state != "starting")
     if process is not None and status.state in FINAL_STATES:
         process.wait()

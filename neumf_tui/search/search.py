@@ -16,9 +16,9 @@ from optuna.trial import TrialState
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import DatasetError, NeumfTuiError, RunError, UsageError
 from neumf_tui.home import runs_dir
-from neumf_tui.runs.contents import remove_run
 from neumf_tui.runs.create_run import make_run
 from neumf_tui.runs.events import FINAL_STATES, AnyEvent, Evaluated, RunInfo, Status
+from neumf_tui.runs.failed_start import remove_failed_start
 from neumf_tui.runs.launch import launch_trainer
 from neumf_tui.runs.reader import EventTail, read_info, read_status
 from neumf_tui.runs.requests import STOP, STOP_NOW, send_request
@@ -197,9 +197,10 @@ class Search:
         """Record how a trial ended; raise the error of a trainer that could not start."""
         folder, snapshot = current.folder, current.snapshot
         status = _status(folder)
-        start_error = None
-        if status.state == "failed" and snapshot.started is None:
-            start_error = _START_ERRORS.get(status.exit_code)
+        start_error = failed = None
+        if status.state in ("failed", "crashed") and not current.stopping:
+            failed = remove_failed_start(folder)
+            start_error = _START_ERRORS.get(failed.exit_code) if failed else None
         state: TrialEnd
         if status.state == "finished" and snapshot.best:
             state, reason = "done", status.reason
@@ -210,11 +211,10 @@ class Search:
         elif start_error:
             state, reason = "stopped", status.reason
         else:
-            state, reason = "failed", status.reason
+            state, reason = "failed", failed.reason if failed else status.reason
             reason = reason or f"its trainer ended with {code}; trainer.log has its last output"
         self._end(current, state, reason)
         if start_error:
-            remove_run(folder)
             raise start_error(f"trial {current.trial.number}: {status.reason}")
 
     def _end(self, current: _Trial, state: TrialEnd, reason: str) -> None:

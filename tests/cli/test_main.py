@@ -180,6 +180,7 @@ def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
     ("args", "code", "says"),
     [
         (["rank", "sim-9999"], 4, "nearest ids: sim-"),
+        (["rank", "sim-001,sim-002"], 4, "it is 2 ids; give one at a time, such as sim-001"),
         (["rank", "sim-001", "--run", "nope"], 4, "no run 'nope'"),
         (["rank", "sim-001", "--top", "0"], 2, "--top 0"),
         (["rank", "sim-001", "--top", "9999"], 2, "the catalogue has"),

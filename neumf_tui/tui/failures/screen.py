@@ -307,16 +307,20 @@ class FailuresScreen(SheetScreen):
         query = self.search_line.value.strip()
         table.sign, table.matches = sign, matches_in(query, 0, 1)
         table.scroll_to(y=0, animate=False)
-        table.show_rows(len(order), lambda row: user_cells(failures, int(order[row])))
+        whose = f"{self.cohort.kind} {self.cohort.name}" if self.cohort else ""
+        nobody = "" if len(order) else nobody_text(self.users.dataset, query, whose)
+        # A narrow screen has the table alone.
+        ending = nobody.partition(":\n")[0]
+        table.show_rows(
+            len(order), lambda row: user_cells(failures, int(order[row])), ending=ending
+        )
         pane = self.query_one("#failures-list")
-        whose = f"{self.cohort.kind} {self.cohort.name} · " if self.cohort else ""
         sort = self.noun.fill(SORTS[self.by])
-        pane.border_title = Text(clean(f"{whose}{len(order):,} users · {sort}"))
+        title = " · ".join(filter(None, (whose, f"{len(order):,} users", sort)))
+        pane.border_title = Text(clean(title))
         pane.border_subtitle = "Esc: all users" if self.cohort else ""
-        if not len(order):
-            whose = f"{self.cohort.kind} {self.cohort.name}" if self.cohort else ""
-            text = nobody_text(self.users.dataset, query, whose)
-            self.query_one("#failures-user", Static).update(Text(text))
+        if nobody:
+            self.query_one("#failures-user", Static).update(Text(nobody))
 
     @on(Table.Highlighted, "#users-table")
     def _draw_user(self) -> None:
