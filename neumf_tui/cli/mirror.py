@@ -1,5 +1,8 @@
 """`mirror`: copy a run's curves to TensorBoard, Weights & Biases or MLflow."""
 
+from signal import SIGINT, SIGTERM, signal
+from threading import Event
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -32,9 +35,23 @@ def mirror(to: To, run: Run = None, once: Once = False, home: Home = None) -> No
     folder = run_folder(home, run)
     sink = open_sink(to, read_info(folder))
     say(f"copying {folder.name} to {to}")
+    caught: list[int] = []
+    stopped = Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if caught:
+            raise SystemExit(128 + number)  # the second signal: leave at once
+        caught.append(number)
+        stopped.set()
+
+    # In the middle of a batch an interrupt would leave points that nobody remembers.
+    before = {number: signal(number, stop) for number in (SIGINT, SIGTERM)}
     try:
-        status = copy(folder, sink, say, once=once)
-    except KeyboardInterrupt:
+        status = copy(folder, sink, say, once=once, stop=stopped.wait)
+    finally:
+        for number, handler in before.items():
+            signal(number, handler)
+    if caught:
         say("the copy is not whole; the same command continues it")
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + caught[0])
     say(f"copied {folder.name} as far as epoch {status.epoch}: {status.state}")

@@ -1,5 +1,6 @@
 """A picture for a paper: how it looks, and how it becomes a file that is always the same."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ class Picture:
 
 def check_matplotlib() -> None:
     """Raise UsageError if the package that draws is not installed."""
+    # A cache that cannot be written only costs time, and fonts that are missing nothing.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     require("a picture", "paper", "matplotlib")
 
 

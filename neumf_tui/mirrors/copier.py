@@ -23,9 +23,11 @@ def mirror(
     tell: Callable[[str], None],
     *,
     once: bool = False,
-    wait: Callable[[float], object] = time.sleep,
+    stop: Callable[[float], object] = time.sleep,
 ) -> Status:
     """Copy a run until it ends, or with `once` what is there now; returns its status.
+
+    `stop` waits for so many seconds, and returns whether to end before the run does.
 
     Raises RunError if the run cannot be read any more; what was copied stays.
     """
@@ -37,9 +39,8 @@ def mirror(
             copier.copy()
             if status.state in FINAL_STATES:
                 state = status.state
-            if state or once:
+            if state or once or stop(POLL_SECONDS):
                 return status
-            wait(POLL_SECONDS)
     finally:
         sink.close(state)
 

@@ -59,6 +59,7 @@ class Latex:
                 rf"\begin{{tabular}}{{{sides}}}",
                 *(f"  {line}" for line in whole),
                 r"\end{tabular}",
+                "",
             )
         )
 

@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
+from neumf_tui.views.paper_tables import Latex
 from tests.support.commands import Cli
 
 WITH_FORMS = (
@@ -84,3 +87,16 @@ def test_two_forms_at_once_are_refused(inside: Cli) -> None:
         refused = inside("journey", "sim-001", *forms)
         assert refused.returncode == 2
         assert refused.stderr == f"neumf-tui: {' and '.join(forms)}: choose one\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+def test_latex_typesets_every_table(inside: Cli, tmp_path: Path) -> None:
+    start = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+    tables = [inside(*command, "--latex").stdout for command in WITH_FORMS]
+    hostile = [r"a|b \c `d` *e* _f_ <b> &amp; ~~i~~ $j$ --- '' ^", "− – → ± × … ≤ · ▲ ▼ ★ ✓ ✗ ● ○"]
+    whole = [start, *tables, Latex().table(hostile, [hostile], [False, True]), r"\end{document}"]
+    (tmp_path / "all.tex").write_text("\n".join(whole), "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -113,7 +113,7 @@ def test_what_is_wrong_with_a_run_is_said(own_home: Path) -> None:
 def test_a_run_that_goes_away_ends_the_copy(own_home: Path) -> None:
     folder, sink = make_run(own_home, "running"), Kept()
     with RunWriter(folder), pytest.raises(RunError, match="not there any more"):
-        mirror(folder, sink, print, wait=lambda _: folder.rename(own_home / "elsewhere"))
+        mirror(folder, sink, print, stop=lambda _: not folder.rename(own_home / "elsewhere"))
     assert sink.points and sink.state == ""
     folder, sink = make_run(own_home, "finished", name="cut"), Kept()
     copier = Copier(folder, sink, print)
