@@ -71,9 +71,7 @@ def train_plainly(folder: Path, start: "Callable[[], Popen[bytes]]", is_new: boo
 
 def say_failed_start(failed: FailedStart) -> int:
     """Say why the trainer of a new run could not start, and return the exit code."""
-    first, *others = failed.lines
-    for line in (f"neumf-tui: {first}", *others):
-        say(line)
+    say(f"neumf-tui: {failed.text}")
     return failed.exit_code
 
 

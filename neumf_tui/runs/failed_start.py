@@ -10,25 +10,23 @@ from neumf_tui.runs.contents import remove_run
 from neumf_tui.runs.events import FINAL_STATES
 from neumf_tui.runs.reader import read_snapshot, read_status
 
-_LOG_LINES = 20
+KEPT_LOG = "failed-start.log"
+"""The file in the home with the output of the last trainer that failed for an unforeseen reason."""
 _FORESEEN = (2, 3, 4)
 """Exit codes of the errors whose message says what to do."""
 
 
 @dataclass(frozen=True)
 class FailedStart:
-    """Why a trainer did not begin to train."""
+    """Why a trainer did not begin to train, and the exit code that says so."""
 
     reason: str
-    log: tuple[str, ...]
-    """The last lines of its output where the error was not foreseen."""
     exit_code: int
 
     @property
-    def lines(self) -> list[str]:
+    def text(self) -> str:
         """What to tell a person."""
-        said = [f"the training could not start: {self.reason}"]
-        return [*said, *([*self.log, "the run was removed"] if self.log else [])]
+        return f"the training could not start: {self.reason}"
 
 
 def remove_failed_start(folder: Path) -> FailedStart | None:
@@ -39,14 +37,15 @@ def remove_failed_start(folder: Path) -> FailedStart | None:
     status = read_status(folder)
     if status.state not in ("failed", "crashed") or read_snapshot(folder).started is not None:
         return None
-    reason, log = status.reason, b""
+    reason = status.reason
     if status.exit_code not in _FORESEEN:
         reason = reason.partition("; ")[0]  # what follows speaks of the run's log and checkpoints
+        home = folder.parents[1]
         with suppress(OSError):
-            log = files.read_bytes(folder, "trainer.log")
-    lines = log.decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+            files.replace(home, KEPT_LOG, files.read_bytes(folder, "trainer.log"))
+            reason += f"; {home / KEPT_LOG} has the trainer's output"
     remove_run(folder)
-    return FailedStart(reason, tuple(lines), status.exit_code or 1)
+    return FailedStart(reason, status.exit_code or 1)
 
 
 def await_start(

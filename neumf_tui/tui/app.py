@@ -99,8 +99,7 @@ class NeumfApp(TerminalApp):
             with suppress(RunError):  # it was deleted
                 if failed := await_start(folder):
                     code = failed.exit_code
-                    for line in failed.lines:
-                        say(f"neumf-tui: {line}")
+                    say(f"neumf-tui: {failed.text}")
         return code
 
     def _print_card(self, folder: Path) -> int:

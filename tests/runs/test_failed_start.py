@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neumf_tui.errors import DatasetError, UsageError
-from neumf_tui.runs.failed_start import await_start, remove_failed_start
+from neumf_tui.runs.failed_start import KEPT_LOG, await_start, remove_failed_start
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.worker import describe_failure, fail
 from tests.support.commands import Cli
@@ -32,9 +32,11 @@ def test_any_failure_before_training_leaves_no_run(
         assert fail(writer, describe_failure(error, folder, None)) == code
     failed = await_start(folder)
     assert failed is not None and not folder.exists()
-    assert failed.exit_code == code and says in failed.lines[0]
-    assert ("the cause" in failed.lines) == (code == 1)
-    assert "resume" not in "".join(failed.lines) and "trainer.log" not in failed.lines[0]
+    assert failed.exit_code == code and says in failed.text
+    assert "resume" not in failed.text and "trainer.log" not in failed.text
+    kept = own_home / KEPT_LOG
+    assert (str(kept) in failed.text) == kept.exists() == (code == 1)
+    assert not kept.exists() or "the cause" in kept.read_text()
 
 
 @pytest.mark.parametrize("state", ["finished", "stopped", "failed", "crashed"])

@@ -15,7 +15,6 @@ from neumf_tui.tui.help.content import TOPICS, WORDS
 from neumf_tui.tui.help.hints import Hint, is_first_time
 from neumf_tui.tui.help.screen import HelpScreen, keys_of
 from neumf_tui.tui.runs.screen import RunsScreen
-from neumf_tui.views.compare_users import CAVEAT
 from tests.support.golden_runs import make_run
 from tests.support.screens import settle, text_of
 from tests.test_architecture import ROOT
@@ -122,7 +121,6 @@ def test_every_symbol_of_a_screen_is_in_its_legend(area: str) -> None:
 def test_the_words_that_screens_use_are_explained() -> None:
     words = " ".join(WORDS)
     assert all(word in words for word in ("GMF", "MLP", "held-out", "Hit@50", "AUC", "±"))
-    assert CAVEAT  # texts of screens are plain strings
 
 
 def page_text(screen: HelpScreen) -> str:
@@ -201,3 +199,25 @@ def test_a_home_that_cannot_be_written_remembers_nothing(tmp_path: Path) -> None
     (tmp_path / "screens-seen.json").rmdir()
     (tmp_path / "screens-seen.json").write_text("[1")
     assert is_first_time(tmp_path, "runs") and not is_first_time(tmp_path, "runs")
+
+
+@pytest.mark.slow
+async def test_the_pages_of_all_other_screens(trained: Path, own_home: Path) -> None:
+    app = NeumfApp(trained, own_home, "explore")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await check_help(pilot, "explore")
+        for keys, area in (
+            (("D",), "dataset"),
+            (("F",), "failures"),
+            (("f",), "guest"),
+            (("x", "enter"), "compare"),
+            (("tab", "enter"), "item"),
+        ):
+            await pilot.press("escape")
+            for key in keys:
+                await pilot.press(key)
+                await settle(pilot)
+            await check_help(pilot, area)
+            await pilot.press("escape")
+            await settle(pilot)

@@ -160,7 +160,7 @@ class RunsScreen(ChartScreen):
 
         def tell(failed: FailedStart | None) -> None:
             if failed is not None:
-                self.show_problem("\n".join(map(clean, failed.lines)))
+                self.show_problem(clean(failed.text))
 
         self.ask(f"failed start {folder}", lambda _: remove_failed_start(folder), tell)
 
