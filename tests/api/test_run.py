@@ -343,3 +343,23 @@ def test_a_run_ends_with_its_program(with_demo: Path) -> None:
         "whole": "finished", "broken": "failed", "killed": "crashed",
     }  # fmt: skip
     assert found["broken"].reason == "KeyError: 'surprise'"
+
+
+def test_a_loop_raises_the_alarms_of_its_thresholds(data: Data, vectors: Vectors) -> None:
+    users, items = vectors
+    collapsed = np.zeros_like(items)
+    collapsed[:60] = 1  # the same few items for everybody
+    thresholds = {"loss_rising": 1, "cohort_drop": 0.5, "coverage_drop": 0.5}
+    with neumf_tui.start_run("alarmed", dataset=data, alarms=thresholds) as run:
+        for epoch, table in enumerate((items, collapsed), 1):
+            run.log(loss=float(epoch), margin=float("nan") if epoch == 2 else 0.1)
+            run.evaluate(epoch, vectors=(users, table))
+    first, last = read_snapshot(run.folder).evaluations
+    assert first.coverage and last.coverage and last.coverage < first.coverage / 2
+    assert sum(users for _, users in first.cohorts.values()) > data.num_users
+    found = read_snapshot(run.folder).alarms
+    assert {"loss-rising", "not-a-number", "coverage"} <= found.keys()
+    assert found["not-a-number"].text == "margin is not a number at step 2"
+    assert read_info(run.folder).alarms.cohort_drop == 0.5
+    with pytest.raises(UsageError, match="unknown alarm 'los_rising'; did you mean 'loss_rising'"):
+        neumf_tui.start_run("wrong", dataset=data, alarms={"los_rising": 2})

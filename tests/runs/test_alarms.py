@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.waiting import wait_for
 from neumf_tui.config_file import NAMES
 from neumf_tui.errors import UsageError
 from neumf_tui.home import config_path
@@ -17,7 +19,7 @@ from neumf_tui.runs import alarms, attend, events
 from neumf_tui.runs.alarms import StallWatch
 from neumf_tui.runs.control import make_ready
 from neumf_tui.runs.orders import Orders
-from neumf_tui.runs.reader import EventTail, read_info, read_snapshot
+from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.thresholds import ABOUT, Thresholds, read_thresholds
 from neumf_tui.runs.writer import RunWriter, append_beside, write_info
 from neumf_tui.tui.app import NeumfApp
@@ -25,6 +27,7 @@ from neumf_tui.tui.config import Config
 from neumf_tui.tui.runs.table import RunTable
 from tests.support.commands import Cli
 from tests.support.golden_runs import METRICS, T0, make_run
+from tests.support.processes import long_run
 from tests.support.screens import settle, text_of
 
 ALL = Thresholds(
@@ -286,6 +289,22 @@ def test_a_command_is_run_for_each_alarm_and_told_which(
         "not-a-number, the loss is not a number at step 1, planted",
         "end ",
     ]
+
+
+@pytest.mark.slow
+def test_a_trainer_that_hangs_is_told_of_until_it_goes_on(
+    inside: Cli, with_demo: Path, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    config_path().write_text("[alarms]\nstall_minutes = 0.05\n")
+    with long_run(inside, with_demo, "--on-alarm", f"echo $NEUMF_TUI_ALARM >> {told}") as folder:
+        pid = read_status(folder).pid
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: "stall" in read_snapshot(folder).alarms)
+        wait_for(told.exists)
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: not read_snapshot(folder).alarms)
+    assert told.read_text() == "stall\n"
 
 
 async def test_screens_show_an_alarm_with_a_sign_and_tell_it_once(

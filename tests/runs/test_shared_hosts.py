@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from neumf_tui import files
-from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.load import load_dataset
+from neumf_tui.data.progress import silent
+from neumf_tui.data.registry import open_dataset
 from neumf_tui.explore.users import load_users
 from neumf_tui.home import home_of_run, home_to_write, runs_dir
 from neumf_tui.runs.access import account_name, why_read_only
@@ -22,6 +23,7 @@ from neumf_tui.tui.app import NeumfApp
 from tests.support.commands import Cli
 from tests.support.faulty import NOBODY, Job, open_folder, run_jobs
 from tests.support.golden_runs import make_run
+from tests.support.rating_files import as_csv
 from tests.support.screens import settle, text_of
 from tests.support.umask import umask
 
@@ -86,7 +88,7 @@ def test_commands_that_steer_refuse_with_one_message(foreign: Path, inside: Cli)
 
 
 def test_the_dataset_is_found_where_the_run_lies_or_prepared_in_the_own_home(
-    foreign: Path, own_home: Path, demo: Dataset, monkeypatch: pytest.MonkeyPatch
+    foreign: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By path, by a link among the own runs, and by --home."""
     own_home.mkdir()
@@ -99,11 +101,14 @@ def test_the_dataset_is_found_where_the_run_lies_or_prepared_in_the_own_home(
     users = load_users(foreign, home).dataset.split.users
     assert not isinstance(users.base, np.memmap), "its owner could change a file that is mapped"
     assert not (own_home / "datasets").exists()
-    assert load_dataset(demo.fingerprint, "demo", home).num_users == demo.num_users
+    place = as_csv(tmp_path)
+    made = open_dataset("auto", place, tmp_path / "another", silent, silent)
+    wanted = made.fingerprint, made.name, home, str(place), made.options
+    assert load_dataset(*wanted).num_users == made.num_users
     assert (own_home / "datasets").exists()
     monkeypatch.setattr(files, "may_write", lambda _: False)
     shutil.rmtree(own_home / "datasets")
-    assert load_dataset(demo.fingerprint, "demo", home).num_users == demo.num_users, "in memory"
+    assert load_dataset(*wanted).num_users == made.num_users, "in memory"
     assert not (own_home / "datasets").exists()
 
 
