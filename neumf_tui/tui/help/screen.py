@@ -39,9 +39,10 @@ class HelpScreen(TerminalScreen[None]):
 
     DEFAULT_CSS = """
     HelpScreen > VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
-    HelpScreen Static { height: auto; }
+    HelpScreen Static { height: auto; max-width: 110; }
     HelpScreen .help-title { color: $text-primary; text-style: bold; margin-top: 1; }
     HelpScreen #help-head {
+        max-width: 100%;
         height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis;
     }
     """
