@@ -263,6 +263,7 @@ def load_config() -> Config:
 
 def known_keys() -> dict[str, NamedKeys]:
     """Return all keys that the config file can change, by id, in the order of the screens."""
+    from neumf_tui.tui.chart_screen import ChartScreen
     from neumf_tui.tui.compare.dialog import CompareDialog
     from neumf_tui.tui.compare.screen import CompareScreen
     from neumf_tui.tui.dataset.screen import DatasetScreen
@@ -285,6 +286,7 @@ def known_keys() -> dict[str, NamedKeys]:
     lists = ("explore", "item", "failures", "compare", "guest")
     return named_keys((
         (NeumfApp, (*charts, *lists, "dataset")),
+        (ChartScreen, charts),
         (TrainScreen, ("train",)),
         (CurveChart, charts),
         (RunsScreen, ("runs",)),

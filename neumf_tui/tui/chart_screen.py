@@ -1,50 +1,71 @@
-"""The base of the screens with charts: axis, smoothing and scale."""
+"""The base of the screens with charts: pages of them, axes, smoothing, outliers and limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from rich.text import Text
 from textual import getters
-from textual.widgets import Static
+from textual.binding import BindingType
 
 from neumf_tui.runs.events import Alarm
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen, Poll
+from neumf_tui.tui.keys import bindings, hidden
+from neumf_tui.tui.widgets.axes import Kind, read_limits
 from neumf_tui.tui.widgets.chart import CurveChart
+from neumf_tui.tui.widgets.chart_pane import ChartPane
 from neumf_tui.tui.widgets.curves import AXES
+from neumf_tui.tui.widgets.fitted_text import FittedText, Layout, wrapped
+
+NOTICE_LINES = 3
+"""Most lines of the notice above the footer."""
 
 
 class ChartScreen(BaseScreen):
-    """A screen with a chart `loss` and others, drawn from what `reader` reads."""
+    """A screen with pages of charts, drawn from what `reader` reads."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "charts",
+        hidden("x", "axis", "X axis", "Epochs, steps or training time"),
+        hidden("L", "log_x", "Log x", "Logarithmic x axis"),
+        hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss or the focused chart"),
+        hidden("v", "limits", "Limits", "Type the limits of the focused chart's y axis"),
+        hidden("o", "outliers", "Outliers", "Leave outliers out of the y axes, or show all"),
+        hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
+        hidden("full_stop,g", "charts", "More charts", "The next page of charts", key_id="more"),
+    )
     TITLES: ClassVar[dict[str, str]]
     """Titles of the borders by widget id."""
     reader: Poll
     loss = getters.query_one("#loss", CurveChart)
+    charts = getters.query_one(ChartPane)
 
     def __init__(self) -> None:
         super().__init__()
-        self.axis, self.smooth = "epoch", True
+        self.axis: Kind = "epoch"
+        self.smooth = True
 
     def on_mount(self) -> None:
         for name, title in self.TITLES.items():
             self.query_one(f"#{name}").border_title = title
 
     def draw_charts(self) -> None:
-        """Draw every chart again."""
+        """Draw every chart of the page again."""
         raise NotImplementedError
 
-    def show_text(self, selector: str, text: Text, layout: bool = True) -> None:
-        """Show `text` in a Static. An equal text is not drawn again: that would cost 10 ms."""
-        panel = self.query_one(selector, Static)
-        if panel.content != text:
-            panel.update(text, layout=layout)
+    def show_text(self, selector: str, layout: Layout) -> None:
+        """Show a text in a FittedText, which lays it out again for every width."""
+        self.query_one(selector, FittedText).show(layout)
 
-    def show_notice(self, text: str, quiet: bool = False) -> None:
-        notice = self.query_one("#notice")
-        notice.set_class(quiet, "-quiet")
-        notice.set_class("\n" in text, "-two-lines")
-        self.show_text("#notice", Text("\n".join(map(clean, text.split("\n")))))
+    def show_notice(self, text: str | Callable[[int], str], quiet: bool = False) -> None:
+        """Show lines above the footer, or those that a function returns for a width."""
+        self.query_one("#notice").set_class(quiet, "-quiet")
+
+        def lines(width: int) -> Text:
+            found = (text if isinstance(text, str) else text(width)).split("\n")
+            return Text("\n".join(wrapped(clean(line), width, NOTICE_LINES) for line in found))
+
+        self.show_text("#notice", lines)
 
     def tell_alarms(self, run: str, before: Mapping[str, Alarm], now: Mapping[str, Alarm]) -> None:
         """Tell the alarms of a run that have begun since `before`."""
@@ -62,25 +83,72 @@ class ChartScreen(BaseScreen):
     @property
     def controls(self) -> str:
         """The keys of the charts, each with its present setting."""
-        log_y = self.loss.log_y
-        smooth, scale = "smooth" if self.smooth else "raw", "log" if log_y else "linear"
-        return f"x {self.axis}  t {smooth}  y {scale}"
+        smooth, scale = "smooth" if self.smooth else "raw", "log" if self.log_y else "linear"
+        texts = [f"x {self.axis}", f"t {smooth}", f"y {scale}"]
+        texts += ["L log x"] if self.charts.log_x else []
+        texts += ["o no outliers"] if self.charts.trimmed else []
+        return "  ".join(texts)
+
+    @property
+    def log_y(self) -> bool:
+        return self.loss.view.log_y
+
+    def chosen_chart(self, default: CurveChart) -> CurveChart:
+        """Return the focused chart, else `default`."""
+        return self.focused if isinstance(self.focused, CurveChart) else default
 
     def action_axis(self) -> None:
         self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
-        for chart in self.query(CurveChart):
+        for chart in self.charts.made:
             chart.action_reset()
+        self.draw_charts()
+
+    def action_log_x(self) -> None:
+        self.charts.log_x = not self.charts.log_x
+        self.draw_charts()
+
+    def action_outliers(self) -> None:
+        self.charts.trimmed = not self.charts.trimmed
+        self.draw_charts()
+
+    def action_log_y(self) -> None:
+        chart = self.chosen_chart(self.loss)
+        chart.view.log_y = not chart.view.log_y
+        chart.redraw()
         self.draw_charts()
 
     def action_smooth(self) -> None:
         self.smooth = not self.smooth
         self.draw_charts()
 
-    def action_log_y(self) -> None:
-        focused = self.focused
-        chart = focused if isinstance(focused, CurveChart) else self.loss
-        chart.set_log_y(not chart.log_y)
-        self.draw_charts()
+    def action_limits(self) -> None:
+        if not self.charts.shown:
+            return
+        chart = self.chosen_chart(self.charts.shown[0])
+        view = chart.view
+
+        def check(text: str) -> str:
+            try:
+                read_limits(text, view.log_y)
+            except ValueError as error:
+                return str(error)
+            return ""
+
+        def set_limits(text: str) -> None:
+            view.limits = read_limits(text, view.log_y)
+            chart.redraw()
+
+        present = f"{chart.up.low:.4g} {chart.up.high:.4g}"
+        question = f"Limits of the y axis of {chart.subject} (empty: fit the curves)"
+        self.ask_line(question, present, check, "Set", set_limits)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "charts":
+            return self.is_mounted and len(self.charts.pages) > 1
+        return True
+
+    def action_charts(self) -> None:
+        self.charts.turn()
 
     def end_aside(self) -> bool:
-        return any(chart.stop_reading() for chart in self.query(CurveChart))
+        return any(chart.stop_reading() for chart in self.charts.made)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ from neumf_tui.scorers.table import TableScorer
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.widgets.chart import CurveChart
-from neumf_tui.tui.widgets.line_labels import Area, place_names
+from neumf_tui.tui.widgets.line_labels import Area, LineName, place_names
 from tests.support.commands import Cli
 from tests.support.datasets import dataset_of
 from tests.support.golden_runs import make_run
@@ -596,6 +597,11 @@ def test_kept_results_are_read_only_when_something_was_kept(
     assert reader.read() is None
 
 
+def drawn(chart: CurveChart) -> list[tuple[str, float]]:
+    """Return the names and heights of the kept baselines in a chart."""
+    return [(line.name, line.height) for line in chart.plot.lines if line.dotted]
+
+
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 50)])
 async def test_the_strongest_are_lines_in_the_charts(own_home: Path, size: tuple[int, int]) -> None:
     folder = make_run(own_home, "finished")
@@ -607,9 +613,9 @@ async def test_the_strongest_are_lines_in_the_charts(own_home: Path, size: tuple
         screen = app.screen
         assert isinstance(screen, TrainScreen)
         hit, auc = screen.query_one("#hit", CurveChart), screen.query_one("#auc", CurveChart)
-        assert hit._plot.levels == [("ease-recent", 0.484), ("ease", 0.397), ("item-knn", 0.3)]
-        assert auc._plot.levels == [("ease-recent", 0.9), ("ease", 0.877), ("item-knn", 0.84)]
-        assert not screen.query_one("#loss", CurveChart)._plot.levels
+        assert drawn(hit) == [("ease-recent", 0.484), ("ease", 0.397), ("item-knn", 0.3)]
+        assert drawn(auc) == [("ease-recent", 0.9), ("ease", 0.877), ("item-knn", 0.84)]
+        assert not screen.query_one("#loss", CurveChart).plot.lines
         for chart in (hit, auc):
             assert (
                 chart.size.height >= 3
@@ -625,40 +631,55 @@ async def test_lines_appear_while_the_screen_is_open(own_home: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         assert isinstance(app.screen, TrainScreen) and app.screen.baselines == []
-        assert "popularity" not in app.export_screenshot(), (
-            "no names where there is nothing to be told apart"
-        )
+        assert {"popularity", "chance"} <= set(re.findall(r"\w+", app.export_screenshot()))
         kept.keep(own_home, "f" * 64, KEPT[4], np.ones(5, dtype=np.float32))
         app.screen.reader.now()
         await settle(pilot)
         assert [one.name for one in app.screen.baselines] == ["ease-recent"]
-        assert app.screen.query_one("#hit", CurveChart)._plot.levels == [("ease-recent", 0.484)]
+        assert drawn(app.screen.query_one("#hit", CurveChart)) == [("ease-recent", 0.484)]
+
+
+def named(*names: tuple[str, float], needed: bool = False) -> list[LineName]:
+    return [LineName(name, place, needed) for name, place in names]
 
 
 def test_names_keep_clear_of_the_curves() -> None:
-    area = Area(0, 10, 0, 1, 40, 10)
-    x = np.arange(1, 11, dtype=float)
+    area = Area(40, 10)
+    x = np.arange(1, 11) / 10
     rising = (x, np.linspace(0.05, 0.95, 10))
-    assert place_names([("ease", 0.85), ("popularity", 0.15)], [rising], area) == [
-        (1, 0.85, "ease"),
-        (29, 0.15, "popularity"),
+    assert place_names(named(("ease", 0.85), ("popularity", 0.15)), [rising], area) == [
+        (1, 1, "ease"),
+        (29, 8, "popularity"),
     ]
-    assert place_names([("a", 0.51), ("b", 0.55)], [], area) == [(1, 0.55, "b, a")]
-    flat = (np.array([0.0, 10.0]), np.array([0.55, 0.55]))
-    assert place_names([("hidden", 0.55), ("free", 0.45)], [flat], area) == [(1, 0.45, "free")]
+    assert place_names(named(("a", 0.51), ("b", 0.55)), [], area) == [(1, 4, "b, a")]
+    flat = (np.array([0.0, 1.0]), np.array([0.55, 0.55]))
+    assert place_names(named(("hidden", 0.55), ("free", 0.45)), [flat], area) == [(1, 5, "free")]
     ends = [
-        (np.array([0.0, 2.0]), np.array([0.55, 0.55])),
-        (np.array([8.0, 10.0]), np.array([0.55, 0.55])),
+        (np.array([0.0, 0.2]), np.array([0.55, 0.55])),
+        (np.array([0.8, 1.0]), np.array([0.55, 0.55])),
     ]
-    assert place_names([("middle", 0.55)], ends, area) == [(17, 0.55, "middle")]
-    assert place_names([("x" * 39, 0.5), ("above", 1.5), ("below", -0.1)], [], area) == []
-    point = (np.array([0.5]), np.array([0.55]))
-    assert place_names([("name", 0.55)], [point], area) == [(35, 0.55, "name")]
-    steep = (np.array([1.0, 1.01]), np.array([0.0, 1.0]))
-    assert all(
-        column == 35
-        for column, _, _ in place_names([("name", y) for y in (0.15, 0.45, 0.85)], [steep], area)
-    )
+    assert place_names(named(("middle", 0.55)), ends, area) == [(17, 4, "middle")]
+    assert place_names(named(("above", 1.5), ("below", -0.1)), [], area) == []
+    point = (np.array([0.05]), np.array([0.55]))
+    assert place_names(named(("name", 0.55)), [point], area) == [(35, 4, "name")]
+    steep = (np.array([0.1, 0.101]), np.array([0.0, 1.0]))
+    for column, _, _ in place_names(
+        named(*(("name", y) for y in (0.15, 0.45, 0.85))), [steep], area
+    ):
+        assert column == 35
+
+
+def test_a_needed_name_is_shown_in_any_case() -> None:
+    area, everywhere = Area(30, 4), (np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    zigzag = (np.linspace(0, 1, 200), np.tile([0.0, 1.0], 100))
+    both = named(("chance", 0.5), needed=True) + named(("ease", 0.5))
+    for curve in (everywhere, zigzag):
+        assert [text for *_, text in place_names(both, [curve], area)] == ["chance"]
+    assert place_names(both, [], area) == [(1, 1, "chance, ease")]
+    long = named(("popularity", 0.5), ("ease-recent", 0.5), ("item-knn", 0.5), needed=True)
+    assert place_names(long, [], area)[0][2] == "popularity, ease-recent …"
+    assert place_names(long, [], Area(10, 4))[0][2] == "popular…", "cut, and it says so"
+    assert place_names(long, [], Area(2, 4)) == []
 
 
 def test_the_list_of_baselines() -> None:

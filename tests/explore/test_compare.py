@@ -41,7 +41,9 @@ from neumf_tui.runs.writer import create_run
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
-from neumf_tui.tui.widgets.scatter import RankScatter, RankTicks
+from neumf_tui.tui.widgets.axes import Axis
+from neumf_tui.tui.widgets.plane import MARGIN
+from neumf_tui.tui.widgets.scatter import RankScatter, rank_marks
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.compare import cause_text, compare_person_sheet, person_words
 from neumf_tui.views.compare_users import all_words, chance_text, compare_all_sheet, verdict
@@ -739,11 +741,10 @@ async def test_a_click_near_a_dot_chooses_its_user(trained: Path, own_home: Path
         assert screen.all is not None
         scatter = screen.query_one(RankScatter)
         worst = int(np.argmax(screen.all.rank_a * screen.all.rank_b))
-        x, y = scatter.get_pixel_from_coordinate(
-            np.log10(screen.all.rank_a[worst]), np.log10(screen.all.rank_b[worst])
-        )
-        canvas = scatter.query_one("#plot")
-        assert await pilot.click(canvas, offset=(int(x), int(y)))
+        x = scatter.column(float(screen.all.rank_a[worst])) + MARGIN
+        y = scatter.row(float(screen.all.rank_b[worst]))
+        # Inside the border.
+        assert await pilot.click(scatter, offset=(x + 1, y + 1))
         await settle(pilot)
         chosen = screen.order[screen.query_one("#users-table", Table).cursor]
         distance = np.hypot(
@@ -756,11 +757,6 @@ async def test_a_click_near_a_dot_chooses_its_user(trained: Path, own_home: Path
 
 
 def test_ticks_stand_apart() -> None:
-    ranks = [round(10**tick) for tick in RankTicks(lambda: 70, 6).get_ticks(0, 3.2)]
-    assert ranks == [1, 10, 50, 100, 1000]
-    assert [round(10**tick) for tick in RankTicks(lambda: 30, 6).get_ticks(0, 3.2)] == [
-        1,
-        10,
-        50,
-        1000,
-    ]
+    axis = Axis(1, 1600, log=True)
+    assert [rank for rank, _ in rank_marks(axis, 70, 6)] == [1, 10, 50, 100, 1000]
+    assert [rank for rank, _ in rank_marks(axis, 30, 6)] == [1, 10, 50, 1000]

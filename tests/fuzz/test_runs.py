@@ -6,6 +6,7 @@ terminal would execute, or fails with a fault of the program.
 
 import random
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,9 @@ def read_as_the_train_screen(home: Path) -> None:
     from neumf_tui.runs.reader import read_info
     from neumf_tui.tui.train.follow import RunFollower
     from neumf_tui.tui.widgets import curves
+    from neumf_tui.tui.widgets.axes import x_marks, y_marks
+    from neumf_tui.tui.widgets.chart import View
+    from neumf_tui.tui.widgets.chart_text import metric_caption
 
     run = home / "runs" / "golden"
     follower = RunFollower(run, read_info(run), home, lambda _: ("196",))
@@ -61,10 +65,14 @@ def read_as_the_train_screen(home: Path) -> None:
     reading = follower.read()
     series = curves.RunSeries(read_info(run))
     series.update(reading.snapshot)
-    for axis in curves.AXES:
-        curves.loss_plot([series], axis, smooth=True)
-        for key in ("hit@50", "auc"):
-            curves.metric_plot([series], axis, key)
+    for key in chain(*curves.chart_keys([series])):
+        for axis in curves.AXES:
+            plot = curves.plot_of(key, [series], axis, smooth=True, baselines=reading.baselines)
+            for log in (False, True):
+                across, up = View(log_x=log, log_y=log, trimmed=log).axes(plot)
+                x_marks(across, plot.x_kind, 30), y_marks(up, 6)
+        if key.kind == "metric":
+            metric_caption(series.snapshot, key.name, series.is_flat)
 
 
 def read_as_the_runs_screen(home: Path) -> None:

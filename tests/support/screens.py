@@ -4,7 +4,6 @@ from typing import Any
 
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Static
 
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.widgets.table import Table
@@ -37,9 +36,9 @@ async def type_at_once(pilot: "Pilot[None]", *keys: str) -> None:
 
 
 def text_of(where: NeumfApp | Screen[Any], selector: str) -> str:
-    """Return the text of a Static of the screen, or of the app's current screen."""
+    """Return the text of a widget of the screen, or of the app's current screen."""
     screen = where.screen if isinstance(where, NeumfApp) else where
-    return str(screen.query_one(selector, Static).render())
+    return str(screen.query_one(selector).render())
 
 
 def cells(table: Table) -> list[list[str]]:

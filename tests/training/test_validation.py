@@ -23,8 +23,9 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.failures.screen import FailuresScreen
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.train.settings_panel import overview
-from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
-from neumf_tui.tui.widgets.chart_text import both, fitting, legend, lower, upper
+from neumf_tui.tui.widgets.axes import Axis
+from neumf_tui.tui.widgets.chart import CurveChart, dashes
+from neumf_tui.tui.widgets.chart_text import fitting, legend_forms, metric_caption
 from neumf_tui.tui.widgets.protocol_line import standing_notice
 from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
@@ -251,7 +252,7 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
         assert isinstance(screen, TrainScreen)
         for name, figure, valid in (("hit", "0.300", VALIDATION), ("auc", "0.850", (0.88,) * 3)):
             chart = screen.query_one(f"#{name}", CurveChart)
-            held, dashed = chart._plot.curves
+            held, dashed = chart.plot.curves
             assert (
                 held.best == 1
                 and dashed.dashed
@@ -260,7 +261,7 @@ async def test_the_train_screen_shows_both_and_what_was_chosen(
             )
             title, below = str(chart.border_title), str(chart.border_subtitle)
             where = title if size[0] < 100 else below
-            assert f"● {figure}" in where and "valid" in where and "optimistic" not in where
+            assert figure in where and "val" in where and "optimistic" not in where
             assert len(title) <= chart.outer_size.width - 2 and (
                 size[0] < 100 or len(below) <= chart.outer_size.width - 4
             )
@@ -278,7 +279,7 @@ async def test_an_old_leaky_run_still_opens_and_is_labelled(
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         chart = app.screen.query_one("#hit", CurveChart)
-        (held,) = chart._plot.curves
+        (held,) = chart.plot.curves
         assert held.best == 2 and "optimistic" in (
             str(chart.border_title) if size[0] < 100 else str(chart.border_subtitle)
         )
@@ -311,7 +312,7 @@ async def test_the_end_of_a_run_that_stopped_early_says_why(
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         assert (
-            text_of(app, "#progress")
+            text_of(app, "#progress").replace("\n", " ")
             == "epoch 3/4  early stop: no better validation for 1 evaluation"
         )
 
@@ -372,43 +373,32 @@ def test_settings_are_grouped_and_what_is_off_is_told_apart() -> None:
 
 def test_borders_take_the_longest_form_that_fits(own_home: Path) -> None:
     snapshot = read_snapshot(make_run(own_home, "finished", validation=VALIDATION))
-    assert upper(snapshot, "hit@50", "Hit@50", 36) == "Hit@50 0.350  ╌ validation 0.330"
-    assert lower(snapshot, "hit@50", 60) == "● 0.300 ±0.035 @ 2, best by validation 0.360"
-    assert both(snapshot, "hit@50", "Hit@50", 38) == "Hit@50 ● 0.300 @ 2 by ╌ validation"
-    old = read_snapshot(make_run(own_home, "finished", name="old"))
-    assert (
-        lower(old, "hit@50", 80)
-        == "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: optimistic"
-    )
-    assert both(old, "hit@50", "Hit@50", 38) == "Hit@50 0.350  ● 0.350 @ 3, optimistic"
-    assert fitting(("long", "s"), 0) == "s"
-    assert "best by validation 0.3600" in legend(
-        snapshot, False
-    ) and "optimistic by its negatives" in legend(snapshot, True)
-    assert legend(old, True).endswith("highest: optimistic")
+    hit, auc = (metric_caption(snapshot, key) for key in ("hit@50", "auc"))
+    assert fitting(hit.title, 36) == "Hit@50 0.350 · validation 0.330 ╌"
+    assert fitting(hit.title, 30) == "Hit@50 0.350 · val 0.330 ╌"
+    assert fitting(hit.title, 20) == "Hit@50 0.350"
+    assert fitting(hit.foot, 60) == "● 0.300 ±0.035 @ 2, best by validation Hit@50 0.360"
+    assert fitting(auc.foot, 38) == "● 0.850 @ 2, best by validation Hit@50"
+    assert fitting(auc.foot, 36) == "● 0.850 @ 2 by validation Hit@50"
+    assert fitting(hit.alone, 38) == "Hit@50 ● 0.300 @ 2 · val 0.360 ╌"
+    assert fitting(hit.alone, 28) == "Hit@50 0.300 · val 0.360 ╌"
+    assert fitting(metric_caption(snapshot, "hit@50", is_flat=True).foot, 36) == "0.300 ±0.035"
+    old = metric_caption(read_snapshot(make_run(own_home, "finished", name="old")), "hit@50")
+    whole = "● 0.350 ±0.035 @ 3, highest, chosen on the held-out items: optimistic"
+    assert fitting(old.foot, 80) == whole
+    assert fitting(old.alone, 38) == "Hit@50 0.350  ● 0.350 @ 3, optimistic"
+    assert fitting(old.alone, 28) == "Hit@50 0.350, optimistic"
+    assert fitting(("longer", "shorter"), 5) == "shor…" and fitting((), 5) == ""
+    assert "best by validation Hit@50 0.3600" in legend_forms(snapshot, False)[0]
+    assert all("optimistic" in form for form in legend_forms(snapshot, True))
 
 
-async def test_dashes_stay_where_they_are_when_the_curve_grows() -> None:
-    from textual.app import App, ComposeResult
-
-    class One(App[None]):
-        def compose(self) -> ComposeResult:
-            yield CurveChart(id="chart")
-
-    app, x, y = One(), np.arange(1.0, 9.0), np.linspace(0.2, 0.5, 8)
-    async with app.run_test(size=(60, 20)) as pilot:
-        chart = app.query_one(CurveChart)
-        drawn = []
-        for count in (5, 8):
-            chart.show(
-                Plot(
-                    [Curve(x[:count], y[:count], "validation", dashed=True)],
-                    x_max=10,
-                    y_range=(0, 1),
-                )
-            )
-            await pilot.pause()
-            drawn.append([(d.x.tolist(), d.y.tolist()) for d in chart._datasets])
+def test_dashes_stay_where_they_are_when_the_curve_grows() -> None:
+    x, y = np.arange(1.0, 9.0), np.linspace(0.2, 0.5, 8)
+    drawn = [
+        [(a.tolist(), b.tolist()) for a, b in dashes(x[:count], y[:count], Axis(0, 10), 52)]
+        for count in (5, 8)
+    ]
     assert len(drawn[1]) > len(drawn[0]) > 3 and drawn[1][: len(drawn[0]) - 1] == drawn[0][:-1]
     ends = [
         (first[0], last[0][0])

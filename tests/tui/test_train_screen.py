@@ -15,7 +15,7 @@ from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.train import follow
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
 from neumf_tui.tui.train.screen import TrainScreen
-from neumf_tui.tui.widgets.chart import thinned
+from neumf_tui.tui.widgets.chart import kept_points
 from neumf_tui.tui.widgets.curves import Smoother
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.views.ruler import place, ruler, sparkline
@@ -47,7 +47,7 @@ async def test_a_reader_that_fails_says_so(own_home: Path) -> None:
         assert isinstance(app.screen, TrainScreen)
         app.screen.reader.now()
         await settle(pilot)
-        assert "golden: this run is not there any more" in text_of(app, "#notice")
+        assert "this run is not there any more" in " ".join(text_of(app, "#notice").split())
 
 
 async def test_a_fault_nobody_foresaw_is_said_too(
@@ -208,13 +208,13 @@ def test_thinning_keeps_extremes_and_the_past() -> None:
     x = np.arange(10_000.0)
     y = np.sin(x / 50)
     y[4_321] = 9.0
-    few_x, few_y = thinned(x, y, 200)
+    few = kept_points(x, y, 200)
+    few_x, few_y = x[few], y[few]
     assert len(few_x) < 600 and few_y.max() == 9.0 and (np.diff(few_x) > 0).all()
-    longer, _ = thinned(np.arange(10_100.0), np.append(y, np.zeros(100)), 200)
+    longer = kept_points(np.arange(10_100.0), np.append(y, np.zeros(100)), 200)
     assert set(few_x[:-4]) <= set(longer), "new points at the end leave the others alone"
 
 
 def test_points_at_one_time_are_thinned_too() -> None:
     """A clock that was set back gives a run of an older version many points at one time."""
-    x, y = thinned(np.zeros(1_000), np.arange(1_000.0), 200)
-    assert x.tolist() == [0, 0] and y.tolist() == [0, 999]
+    assert kept_points(np.zeros(1_000), np.arange(1_000.0), 200).tolist() == [0, 999]

@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
-from neumf_tui.tui.widgets.chart import Curve, CurveChart, Plot
+from neumf_tui.tui.widgets.chart import Curve, CurveChart, Line, Plot
+from neumf_tui.tui.widgets.chart_text import Caption
 from neumf_tui.tui.widgets.table import Column, Table, item_columns
 from neumf_tui.tui.work import Asker
 from neumf_tui.views.beyond import place_text, tape_rank_text
@@ -179,8 +180,8 @@ class JourneyPane(PersonPane):
     loss_chart = getters.query_one("#journey-loss", CurveChart)
 
     def compose(self) -> ComposeResult:
-        yield CurveChart(id="journey-rank")
-        yield CurveChart(id="journey-loss")
+        yield CurveChart("rank", id="journey-rank")
+        yield CurveChart("loss", id="journey-loss")
         yield Table(
             (
                 Column("epoch", 6, right=True),
@@ -197,14 +198,13 @@ class JourneyPane(PersonPane):
         rank, loss = self.rank_chart, self.loss_chart
         # The arrow keys choose the epoch of the whole screen, so no chart takes them.
         rank.can_focus = loss.can_focus = False
-        loss.border_title = "loss"
-        rank.log_y = True
+        rank.view.log_y = True
         loss.display = False
 
     def clear(self) -> None:
         super().clear()
         for chart in self.query(CurveChart):
-            chart.show(Plot())
+            chart.show(Plot(), Caption())
 
     def toggle_loss(self) -> None:
         self.loss_chart.display = not self.loss_chart.display
@@ -238,16 +238,17 @@ class JourneyPane(PersonPane):
         drawn = np.where([users.beyond(user, rank) is None for rank in ranks], ranks, np.nan)
         here = int(np.flatnonzero(way.epochs == epoch)[0]) if epoch in way.epochs else -1
         x_max = float(epochs[-1]) if len(epochs) else 1.0
-        lines = [("top 50", float(CUTOFF))]
+        lines = [Line("top 50", float(CUTOFF))]
         text = tape_rank_text(users, user, float(ranks[here]))
         rank = f": rank {text}" if here >= 0 else ""
         curves = [Curve(epochs, values, best=here) for values in (drawn, way.losses)]
-        plot = Plot(curves[:1], lines, x_max, x_name="epoch", x_text="{:.0f}".format)
+        plot = Plot(curves[:1], lines, x_max, x_text="{:.0f}".format)
         noun = users.dataset.noun.singular
-        self.rank_chart.border_title = f"rank of the held-out {noun} (log; 1 is best)"
+        name, at = f"rank of the held-out {noun}", f"● epoch {epoch}{rank}"
+        titles = f"{name} (log; 1 is best)  {at}  ←→", f"{name}  {at}", f"{name} (log)", name
         self.rank_chart.display = bool(np.isfinite(drawn).any())
-        self.rank_chart.show(plot, f"● epoch {epoch}{rank}  ←→")
-        self.loss_chart.show(Plot(curves[1:], (), x_max, x_name="epoch"))
+        self.rank_chart.show(plot, Caption(titles))
+        self.loss_chart.show(Plot(curves[1:], (), x_max), Caption(("loss",)))
 
         def cells(row: int) -> list[str]:
             rank, loss = float(ranks[row]), float(way.losses[row])

@@ -1,5 +1,6 @@
 """The runs screen: all runs as they change, and the curves of the pinned ones together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from rich.text import Text
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.widgets import Input, OptionList, Static
 
 from neumf_tui import files
@@ -28,8 +29,11 @@ from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.runs.welcome import FirstRun, Progressed, Welcome
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.widgets import chart_text
-from neumf_tui.tui.widgets.chart import CurveChart, series_style
-from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot
+from neumf_tui.tui.widgets.chart import CurveChart, Plot, series_style
+from neumf_tui.tui.widgets.chart_pane import ChartPane, subject
+from neumf_tui.tui.widgets.chart_text import Caption
+from neumf_tui.tui.widgets.curves import LOSS, ChartKey, RunSeries, chart_keys, plot_of
+from neumf_tui.tui.widgets.fitted_text import FittedText, in_width
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import notice_lines
 from neumf_tui.tui.widgets.table import Table
@@ -43,6 +47,7 @@ CHANGING = frozenset({"stop", "resume", "rename", "delete"})
 """Those that only accounts that may write the run have."""
 CHOSEN_BY = "best: by validation (valid.); without it the highest, which is optimistic"
 READ_SECONDS = 1.0
+LEGEND_LINES = 3
 ENDED_SECONDS = 5.0
 """Time between two readings while no run is in training."""
 
@@ -62,14 +67,11 @@ class RunsScreen(ChartScreen):
         hidden("n", "rename", "Rename", "Rename this run"),
         hidden("D", "dataset", "Dataset", "What this run's dataset is, and how it is split"),
         hidden("X,delete", "delete", "Delete", "Delete this run; asks first"),
-        hidden("x", "axis", "X axis", "Epochs, steps or training time"),
-        hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss"),
-        hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
         hidden("escape", "back", "Back", "End the filter, reading values or full screen"),
         shown("q", "leave", "Quit", "Leave this screen"),
     )
 
-    TITLES: ClassVar = {"hit": "Hit@50", "auc": "AUC", "loss": "loss", "runs-pane": "runs"}
+    TITLES: ClassVar = {"runs-pane": "runs"}
 
     table = getters.query_one(RunTable)
     filter_line = getters.query_one("#runs-filter", Input)
@@ -94,7 +96,7 @@ class RunsScreen(ChartScreen):
         )
 
     def compose(self) -> ComposeResult:
-        yield Static(id="runs-head")
+        yield FittedText(id="runs-head")
         with Vertical(id="runs-pane"):
             yield RunTable(id="runs")
             hint = "words, or best>0.3  state=running  -demo"
@@ -103,12 +105,10 @@ class RunsScreen(ChartScreen):
         welcome = Welcome()
         welcome.display = False
         yield welcome
-        yield Static(id="legend")
-        with Horizontal(id="charts"):
-            yield CurveChart(id="hit")
-            yield CurveChart(id="auc")
-            yield CurveChart(id="loss")
-        yield Static(id="notice")
+        yield FittedText(id="legend")
+        # The table has g for its first row.
+        yield ChartPane(turned_by=".")
+        yield FittedText(id="notice")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -172,9 +172,7 @@ class RunsScreen(ChartScreen):
         at = [i for i, row in enumerate(kept) if chosen and row.folder == chosen.folder]
         pinned = {folder: self._colour(number) for number, folder in enumerate(self.pinned)}
         self.table.show_runs(kept, pinned, at[0] if at else 0)
-        # As high as its rows need, within limits: the rest is for the charts.
-        height = max(6, min(len(kept) + 4, 2 * self.app.size.height // 5))
-        self.query_one("#runs-pane").styles.height = height
+        self._fit_table()
         self._show_welcome(not self.rows)
         self._explain_filter(kept)
         self.query_one("#charts").display = bool(kept)
@@ -201,6 +199,14 @@ class RunsScreen(ChartScreen):
             lines = [first, "", *why_none(self._query, known), "", "Esc ends the filter"]
             empty.update(Text("\n".join(map(clean, lines))))
 
+    def _fit_table(self) -> None:
+        """Make the table as high as its rows need, within limits: the rest is for the charts."""
+        height = max(6, min(self.table.row_count + 4, 2 * self.app.size.height // 5))
+        self.query_one("#runs-pane").styles.height = height
+
+    def on_resize(self) -> None:
+        self._fit_table()
+
     def _colour(self, number: int) -> Style:
         return self.loss.get_component_rich_style(series_style(number), partial=True)
 
@@ -210,7 +216,7 @@ class RunsScreen(ChartScreen):
         text = head("runs").append(f" {len(self.rows)} {runs}, {training} in training")
         if training and (link := self.app.link_text):
             text.append(f"  {link}", "dim")
-        self.show_text("#runs-head", text, layout=False)
+        self.show_text("#runs-head", lambda width: in_width(text, width))
 
     @property
     def compared(self) -> list[RunSeries]:
@@ -234,13 +240,13 @@ class RunsScreen(ChartScreen):
         if now == self._drawn_charts:
             return
         self._drawn_charts = now
-        self.loss.show(loss_plot(runs, self.axis, self.smooth), self.controls)
-        for name, key in (("hit", "hit@50"), ("auc", "auc")):
-            self.query_one(f"#{name}", CurveChart).show(metric_plot(runs, self.axis, key))
-        legend = self.query_one("#legend", Static)
+        main, more = chart_keys(runs)
+        # Runs are compared by what they rank.
+        main.sort(key=lambda key: ("metric", "loss", "logged").index(key.kind))
+        self.charts.show((main, more), lambda key: self._draw_chart(key, runs))
+        legend = self.query_one("#legend", FittedText)
         legend.display = bool(runs)
-        between = Text("\n" if self.has_class("-narrow") else "   ")
-        legend.update(between.join(map(self._legend, runs)))
+        legend.show(lambda width: self._legend(runs, width))
 
     def _draw_notice(self) -> None:
         """Show what is wrong with the run under the cursor, and what stands behind its figures."""
@@ -251,14 +257,31 @@ class RunsScreen(ChartScreen):
             self.show_notice(problem, quiet=not problem)
             return
         protocol, alarms = protocol_of(info), chosen.snapshot.alarms.values()
-        why, width = why_read_only(chosen.folder), self.app.size.width - 2
-        lines = notice_lines(alarms, why, lambda room: protocol_line(protocol, room), width)
+        why = why_read_only(chosen.folder)
+
+        def lines(width: int) -> str:
+            return notice_lines(alarms, why, lambda room: protocol_line(protocol, room), width)
+
         self.show_notice(lines, quiet=not alarms)
 
-    def _legend(self, run: RunSeries) -> Text:
-        """Return a run's colour, name and best values."""
-        text = Text.assemble(("● ", self._colour(run.colour)), (clean(run.info.name), "bold"))
-        return text.append(chart_text.legend(run.snapshot, is_optimistic(protocol_of(run.info))))
+    def _draw_chart(self, key: ChartKey, runs: Sequence[RunSeries]) -> tuple[Plot, Caption]:
+        caption = Caption((subject(key),), (self.controls, "") if key == LOSS else ())
+        return plot_of(key, runs, self.axis, self.smooth), caption
+
+    def _legend(self, runs: Sequence[RunSeries], width: int) -> Text:
+        """Return colour, name and best values of runs, each in a line, or in one where they fit."""
+        lines = []
+        for run in runs:
+            mark = Text.assemble(("● ", self._colour(run.colour)), (run.name, "bold"))
+            forms = chart_text.legend_forms(run.snapshot, is_optimistic(protocol_of(run.info)))
+            text = chart_text.fitting(forms, width - mark.cell_len)
+            lines.append(in_width(mark.append(text), width))
+        if (together := Text("   ").join(lines)).cell_len <= width:
+            return together
+        left_out = len(lines) - LEGEND_LINES
+        if left_out > 0:
+            lines[LEGEND_LINES - 1 :] = [Text(f"… {left_out + 1} more runs", "dim")]
+        return Text("\n").join(lines)
 
     def _refresh_bindings_if_changed(self) -> None:
         """Draw the footer again only where other keys work now."""
@@ -290,7 +313,7 @@ class RunsScreen(ChartScreen):
         if action == "filter":
             return bool(self.rows)
         if action not in FOR_A_RUN:
-            return True
+            return super().check_action(action, parameters)
         chosen = self.chosen if self.is_mounted else None
         if chosen is None or (chosen.info is None and action != "delete"):
             return False

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from rich.text import Text
+from textual.events import Resize
 from textual.widgets import RichLog
 
 from neumf_tui.runs.snapshot import LOG_LIMIT, Snapshot
@@ -28,6 +29,7 @@ class RunLog(RichLog):
         )
         self._line_cache.maxsize = CACHED_LINES
         self._folder = folder
+        self._snapshot = Snapshot()
         self._shown = 0
         self._shown_at, self._shown_state = 0.0, ""
         self._wrapped_at = 0
@@ -38,6 +40,7 @@ class RunLog(RichLog):
         if state == self._shown_state and now - self._shown_at < LOG_SECONDS:
             return
         self._shown_at, self._shown_state = now, state
+        self._snapshot = snapshot
         if snapshot.logged < self._shown:
             self.clear()
             self._shown = 0
@@ -50,11 +53,13 @@ class RunLog(RichLog):
                 self.write(Text(f"trainer:  {line}"))
         self.set_class(broken, "-broken")
 
-    def wrap_again(self, snapshot: Snapshot) -> None:
-        """Write all lines again if the width has changed: writing wraps them."""
-        if self.size.width != self._wrapped_at:
-            self._wrapped_at = self.size.width
+    def on_resize(self, _event: Resize) -> None:
+        """Write all lines again if the width has changed: writing wraps them. Show the last."""
+        before, self._wrapped_at = self._wrapped_at, self.size.width
+        # What is written before there is a width waits for it.
+        if before and self.size.width not in (0, before):
             self.clear()
             self.remove_class("-broken")
             self._shown, self._shown_at = 0, 0.0
-            self.show(snapshot, self._shown_state)
+            self.show(self._snapshot, self._shown_state)
+        self.scroll_end(animate=False)

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from rich.style import Style
+from textual.geometry import Size
 
 from neumf_tui.data.nouns import Noun
-from neumf_tui.explore.race import Race
+from neumf_tui.explore.race import DEFAULT_PINS, Race
 from neumf_tui.text import rank_text
 from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
 from neumf_tui.views.moves import move_text
@@ -26,6 +27,16 @@ class PinnedUserTable(Table):
     def __init__(self, noun: Noun, *, id: str) -> None:  # noqa: A002
         super().__init__(named_columns(COLUMNS, noun), id=id)
         self._race = Race()
+        self._room = DEFAULT_PINS
+
+    def make_room(self, pinned: int) -> None:
+        """Be as high as so many pinned users need, or without any those of all ranks."""
+        if self._room != (room := pinned or DEFAULT_PINS):
+            self._room = room
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 1 + self._room
 
     def show_race(self, race: Race, problem: str = "") -> None:
         """Show the runners of `race`, or why they are not known."""

@@ -9,7 +9,6 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Static
 
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.explore.race import Race
@@ -20,23 +19,24 @@ from neumf_tui.runs.events import FINAL_STATES, Status
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot
-from neumf_tui.text import clean
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRuns
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.train import text as train_text
-from neumf_tui.tui.train.chart_pane import ChartPane
 from neumf_tui.tui.train.follow import HostFollower, RunFollower, RunReading
 from neumf_tui.tui.train.layout import toggle_pane, toggle_settings, toggle_side
 from neumf_tui.tui.train.leave_dialog import LeaveDialog
 from neumf_tui.tui.train.log import RunLog
 from neumf_tui.tui.train.pin_dialog import PinDialog
 from neumf_tui.tui.train.pinned_users import PinnedUserTable
-from neumf_tui.tui.train.settings_panel import overview
+from neumf_tui.tui.train.settings_panel import Overview
 from neumf_tui.tui.widgets import chart_text
-from neumf_tui.tui.widgets.chart import CurveChart
-from neumf_tui.tui.widgets.curves import RunSeries, loss_plot, metric_plot, scalar_plot
+from neumf_tui.tui.widgets.chart import Plot
+from neumf_tui.tui.widgets.chart_pane import ChartPane
+from neumf_tui.tui.widgets.chart_text import Caption
+from neumf_tui.tui.widgets.curves import ChartKey, RunSeries, chart_keys, plot_of
+from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.tui.widgets.protocol_line import notice_lines, standing_notice
 from neumf_tui.views.host import host_lines
 
@@ -69,10 +69,7 @@ class TrainScreen(ChartScreen):
         shown("e", "explore", "Explore", "Users and their ranked {items}"),
         hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),
         shown("space", "pin", "Pin", "Choose users for the rank race", display="space"),
-        hidden("x", "axis", "X axis", "Epochs, steps or training time"),
-        hidden("y", "log_y", "Log y", "Logarithmic y axis of the loss or the focused chart"),
-        hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
-        shown("g", "charts", "More charts", "The next page of charts", key_id="more-charts"),
+        hidden("enter", "alone", "Full screen", "Show one chart alone; Enter or Esc goes back"),
         hidden("1", "pane('charts')", "Charts", "Go to the charts", key_id="charts"),
         hidden("2", "pane('race')", "Race", "Show or hide the rank race", key_id="race"),
         hidden("3", "pane('host')", "Host", "Show or hide the host", key_id="host"),
@@ -88,12 +85,14 @@ class TrainScreen(ChartScreen):
     )  # fmt: skip
 
     TITLES: ClassVar = {
-        "loss": "loss", "hit": "Hit@50", "auc": "AUC", "log": "log", "epoch": "this epoch",
-        "host": "host", "race": "rank race", "overview": "run",
-    }  # fmt: skip
+        "log": "log",
+        "epoch": "this epoch",
+        "host": "host",
+        "race": "rank race",
+        "overview": "run",
+    }
 
     log_pane = getters.query_one(RunLog)
-    charts = getters.query_one(ChartPane)
 
     def __init__(self, folder: Path, home: Path) -> None:
         super().__init__()
@@ -116,8 +115,6 @@ class TrainScreen(ChartScreen):
         self._lines_at, self._lines_state = 0.0, ""
         self._last_state = ""
         self._leave_at_end = False
-        self._has_problem = False
-        """Whether the notice says what went wrong."""
         self._has_read = False
 
     @property
@@ -130,27 +127,25 @@ class TrainScreen(ChartScreen):
         return self.status.state in FINAL_STATES or self.status.state == "damaged"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="head")
+        yield FittedText(id="head")
         with Horizontal(id="body"):
-            with VerticalScroll(id="overview"):
-                yield Static(id="overview-text")
+            yield Overview(self.info)
             with VerticalScroll(id="main", can_focus=False):
-                yield ChartPane(not self.info.is_trained, id="charts")
-                yield Static(id="progress")
+                yield ChartPane(turned_by="g")
+                yield FittedText(id="progress")
                 with Horizontal(id="lower"):
                     with VerticalScroll(id="lower-left", can_focus=False):
                         yield PinnedUserTable(self.noun, id="race")
                         yield RunLog(self.folder)
                     with VerticalScroll(id="side", can_focus=False):
-                        yield Static(id="epoch")
-                        yield Static(id="host")
-        yield Static(id="notice")
+                        yield FittedText(id="epoch")
+                        yield FittedText(id="host")
+        yield FittedText(id="notice")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._show_standing_notice()
         self._draw()
-        self._draw_overview()
 
     def on_unmount(self) -> None:
         self._host.close()
@@ -163,6 +158,7 @@ class TrainScreen(ChartScreen):
     def show_run(self, reading: RunReading) -> None:
         before, after = self.snapshot, reading.snapshot
         changed = after is not before or reading.baselines is not self.baselines
+        self.query_one(PinnedUserTable).make_room(len(self.pinned_in(after)))
         if reading.race is None:
             self.call_later(self.reader.now)
         elif reading.race is not self.race:
@@ -202,7 +198,6 @@ class TrainScreen(ChartScreen):
         self._last_state = state
 
     def show_unreadable(self, problem: str) -> None:
-        self._has_problem = True
         self.show_notice(problem)
         if self.status.state != "damaged":
             self.status = Status(state="damaged", pid=0, reason=problem)
@@ -239,84 +234,46 @@ class TrainScreen(ChartScreen):
         if charts:
             self.draw_charts()
             self._draw_epoch()
-            self._draw_overview()
+            self.query_one(Overview).show(self.snapshot)
 
     def _draw_lines(self) -> None:
         info, status, snapshot = self.info, self.status, self.snapshot
         # An ended run is read too rarely for a current figure, and nothing is sent for it.
-        link, width = "" if self.ended else self.app.link_text, self.app.size.width
-        head = train_text.head(info, self.folder.name, status, snapshot, link, width)
-        self.show_text("#head", head, layout=False)
-        line = self.query_one("#progress", Static)
-        line.set_class(status.state in ("failed", "crashed"), "-failed")
-        line.set_class(status.state == "finished" and bool(status.reason), "-early")
-        width = self.query_one("#main").size.width
-        self.show_text("#progress", train_text.progress_line(info, status, snapshot, width))
+        link, name = "" if self.ended else self.app.link_text, self.folder.name
+        self.show_text("#head", lambda w: train_text.head(info, name, status, snapshot, link, w))
+        self.show_text("#progress", lambda w: train_text.progress_line(info, status, snapshot, w))
 
     def draw_charts(self) -> None:
-        snapshot, runs = self.snapshot, [self.series]
-        narrow = self.has_class("-narrow")
-        self._draw_scalars()
-        missing = int((snapshot.points.values != snapshot.points.values).sum())
-        now = f"loss {snapshot.epochs[-1].loss:.4f}" if snapshot.epochs else "loss"
-        self.loss.border_title = f"{now}  {missing} not finite" if missing else now
-        self.loss.show(loss_plot(runs, self.axis, self.smooth), "" if narrow else self.controls)
-        for name, key, title in (("hit", "hit@50", "Hit@50"), ("auc", "auc", "AUC")):
-            chart = self.query_one(f"#{name}", CurveChart)
-            # The narrow layout has no lower border, so its text goes up. The other has corners.
-            width = chart.outer_size.width - (2 if narrow else 5)
-            text = chart_text.both if narrow else chart_text.upper
-            chart.border_title = text(snapshot, key, title, width)
-            plot = metric_plot(runs, self.axis, key, self.baselines)
-            chart.show(plot, chart_text.lower(snapshot, key, width))
-        pane = self.charts
-        if pane.pages > 1:
-            named = Text.from_markup(str(pane.first.border_title))
-            pane.first.border_title = named.append(f"  page {pane.page + 1}/{pane.pages}: g")
+        self.charts.show(chart_keys([self.series]), self._draw_chart)
 
-    def _draw_scalars(self) -> None:
-        """Draw what somebody's own loop has logged beside the loss."""
-        snapshot = self.snapshot
-        is_trained = self.info.is_trained
-        names = [] if is_trained else list(snapshot.scalars)
-        for chart, name in self.charts.show_page(is_trained or len(snapshot.points) > 0, names):
-            values = snapshot.scalars[name].values
-            newest = f" {values[-1]:.4g}" if len(values) else ""
-            chart.border_title = Text(f"{clean(name)}{newest}")
-            chart.show(scalar_plot(self.series, self.axis, name))
+    def _draw_chart(self, key: ChartKey) -> tuple[Plot, Caption]:
+        plot = plot_of(key, [self.series], self.axis, self.smooth, self.baselines)
+        match key.kind:
+            case "loss":
+                return plot, chart_text.loss_caption(self.snapshot, self.controls)
+            case "metric":
+                return plot, chart_text.metric_caption(self.snapshot, key.name, self.series.is_flat)
+            case "logged":
+                return plot, chart_text.logged_caption(self.snapshot, key.name)
 
     def _draw_epoch(self) -> None:
-        width = max(20, self.query_one("#epoch").content_size.width)
-        self.show_text("#epoch", train_text.epoch_panel(self.race, self.snapshot, width))
+        race, snapshot = self.race, self.snapshot
+        self.show_text("#epoch", lambda width: train_text.epoch_panel(race, snapshot, width))
 
     def _draw_host(self) -> None:
-        if self._host_reading is not None:
-            width = max(20, self.query_one("#host").content_size.width)
-            lines = host_lines(self._host_reading, width)
-            self.show_text("#host", Text("\n".join(lines)))
-
-    def _draw_overview(self) -> None:
-        if self.query_one("#overview").display:
-            self.show_text("#overview-text", overview(self.info, self.snapshot))
+        if (reading := self._host_reading) is not None:
+            self.show_text("#host", lambda width: Text("\n".join(host_lines(reading, width))))
 
     def _show_standing_notice(self) -> None:
-        self._has_problem = False
-        width, alarms = self.app.size.width - 2, self.snapshot.alarms.values()
-        lines = notice_lines(
-            alarms, self.read_only, lambda room: standing_notice([self.info], room)[0], width
-        )
-        _, careful = standing_notice([self.info], width)
+        alarms, careful = self.snapshot.alarms.values(), standing_notice([self.info], 0)[1]
+
+        def protocol(room: int) -> str:
+            return standing_notice([self.info], room)[0]
+
+        def lines(width: int) -> str:
+            return notice_lines(alarms, self.read_only, protocol, width)
+
         self.show_notice(lines, quiet=not (careful or alarms))
-
-    def on_resize(self) -> None:
-        self._lines_at = 0.0
-        if not self._has_problem:
-            self._show_standing_notice()
-        self.call_after_refresh(self._wrap_log)
-        self.call_after_refresh(self._draw)
-
-    def _wrap_log(self) -> None:
-        self.log_pane.wrap_again(self.snapshot)
 
     # Keys. The trainer's answer to a request shows in every window that watches it.
 
@@ -327,8 +284,6 @@ class TrainScreen(ChartScreen):
         match action:
             case "checkpoint" | "resume" | "more" | "extend" if not is_trained:
                 return False
-            case "charts":
-                return self.is_mounted and self.charts.pages > 1
             case "pause":
                 return state in ("starting", "running")
             case "go_on":
@@ -347,7 +302,7 @@ class TrainScreen(ChartScreen):
                 # The rank tape of a run that is not ours is enough for a part of the explorer.
                 has_ranks = not is_trained and bool(self.snapshot.evaluations)
                 return has_ranks or self.snapshot.checkpoint is not None
-        return True
+        return super().check_action(action, parameters)
 
     def _request(self, what: str, done: str, argument: str = "") -> None:
         self.change(lambda: send_request(self.folder, what, argument), done)
@@ -435,32 +390,29 @@ class TrainScreen(ChartScreen):
 
         self.change(send)
 
-    def action_charts(self) -> None:
-        self.charts.turn()
-        self.draw_charts()
-
     def action_pane(self, pane: str) -> None:
-        if pane == "charts":
-            self.charts.first.focus()
-        else:
+        if pane != "charts":
             toggle_pane(self, pane)
-            self.call_after_refresh(self._draw)
+        elif self.charts.shown:
+            self.charts.shown[0].focus()
+
+    def action_alone(self) -> None:
+        if self.charts.shown:
+            self.charts.shown[0].focus()
+            self.charts.shown[0].action_maximize()
 
     def action_settings(self) -> None:
         toggle_settings(self)
         self.call_after_refresh(self._focus_settings)
-        self.call_after_refresh(self._draw)
 
     def _focus_settings(self) -> None:
         """Give the settings the arrow keys where nothing else is shown."""
         settings = self.query_one("#overview")
         if settings.display and not self.query_one("#main").display:
             settings.focus()
-        self._wrap_log()
 
     def action_side(self) -> None:
         toggle_side(self)
-        self.call_after_refresh(self._draw)
 
     def action_copy(self) -> None:
         from neumf_tui.runs.summary import run_facts

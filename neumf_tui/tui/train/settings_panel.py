@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
 
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_of
@@ -14,6 +17,34 @@ from neumf_tui.text import clean
 from neumf_tui.tui.widgets.head_text import WARNING
 
 METRICS = ("Hit@10", "Hit@50", "NDCG@10", "MRR", "AUC")
+
+
+class Overview(VerticalScroll):
+    """The panel, which is drawn only while it is seen."""
+
+    def __init__(self, info: RunInfo) -> None:
+        super().__init__(id="overview")
+        self._info, self._snapshot = info, Snapshot()
+        self._drawn: Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="overview-text")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the state of the run."""
+        self._snapshot = snapshot
+        self._draw()
+
+    def on_show(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.display and self._drawn is not self._snapshot:
+            self._drawn = self._snapshot
+            text, panel = overview(self._info, self._snapshot), self.query_one(Static)
+            # An equal text is not drawn again: that would cost 10 ms.
+            if panel.content != text:
+                panel.update(text)
 
 
 def overview(info: RunInfo, snapshot: Snapshot) -> Text:

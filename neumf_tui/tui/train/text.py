@@ -7,7 +7,11 @@ from neumf_tui.runs.events import FINAL_STATES, RunInfo, Status
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean, clock, epoch_text, rank_text, si
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
+from neumf_tui.tui.widgets.fitted_text import wrapped
 from neumf_tui.views.model_label import model_label
+
+REASON_LINES = 4
+"""Most lines of the reason why a run has ended."""
 
 
 def head(
@@ -19,9 +23,9 @@ def head(
     left = Text.assemble(*names, f"  {info.dataset.label}  {made}  {status.device}")
     state = f"● {status.state} {clock(snapshot.seconds(status))}"
     right = Text(state, STATE_STYLES.get(status.state, "bold red"))
-    if link and width >= 76:
+    if link and width >= 74:
         right.append(f"  {link:>9}", "default")
-    room = width - 2 - right.cell_len
+    room = width - right.cell_len
     left.truncate(room - 1, overflow="ellipsis")
     left.pad_right(max(1, room - left.cell_len))
     return left + right
@@ -30,7 +34,7 @@ def head(
 def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int) -> Text:
     """Return epoch, bar, step, speed, time left and newest checkpoint, or why the run ended."""
     if status.state in ("failed", "crashed"):
-        return Text(clean(status.reason), "bold red")
+        return Text(wrapped(clean(status.reason), width, REASON_LINES), "bold red")
     if status.state == "damaged":
         return Text("this run cannot be read", "bold red")
     if snapshot.started is None:
@@ -41,20 +45,21 @@ def progress_line(info: RunInfo, status: Status, snapshot: Snapshot, width: int)
         return Text("starting the trainer (loading PyTorch takes a moment)")
     epochs, per_epoch = snapshot.planned or info.epochs, snapshot.started.steps
     if status.state == "finished" and status.reason:
-        return Text(f"epoch {epoch_text(status.epoch, epochs)}  {clean(status.reason)}")
-    if not (epochs and per_epoch):
+        end = f"epoch {epoch_text(status.epoch, epochs)}  {clean(status.reason)}"
+        return Text(wrapped(end, width, REASON_LINES))
+    if not (info.is_trained and epochs and per_epoch):
         return _unplanned_line(status, snapshot, epochs, width)
     done = int(snapshot.points.steps[-1]) if len(snapshot.points) else 0
     epoch = status.epoch if status.evaluated else min(epochs, done // per_epoch + 1)
     total = per_epoch * epochs
     share = min(1.0, done / total) if total else 1.0
-    size = max(6, min(24, width - 76))
+    size = max(6, min(24, width - 74))
     filled = round(share * size)
     bar = Text.assemble(("━" * filled, "bold"), ("━" * (size - filled), "dim"))
     step = f"step {done - (epoch - 1) * per_epoch:>{len(str(per_epoch))}}/{per_epoch}"
     rest = [f"{share:4.0%}", f"evaluating {status.evaluated:.0%}" if status.evaluated else step]
     rest += _speed(status, snapshot, done, total)
-    room = width - 2 - len(f"epoch {epoch}/{epochs}  ") - size
+    room = width - len(f"epoch {epoch}/{epochs}  ") - size
     while len("  ".join(rest)) > room and len(rest) > 1:
         rest.pop()  # part of a number would be another number
     return Text.assemble(f"epoch {epoch}/{epochs} ", bar, " " + "  ".join(rest))
@@ -76,7 +81,7 @@ def _unplanned_line(status: Status, snapshot: Snapshot, epochs: int, width: int)
     if status.state == "stopped":
         parts.insert(1, clean(status.reason))
     line = Text("  ".join(parts))
-    line.truncate(max(1, width - 2), overflow="ellipsis")
+    line.truncate(max(1, width), overflow="ellipsis")
     return line
 
 
@@ -109,7 +114,8 @@ def epoch_panel(race: Race, snapshot: Snapshot, width: int) -> Text:
 
 
 def _move(runner: Runner, width: int) -> str:
+    """Return user, held-out item and both ranks of a mover."""
     change = f" {rank_text(runner.before)}→{rank_text(runner.rank)}"
-    title = Text(clean(runner.title))
-    title.truncate(max(4, width - len(change)), overflow="ellipsis", pad=True)
-    return title.plain + change
+    name = Text(f"{clean(runner.user)}  {clean(runner.title)}")
+    name.truncate(max(4, width - len(change)), overflow="ellipsis", pad=True)
+    return name.plain + change

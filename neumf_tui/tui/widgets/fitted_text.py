@@ -1,5 +1,6 @@
 """Text that is laid out for the width it gets."""
 
+import textwrap
 from collections.abc import Callable
 
 from rich.text import Text
@@ -8,6 +9,21 @@ from textual.widget import Widget
 
 Layout = Callable[[int], Text]
 """Returns the text for a width in cells, no line wider than that."""
+
+
+def wrapped(text: str, width: int, most: int) -> str:
+    """Return `text` in at most `most` lines, broken between words; … stands for what is left."""
+    lines = textwrap.wrap(
+        text, max(4, width), max_lines=most, placeholder=" …", break_on_hyphens=False
+    )
+    return "\n".join(lines)
+
+
+def in_width(text: Text, width: int) -> Text:
+    """Return a line of at most `width` cells; … stands for what is left."""
+    line = text.copy()
+    line.truncate(max(1, width), overflow="ellipsis")
+    return line
 
 
 class FittedText(Widget):
@@ -21,16 +37,24 @@ class FittedText(Widget):
         self._made: tuple[int, Text] | None = None
 
     def show(self, layout: Layout) -> None:
-        """Show another text."""
+        """Show another text. Nothing is drawn where it is equal to the present one."""
+        before, width = self._made, self.content_size.width
         self._layout, self._made = layout, None
-        self.refresh(layout=True)
+        if not width:
+            return  # it is laid out when it is seen
+        if before is None or before[0] != width:
+            self.refresh(layout=True)
+            return
+        old, new = before[1], self._text(width)
+        if old != new or old.style != new.style:
+            self.refresh(layout=_lines(old) != _lines(new))
 
     def say(self, line: str) -> None:
         """Show a line of text, for any width."""
         self.show(lambda _: Text(line, "dim"))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return self._text(width).plain.count("\n") + 1
+        return _lines(self._text(width))
 
     def render(self) -> Text:
         return self._text(self.content_size.width)
@@ -39,3 +63,7 @@ class FittedText(Widget):
         if self._made is None or self._made[0] != width:
             self._made = width, self._layout(width)
         return self._made[1]
+
+
+def _lines(text: Text) -> int:
+    return text.plain.count("\n") + 1

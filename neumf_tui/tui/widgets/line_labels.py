@@ -1,4 +1,4 @@
-"""Places for the names of a chart's horizontal lines, beside its curves."""
+"""Places for the names of a chart's horizontal lines, beside its curves where there is room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,76 +6,100 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from neumf_tui.tui.widgets.axes import Floats
+from neumf_tui.tui.widgets.plane import row_of
+
 _SAMPLES = 4
 """Number of points of a curve that are looked at in each cell's width."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Limits of what a chart shows, and its size in cells, both at least 1."""
+    """The size of a plane in cells, both at least 1. Places on it are from 0 to 1."""
 
-    left: float
-    right: float
-    low: float
-    high: float
     width: int
     height: int
 
-    def row(self, y: float) -> int:
-        """Return the row of a height, 0 at the top; below 0 or from `height` on it is outside."""
-        return int(np.floor((self.high - y) / (self.high - self.low) * self.height))
 
-    def x(self, column: int) -> float:
-        """Return the x of the middle of a cell."""
-        return self.left + (column + 0.5) / self.width * (self.right - self.left)
+@dataclass(frozen=True)
+class LineName:
+    """The name of a line and its place on the y axis."""
+
+    name: str
+    place: float
+    needed: bool = True
+    """Whether it is shown even where it hides a part of a curve."""
 
 
 def place_names(
-    levels: Sequence[tuple[str, float]], curves: Sequence[tuple[Floats, Floats]], area: Area
-) -> list[tuple[int, float, str]]:
-    """Return (column, height, name) for each name that hides no curve.
+    lines: Sequence[LineName], curves: Sequence[tuple[Floats, Floats]], area: Area
+) -> list[tuple[int, int, str]]:
+    """Return (column, row, text) for the names of the lines that are seen.
 
-    Names of lines in the same row become one. A name stands at the left end, where curves no
-    longer grow, else at the right end, else in the middle; without room it is left out.
-    curves: x and y of each, x ascending.
+    Names in the same row become one text. It stands at the left end, where curves no longer grow,
+    else at the right end, else in the middle. Where a curve is in all three, needed names stand
+    where they hide least of it, and the others are left out.
+    curves: places of each curve's points, x ascending.
     """
     taken = _cells(curves, area)
-    rows: dict[int, list[tuple[str, float]]] = {}
-    for name, height in sorted(levels, key=lambda level: -level[1]):
-        rows.setdefault(area.row(height), []).append((name, height))
+    by_row: dict[int, list[LineName]] = {}
+    for line in sorted(lines, key=lambda line: -line.place):
+        by_row.setdefault(row_of(line.place, area.height), []).append(line)
     placed = []
-    for row, here in rows.items():
-        text = ", ".join(name for name, _ in here)
-        room = area.width - len(text)
-        if not 0 <= row < area.height or room < 2:
-            continue
-        for column in (1, room - 1, room // 2):
-            if not taken[row, max(0, column - 1) : column + len(text) + 1].any():
-                placed.append((column, here[0][1], text))
-                break
+    for row, here in by_row.items():
+        if 0 <= row < area.height:
+            here.sort(key=lambda line: not line.needed)
+            names, needed = [line.name for line in here], [one.name for one in here if one.needed]
+            if found := _free_place(names, taken[row]) or _least_hiding(needed, taken[row]):
+                placed.append((found[0], row, found[1]))
     return placed
+
+
+def _free_place(names: Sequence[str], taken: NDArray[np.bool_]) -> tuple[int, str] | None:
+    """Return column and text of as many names as have a place in a row that no curve takes."""
+    for text in _forms(names, len(taken) - 2):
+        room = len(taken) - len(text)
+        for column in (1, room - 1, room // 2, *range(2, room - 1)):
+            if not taken[column - 1 : column + len(text) + 1].any():
+                return column, text
+    return None
+
+
+def _least_hiding(names: Sequence[str], taken: NDArray[np.bool_]) -> tuple[int, str] | None:
+    """Return column and text of the names where they hide least of the curves in a row."""
+    for text in _forms(names, len(taken) - 2):
+        room = len(taken) - len(text)
+        columns = 1, room - 1, room // 2
+        return min(columns, key=lambda column: taken[column : column + len(text)].sum()), text
+    return None
+
+
+def _forms(names: Sequence[str], width: int) -> list[str]:
+    """Return texts of at most `width` cells, first with all names; … stands for the others."""
+    counts = range(len(names), 0, -1)
+    texts = [", ".join(names[:count]) + (" …" if count < len(names) else "") for count in counts]
+    fitting = [text for text in texts if len(text) <= width]
+    return fitting or ([f"{names[0][: width - 1]}…"] if names and width > 1 else [])
 
 
 def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bool_]:
     """Return the cells that a curve crosses, shape (height, width)."""
     taken = np.zeros((area.height, area.width), dtype=bool)
     for x, y in curves:
-        good = np.isfinite(y)
+        good = np.isfinite(x) & np.isfinite(y)
         if not good.any():
             continue
         x, y = x[good], y[good]
-        seen = np.linspace(area.left, area.right, _SAMPLES * area.width + 1)
+        seen = np.linspace(0, 1, _SAMPLES * area.width + 1)
         inside = (seen >= x[0]) & (seen <= x[-1])
         # And its points, because a short curve may lie between the samples.
-        seen = np.concatenate([seen[inside], x[(x >= area.left) & (x <= area.right)]])
+        seen = np.concatenate([seen[inside], x[(x >= 0) & (x <= 1)]])
         seen.sort()
-        across = (seen - area.left) / (area.right - area.left) * area.width
-        down = (area.high - np.interp(seen, x, y)) / (area.high - area.low) * area.height
-        columns = across.astype(int).clip(0, area.width - 1)
-        rows = np.clip(down, 0, area.height - 1).astype(int)
+        columns = np.floor(seen * (area.width - 0.5)).astype(int).clip(0, area.width - 1)
+        down = np.floor((1 - np.interp(seen, x, y)) * (area.height - 0.25))
+        rows = down.clip(-1, area.height).astype(int)
         for column in np.unique(columns).tolist():
             here = np.flatnonzero(columns == column)
             span = rows[here[0] : here[-1] + 2]  # with the next point: a steep piece has no gap
-            taken[span.min() : span.max() + 1, column] = True
+            taken[max(0, span.min()) : span.max() + 1, column] = True
     return taken

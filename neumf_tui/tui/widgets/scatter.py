@@ -1,7 +1,5 @@
 """Ranks in one model against ranks in another, one dot a user, both axes logarithmic."""
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +9,10 @@ from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
-from textual_plot import HiResMode, NumericAxisFormatter
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.tui.widgets.chart import StyledPlot
+from neumf_tui.tui.widgets.axes import CELLS_PER_MARK, ROWS_PER_MARK, Axis, Marks
+from neumf_tui.tui.widgets.plane import MARGIN, Plane
 
 Ranks = NDArray[np.float64]
 DOTS = (2, 4)
@@ -22,11 +20,9 @@ DOTS = (2, 4)
 SIDES = ((0, "scatter--same"), (1, "scatter--won"), (-1, "scatter--lost"))
 """Change of the hit and its style, in the order of drawing."""
 REST_SECONDS = 0.1
-ROOM = 0.04
-"""Share of an axis left free at each end, because the frame hides the points on it."""
 
 
-class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
+class RankScatter(Plane, can_focus=False):
     """A dot is a user. Below the diagonal model B is better; lines at rank 50 separate hits."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -39,8 +35,6 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
         & > .scatter--lost { color: $text-error; }
         & > .scatter--line { color: $primary-muted; }
         & > .scatter--cursor { color: $text-accent; text-style: bold; }
-        & > .plot--axis { color: $foreground-darken-3; }
-        & > .plot--tick { color: $text-muted; text-style: none; }
     }
     """
 
@@ -51,7 +45,7 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
         row: int
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id, allow_pan_and_zoom=False)
+        super().__init__(id=id)
         self._x: Ranks = np.empty(0)
         self._y: Ranks = np.empty(0)
         self._sides: NDArray[np.int8] = np.empty(0, dtype=np.int8)
@@ -61,20 +55,16 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
         self._thinned: tuple[Size | None, list[tuple[Ranks, Ranks]]] = (None, [])
         """Dots of SIDES, for one size of the widget."""
 
-    def on_mount(self) -> None:
-        self.set_x_formatter(RankTicks(lambda: self.size.width - 8, 6))
-        self.set_y_formatter(RankTicks(lambda: self.size.height - 3, 1))
-
     def show(self, rank_a: Ranks, rank_b: Ranks, sides: NDArray[np.int8], last: int) -> None:
         """Draw users' ranks, shape (n,) each.
 
         sides: 1 where B won the hit, −1 where it lost it, else 0.
         last: the last rank there is.
         """
-        self._x, self._y = np.log10(rank_a), np.log10(rank_b)
+        self._x, self._y = rank_a, rank_b
         self._sides, self._last = sides, max(last, 2)
         self._marked, self._thinned = -1, (None, [])
-        self.draw()
+        self.redraw()
 
     def mark(self, row: int) -> None:
         """Mark a dot, none if −1, when the cursor rests: drawing 330,000 users takes 65 ms."""
@@ -82,71 +72,58 @@ class RankScatter(StyledPlot, can_focus=False, inherit_bindings=False):
             self._marked = row
             if self._rest is not None:
                 self._rest.stop()
-            self._rest = self.set_timer(REST_SECONDS, self.draw)
+            self._rest = self.set_timer(REST_SECONDS, self.redraw)
 
     def draw(self) -> None:
-        self.clear()
-        end = float(np.log10(self._last))
-        limits = (-ROOM * end, (1 + ROOM) * end)
-        self.set_xlimits(*limits)
-        self.set_ylimits(*limits)
-        line, braille = self.style_text("scatter--line"), HiResMode.BRAILLE
-        self.plot(limits, limits, line_style=line, hires_mode=braille)
+        self.across = self.up = axis = Axis(1, self._last, log=True)
+        line, ends = self.style_text("scatter--line"), np.array([1.0, self._last])
+        self.draw_curve(ends, ends, line)
         if self._last > CUTOFF:
             # Between rank 50, the last hit, and 51.
-            edge = float(np.log10(CUTOFF + 0.5))
-            self.plot((edge, edge), limits, line_style=line, hires_mode=braille)
-            self.plot(limits, (edge, edge), line_style=line, hires_mode=braille)
+            edge = np.full(2, CUTOFF + 0.5)
+            self.draw_curve(edge, ends, line)
+            self.draw_curve(ends, edge, line)
         if self._thinned[0] != self.size:
-            dots = [self._dots(self._sides == side, limits) for side, _ in SIDES]
-            self._thinned = (self.size, dots)
+            self._thinned = self.size, [self._one_a_dot(self._sides == side) for side, _ in SIDES]
         for (_, style), (x, y) in zip(SIDES, self._thinned[1], strict=True):
-            if len(x):
-                self.scatter(x, y, marker_style=self.style_text(style), hires_mode=braille)
+            self.draw_dots(x, y, self.style_text(style))
         if 0 <= self._marked < len(self._x):
-            x, y = self._x[[self._marked]], self._y[[self._marked]]
-            self.scatter(x, y, marker="●", marker_style=self.style_text("scatter--cursor"))
+            at = float(self._x[self._marked]), float(self._y[self._marked])
+            self.draw_mark(*at, "●", self.style_text("scatter--cursor"))
+        across = rank_marks(axis, self.columns, CELLS_PER_MARK - 2)
+        self.draw_axes(across, rank_marks(axis, self.rows, ROWS_PER_MARK - 1), "rank")
 
-    def _dots(self, kept: NDArray[np.bool_], limits: tuple[float, float]) -> tuple[Ranks, Ranks]:
+    def _one_a_dot(self, kept: NDArray[np.bool_]) -> tuple[Ranks, Ranks]:
         """Return one point for each dot, so that many users cost no more than a full screen."""
         x, y = self._x[kept], self._y[kept]
-        low, span = limits[0], limits[1] - limits[0]
-        across, down = DOTS[0] * max(10, self.size.width), DOTS[1] * max(5, self.size.height)
-        columns, rows = np.floor((x - low) / span * across), np.floor((y - low) / span * down)
-        _, first = np.unique(columns * down + rows, return_index=True)
+        across, down = DOTS[0] * self.columns - 1, DOTS[1] * self.rows - 1
+        columns = np.floor(self.across.places(x) * across)
+        rows = np.floor(self.up.places(y) * down)
+        _, first = np.unique(columns * (down + 1) + rows, return_index=True)
         return x[first], y[first]
 
-    def on_resize(self, _event: events.Resize) -> None:
-        self.draw()
-
     def on_click(self, event: events.Click) -> None:
-        canvas = self.query_one("#plot")
-        offset = event.screen_offset - canvas.region.offset
-        if len(self._x) and canvas.region.contains_point(event.screen_offset):
-            x, y = self.get_coordinate_from_pixel(offset.x, offset.y)
-            # A cell is about twice as high as wide.
-            across, down = (self._x - x) * canvas.size.width, 2 * (self._y - y) * canvas.size.height
-            self.post_message(self.Chosen(int((across**2 + down**2).argmin())))
+        at = event.get_content_offset(self)
+        if at is None or at.x < MARGIN or not len(self._x):
+            return
+        # A cell is about twice as high as wide.
+        across = (self.across.places(self._x) * self.columns - (at.x - MARGIN + 0.5)) ** 2
+        down = (2 * ((1 - self.up.places(self._y)) * self.rows - (at.y + 0.5))) ** 2
+        self.post_message(self.Chosen(int((across + down).argmin())))
 
 
-class RankTicks(NumericAxisFormatter):
-    """Ticks at ranks 50, 1, 10, 100 and so on, as many as fit, on an axis of log10 ranks."""
+def rank_marks(axis: Axis, cells: int, apart: int) -> Marks:
+    """Return marks at ranks 50, 1, 10, 100 and so on, as many as fit on a log axis of `cells`.
 
-    def __init__(self, cells: Callable[[], int], apart: int) -> None:
-        """`cells` returns the axis's length; labels are at least `apart` cells from each other."""
-        self._cells, self._apart = cells, apart
-
-    def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
-        least = self._apart * (max_ - min_) / max(1, self._cells())
-        ticks: list[float] = []
-        for rank in (CUTOFF, *(10**power for power in range(10))):
-            tick = math.log10(rank)
-            if min_ <= tick <= max_ and all(abs(tick - other) >= least for other in ticks):
-                ticks.append(tick)
-        return sorted(ticks)
-
-    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        return [_short(round(10**tick)) for tick in ticks]
+    They are at least `apart` cells from one another.
+    """
+    least = apart / max(1, cells)
+    places: dict[int, float] = {}
+    for rank in (CUTOFF, *(10**power for power in range(10))):
+        place = axis.place(rank)
+        if 0 <= place <= 1 and all(abs(place - other) >= least for other in places.values()):
+            places[rank] = place
+    return [(rank, _short(rank)) for rank in sorted(places)]
 
 
 def _short(rank: int) -> str:
