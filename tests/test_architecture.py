@@ -39,7 +39,12 @@ def load(*modules: str) -> str:
 
 NEVER_LOADED = [
     (INVOKE.format("--help"), "torch textual pandas numpy"),
-    (INVOKE.format("runs"), "torch textual pandas"),
+    (
+        INVOKE.format("runs") + "\nimport types, neumf_tui.cli.complete as complete"
+        "\nfor names in (complete.users, complete.items, complete.datasets, complete.guests):"
+        "\n    names(types.SimpleNamespace(params={'dataset': 'demo'}), '')",
+        "torch textual pandas",
+    ),
     (INVOKE.format("status"), "torch textual pandas"),
     (
         load("neumf_tui.runs.control", "neumf_tui.runs.attend", "neumf_tui.views.log"),

@@ -171,7 +171,7 @@ class UserList:
 
     def _guests_by_level(self) -> list[tuple[int, int]]:
         """Return level and entry of the guests whose names match, the best match first."""
-        query = self._query.strip().casefold()
+        query = self._query.strip().casefold().removeprefix("+")  # as lists mark guests
         names = [guest.name.casefold() for guest in self.guests]
         found = [
             (ID if name == query or not query else ID_START, -1 - number)

@@ -12,8 +12,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
 }  # fmt: skip
 _COMPARISON = re.compile(r"([\w@.-]+?)(>=|<=|!=|>|<|=)(.+)")
-_BROKEN = re.compile(r"[\w@.-]*(>=|<=|!=|>|<|=).*")
-"""A comparison without its name or its value: a blank stands before or after the sign."""
+_BROKEN = re.compile(r"[\w@.-]*(>=|<=|!=|>|<|=|≥|≤|≠|:).*")
+"""A comparison without its name or its value, as blanks beside the sign make it, or with another
+sign.
+"""
 _SEARCHED = ("run", "kind", "model", "state", "dataset", "split", "preset", "device")
 _ABBREVIATIONS = {
     "best": "best_hit@50", "valid": "best_validation_hit@50", "hit": "hit@50",
@@ -104,7 +106,8 @@ def _why(part: str, runs: Sequence[Known]) -> str:
         values = [value for run in runs if (value := _value(match[1], *run)) is not None]
         return _of_values(match[3], values)
     if _BROKEN.fullmatch(part):
-        return "write a comparison without blanks, such as best>0.3"
+        signs = ", ".join(_OPERATORS)
+        return f"write a comparison without blanks, such as best>0.3, with one of {signs}"
     places = f"no run has it in its {', '.join(_SEARCHED[:-1])} or {_SEARCHED[-1]}"
     words = sorted({word for facts, _ in runs for text in _words(facts) for word in text.split()})
     return f"{places}; {hint}" if (hint := did_you_mean(part, words, "")) else places

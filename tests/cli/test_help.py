@@ -1,8 +1,5 @@
 """The help of the command line: groups, whole sentences, defaults of presets, completion."""
 
-import os
-import sys
-
 import pytest
 import typer.main
 
@@ -43,6 +40,19 @@ def test_others_refer_to_the_settings_of_train(inside: Cli, name: str) -> None:
     assert "expected widths" in inside(name, "--mlp-layers", "8,x").stderr  # the flag works
 
 
+def test_no_command_means_the_list_of_runs_where_a_screen_can_be_opened(
+    inside: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = inside()
+    assert printed.returncode == 2 and "Start:" in printed.stderr
+    opened: list[str] = []
+    monkeypatch.setattr("neumf_tui.terminal.why_no_screen", lambda: "")
+    monkeypatch.setattr(
+        "neumf_tui.cli.runs.open_screen", lambda _, screen, *__: opened.append(screen) or 0
+    )
+    assert inside().returncode == 0 and opened == ["runs"]
+
+
 def completed(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
     """Return what bash offers for the last word."""
     monkeypatch.setenv("_NEUMF_TUI_COMPLETE", "complete_bash")
@@ -55,19 +65,16 @@ def completed(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
     return told
 
 
-def test_names_are_completed_without_torch(
+def test_names_are_completed(
     with_demo: object, own_home: object, demo: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    title = demo.catalogue.titles[0]
     assert completed(monkeypatch, "train", "--preset", "t") == ["tuned"]
     assert completed(monkeypatch, "train", "--dataset", "de") == ["demo"]
     offered = completed(monkeypatch, "train", "--dataset", "demo", "--pin", "sim-0")
     assert offered[:2] == ["sim-001", "sim-002"] and len(offered) == 40
     assert completed(monkeypatch, "rank", "sim-0") == []  # no run: nothing, and no message
-    assert "torch" not in sys.modules or os.environ.get("PYTEST_XDIST_WORKER")
     save_guest(Guest("anna", (demo.catalogue.item_ids[0],)), demo, own_home)  # type: ignore[arg-type]
     assert completed(monkeypatch, "rank", "--guest", "a") == ["anna"]
-    assert title
 
 
 def test_users_and_items_of_the_run_are_completed(

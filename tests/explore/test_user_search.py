@@ -74,6 +74,8 @@ def test_an_exact_id_comes_first_in_every_order(people: Users, sort: int) -> Non
         }
         guests = [who.name for who in found if isinstance(who, Guest)]
         assert guests == ([] if query == "196" else ["19th"])
+    listed.search("+19")
+    assert [listed.who(row) for row in range(len(listed.order))] == [Guest("19th", ("1",))]
     listed.search("20")
     assert listed.who(0) == Guest("20", ("1",)) and listed.who(1) == 19
 

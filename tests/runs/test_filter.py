@@ -41,6 +41,7 @@ def test_an_unknown_name_is_told_with_what_is_near(query: str, says: str) -> Non
         ("epochs=many", ["epochs=many: 'many' is not a number; runs have 15"]),
         ("loss=bce", ["loss=bce: runs have bpr, softmax"]),
         ("best > 0.3", [">: write a comparison without blanks, such as best>0.3"]),
+        ("state:running", ["such as best>0.3, with one of >=, <=, !=, >, <, ="]),
         ("quiet-oter-07", ["; did you mean 'quiet-otter-07'?"]),
         ("-demo", ["-demo: all runs match it without the -"]),
         ("quiet loss=softmax", ["quiet keeps 1, loss=softmax keeps 1 of 2"]),

@@ -25,6 +25,7 @@ AREAS = {
     "chart": "Charts (Tab goes to one)",
     "table": "Lists",
     "item-search": "Search line",
+    "welcome": "While there is no run",
     "scatter": "Picture",
     "app": "Everywhere",
 }

@@ -52,8 +52,8 @@ class Welcome(VerticalScroll, can_focus=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "welcome",
         *(
-            hidden(title[0], f"choose('{way}')", title[3:], about, key_id=way)
-            for way, (title, about) in WAYS.items()
+            hidden(title[0], f"choose('{way}')", title[3:], key_id=way)
+            for way, (title, _) in WAYS.items()
         ),
     )
 
