@@ -21,8 +21,8 @@ from tests.test_architecture import ROOT
 
 PARTS = ("neumf_tui.tui.widgets", "neumf_tui.views", "neumf_tui.explore.user_search")
 """What screens take their texts from, besides their own modules."""
-PLAIN = set("·–…“”’‘‹›—≥°⠀")
-"""Punctuation, and signs that everybody reads."""
+PLAIN = set("·–…“”’‘‹›—≥°⠀─│└┤")
+"""Punctuation, signs that everybody reads, and the axes of charts."""
 FRAMEWORK = ("Focus", "super", "Command palette", "Copy selected", "Tab Focus")
 
 
