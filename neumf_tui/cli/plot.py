@@ -86,5 +86,5 @@ def plot(
     )
     for warning in warnings:
         say(f"warning: {warning}")
-    say(picture.caption)
+    say(f"caption: {picture.caption}")
     print_line(str(path))

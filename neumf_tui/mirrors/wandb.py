@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+from wandb.errors import Error
 
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.mirrors.sink import Batch, Place, Position
@@ -34,7 +35,7 @@ class WandbSink:
                 config=dict(config),
                 settings=wandb.Settings(console="off", x_disable_stats=True, disable_git=True),
             )
-        except wandb.errors.Error as error:
+        except Error as error:
             self._place.close()
             raise NeumfTuiError(f"wandb: {error}; WANDB_MODE=offline writes files only") from error
         self._run.define_metric("*", step_metric="step")

@@ -279,7 +279,7 @@ def cohorts(run: Run) -> list[Part]:
         f"▲ and ▼: the whole interval is above or below the Hit@{CUTOFF} of all users. "
         f"A group of fewer than {SMALL} users says little."
     )
-    table = Table("Groups of users", header, rows, frozenset((3, 4, 6, 7)))
+    table = Table("Groups of users", header, rows, frozenset(range(3, len(header))))
     return [Part("", [sentence, _extremes_text(found), *problems], [*shown, table])]
 
 

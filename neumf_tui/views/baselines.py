@@ -74,7 +74,8 @@ def print_baselines(sheet: Sheet) -> None:
     print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")
     print_line("settings: the best by Hit@50 of the validation items (val.), fitted without these")
     for key, value in sheet.about["protocol"].items():
-        print_line(f"{key}: {value}")
+        if value is not None:
+            print_line(f"{key}: {value}")
 
 
 def runs_text(outcomes: "Sequence[BaselineOutcome]") -> str:

@@ -109,7 +109,9 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
     if result["sampled"]:
         _print_sampled(result["sampled"], result["metrics"])
     for key, value in result["protocol"].items():
-        print_line(f"{key}: {' to '.join(map(str, value)) if isinstance(value, list) else value}")
+        if value is not None:
+            text = " to ".join(map(str, value)) if isinstance(value, list) else value
+            print_line(f"{key}: {text}")
 
 
 def _print_baselines(result: Mapping[str, Any]) -> None:

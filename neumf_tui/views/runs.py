@@ -142,6 +142,16 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print_line(f"explore it: neumf-tui explore {summary['run']}")
 
 
+def metrics_of_runs(runs: Sequence[tuple[RunInfo, Snapshot]]) -> Sheet:
+    """Return the rows of `metrics_sheet` of several runs, each with its run and dataset."""
+    sheets = [metrics_sheet(info, snapshot) for info, snapshot in runs]
+    stamp = ("run", "dataset", "simulated")
+    rows = [
+        {key: sheet.about[key] for key in stamp} | row for sheet in sheets for row in sheet.rows
+    ]
+    return Sheet("metrics", {}, "evaluations", rows, (*stamp, *sheets[0].columns))
+
+
 def runs_sheet(runs: Sequence[Mapping[str, Any]]) -> Sheet:
     """Return one row for each run, from objects of `run_facts`; a protocol is no cell."""
     columns = tuple(key for key in FACTS if key != "protocol")

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -128,3 +129,13 @@ def test_lines_can_be_told_apart_without_colours() -> None:
     pairs = [{key: str(one[key]) for key in ("linestyle", "marker")} for one in looks[:20]]
     assert all(a != b for a, b in combinations(pairs, 2)), "by dashes and markers alone"
     assert all((1.05) / (luminance(colour) + 0.05) > 1.9 for colour in COLOURS)
+
+
+def test_letters_that_no_font_has_are_told_where_they_are_lost(own_home: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib, of the extra `paper`")
+    folder = make_run(own_home, "finished", with_data=True)
+    picture = make_picture("race", [(folder, None)], own_home, ("196",))
+    strange = replace(picture, draw=lambda figure: figure.text(0, 0, "\U000e0041\ue000") and None)
+    notes = save_picture(strange, io.BytesIO(), "png")
+    assert len(notes) == 1 and "write an .svg" in notes[0]
+    assert save_picture(strange, io.BytesIO(), "svg") == []

@@ -1,6 +1,7 @@
 """Copies in TensorBoard, Weights & Biases and MLflow, read again by their own libraries."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,9 +73,24 @@ def test_wandb_keeps_every_point_offline(
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
+    import wandb
+
+    rows: list[dict[str, Any]] = []
+    log = wandb.Run.log
+
+    def spied(run: Any, row: dict[str, Any]) -> None:
+        rows.append(row)
+        log(run, row)
+
+    monkeypatch.setattr(wandb.Run, "log", spied)
     make_run(own_home, "finished")
-    done = inside("mirror", "golden", "--to", "wandb", "--once")
-    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        done = inside("mirror", "golden", "--to", "wandb", "--once")
+        assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 31))
+    hits = {row["step"]: row["heldout/hit@50"] for row in rows if "heldout/hit@50" in row}
+    assert hits == {10: 0.25, 20: pytest.approx(0.3), 30: pytest.approx(0.35)}
+    assert sum("ranks" in row for row in rows) == 3
     assert list((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
 
 
