@@ -1,12 +1,14 @@
 """The base of the screens with charts: pages of them, axes, smoothing, outliers and limits."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
 from textual import getters
 from textual.binding import BindingType
 
+from neumf_tui.home import expanded
 from neumf_tui.runs.events import Alarm
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen, Poll
@@ -16,6 +18,7 @@ from neumf_tui.tui.widgets.chart import CurveChart
 from neumf_tui.tui.widgets.chart_pane import ChartPane
 from neumf_tui.tui.widgets.curves import AXES
 from neumf_tui.tui.widgets.fitted_text import FittedText, Layout, wrapped
+from neumf_tui.views.sheet import check_target
 
 NOTICE_LINES = 3
 """Most lines of the notice above the footer."""
@@ -33,10 +36,12 @@ class ChartScreen(BaseScreen):
         hidden("o", "outliers", "Outliers", "Leave outliers out of the y axes, or show all"),
         hidden("t", "smooth", "Smooth", "Smooth the loss, or show it as it is"),
         hidden("full_stop,g", "charts", "More charts", "The next page of charts", key_id="more"),
+        hidden("w", "write", "Write", "Write the curves into a file: a picture, or their values"),
     )
     TITLES: ClassVar[dict[str, str]]
     """Titles of the borders by widget id."""
     reader: Poll
+    home: Path
     loss = getters.query_one("#loss", CurveChart)
     charts = getters.query_one(ChartPane)
 
@@ -141,6 +146,26 @@ class ChartScreen(BaseScreen):
         present = f"{chart.up.low:.4g} {chart.up.high:.4g}"
         question = f"Limits of the y axis of {chart.subject} (empty: fit the curves)"
         self.ask_line(question, present, check, "Set", set_limits)
+
+    @property
+    def drawn_folders(self) -> list[Path]:
+        """The runs of the charts."""
+        raise NotImplementedError
+
+    def action_write(self) -> None:
+        from neumf_tui.figures.chart_file import ENDINGS, usual_name, write_curves
+
+        if not (folders := self.drawn_folders):
+            return
+
+        def check(name: str) -> str:
+            return check_target(expanded(Path(name)), ENDINGS) if name else "type a file name"
+
+        def write(name: str) -> None:
+            self.change(lambda: write_curves(expanded(Path(name)), folders, self.home))
+
+        question = f"File for these curves ({', '.join(ENDINGS)})"
+        self.ask_line(question, str(Path.cwd() / usual_name(folders)), check, "Save", write)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "charts":

@@ -233,6 +233,10 @@ class RunsScreen(ChartScreen):
                     series.update(row.snapshot)
         return [*self._series.values()]
 
+    @property
+    def drawn_folders(self) -> list[Path]:
+        return [*self._series]
+
     def draw_charts(self) -> None:
         runs = self.compared
         self._draw_notice()

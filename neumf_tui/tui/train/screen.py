@@ -204,6 +204,10 @@ class TrainScreen(ChartScreen):
             self._draw(charts=False)
             self.refresh_bindings()
 
+    @property
+    def drawn_folders(self) -> list[Path]:
+        return [self.folder]
+
     def pinned_in(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the pinned users' ids: this window's, the trainer's, or those of the start."""
         if self.pins is not None:
