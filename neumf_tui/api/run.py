@@ -63,9 +63,9 @@ class Run:
         self.folder = folder
         self._info, self._dataset, self._device, self._steps = info, dataset, device, steps
         self._writer = RunWriter(folder).__enter__()
-        self._writer.watch()
+        before = self._writer.watch()
         self._values = LoggedValues()
-        self._requests = PendingRequests(self._writer, dataset.user_ids, REFUSED)
+        self._requests = PendingRequests(self._writer, dataset.user_ids, before, REFUSED)
         self._evaluations = Evaluations(self._writer, dataset, info.has_validation, info.alarms)
         self._state, self._epoch, self._pid = "running", 0, os.getpid()
         self._is_open = True

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from neumf_tui.runs import events, requests
-from neumf_tui.runs.reader import read_info, read_snapshot
+from neumf_tui.runs.reader import read_info
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.text import clean
 
@@ -14,19 +15,21 @@ MOST_IGNORED = 20
 class PendingRequests:
     """Reads requests, answers each with an event, and tells the loop what to do.
 
-    `refused` says why a loop cannot do some requests, by name.
+    `before` is the snapshot at the start. `refused` says why a loop cannot do some requests, by
+    name.
     """
 
     def __init__(
         self,
         writer: RunWriter,
         user_ids: Sequence[str],
+        before: Snapshot,
         refused: Mapping[str, str] | None = None,
     ) -> None:
         self._writer = writer
         self._refused = refused or {}
         self._user_ids = user_ids
-        info, before = read_info(writer.folder), read_snapshot(writer.folder)
+        info = read_info(writer.folder)
         self.epochs = before.planned or info.epochs
         """Number of epochs after which the run ends."""
         self._pinned = list(info.pins if before.pinned is None else before.pinned)

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import stat
 from pathlib import Path
 
 from neumf_tui import files
@@ -46,8 +47,14 @@ def _changed(folder: Path) -> int | None:
         return 0  # one may not enter it: nobody knows what it is
 
 
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 - of a text that may be no path at all
+def _may_be_folder(path: str) -> bool:
+    """Return whether a text is the path of a folder, or one that this account may not look at."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - it may be no path at all
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 def find_run(home: Path, run: str | None) -> Path:
@@ -64,7 +71,7 @@ def find_run(home: Path, run: str | None) -> Path:
         if folder.name == run:
             return folder
     named = os.path.expanduser(run)  # noqa: PTH111 - an unknown ~user is no error
-    if _is_folder(named) and ("/" in run or files.is_file(Path(named), "run.json")):
+    if _may_be_folder(named) and ("/" in run or files.is_file(Path(named), "run.json")):
         read_info(Path(named))
         return Path(named).absolute()
     matches = [folder for folder in folders if folder.name.startswith(run)]

@@ -19,6 +19,7 @@ from neumf_tui.runs.events import AnyEvent, RunInfo, Status, now
 from neumf_tui.runs.rank_blocks import block_name, pack
 from neumf_tui.runs.reader import EVENTS, RUN_LOCK, read_info, read_snapshot, read_status
 from neumf_tui.runs.requests import take_requests
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.trainer_process import HOST, identity
 
 
@@ -124,9 +125,11 @@ class RunWriter:
             self._opened.truncate(self._opened.read().rfind(b"\n") + 1)
         return self._opened
 
-    def watch(self) -> None:
-        """From now on, add the alarms that follow from the events, by the run's own thresholds."""
-        self._alarms = AlarmWatch(read_info(self.folder).alarms, read_snapshot(self.folder))
+    def watch(self) -> Snapshot:
+        """Return the snapshot so far; from now on, add the alarms that follow from the events."""
+        before = read_snapshot(self.folder)
+        self._alarms = AlarmWatch(read_info(self.folder).alarms, before)
+        return before
 
     def event(self, event: AnyEvent) -> None:
         """Append an event, and the alarms that begin or end by it."""
@@ -177,8 +180,8 @@ class MuteWriter(RunWriter):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def watch(self) -> None:
-        pass
+    def watch(self) -> Snapshot:
+        return read_snapshot(self.folder)
 
     def event(self, event: AnyEvent) -> None:
         pass

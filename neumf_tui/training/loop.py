@@ -61,12 +61,12 @@ class Loop:
         group: Group | None = None,
     ) -> None:
         self.writer, self.settings, self.device = writer, settings, device
-        writer.watch()
+        before = writer.watch()
         self.group = group or Group()
         self.trainer = Trainer(dataset, settings, device, self.group)
         own = self.trainer.pairs.own
         self.evaluations = Evaluations(writer, dataset, settings, device, self.group, own)
-        self.requests = GroupRequests(writer, dataset.user_ids, self.group)
+        self.requests = GroupRequests(writer, dataset.user_ids, before, self.group)
         self.progress = TrainingProgress()
         self.early_stop = ""
         """Why training ended before its last epoch; empty: it did not."""

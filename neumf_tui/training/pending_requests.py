@@ -4,6 +4,7 @@ import signal
 from collections.abc import Sequence
 
 from neumf_tui.runs.pending_requests import PendingRequests
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.distributed.group import Group
 
@@ -11,8 +12,10 @@ from neumf_tui.training.distributed.group import Group
 class GroupRequests(PendingRequests):
     """Rank 0 reads the requests, and all processes act on them in the same order."""
 
-    def __init__(self, writer: RunWriter, user_ids: Sequence[str], group: Group) -> None:
-        super().__init__(writer, user_ids)
+    def __init__(
+        self, writer: RunWriter, user_ids: Sequence[str], before: Snapshot, group: Group
+    ) -> None:
+        super().__init__(writer, user_ids, before)
         self._group = group
         self._signal = ""
 

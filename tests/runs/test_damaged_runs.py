@@ -115,7 +115,7 @@ def test_every_damaged_run_is_listed_and_hides_no_other(own_home: Path, inside: 
         name: row.state for name, row in rows.items()
     }
     table = inside("runs", "--plain")
-    assert table.returncode == 0 and table.stdout.count("\n") == len(rows) + 1
+    assert table.returncode == 0 and table.stdout.count("\n") == len(rows) + 2
     assert table.stderr.count("warning: bad-") == sum(r.state == "damaged" for r in rows.values())
 
 

@@ -181,4 +181,8 @@ def test_another_account_reads_what_the_modes_let_it_read(trained_home: Path, ma
                 assert outcome.code == 4 and "read-only: this run belongs to root" in outcome.err
             else:
                 assert outcome.code == 0, (job, outcome)
+        by_path = Job(["status", str(home / "runs" / "trained")], str(folder / "own"), "read-only")
+        ((_, outcome),) = run_jobs([by_path], env)
+        found = "ask its owner" in outcome.err if mask == 0o077 else outcome.code == 0
+        assert found, outcome
         assert tree(home) == before

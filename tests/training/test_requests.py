@@ -10,6 +10,7 @@ from neumf_tui.runs.events import Warned
 from neumf_tui.runs.pending_requests import MOST_IGNORED
 from neumf_tui.runs.reader import EventTail
 from neumf_tui.runs.requests import send_request
+from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.training.distributed.group import Group
 from neumf_tui.training.pending_requests import GroupRequests
@@ -38,7 +39,7 @@ def test_what_is_not_a_request_is_ignored_with_one_warning_each(own_home: Path) 
     folder = make_run(own_home, "running")
     names = put_strays(folder / "requests")
     with RunWriter(folder) as writer:
-        pending = GroupRequests(writer, ["a"], Group())
+        pending = GroupRequests(writer, ["a"], Snapshot(), Group())
         for _ in range(3):
             pending.read(1)
         send_request(folder, "extend", "7")
@@ -55,7 +56,7 @@ def test_numbers_of_epochs_that_are_none_are_refused(own_home: Path, digits: str
     folder = make_run(own_home, "running")
     send_request(folder, "extend", digits)
     with RunWriter(folder) as writer:
-        pending = GroupRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Snapshot(), Group())
         pending.read(1)
     (text,) = warnings(folder)
     assert pending.epochs == 4 and "not a number of epochs from 1" in text and len(text) < 120
@@ -66,7 +67,7 @@ def test_many_strays_do_not_fill_the_events(own_home: Path) -> None:
     for number in range(3 * MOST_IGNORED):
         (folder / "requests" / f"{number}.txt").touch()
     with RunWriter(folder) as writer:
-        pending = GroupRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Snapshot(), Group())
         pending.read(1)
         pending.read(1)
     assert len(warnings(folder)) == MOST_IGNORED
@@ -75,7 +76,7 @@ def test_many_strays_do_not_fill_the_events(own_home: Path) -> None:
 def test_a_lost_folder_of_requests_is_made_again(own_home: Path) -> None:
     folder = make_run(own_home, "running")
     with RunWriter(folder) as writer:
-        pending = GroupRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Snapshot(), Group())
         shutil.rmtree(folder / "requests")
         pending.read(1)
         assert (folder / "requests").is_dir() and not warnings(folder)
@@ -102,6 +103,6 @@ def test_a_request_that_is_gone_again_is_none(
     monkeypatch.setattr(files, "entries", lambda *_: found)
     (folder / "requests" / "stop").unlink()
     with RunWriter(folder) as writer:
-        pending = GroupRequests(writer, [], Group())
+        pending = GroupRequests(writer, [], Snapshot(), Group())
         pending.read(1)
     assert not pending.stop_reason and not warnings(folder)

@@ -70,6 +70,7 @@ TOPICS: dict[str, Topic] = {
             "●": "in the first line: the state of the run; in a chart: the best evaluation, which "
             "is opened; in the list of users: pinned in the race",
             "━": "how much of the training is done",
+            "!": "an alarm: what is wrong with the training; the log says when that was over",
         }
         | _RULER
         | _RANKS
@@ -83,7 +84,7 @@ TOPICS: dict[str, Topic] = {
             "The filter takes words, which are searched in names, states and datasets, and "
             "comparisons such as best>0.3 or state=running; a - before a part negates it.",
         ),
-        _CHARTS | _TEXTS,
+        _CHARTS | {"!": "behind a state: an alarm, which the line below the charts tells"} | _TEXTS,
     ),
     "explore": Topic(
         "What the model recommends, and why",
