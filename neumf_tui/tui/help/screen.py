@@ -30,7 +30,10 @@ AREAS = {
     "app": "Everywhere",
 }
 """Titles of groups of keys, by the area of their ids; a screen's own keys come first."""
-_SPELT = {"⏎": "Enter", "esc": "Esc", "space": "Space", "backspace": "Backspace", "tab": "Tab"}
+_SPELT = {
+    "⏎": "Enter", "esc": "Esc", "space": "Space", "backspace": "Backspace", "tab": "Tab",
+    "pgup": "Page up", "pgdn": "Page down", "home": "Home", "end": "End", "delete": "Delete",
+}  # fmt: skip
 """Keys as people call them."""
 _GAP = 2
 
@@ -124,7 +127,7 @@ def keys_of(screen: Screen[Any], own: Mapping[str, str]) -> dict[str, list[tuple
     `own` has the person's own keys by the id of their binding. Keys of the framework, which have
     no id of this program, are left out.
     """
-    groups: dict[str, dict[str, tuple[str, str]]] = {}
+    groups: dict[str, dict[tuple[str, str], None]] = {}
     owners = [type(screen), *(type(widget) for widget in screen.query("*")), type(screen.app)]
     for owner in owners:
         for kind in owner.__mro__:
@@ -134,9 +137,10 @@ def keys_of(screen: Screen[Any], own: Mapping[str, str]) -> dict[str, list[tuple
                     keys = own.get(binding.id, binding.key)
                     what = binding.tooltip or binding.description
                     row = _displayed(screen.app, binding, keys), what
-                    groups.setdefault(AREAS.get(area, "This screen"), {})[binding.id] = row
+                    # One key can have two bindings, of which only one is offered at a time.
+                    groups.setdefault(AREAS.get(area, "This screen"), {})[row] = None
     order = ["This screen", *AREAS.values()]
-    return {title: [*groups[title].values()] for title in order if title in groups}
+    return {title: [*groups[title]] for title in order if title in groups}
 
 
 def _displayed(app: App[Any], binding: Binding, keys: str) -> str:
@@ -144,4 +148,13 @@ def _displayed(app: App[Any], binding: Binding, keys: str) -> str:
         app.get_key_display(replace(binding, key=key.strip(), key_display=None))
         for key in keys.split(",")
     )
-    return " ".join(dict.fromkeys(_SPELT.get(name, name) for name in names))
+    return " ".join(dict.fromkeys(map(_spelt, names)))
+
+
+def _spelt(name: str) -> str:
+    """Return the name of a key as people write it: `Ctrl-Z` for `^z`."""
+    if name.startswith("^") and len(name) > 1:
+        return f"Ctrl-{name[1:].upper()}"
+    if name[:1] == "f" and name[1:].isdecimal():
+        return name.upper()
+    return _SPELT.get(name, name.replace("shift+", "Shift-"))
