@@ -111,6 +111,9 @@ def _caption(runs: Sequence[RunCurves], panels: Sequence[Panel]) -> str:
             frozenset((False,)): "the last",
         }.get(frozenset(chosen), "the best by validation, or the last of a run without validation")
         text += f" Circle: the reported epoch, {why}."
+    names = {name for run in runs for name in run.snapshot.scalars}
+    if (left_out := len(names) - MOST_SCALARS) > 0:
+        text += f" {left_out} more logged values are left out."
     return f"{text} {protocol_text(infos)}"
 
 

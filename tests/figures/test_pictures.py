@@ -39,10 +39,6 @@ def drawn(what: str, folders: list[Path], home: Path, users: tuple[str, ...] = (
 def test_every_picture_has_its_axes_and_says_what_is_in_it(own_home: Path) -> None:
     one = make_run(own_home, "finished", name="_one", with_data=True, validation=(0.1, 0.3, 0.2))
     other = make_run(own_home, "finished", name="other", with_data=True, lift=0.1)
-    curves = texts(drawn("curves", [one], own_home))
-    for wanted in ("epoch", "Hit@50", "AUC", "loss per pair", "held-out items",
-                   "validation items", "popularity alone", "reported epoch"):  # fmt: skip
-        assert wanted in curves, wanted
     both = texts(drawn("curves", [one, other], own_home))
     assert {"_one", "other"} <= {*both} and "validation items" not in both
     race = texts(drawn("race", [one, other], own_home, ("196", "22")))
@@ -61,6 +57,8 @@ def test_a_run_of_any_kind_has_curves(own_home: Path) -> None:
     logged = make_logged(own_home, scalars=["$x_1$", "_y"], loss=False)
     shown = texts(drawn("curves", [logged], own_home))
     assert {"$x_1$", "_y", "step"} <= {*shown}, "no text is a formula, and none is left out"
+    many = make_logged(own_home, name="many", scalars=[f"name {n}" for n in range(9)])
+    assert "3 more logged values" in make_picture("curves", [(many, None)], own_home, ()).caption
     data = random_dataset(41, 200, 12)
     save(data, datasets_dir(own_home) / "prepared")
     top_k = kept_run(own_home, data, "top_k", epochs=2)
@@ -70,7 +68,7 @@ def test_a_run_of_any_kind_has_curves(own_home: Path) -> None:
 
 def test_a_picture_in_each_format(own_home: Path, inside: Cli, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need matplotlib, of the extra `paper`")
-    make_run(own_home, "finished", with_data=True)
+    make_run(own_home, "finished", with_data=True, validation=(0.1, 0.3, 0.2))
     for ending, start in ((".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")):
         path = tmp_path / f"picture{ending}"
         result = inside("plot", "golden", "--out", str(path), "--width", "5", "--height", "3")
@@ -79,6 +77,9 @@ def test_a_picture_in_each_format(own_home: Path, inside: Cli, tmp_path: Path) -
         assert "golden (d2l) on ml-100k" in result.stderr and "Protocol: " in result.stderr
     svg = tmp_path / "picture.svg"
     before = svg.read_bytes()
+    for wanted in ("epoch", "Hit@50", "AUC", "loss per pair", "held-out items", "validation items",
+                   "popularity alone", "reported epoch"):  # fmt: skip
+        assert wanted in texts(before), wanted
     assert b"360pt" in before and not re.search(rb"<dc:date>|\d\d:\d\d:\d\d", before)
     again = ("plot", "golden", "--out", str(svg), "--width", "5", "--height", "3")
     refused = inside(*again)
