@@ -123,11 +123,15 @@ class _Group(TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, then the options, which fewer people need."""
+        width = max(map(len, EXAMPLES))
         for title, group in GROUPS.items():
             sentences = {name: (self.commands[name].help or "").split("\n\n")[0] for name in group}
             with formatter.section(title):
                 formatter.write_dl(
-                    [(name, " ".join(text.split())) for name, text in sentences.items()]
+                    [
+                        (f"{name:{width}}", " ".join(text.split()))
+                        for name, text in sentences.items()
+                    ]
                 )
         super().format_options(ctx, formatter)
 

@@ -75,6 +75,7 @@ class Welcome(VerticalScroll, can_focus=False):
     def say(self, text: str) -> None:
         """Show what is being done, or what went wrong."""
         self.query_one("#welcome-says", Static).update(text)
+        self.call_after_refresh(self.scroll_end, animate=False)  # where it is longer than the room
 
     @on(OptionList.OptionSelected)
     def _take(self, event: OptionList.OptionSelected) -> None:
@@ -82,6 +83,7 @@ class Welcome(VerticalScroll, can_focus=False):
         self.action_choose(event.option_id or "")
 
     def action_choose(self, way: str) -> None:
+        self.query_one(OptionList).highlighted = [*WAYS].index(way)
         self.post_message(self.Chosen(way))
 
 
