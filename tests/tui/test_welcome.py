@@ -28,7 +28,7 @@ async def test_each_way_to_a_first_run(
         assert isinstance(screen, RunsScreen) and screen.query_one(Welcome).display
         await press_all(pilot, "4")
         assert "neumf-tui adopt FILE" in text_of(app, "#welcome-says")
-        await press_all(pilot, "down", "down", "enter")
+        await press_all(pilot, "up", "enter")
         dialog = app.screen
         assert isinstance(dialog, AskDialog)
         (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
