@@ -7,10 +7,15 @@ from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.views.model_label import model_label
 
 
+def listed(texts: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+
+
 def named_runs(infos: Sequence[RunInfo]) -> str:
     """Return the names of runs, with their models, and their datasets."""
-    runs = " and ".join(f"{info.name} ({model_label(info)})" for info in infos)
-    datasets = " and ".join(dict.fromkeys(info.dataset.label for info in infos))
+    runs = listed([f"{info.name} ({model_label(info)})" for info in infos])
+    datasets = listed([*dict.fromkeys(info.dataset.label for info in infos)])
     return f"run{'s' * (len(infos) > 1)} {runs} on {datasets}"
 
 

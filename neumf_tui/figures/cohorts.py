@@ -10,7 +10,7 @@ from neumf_tui.explore.cohorts import SMALL, Cohort, make_cohorts
 from neumf_tui.explore.compare_users import check_same_dataset
 from neumf_tui.explore.failures import Failures, failures_at
 from neumf_tui.explore.users import load_users
-from neumf_tui.figures.captions import named_runs, protocol_text
+from neumf_tui.figures.captions import listed, named_runs, protocol_text
 from neumf_tui.figures.picture import INK, SOFT, Picture, add_legend, look, shortened
 from neumf_tui.runs.checkpoint import find_rank_epoch
 from neumf_tui.runs.events import CUTOFF
@@ -38,7 +38,7 @@ def picture_of_cohorts(every: Sequence[Failures], cohorts: Sequence[list[Cohort]
         check_same_dataset(infos[0], info)
     caption = (
         f"Hit@{CUTOFF} of groups of users with 95 % intervals, of {named_runs(infos)} after epoch "
-        f"{' and '.join(str(failures.epoch) for failures in every)}; open circles: popularity "
+        f"{listed([str(failures.epoch) for failures in every])}; open circles: popularity "
         f"alone; line: all users. Genres and eras are those of the held-out item; †: fewer than "
         f"{SMALL} users. {protocol_text(infos)}"
     )
@@ -91,7 +91,7 @@ def _draw(figure: "Figure", cohorts: Sequence[list[Cohort]], labels: Sequence[st
             tick.set_color(INK)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(place - 0.4, -0.6)
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.02)
     axes.set_xlabel(f"Hit@{CUTOFF} (share of the users in the group)")
     axes.grid(axis="x", color=SOFT, alpha=0.25, linewidth=0.5)
     add_legend(figure, named, 2)

@@ -143,7 +143,9 @@ def _metric_panels(runs: Sequence[RunCurves], home: Path) -> list[Panel]:
     baselines: list[KeptBaseline] = []
     popularity = None
     if len(fingerprints) == 1:
-        baselines = strongest(read_kept(home, *fingerprints)[0], BASELINES)
+        own = {run.info.preset for run in runs if run.info.kind == "baseline"}
+        kept = [one for one in read_kept(home, *fingerprints)[0] if one.name not in own]
+        baselines = strongest(kept, BASELINES)
         started = [run.snapshot.started for run in runs if run.snapshot.started]
         popularity = next((one.popularity for one in started if one.popularity), None)
     panels = []

@@ -49,7 +49,6 @@ _PROTOCOL = {
     "negatives": "Negatives in training",
     "validation": "Validation",
     "chosen_by": "Epoch chosen by",
-    "chosen": "Chosen",
     "seed": "Seed",
 }
 """Names of what a protocol says, in this order; the rest repeats some of it."""
@@ -90,12 +89,15 @@ def lead(run: Run) -> list[str]:
     info, status, noun = run.info, run.status, run.info.dataset.noun
     data = info.dataset
     planned = run.snapshot.planned or info.epochs
-    progress = f"{status.state} after epoch {status.epoch}{f' of {planned}' if planned else ''}"
-    reason = f": {status.reason}" if status.reason else ""
+    progress = ""
+    if info.kind in ("trained", "logged"):
+        of = f" of {planned}" if planned else ""
+        reason = f": {status.reason}" if status.reason else ""
+        progress = f" The run is {status.state} after epoch {status.epoch}{of}{reason}."
     lines = [
         f"A recommender ({model_label(info)}) on the dataset {data.label}: "
         f"{data.num_users:,} users, {noun.counted(data.num_items)}, {data.num_train:,} "
-        f"interactions to learn from. The run is {progress}{reason}."
+        f"interactions to learn from.{progress}"
     ]
     if data.simulated:
         lines.append("The dataset is simulated: it shows how the program works, not people.")
@@ -117,18 +119,20 @@ def figures(run: Run) -> list[Figure]:
         return []
     low, high = found.interval
     which = "best by validation" if found.validation else "the last evaluated"
+    is_only = len(run.snapshot.evaluations) == 1
     shown = [
         Figure(f"{found.metrics['hit@50']:.3f} ± {(high - low) / 2:.3f}", "Hit@50"),
         Figure(f"{found.metrics['auc']:.3f}", "AUC"),
-        Figure(str(found.epoch), f"epoch of these figures, {which}"),
     ]
+    if not is_only:
+        shown.append(Figure(str(found.epoch), f"epoch of these figures, {which}"))
     if started and started.popularity:
         shown.insert(1, Figure(f"{started.popularity['hit@50']:.3f}", "Hit@50 of popularity alone"))
     if found.validation:
         value = f"{found.validation['hit@50']:.3f}"
         shown.append(Figure(value, "Hit@50 of the validation items"))
     seconds = run.snapshot.seconds(run.status)
-    if seconds:
+    if seconds >= 1:
         shown.append(Figure(clock(seconds), "training time"))
     return shown
 
@@ -136,9 +140,10 @@ def figures(run: Run) -> list[Figure]:
 def protocol(run: Run) -> list[Part]:
     """Return the protocol as a table, and what it means for the figures."""
     about = protocol_of(run.info)
+    names = _PROTOCOL | ({"chosen_by": "Settings chosen by"} if "chosen" in about else {})
     rows = [
         (name, _value_text(about[key]))
-        for key, name in _PROTOCOL.items()
+        for key, name in names.items()
         if about.get(key) not in (None, "")
     ]
     sentences = [
@@ -180,7 +185,12 @@ def drawn(picture: Callable[[], Picture]) -> tuple[list[str], list[Table | Drawi
 
 
 def curves(run: Run) -> list[Part]:
-    """Return loss and metrics over the epochs, as a picture and as a short table."""
+    """Return loss and metrics over the epochs, as a picture and as a short table.
+
+    Raises RunError for a model that was evaluated once.
+    """
+    if max(len(run.snapshot.evaluations), len(run.snapshot.epochs)) == 1:
+        raise RunError("the model was evaluated once, so there are no curves")
     problems, shown = drawn(lambda: curves_picture([run.folder], run.home))
     found = run.snapshot.evaluations
     sentences = [

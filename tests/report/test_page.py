@@ -103,7 +103,8 @@ def test_every_kind_of_run_has_a_page(own_home: Path, data: Dataset, kind: str) 
     save(data, datasets_dir(own_home) / "prepared")
     page = read_page(page_html(make_page(kept_run(own_home, data, kind), own_home)))
     assert SAID[kind] in page.text
-    assert page.text.count("This section is left out:") == 1 + (kind == "none"), "settings, people"
+    left_out = page.text.count("This section is left out:")
+    assert left_out == 2 + (kind == "none"), "curves, settings, people"
     assert all(chapter.title in page.text for chapter in CHAPTERS)
     assert "neumf-tui baselines" in page.text, "how to get what is missing"
 
