@@ -61,7 +61,11 @@ def _section(chapter: Chapter, run: Run) -> Section:
     try:
         parts = chapter.make(run)
     except (NeumfTuiError, OSError) as error:
-        parts = [Part("", [f"This section is left out: {error}."])]
+        # The page is for others, whom the folders of this machine do not concern.
+        problem = str(error)
+        for place in (run.folder.parent, run.home):
+            problem = problem.replace(f"{place}/", "")
+        parts = [Part("", [f"This section is left out: {problem}."])]
     return Section(chapter.key, chapter.title, parts)
 
 

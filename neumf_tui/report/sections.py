@@ -194,8 +194,8 @@ def curves(run: Run) -> list[Part]:
     problems, shown = drawn(lambda: curves_picture([run.folder], run.home))
     found = run.snapshot.evaluations
     sentences = [
-        "The loss is what training lowers. The other curves are computed after each evaluation "
-        "from the ranks of all users' held-out items, which training does not see as such."
+        "The loss is what training lowers. The other curves are computed after each evaluation, "
+        "from the ranks of all users' held-out items."
     ]
     if found:
         shown = [*shown, _epochs_table(run)]

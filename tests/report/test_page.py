@@ -110,7 +110,9 @@ def test_every_kind_of_run_has_a_page(own_home: Path, data: Dataset, kind: str) 
 
 
 def test_a_run_without_figures_has_a_page(own_home: Path) -> None:
-    page = read_page(page_html(make_page(make_run(own_home, "starting"), own_home)))
+    html = page_html(make_page(make_run(own_home, "starting"), own_home))
+    assert str(own_home) not in html, "others do not see where the run lies"
+    page = read_page(html)
     assert "Nothing has been evaluated yet" in page.text
     assert page.text.count("This section is left out") == len(CHAPTERS) - 2
     logged = make_logged(own_home, scalars=["x"], loss=False)
