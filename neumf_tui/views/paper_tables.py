@@ -107,4 +107,4 @@ _LATEX = re.compile(
 
 def latex(text: str) -> str:
     """Return `text` so that LaTeX typesets it as it is, in a table."""
-    return _LATEX.sub(lambda found: _LATEX_TEXTS[found[0]], text)
+    return _LATEX.sub(lambda found: _LATEX_TEXTS[found[0]], re.sub(r"^-(?=\d)", "−", text))

@@ -73,6 +73,7 @@ def test_known_letters_of_latex_and_its_rules() -> None:
         r"5 \% of A\_1 \& \{b\} \#2 \$3 \textasciicircum{} \textasciitilde{} \textbackslash{} "
         r"{[}c] -{}-{}- $-$1 $\rightarrow$ 2 $\pm$ ☃"
     )
+    assert latex("-1.5") == "$-$1.5" and latex("item-knn") == "item-knn"
     table = Latex().table(["a", "b"], [["x", "1"]], [False, True])
     assert [line.strip() for line in table.splitlines()[1:]] == [
         r"\begin{tabular}{lr}", r"\toprule", r"a & b \\", r"\midrule", r"x & 1 \\", r"\bottomrule",
