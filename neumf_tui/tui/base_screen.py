@@ -97,6 +97,7 @@ class BaseScreen(TerminalScreen[None]):
             poll.now()
 
     def on_screen_suspend(self) -> None:
+        self.query(".-first-time").remove()
         if not self.seen:
             for poll in self._polls:
                 poll.stop()

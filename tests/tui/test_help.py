@@ -179,6 +179,9 @@ async def test_a_hint_is_shown_once(own_home: Path) -> None:
             assert isinstance(app.screen, RunsScreen)
             assert len(app.screen.query(Hint)) == shown
             assert all(hint.size.height == 1 for hint in app.screen.query(Hint))
+            await pilot.press("f1", "escape")
+            await settle(pilot)
+            assert not app.screen.query(Hint)
     # Here too: what a filter names that no run has is told, with what is near.
     async with NeumfApp(None, own_home, "runs").run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -10,7 +10,6 @@ from neumf_tui import files
 from neumf_tui.home import home_to_write
 
 SEEN = "screens-seen.json"
-HINT_SECONDS = 30.0
 
 
 def is_first_time(home: Path, area: str) -> bool:
@@ -34,7 +33,7 @@ def is_first_time(home: Path, area: str) -> bool:
 
 
 class Hint(Static):
-    """One line above the keys of a screen; it goes after a while."""
+    """One line above the keys of a screen; it goes when another screen or a dialog is opened."""
 
     DEFAULT_CSS = """
     Hint {
@@ -43,7 +42,4 @@ class Hint(Static):
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, markup=False)
-
-    def on_mount(self) -> None:
-        self.set_timer(HINT_SECONDS, self.remove)
+        super().__init__(text, markup=False, classes="-first-time")
