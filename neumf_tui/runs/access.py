@@ -12,7 +12,11 @@ def why_read_only(folder: Path) -> str:
     """Return in one line why this account can change nothing in a run; empty if it can."""
     if not folder.is_dir() or files.may_write(folder):
         return ""
-    if (owner := files.owner(folder)) == os.geteuid():
+    try:
+        owner = files.owner(folder)
+    except FileNotFoundError:  # deleted meanwhile
+        return ""
+    if owner == os.geteuid():
         return "read-only: this account may not write into its folder"
     return f"read-only: this run belongs to {account_name(owner)}"
 

@@ -202,6 +202,12 @@ async def test_a_person_sees_what_they_ask_for(own_home: Path, size: tuple[int, 
         lines = "\n".join(screen_lines(app))
         assert "popularity" in lines and "chance" in lines and "epoch└0" in lines
         assert not set("┏┓┗┛┣┫") & set(lines), "one frame, and none in it"
+        # A value that is read stands in the lower border, or in the only one.
+        await press(pilot, "1", "left")
+        loss = screen.loss
+        read = loss.border_title if size[0] < 100 else loss.border_subtitle
+        assert str(read).startswith("epoch 3: 0.")
+        await press(pilot, "escape")
         # Other metrics are on the next page, which keeps what was chosen on the first one.
         await press(pilot, "1", "v")
         assert isinstance(app.screen, AskDialog)

@@ -23,6 +23,7 @@ COLOURS = 6
 """Number of colours of curves; further curves use them again."""
 DASH, GAP = 3, 1
 """Cells from one dash to the next, and how many of them are empty."""
+BACK = "Enter or Esc: back"
 ZOOM = 0.7
 """Share of the x axis that is still seen after zooming in once."""
 
@@ -226,15 +227,17 @@ class CurveChart(Plane, can_focus=True, inherit_bindings=False):
     def _show_caption(self) -> None:
         """Show what fits of the caption, or the value that is read."""
         has_foot = bool(self.styles.border_bottom[0])
-        # The corners of a whole border take two cells each.
-        width = self.outer_size.width - (4 if has_foot else 2)
+        # A whole border has corners, and a space beside each of them.
+        width = self.outer_size.width - (5 if has_foot else 2)
         caption, read = self._caption, self._reading()
         title = caption.title if has_foot else caption.alone or caption.title
         foot = caption.foot
         if read:
-            title, foot = (title, (read,)) if has_foot else ((read,), ())
+            title, foot = (title, read) if has_foot else (read, foot)
+        elif self.is_alone and has_foot:
+            foot = [f"{BACK}  {form}".rstrip() for form in foot or ("",)]
         elif self.is_alone:
-            foot = tuple(f"Enter or Esc: back  {form}" for form in foot or ("",))
+            title = [f"{form}  {BACK}" for form in title]
         notes = [] if self.is_alone else [f"  {note}" for note in self.notes]
         room = width - cell_len(title[0] if title else "")
         note = next((one for one in notes if len(one) <= room), "".join(notes[-1:]))
@@ -252,18 +255,17 @@ class CurveChart(Plane, can_focus=True, inherit_bindings=False):
     def _readable(self) -> list[Curve]:
         return [curve for curve in self.plot.curves if not curve.faint and len(curve.x)]
 
-    def _reading(self) -> str:
-        """Return the values that are read, empty if none is."""
+    def _reading(self) -> Sequence[str]:
+        """Return forms of the text with the values that are read, none if nothing is."""
         curves = self._readable
         if self._read_x is None or not curves:
-            return ""
-        texts = []
-        for curve in curves:
-            value = curve.y[_nearest(curve.x, self._read_x)]
-            name = f"{curve.name} " if len(curves) > 1 else ""
-            texts.append(f"{name}{value:.{self.plot.y_digits}f}")
-        place = f"{self.plot.x_kind} {self.plot.x_text(self._read_x)}"
-        return f"{place}: {'  '.join(texts)}"
+            return ()
+        near = [float(curve.y[_nearest(curve.x, self._read_x)]) for curve in curves]
+        values = [f"{value:.{self.plot.y_digits}f}" for value in near]
+        place = f"{self.plot.x_kind} {self.plot.x_text(self._read_x)}: "
+        named = [f"{curve.name} {value}" for curve, value in zip(curves, values, strict=True)]
+        short = place + " · ".join(values)
+        return (place + "  ".join(named), short) if len(curves) > 1 else (short,)
 
     def read_at(self, x: float) -> None:
         """Read the values at the point nearest to `x`."""
