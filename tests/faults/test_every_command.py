@@ -126,7 +126,8 @@ def test_what_is_in_the_way_is_one_message(trained_home: Path) -> None:
             assert outcome.code == 1 and "stdout cannot be written" in outcome.err, job
         if job.fault == "file size" and job.args[0] not in ("delete", "pin", "prune"):
             assert outcome.code == 1 and "File too large" in outcome.err, job
-    denied = [job.args[0] for job, outcome in done if "Permission denied" in outcome.err]
+    refusals = "Permission denied", "read-only: this run belongs to"
+    denied = [job.args[0] for job, found in done if any(why in found.err for why in refusals)]
     assert {"train", "extend", "rename", "delete"} <= set(denied)
 
 
