@@ -1,12 +1,13 @@
 """Text and JSON on stdout for people and programs; talk on stderr."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from neumf_tui.text import clean
 from neumf_tui.views.paper_tables import PAPERS, Paper
@@ -28,6 +29,29 @@ def printing_as(form: str) -> Iterator[None]:
 def say(text: str) -> None:
     """Print a line for the person on stderr."""
     print(clean(text), file=sys.stderr, flush=True)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Return the width of the terminal on which a stream is printed; None if it is none."""
+    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+
+
+def filled(parts: Iterable[str], width: int | None, head: str = "", gap: str = " ") -> list[str]:
+    """Return parts, such as words, in lines of at most `width` cells, each part whole.
+
+    The lines are safe to print. The first one begins with `head`; the others are indented.
+    """
+    from rich.cells import cell_len
+
+    first, *others = map(clean, parts)
+    lines, indent = [head + first], " " * (len(head) or 2)
+    for part in others:
+        longer = f"{lines[-1]}{gap}{part}"
+        if width is not None and cell_len(longer) > width:
+            lines.append(indent + part)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def print_json(value: object) -> None:

@@ -9,10 +9,10 @@ from neumf_tui.runs.events import MEASURED, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.runs.summary import FACTS
-from neumf_tui.text import clean, clock, epoch_text
+from neumf_tui.text import clock, epoch_text
 from neumf_tui.views.alarms import SIGN
 from neumf_tui.views.model_label import label_of_kind, label_title
-from neumf_tui.views.output import column, number, print_line, print_metrics, print_rows
+from neumf_tui.views.output import column, filled, number, print_line, print_metrics, print_rows
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_with_split
 
@@ -41,10 +41,11 @@ OF_OTHERS = {
 """The same where our trainer has not made the run, so that it cannot go on with it."""
 
 
-def card_lines(facts: Mapping[str, Any]) -> list[str]:
+def card_lines(facts: Mapping[str, Any], width: int | None = None) -> list[str]:
     """Return a few lines about a run: state, best epoch, metrics, folder and useful commands.
 
     `facts` is an object of `run_facts`. The lines are safe to print.
+    width: lines break between words to fit into so many cells; None breaks none.
     """
     state, name = facts["state"], facts["run"]
     is_trained = facts["kind"] == "trained"
@@ -56,18 +57,22 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["reason"]:
         progress += f": {facts['reason']}"
     what = label_of_kind(facts["kind"], facts["model"], facts["preset"])
-    lines = [f"{name}  {label_with_split(facts)}  {what}  {device}".rstrip()]
-    lines.append(f"  {state:<8} {progress}")
+    rows = [(state, progress)]
     if facts["best_epoch"] is not None:
-        lines.append(f"  Hit@50   {_hit_text(facts)}")
-        lines.append(f"  protocol {protocol_line(facts['protocol'])}")
-    lines += [f"  alarm    {SIGN} {alarm['text']}" for alarm in facts["alarms"] or ()]
-    lines.append(f"  files    {facts['run_dir']}")
+        rows.append(("Hit@50", _hit_text(facts)))
+        rows.append(("protocol", protocol_line(facts["protocol"])))
+    rows += [("alarm", f"{SIGN} {alarm['text']}") for alarm in facts["alarms"] or ()]
+    rows.append(("files", facts["run_dir"]))
     commands = NEXT_COMMANDS.get(state, ("attach",))
     if not is_trained:
         commands = OF_OTHERS.get(state, commands)
-    lines.append(f"  next     {'   '.join(f'neumf-tui {command} {name}' for command in commands)}")
-    return [clean(line) for line in lines]
+    title = filter(None, (name, label_with_split(facts), what, device))
+    lines = filled(title, width, gap="  ")
+    for label, text in rows:
+        lines += filled(text.split(" "), width, f"  {label:<8} ")
+    # A command is whole in a line, so that it can be copied.
+    ways = (f"neumf-tui {command} {name}" for command in commands)
+    return lines + filled(ways, width, "  next     ", gap="   ")
 
 
 def _hit_text(facts: Mapping[str, Any]) -> str:
