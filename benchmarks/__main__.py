@@ -103,6 +103,12 @@ BENCHMARKS = (
         alone=False,
     ),
     Benchmark(
+        "colours",
+        "colours",
+        "contrast of text in every theme, and colours that look alike to the colour-blind",
+        "a second",
+    ),
+    Benchmark(
         "rule",
         "rule",
         "how much results improve if held-out items are never negatives, forty seeds",

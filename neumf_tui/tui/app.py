@@ -1,6 +1,7 @@
 """The app: it opens the screens that screens ask for, and prints a card of the run at its end."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ from neumf_tui.tui.base_screen import BaseScreen, SheetScreen
 from neumf_tui.tui.config import Config, read_config
 from neumf_tui.tui.keys import NamedKeys, bindings, hidden, named_keys, shown
 from neumf_tui.tui.terminal.app import TerminalApp
-from neumf_tui.views.output import say
+from neumf_tui.tui.widgets.dialogs import ChoiceDialog, ConfirmDialog
+from neumf_tui.views.output import columns_of, say
 from neumf_tui.views.runs import card_lines
 
 S = TypeVar("S", bound=BaseScreen)
@@ -48,6 +50,8 @@ class NeumfApp(TerminalApp):
                key_id="suspend"),
         hidden("ctrl+l", "redraw", "Redraw", "Draw the whole screen again"),
         hidden("ctrl+b", "bandwidth", "Low bandwidth", "One refresh a second, no mouse"),
+        hidden("ctrl+c", "interrupt", "Copy or quit", "Copy what the mouse marks; else ask to quit",
+               priority=True),
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +75,8 @@ class NeumfApp(TerminalApp):
         super().__init__(home, config.theme, bandwidth, config.notify)
         self.folder, self._first = folder, screen
         self._user_id, self._epoch = user_id, epoch
+        self._leave_question: ChoiceDialog | None = None
+        """The question before leaving that was asked last."""
         self.set_keymap(config.keys)
         self.own_keys = config.keys
         """The person's own keys by the id of their binding."""
@@ -109,9 +115,57 @@ class NeumfApp(TerminalApp):
         except RunError as error:
             say(f"neumf-tui: {error}")
             return 0
-        for line in card_lines(facts):
+        for line in card_lines(facts, columns_of(sys.stderr)):
             say(line)
         return int(self._first == "train" and facts["state"] in ("failed", "crashed"))
+
+    # Leaving.
+
+    async def action_quit(self) -> None:
+        """Leave the program, by Ctrl-Q or by q on the first screen, after what screens ask."""
+        self._ask_to_quit()
+
+    def action_interrupt(self) -> None:
+        """Copy what the mouse has selected; otherwise leave, but never unasked.
+
+        A line that is being typed stays as it is behind the question.
+        """
+        if self.screen.get_selected_text():
+            self.screen.action_copy_text()
+            self.screen.clear_selection()
+        else:
+            self._ask_to_quit(ConfirmDialog("Quit neumf-tui?", "Quit"))
+
+    def _ask_to_quit(self, otherwise: ConfirmDialog | None = None) -> None:
+        """Leave after the questions of all open screens; ask `otherwise` if they have none."""
+        if self._leave_question in self.screen_stack:
+            return  # it waits for its answer
+        screens = [screen for screen in self.screen_stack if isinstance(screen, BaseScreen)]
+        self._ask_next(screens[::-1], otherwise)
+
+    def _ask_next(self, screens: list[BaseScreen], otherwise: ConfirmDialog | None) -> None:
+        for place, screen in enumerate(screens, start=1):
+            if (question := screen.leave_question()) is not None:
+                rest = partial(self._ask_next, screens[place:], None)
+                self._ask_question(question, screen.may_quit, rest)
+                return
+        if otherwise is None:
+            self.exit()
+        else:
+            self._ask_question(otherwise, "yes".__eq__, self.exit)
+
+    def _ask_question(
+        self,
+        question: ChoiceDialog,
+        may_quit: Callable[[str | None], bool],
+        go_on: Callable[[], object],
+    ) -> None:
+        def take(answer: str | None) -> None:
+            if may_quit(answer):
+                go_on()
+
+        self._leave_question = question
+        self.push_screen(question, take)
 
     # Screens.
 
@@ -278,7 +332,7 @@ def known_keys() -> dict[str, NamedKeys]:
     from neumf_tui.tui.train.pin_dialog import PinDialog
     from neumf_tui.tui.train.screen import TrainScreen
     from neumf_tui.tui.widgets.chart import CurveChart
-    from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
+    from neumf_tui.tui.widgets.dialogs import AskDialog
     from neumf_tui.tui.widgets.item_picker import DialogItemPicker, ItemPicker
     from neumf_tui.tui.widgets.table import Table
 

@@ -19,7 +19,7 @@ from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import Navigation
 from neumf_tui.tui.terminal.app import TerminalApp
 from neumf_tui.tui.terminal.screen import TerminalScreen
-from neumf_tui.tui.widgets.dialogs import AskDialog, ConfirmDialog
+from neumf_tui.tui.widgets.dialogs import AskDialog, ChoiceDialog, ConfirmDialog
 from neumf_tui.tui.work import Asker, Cancelled, Question
 from neumf_tui.views.sheet import ENDINGS, Sheet, check_target, write_new, write_sheet
 
@@ -55,9 +55,13 @@ class BaseScreen(TerminalScreen[None]):
         """Tell the person what `change` has done."""
         self.notify(text, markup=False)
 
-    def quit(self) -> None:
-        """Leave the program."""
-        self.app.exit()
+    def leave_question(self) -> ChoiceDialog | None:
+        """Return what to ask before the program is left; None if nothing would be lost."""
+        return None
+
+    def may_quit(self, answer: str | None) -> bool:
+        """Return whether to leave the program after this answer to `leave_question`."""
+        return answer == "yes"
 
     # Work in threads.
 
@@ -146,7 +150,7 @@ class BaseScreen(TerminalScreen[None]):
 
     def action_leave(self) -> None:
         if self._is_first:
-            self.quit()
+            self.call_later(self.app.action_quit)
         else:
             self.dismiss()
 

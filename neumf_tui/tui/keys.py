@@ -19,6 +19,7 @@ def shown(
     key_id: str = "",
     display: str = "",
     show: bool = True,
+    priority: bool = False,
 ) -> Binding:
     """Return a binding that stands in the footer.
 
@@ -27,9 +28,10 @@ def shown(
     Both are templates of `Noun.fill`.
     key_id: the binding's name in the config file, without its area; made from `action` if empty.
     display: how the footer writes the key.
+    priority: whether it works in dialogs and lines of text, too.
     """
     key_id = key_id or action.replace("_", "-")
-    return Binding(keys, action, name, show, display or None, tooltip=about, id=key_id)
+    return Binding(keys, action, name, show, display or None, priority, tooltip=about, id=key_id)
 
 
 hidden = partial(shown, show=False)

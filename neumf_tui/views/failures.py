@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from rich.style import Style
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
@@ -244,8 +243,7 @@ def print_summary(failures: "Failures") -> None:
 
 def print_users(failures: "Failures", order: "NDArray[np.int64]", by: str) -> None:
     """Print the distribution of ranks, and a line for each user index of `order`."""
-    drawn = histogram(failures.bins(), _BAR_WIDTH, Style(), Style())
-    print_drawing(drawn.plain.splitlines())
+    print_drawing(histogram(failures.bins(), _BAR_WIDTH).plain.splitlines())
     if len(failures.unlisted):
         print_line(f"beyond their lists: {len(failures.unlisted):,}")
     print_line()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
 from neumf_tui.runs.events import CUTOFF
@@ -21,7 +20,7 @@ def blocks(share: float, width: int) -> str:
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
-def bars(rows: Sequence[tuple[str, int, Style]], width: int) -> Text:
+def bars(rows: Sequence[tuple[str, int, str]], width: int) -> Text:
     """Return one line for each row: its label, its count, and a bar in its style."""
     counts = [f"{count:,}" for _, count, _ in rows]
     left = max((cell_len(label) for label, _, _ in rows), default=0)
@@ -36,9 +35,17 @@ def bars(rows: Sequence[tuple[str, int, Style]], width: int) -> Text:
     return text
 
 
-def histogram(bins: Sequence["RankBin"], width: int, inside: Style, outside: Style) -> Text:
-    """Return one line for each bin: ranks, count, bar; `inside` styles bins within the top 50."""
-    rows = [
-        (f"{b.first:,}–{b.last:,}", b.count, inside if b.last <= CUTOFF else outside) for b in bins
-    ]
+def histogram(bins: Sequence["RankBin"], width: int, outside: str = "dim") -> Text:
+    """Return one line for each bin: ranks, count, bar; bins of hits are marked ✓ and green.
+
+    outside: the style of the other bins.
+    """
+    ranges = [f"{b.first:,}–{b.last:,}" for b in bins]
+    widest = max(map(len, ranges), default=0)
+    rows = []
+    for b, label in zip(bins, ranges, strict=True):
+        is_hit = b.last <= CUTOFF
+        rows.append(
+            (f"{'✓' if is_hit else ' '} {label:>{widest}}", b.count, "green" if is_hit else outside)
+        )
     return bars(rows, width)

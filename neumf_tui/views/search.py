@@ -25,7 +25,7 @@ from neumf_tui.views.ruler import BLOCKS
 Watch = Callable[[SearchState], None]
 DRAW_SECONDS = 0.5  # shortest time between two drawings when the state has changed
 CLOCK_SECONDS = 2.0  # the same when only the clocks have changed
-_BAR_STYLES = {"done": "green", "pruned": "yellow"}
+_BAR_STYLES = {"done": "green", "pruned": "yellow underline"}
 
 
 def settings_text(searched: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ def _counts_line(state: SearchState, width: int) -> RenderableType:
 
 def _count_words(state: SearchState) -> list[tuple[str, int, str]]:
     number = count_by_state(state.records)
-    shades = {"done": "green", "pruned": "yellow", "failed": "red", "stopped": "dim"}
+    shades = {**_BAR_STYLES, "failed": "red", "stopped": "dim"}
     return [(name, number[name], shades[name]) for name in shades if number[name] or name == "done"]
 
 

@@ -21,12 +21,13 @@ from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.screen import CompareScreen
 from neumf_tui.tui.explore.screen import ExploreScreen
 from neumf_tui.tui.failures.screen import FailuresScreen
+from neumf_tui.tui.terminal.themed import themed_style
 from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets.axes import Axis
 from neumf_tui.tui.widgets.chart import CurveChart, dashes
 from neumf_tui.tui.widgets.chart_text import fitting, legend_forms, metric_caption
-from neumf_tui.tui.widgets.protocol_line import standing_notice
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine, standing_notice
 from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
 from tests.support.golden_runs import METRICS, make_info, make_run
@@ -535,7 +536,8 @@ async def test_leaks_are_said_on_every_screen_with_ranks(
             await settle(pilot)
             line = text_of(app, "#protocol")
             assert "optimistic" in line and "others' future" in line and len(line) <= size[0] - 2
-            assert app.screen.query_one("#protocol").has_class("-careful")
+            style = app.screen.query_one(ProtocolLine).render().spans[0].style
+            assert style == themed_style("yellow")
         assert isinstance(app.screen, CompareScreen)
 
 

@@ -50,9 +50,7 @@ async def test_explore_shows_what_rank_prints(
         assert held["rank"] > 50
         told = text_of(app, "#story")
         assert (
-            held["title"] in told
-            and "miss" in told
-            and f"rank {rank_text(held['rank'])} of" in told
+            held["title"] in told and "miss" in told and f"rank {rank_text(held['rank'])} " in told
         )
         parts = f"GMF {rank_text(held['rank_by_gmf'])} · MLP {rank_text(held['rank_by_mlp'])}"
         assert parts in told.replace(" alone", "")
@@ -365,7 +363,7 @@ async def test_explore_of_a_run_without_its_data_says_so(own_home: Path) -> None
     app = NeumfApp(make_run(own_home, "finished"), own_home, "explore")
     async with app.run_test() as pilot:
         await settle(pilot)
-        assert "this prepared dataset is missing" in text_of(app, "#story")
+        assert "this prepared dataset is missing" in text_of(app, "RankingPane .pane-says")
 
 
 async def test_a_damaged_checkpoint_is_told_and_the_screen_goes_on(

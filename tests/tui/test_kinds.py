@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.widgets import Static, TabbedContent
+from textual.widgets import TabbedContent
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.prepared import save
@@ -55,8 +55,9 @@ def home(data: Dataset, own_home: Path) -> Path:
 
 
 def visible(app: NeumfApp) -> str:
-    """Return the texts of all Statics that are seen."""
-    return "\n".join(str(s.render()) for s in app.screen.query(Static) if s.region and s.display)
+    """Return all texts that are seen."""
+    texts = app.screen.query("Static, FittedText")
+    return "\n".join(str(text.render()) for text in texts if text.region and text.display)
 
 
 def check(app: NeumfApp, kind: str, view: str) -> None:

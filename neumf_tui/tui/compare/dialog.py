@@ -109,7 +109,7 @@ class CompareDialog(ListDialog[Model]):
         "choose-model",
         shown("slash", "filter", "Filter", "Filter by run, preset or epoch", display="/"),
         shown("enter", "finish", "Compare", "Compare with this model", key_id="done"),
-        shown("escape", "back", "Leave", "Leave the filter line, or close this list",
+        shown("escape", "back", "Cancel", "Leave the filter line, or close this list",
               key_id="leave"),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
 from neumf_tui.runs.checkpoint import usual_checkpoint
 from neumf_tui.text import clean
@@ -22,6 +22,7 @@ from neumf_tui.tui.compare.lists import mover_lines, show_list, show_users
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.scatter import RankScatter

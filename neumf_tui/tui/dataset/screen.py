@@ -10,16 +10,18 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
-from neumf_tui.runs.protocol import protocol_line, protocol_of
+from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.runs.reader import read_info
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.tui.widgets.head_text import head
+from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.dataset import (
     Fact,
@@ -48,7 +50,6 @@ class DatasetScreen(SheetScreen):
     """The dataset of a run: facts in the first tab, histograms in the second."""
 
     CSS_PATH = Path(__file__).with_name("screen.tcss")
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"dataset--bar"}
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "dataset",
         shown("1", "tab('facts')", "Facts", "What was read, and how it is split", key_id="facts"),
@@ -79,10 +80,12 @@ class DatasetScreen(SheetScreen):
             ):
                 for name in CHARTS:
                     yield FittedText(id=f"dataset-{name}", classes="dataset-chart")
-        yield Static(id="dataset-protocol")
+        yield ProtocolLine(self.info)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        line = head("dataset", self.info.dataset.label).append(f"  of run {clean(self.info.name)}")
+        self.query_one("#dataset-head", Static).update(line)
         self.query_one("#dataset-tabs Tabs").can_focus = False
         self.query_one("#facts-scroll").focus()
         self._say(f"opening {clean(self.info.dataset.label)} …")
@@ -122,12 +125,11 @@ class DatasetScreen(SheetScreen):
     def _show_counts(self, data: "Dataset", counts: "DatasetCounts") -> None:
         self.counts = counts
         self._list_facts(data)
-        style = self.get_component_rich_style("dataset--bar", partial=True)
         for name, (title, bins) in zip(CHARTS, histograms(data, counts), strict=True):
             chart = self.query_one(f"#dataset-{name}", FittedText)
             chart.display, chart.border_title = True, Text(clean(title))
             if bins:
-                chart.show(partial(bars, [(one.label, one.count, style) for one in bins]))
+                chart.show(partial(bars, [(one.label, one.count, "cyan") for one in bins]))
             else:
                 chart.say(missing_text(data, title))
 
@@ -136,12 +138,6 @@ class DatasetScreen(SheetScreen):
         if command := train_command(data):
             sections.append(Section("train on it", [Fact("", command)]))
         self.facts_text.show(partial(sections_text, sections))
-
-    def on_resize(self) -> None:
-        line = head("dataset", self.info.dataset.label).append(f"  of run {clean(self.info.name)}")
-        self.query_one("#dataset-head", Static).update(line)
-        protocol = protocol_line(protocol_of(self.info), self.app.size.width - 2)
-        self.query_one("#dataset-protocol", Static).update(Text(protocol))
 
     # Keys.
 

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from neumf_tui.explore.user_search import SORTS, UserList
+from neumf_tui.tui.widgets.chart_text import fitting
 from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine, matches_in
 from neumf_tui.views.people import person_cells
@@ -70,11 +71,16 @@ class PeoplePane(Vertical):
         self.table.show_rows(count, partial(person_cells, self.user_list), cursor=row or 0)
         if row:
             self.call_after_refresh(self.table.centre)  # when its height is known
-        users = "" if self.screen.has_class("-narrow") else "users · "
-        self.border_title = f"{users}{SORTS[self.user_list.sort]} · {count:,}"
+        self.on_resize()
         if not count:
             self.who = None
             self.post_message(self.Picked(None))
+
+    def on_resize(self) -> None:
+        if self.user_list.users is not None:
+            what = f"{SORTS[self.user_list.sort]} · {len(self.user_list.order):,}"
+            room = self.outer_size.width - 4  # beside the corners
+            self.border_title = fitting((f"users · {what}", what), room)
 
     @on(Table.Highlighted)
     def _pick(self, event: Table.Highlighted) -> None:

@@ -9,10 +9,10 @@ from rich.text import Text
 from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Line, Plot
 from neumf_tui.tui.widgets.chart_text import Caption
 from neumf_tui.tui.widgets.table import Column, Table, item_columns
@@ -184,7 +184,7 @@ class JourneyPane(PersonPane):
         yield CurveChart("loss", id="journey-loss")
         yield Table(
             (
-                Column("epoch", 6, right=True),
+                Column("epoch", 8, right=True),
                 Column("rank", 8, right=True),
                 Column("", 1),
                 Column("loss", 9, right=True),
@@ -255,7 +255,8 @@ class JourneyPane(PersonPane):
             loss_text = "–" if loss != loss else f"{loss:.4f}"
             hit = "✓" if rank <= CUTOFF else ""
             rank_cell = tape_rank_text(users, user, rank, short=True)
-            return [str(way.epochs[row]), rank_cell, hit, loss_text, ""]
+            mark = "● " if row == here else ""
+            return [f"{mark}{way.epochs[row]}", rank_cell, hit, loss_text, ""]
 
         self.table.show_rows(len(epochs), cells, cursor=max(here, 0), marked=here)
 

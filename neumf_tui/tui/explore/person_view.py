@@ -1,13 +1,14 @@
 """One person on the explore screen: their held-out item, their ranking, and further tabs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean
@@ -19,6 +20,7 @@ from neumf_tui.tui.explore.person_panes import (
     PersonPane,
 )
 from neumf_tui.tui.explore.story import story
+from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from neumf_tui.tui.widgets.ranking_pane import RankingPane
 from neumf_tui.tui.widgets.table import Table
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from neumf_tui.explore.why import Explanation
     from neumf_tui.views.sheet import Sheet
 
+OTHER_TABS = {"history": "history", "nearest": "nearest", "epochs": "epochs", "near-miss": "miss"}
+
 
 class PersonView(Vertical):
     """Everything in it is about one person and one epoch, and all of it changes together."""
 
-    story_box = getters.query_one("#story", Static)
+    story_box = getters.query_one("#story", FittedText)
     tabs = getters.query_one(TabbedContent)
     ranking_pane = getters.query_one(RankingPane)
     history_pane = getters.query_one(HistoryPane)
@@ -52,7 +56,7 @@ class PersonView(Vertical):
         """Names of the tabs that do not show this person and epoch yet."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="story")
+        yield FittedText(id="story")
         with TabbedContent(id="user-tabs"):
             with TabPane("1 ranking", id="ranking"):
                 yield RankingPane(RankedItemTable(id="ranking-table"))
@@ -74,11 +78,16 @@ class PersonView(Vertical):
         """Show a text instead of a person."""
         self._who = self.ranking = None
         self.border_title = ""
-        self.story_box.update(text)
+        self.story_box.show(lambda _: Text(clean(text)))
         self.ranking_pane.clear()
         for pane in self.query(PersonPane):
             pane.clear()
         self._stale = set()
+
+    def show_problem(self, text: str) -> None:
+        """Say why there is no model, and so nobody to show."""
+        self.show_nobody("")
+        self.ranking_pane.say(text)
 
     def show_pending(self, users: "Users", who: "Who", rank: float) -> None:
         """Show what is known without a model: the `rank` in the rank tape, and the history."""
@@ -112,7 +121,7 @@ class PersonView(Vertical):
         self.ranker, self.ranking = ranker, ranking
         self._users, self._who, self._rank = users, who, rank
         self._draw_story()
-        self._draw_tab_name()
+        self._name_tabs()
         for pane in self.query(PersonPane):
             if pane.NAME not in self._stale:
                 pane.clear()
@@ -122,6 +131,7 @@ class PersonView(Vertical):
     @on(TabbedContent.TabActivated)
     def _fill_tab(self) -> None:
         """Fill the tab in front, if it does not show this person yet."""
+        self._name_tabs()
         name, users, who = self.tabs.active, self._users, self._who
         if name not in self._stale or users is None or who is None:
             return
@@ -145,20 +155,27 @@ class PersonView(Vertical):
         else:
             name, seen = f"guest {who.name}", len(who.item_ids)
         self.border_title = Text(f"{clean(name)} ── {users.dataset.noun.in_history(seen)}")
-        width = max(20, self.story_box.size.width - 2)
         by = self.ranker.scorer.newcomers_by if self.ranker else "fold-in"
-        text = story(users, who, self.ranking, self._rank, width, by)
-        self.story_box.update(text, layout=False)
+        args = users, who, self.ranking, self._rank, by
+        self.story_box.show(partial(story, *args))
 
-    def _draw_tab_name(self) -> None:
-        """Say in the name of the first tab what its list is ordered by."""
-        by = self.ranking.by if self.ranking else SCORE
-        tab, name = self.tabs.get_tab("ranking"), f"1 {tab_name(by)}"
-        if str(tab.label) != name:  # setting it lays out the screen again
-            tab.label = name
+    def _name_tabs(self) -> None:
+        """Name the tabs: all of them, or the one in front where there is no room for more.
+
+        The first one says what its list is ordered by.
+        """
+        names = {"ranking": tab_name(self.ranking.by if self.ranking else SCORE), **OTHER_TABS}
+        labels = {tab: f"{number} {name}" for number, (tab, name) in enumerate(names.items(), 1)}
+        if sum(len(label) + 2 for label in labels.values()) > self.content_size.width:
+            front = self.tabs.active
+            labels = {tab: s if tab == front else f"{s[0]}…" for tab, s in labels.items()}
+        for name, label in labels.items():
+            tab = self.tabs.get_tab(name)
+            if str(tab.label) != label:  # setting it lays out the screen again
+                tab.label = label
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_story)
+        self._name_tabs()
 
     # What a person does with it.
 

@@ -12,7 +12,6 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Static
 
 from neumf_tui.explore.guests import Guest, Who, guests_of
 from neumf_tui.runs.checkpoint import best_epoch, model_epochs, pruned_text
@@ -40,6 +39,7 @@ from neumf_tui.tui.navigation import (
     OpenItem,
 )
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
@@ -116,7 +116,7 @@ class ExploreScreen(SheetScreen):
         """Whether the held-out item was asked for before the person's list was there."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="run-head")
+        yield FittedText(id="run-head")
         with Horizontal(id="explore-body"):
             yield PeoplePane()
             yield PersonView()
@@ -220,7 +220,7 @@ class ExploreScreen(SheetScreen):
     def show_problem(self, text: str) -> None:
         self._continue = None
         if self.ranker is None:
-            self.person.story_box.update(Text(clean(text), "bold red"))
+            self.person.show_problem(clean(text))
             self._draw_head("failed")
         else:
             super().show_problem(clean(text))
@@ -292,12 +292,14 @@ class ExploreScreen(SheetScreen):
             self.action_heldout()
 
     def _draw_head(self, state: str = "") -> None:
+        self.query_one("#run-head", FittedText).show(partial(self._head, state))
+
+    def _head(self, state: str, width: int) -> Text:
         text = head("explore", self.info.name)
         text.append(f"  {clean(self.info.dataset.label)}  {clean(model_label(self.info))}  ")
         is_open = self.ranker is not None and self.ranker.epoch == self.epoch
-        room = self.app.size.width - 2 - text.cell_len
-        text.append(state or epoch_text(self.folder, self.epoch, is_open, room))
-        self.query_one("#run-head", Static).update(text)
+        room = width - text.cell_len
+        return text.append(state or epoch_text(self.folder, self.epoch, is_open, room))
 
     # Lists.
 

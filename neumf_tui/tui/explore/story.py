@@ -25,8 +25,8 @@ def story(
     who: "Who",
     ranking: "UserRanking | None",
     rank: float,
-    width: int,
     newcomers_by: "NewcomersBy",
+    width: int,
 ) -> Text:
     """Return at most three lines of `width` cells about a person.
 
@@ -55,13 +55,15 @@ def story(
     if is_known:
         verdict = ("hit ✓", "bold green") if shown <= CUTOFF else ("miss ✗", "bold red")
         place = tape_rank_text(users, who, shown)
-        figures = Text.assemble(f"rank {place} of {last:,} · ", verdict)
         parts = [name for name in ranks if name != SCORE]
         others = {f"{part_name(part)} alone": ranks[part] for part in parts if len(parts) > 1}
         others["popularity"] = users.popularity_rank(who)
         long = "".join(f" · {name} {rank_text(r)}" for name, r in others.items())
         short = long.replace(" alone", "").replace("popularity", "pop.")
-        text.append(figures.append(long if figures.cell_len + len(long) <= width else short))
+        whole = f"rank {place} of {last:,}"
+        forms = ((whole, long), (whole, short), (f"rank {place}", short))
+        lines = [Text.assemble(f"{figure} · ", verdict, rest) for figure, rest in forms]
+        text.append(next((line for line in lines if line.cell_len <= width), lines[-1]))
     return text
 
 

@@ -13,16 +13,18 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input, Static, TabbedContent, TabPane
+from textual.widgets import Input, TabbedContent, TabPane
 
 from neumf_tui.explore.user_search import NO_MATCH, best_first
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import SheetScreen
+from neumf_tui.tui.failures.side import FailuresSide
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenItem, OpenUser
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
 from neumf_tui.tui.widgets.table import Column, Table, id_column, item_columns
@@ -31,19 +33,15 @@ from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.coverage import coverage_sheet, coverage_text
 from neumf_tui.views.failures import (
     SORTS,
-    USER_LINES,
     WHISKER,
     cohort_cells,
     cohorts_sheet,
     failures_sheet,
-    fewer,
     summary_text,
     user_cells,
-    user_text,
     verdict,
     width_of,
 )
-from neumf_tui.views.histogram import histogram
 from neumf_tui.views.items import item_cells
 from neumf_tui.views.model_label import model_label
 from neumf_tui.views.people import nobody_text
@@ -117,9 +115,7 @@ class FailuresScreen(SheetScreen):
                 with Vertical(classes="failures-pane", id="failures-list"):
                     yield Table(item_columns(USER_COLUMNS, self.users.dataset), id="users-table")
                     yield UserSearchLine(id="failures-search")
-                with Vertical(classes="failures-pane", id="failures-side"):
-                    yield Static(id="failures-spread")
-                    yield Static(id="failures-user")
+                yield FailuresSide()
             with (
                 TabPane("2 cohorts", id="cohorts"),
                 Vertical(classes="failures-pane", id="failures-cohorts"),
@@ -140,7 +136,6 @@ class FailuresScreen(SheetScreen):
         self.query_one("#failures-head", Static).update(head("failures", info.name).append(rest))
         self.query_one("#failures-tabs Tabs").can_focus = False
         self.users_table.focus()
-        self.query_one("#failures-side").border_title = "ranks"
         users, epoch = self.users, self.epoch
 
         def count(_: Cancelled) -> "tuple[Failures, str]":
@@ -152,13 +147,14 @@ class FailuresScreen(SheetScreen):
         self.ask("failures", count, self._show_failures)
 
     def _show_failures(self, answer: "tuple[Failures, str]") -> None:
-        self.failures, summary = answer
+        failures, summary = answer
+        self.failures = failures
         self.query_one("#failures-summary", Static).update(summary)
-        found, columns = self.failures, self.users_table.columns
+        columns = self.users_table.columns
         columns[0] = id_column("user", self.users.dataset.user_ids)
-        columns[2] = Column("rank", max(5, width_of(found.ranks)), right=True)
-        columns[GAIN_COLUMN] = Column("gain", max(5, 1 + width_of(found.gains)), right=True)
-        self._draw_side()
+        columns[2] = Column("rank", max(5, width_of(failures.ranks)), right=True)
+        columns[GAIN_COLUMN] = Column("gain", max(5, 1 + width_of(failures.gains)), right=True)
+        self.query_one(FailuresSide).show_failures(failures)
         self._list_users()
         self._fill_tab()
 
@@ -320,31 +316,13 @@ class FailuresScreen(SheetScreen):
         pane.border_title = Text(clean(title))
         pane.border_subtitle = "Esc: all users" if self.cohort else ""
         if nobody:
-            self.query_one("#failures-user", Static).update(Text(nobody))
+            self.query_one(FailuresSide).show_nobody(nobody)
 
     @on(Table.Highlighted, "#users-table")
     def _draw_user(self) -> None:
-        """Show everything about the user under the cursor: a narrow table leaves columns out."""
-        failures, order, row = self.failures, self.order, self.users_table.cursor
-        if failures is not None and order is not None and row < len(order):
-            self.query_one("#failures-user", Static).update(user_text(failures, int(order[row])))
-
-    def _draw_side(self) -> None:
-        failures, table = self.failures, self.users_table
-        if failures is None:
-            return
-        side = self.query_one("#failures-side")
-        beyond = f", {len(failures.unlisted):,} beyond" if len(failures.unlisted) else ""
-        side.border_title = f"ranks of {len(failures.evaluated):,} users{beyond}"
-        room = side.scrollable_content_region
-        bins = failures.bins() if len(failures.evaluated) else []
-        if room.height < len(bins) + USER_LINES:
-            bins = fewer(bins)
-        text = histogram(bins, max(20, room.width), table.sign_style(1), table.sign_style(-1))
-        self.query_one("#failures-spread", Static).update(text)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_side)
+        order, row = self.order, self.users_table.cursor
+        if order is not None and row < len(order):
+            self.query_one(FailuresSide).show_user(int(order[row]))
 
     # Cohorts.
 

@@ -11,7 +11,6 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
 from neumf_tui.errors import UsageError
 from neumf_tui.explore.guests import Guest, delete_guest, guest_names, save_guest
@@ -23,6 +22,8 @@ from neumf_tui.tui.guest.picks import Picks, UndoStack
 from neumf_tui.tui.guest.text import PicksRanking, outdated_summary, summary
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
+from neumf_tui.tui.widgets.dialogs import ConfirmDialog
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemPicker
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
@@ -225,13 +226,21 @@ class GuestScreen(SheetScreen):
     def end_aside(self) -> bool:
         return self.picker.clear()
 
-    def action_leave(self) -> None:
+    @property
+    def _question(self) -> str:
+        """What to ask before unsaved picks are given up; empty if there are none."""
         count = len(self.picks.items)
-        if not count or self.picks == self.saved_picks:
+        is_saved = not count or self.picks == self.saved_picks
+        return "" if is_saved else f"Leave without saving {self.noun.counted(count)}?"
+
+    def action_leave(self) -> None:
+        if self._question:
+            self.confirm(self._question, "Leave", super().action_leave)
+        else:
             super().action_leave()
-            return
-        question = f"Leave without saving {self.noun.counted(count)}?"
-        self.confirm(question, "Leave", super().action_leave)
+
+    def leave_question(self) -> ConfirmDialog | None:
+        return ConfirmDialog(self._question, "Leave") if self._question else None
 
     def sheet_maker(self) -> "Callable[[], Sheet] | None":
         ranker, shown = self.ranker, self.shown

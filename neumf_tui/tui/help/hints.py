@@ -4,10 +4,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from textual.widgets import Static
-
 from neumf_tui import files
 from neumf_tui.home import home_to_write
+from neumf_tui.tui.terminal.themed import Static
 
 SEEN = "screens-seen.json"
 

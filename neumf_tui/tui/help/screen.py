@@ -11,13 +11,13 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Static
 
 from neumf_tui.data.nouns import Noun
 from neumf_tui.tui.help.content import WORDS, Topic
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.terminal.screen import TerminalScreen
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import head
 
 AREAS = {

@@ -1,6 +1,7 @@
 """The item screen: similar items in each space, and the users for whom the item ranks high."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import isinf
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,7 +11,6 @@ from textual import events, getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.text import clean, rank_text
@@ -18,6 +18,8 @@ from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenUser
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
+from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.tui.widgets.head_text import model_head
 from neumf_tui.tui.widgets.item_picker import ItemDialog
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine
@@ -58,7 +60,6 @@ class ItemScreen(SheetScreen):
     """One item of a run at one epoch; leads to similar items and to users."""
 
     CSS_PATH = "screen.tcss"
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"item--inside", "item--outside"}
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "item",
         shown("enter", "choose", "Go to it", "Go to the {item} or user under the cursor"),
@@ -73,7 +74,7 @@ class ItemScreen(SheetScreen):
 
     story_box = getters.query_one("#item-story", Static)
     users_table = getters.query_one("#item-users", Table)
-    spread_box = getters.query_one("#item-spread", Static)
+    spread_box = getters.query_one("#item-spread", FittedText)
 
     def __init__(self, ranker: "Ranker", users: "Users", item: int) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class ItemScreen(SheetScreen):
                 pane.border_title = "users for whom it ranks highest"
                 yield Static(classes="item-says")
                 yield Table(named_columns(USER_COLUMNS, self.noun), id="item-users")
-            yield Static(id="item-spread", classes="item-pane")
+            yield FittedText(id="item-spread", classes="item-pane")
         yield ProtocolLine(self.ranker.info)
         yield Footer(show_command_palette=False)
 
@@ -250,14 +251,12 @@ class ItemScreen(SheetScreen):
         pane, found = self.spread_box, self.ranks
         if found is None:
             pane.border_title, pane.border_subtitle = "its rank over users", ""
-            pane.update("")
+            pane.say("")
             return
         pane.border_title = f"its rank for {len(found.best):,} users"
         asked = f"random sample of {found.asked.sum():,} of {self.ranker.dataset.num_users:,}"
         pane.border_subtitle = asked if found.sampled else ""
-        sides = ("item--inside", "item--outside")
-        styles = [self.get_component_rich_style(side, partial=True) for side in sides]
-        pane.update(histogram(found.bins(), max(20, pane.content_size.width), *styles))
+        pane.show(partial(histogram, found.bins()))
 
     def _story(self) -> Text:
         data, item = self.ranker.dataset, self.item
@@ -288,9 +287,6 @@ class ItemScreen(SheetScreen):
         beyond = f" · beyond the lists of {len(found.beyond):,}" if len(found.beyond) else ""
         return f"median rank {rank} · {tops}, of {whom}{beyond}"
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_ranks)
-
     # Keys and mouse.
 
     @on(events.DescendantFocus)
@@ -304,7 +300,6 @@ class ItemScreen(SheetScreen):
             table = self.users_table if users else self.near_table(0)
             # A list that was hidden can take the focus when it is laid out.
             self.call_after_refresh(table.focus)
-        self.call_after_refresh(self._draw_ranks)
 
     def action_choose(self) -> None:
         if isinstance(self.focused, Table):

@@ -10,7 +10,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 
 from neumf_tui import files
 from neumf_tui.errors import UsageError
@@ -28,6 +28,7 @@ from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRun
 from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.runs.welcome import FirstRun, Progressed, Welcome
 from neumf_tui.tui.terminal.footer import Footer
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets import chart_text
 from neumf_tui.tui.widgets.chart import CurveChart, Plot, series_style
 from neumf_tui.tui.widgets.chart_pane import ChartPane, subject
@@ -108,7 +109,7 @@ class RunsScreen(ChartScreen):
         yield FittedText(id="legend")
         # The table has g for its first row.
         yield ChartPane(turned_by=".")
-        yield FittedText(id="notice")
+        yield FittedText(id="notice", classes="standing")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:

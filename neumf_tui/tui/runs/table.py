@@ -8,6 +8,7 @@ from rich.style import Style
 
 from neumf_tui.runs.live_runs import RunRow
 from neumf_tui.text import epoch_text
+from neumf_tui.tui.terminal.themed import cell_style
 from neumf_tui.tui.widgets.chart_text import STATE_STYLES
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.views.alarms import SIGN
@@ -94,4 +95,4 @@ class RunTable(Table):
         if column != STATE:
             return None
         alarmed = "bold red" if run.snapshot.alarms else STATE_STYLES.get(run.state, "red")
-        return Style.parse(alarmed)
+        return cell_style(alarmed)

@@ -16,7 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from neumf_tui.data.progress import Progress
@@ -25,6 +25,7 @@ from neumf_tui.runs.contents import remove_run
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen
 from neumf_tui.tui.keys import bindings, hidden
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.dialogs import AskDialog
 from neumf_tui.tui.work import Cancelled
 from neumf_tui.views.progress_line import line_of

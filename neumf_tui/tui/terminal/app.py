@@ -17,11 +17,12 @@ from rich.console import RenderableType
 from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual._context import active_message_pump
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
+from textual.notifications import Notification
 from textual.screen import Screen
 
 from neumf_tui import files
@@ -38,7 +39,7 @@ from neumf_tui.terminal import (
 from neumf_tui.tui.terminal.differences import Cells, Difference
 from neumf_tui.tui.terminal.driver import MeteredDriver
 from neumf_tui.tui.terminal.screen import TerminalScreen
-from neumf_tui.tui.terminal.themes import THEMES, choose_theme
+from neumf_tui.tui.terminal.themes import THEMES, choose_theme, readable
 from neumf_tui.tui.terminal.typed_keys import Typed, TypedKeys
 
 STALL_SECONDS = 0.3
@@ -88,6 +89,11 @@ class TerminalApp(App[None]):
         for known in THEMES:
             self.register_theme(known)
         self.theme = self._theme_name()
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the theme's variables, with colours that can be read."""
+        self.theme_variables = readable(self.current_theme, super().get_css_variables())
+        return self.theme_variables
 
     def _theme_name(self) -> str:
         env = os.environ | ({"NO_COLOR": "1"} if self._no_color else {})
@@ -144,6 +150,22 @@ class TerminalApp(App[None]):
             await self.typed_keys.add(event)
         else:
             await super().on_event(event)
+
+    # Notices. They stand in lines of their own above the footer, in the place of what always stands
+    # there, so that they cover no list.
+
+    def _refresh_notifications(self) -> None:
+        super()._refresh_notifications()
+        self._make_room_for_notices()
+
+    def _unnotify(self, notification: Notification, refresh: bool = True) -> None:
+        super()._unnotify(notification, refresh)
+        self._make_room_for_notices()
+
+    def _make_room_for_notices(self) -> None:
+        with suppress(ScreenStackError):
+            are_shown = bool(self._notifications) and not self._disable_notifications
+            self.screen.query(".standing").set(display=not are_shown)
 
     # Errors, and faults of the program.
 

@@ -35,7 +35,7 @@ class PinDialog(ListDialog[tuple[str, ...]]):
         shown("space", "pin", "Pin", display="space", key_id="toggle"),
         shown("slash", "filter", "Search", display="/", key_id="search"),
         shown("o", "sort", "Sort"),
-        shown("enter", "finish", "Done", key_id="done"),
+        shown("enter", "finish", "Save", key_id="done"),
         shown("escape", "back", "Cancel", key_id="leave"),
     )
 

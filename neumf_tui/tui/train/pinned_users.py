@@ -8,6 +8,7 @@ from textual.geometry import Size
 from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.race import DEFAULT_PINS, Race
 from neumf_tui.text import rank_text
+from neumf_tui.tui.terminal.themed import cell_style
 from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
 from neumf_tui.views.moves import move_text
 from neumf_tui.views.ruler import ruler
@@ -64,5 +65,5 @@ class PinnedUserTable(Table):
 
     def cell_style(self, row: int, column: int) -> Style | None:
         if column == 4 and (move := self._texts(row)[4])[:1] in ("▲", "▼"):
-            return Style(color="green" if move[0] == "▲" else "red")
+            return cell_style("green" if move[0] == "▲" else "red")
         return None

@@ -1,6 +1,7 @@
 """The train screen: watch one run, and control its trainer."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,12 +12,13 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 
 from neumf_tui.baselines.kept import KeptBaseline
+from neumf_tui.errors import NeumfTuiError
 from neumf_tui.explore.race import Race
 from neumf_tui.host import HostReading
 from neumf_tui.runs import requests
 from neumf_tui.runs.access import why_read_only
 from neumf_tui.runs.events import FINAL_STATES, Status
-from neumf_tui.runs.reader import read_info
+from neumf_tui.runs.reader import read_info, read_status
 from neumf_tui.runs.requests import send_request
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.tui.chart_screen import ChartScreen
@@ -140,7 +142,7 @@ class TrainScreen(ChartScreen):
                     with VerticalScroll(id="side", can_focus=False):
                         yield FittedText(id="epoch")
                         yield FittedText(id="host")
-        yield FittedText(id="notice")
+        yield FittedText(id="notice", classes="standing")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -437,15 +439,17 @@ class TrainScreen(ChartScreen):
     def action_detach(self) -> None:
         self.app.exit()
 
-    def quit(self) -> None:
-        if self.ended or self.read_only:
-            self.app.exit()
-        else:
-            self.app.push_screen(LeaveDialog(self.info.is_trained), self._leave)
+    def leave_question(self) -> LeaveDialog | None:
+        state = "damaged"
+        with suppress(NeumfTuiError):  # read again: a screen that is covered follows no run
+            state = read_status(self.folder).state
+        has_ended = state in (*FINAL_STATES, "damaged")
+        return None if has_ended or self.read_only else LeaveDialog(self.info.is_trained)
 
-    def _leave(self, choice: str | None) -> None:
-        if choice == "leave":
-            self.app.exit()
-        elif choice == "stop":
+    def may_quit(self, answer: str | None) -> bool:
+        if answer == "stop":
+            while self.app.screen is not self:
+                self.app.pop_screen()
             self._leave_at_end = True
             self._stop()
+        return answer == "leave"

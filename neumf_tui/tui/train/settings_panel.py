@@ -7,13 +7,13 @@ from typing import Any
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from neumf_tui.runs.events import RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.settings import DESCRIPTIONS, is_in_use
 from neumf_tui.text import clean
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import WARNING
 
 METRICS = ("Hit@10", "Hit@50", "NDCG@10", "MRR", "AUC")

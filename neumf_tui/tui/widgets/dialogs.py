@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from neumf_tui.text import clean
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.terminal.footer import Footer
 from neumf_tui.tui.terminal.screen import TerminalScreen
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 

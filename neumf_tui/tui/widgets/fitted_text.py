@@ -4,8 +4,11 @@ import textwrap
 from collections.abc import Callable
 
 from rich.text import Text
+from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
+
+from neumf_tui.tui.terminal.themed import themed
 
 Layout = Callable[[int], Text]
 """Returns the text for a width in cells, no line wider than that."""
@@ -56,8 +59,8 @@ class FittedText(Widget):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return _lines(self._text(width))
 
-    def render(self) -> Text:
-        return self._text(self.content_size.width)
+    def render(self) -> Content:
+        return themed(self._text(self.content_size.width))
 
     def _text(self, width: int) -> Text:
         if self._made is None or self._made[0] != width:

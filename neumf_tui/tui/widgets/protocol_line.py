@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from textual.widgets import Static
+from rich.text import Text
 
 from neumf_tui.runs.events import Alarm, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
 from neumf_tui.text import clean
+from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.views.alarms import alarm_line
 
 
@@ -42,25 +43,22 @@ def notice_lines(
     return "\n".join(filter(None, (alarm_line(alarms, width), why + standing(width - len(why)))))
 
 
-class ProtocolLine(Static):
-    """The notice in as many cells as the screen has."""
+class ProtocolLine(FittedText):
+    """The notice in as many cells as the line has."""
 
     DEFAULT_CSS = """
-    ProtocolLine { height: auto; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    ProtocolLine { color: $text-muted; }
-    ProtocolLine.-careful { color: $text-warning; }
+    ProtocolLine { padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, *runs: RunInfo) -> None:
-        super().__init__(id="protocol", markup=False)
-        self._runs = runs
+        super().__init__(id="protocol", classes="standing")
+        self.show_runs(*runs)
 
     def show_runs(self, *runs: RunInfo) -> None:
         """Show what stands behind the ranks of these runs."""
-        self._runs = runs
-        self.on_resize()
 
-    def on_resize(self) -> None:
-        text, careful = standing_notice(self._runs, self.app.size.width - 2)
-        self.set_class(careful, "-careful")
-        self.update(text)
+        def layout(width: int) -> Text:
+            text, careful = standing_notice(runs, width)
+            return Text(text, "yellow" if careful else "dim")
+
+        self.show(layout)

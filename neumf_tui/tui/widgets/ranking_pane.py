@@ -6,8 +6,8 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.widgets import Static
 
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.ranked_items import RankedItemTable
 from neumf_tui.tui.widgets.table import Table
 from neumf_tui.tui.widgets.why_pane import WhyPane

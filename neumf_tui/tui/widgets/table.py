@@ -88,7 +88,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
         background: $surface;
         color: $foreground;
         overflow-x: hidden;
-        & > .table--header { color: $primary; text-style: bold; }
+        & > .table--header { color: $text-primary; text-style: bold; }
         & > .table--cursor { background: $panel; }
         & > .table--marked { color: $text-accent; text-style: bold; }
         & > .table--good { color: $text-success; }

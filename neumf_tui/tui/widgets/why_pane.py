@@ -1,12 +1,12 @@
 """Why an item has its rank: the parts of its score, and what adds up to one of them."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widgets import Static
 
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
+from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.ranked_items import side
 from neumf_tui.views.parts import decimals, part_name
 
@@ -22,12 +22,8 @@ BAR = 8
 class WhyPane(Static):
     """As many of the strongest effects as there are lines."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"why--up", "why--down", "why--muted"}
     DEFAULT_CSS = """
     WhyPane { height: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    WhyPane > .why--up { color: $text-success; }
-    WhyPane > .why--down { color: $text-error; }
-    WhyPane > .why--muted { color: $text-muted; }
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
@@ -51,29 +47,25 @@ class WhyPane(Static):
         why, data = self.why, self._dataset
         if why is None or data is None:
             return
-        up, down, muted = (
-            self.get_component_rich_style(f"why--{name}", partial=True)
-            for name in ("up", "down", "muted")
-        )
         rank = rank_text(float(why.ranking.ranks[why.row]))
         self.border_title = Text(f"why #{rank} {clean(data.catalogue.titles[why.item])}")
         centred = why.ranking.centred(why.row)
-        text = Text.assemble(("score ", muted), (f"{centred.pop(SCORE):+.3f}", "bold"))
+        text = Text.assemble(("score ", "dim"), (f"{centred.pop(SCORE):+.3f}", "bold"))
         for place, (part, value) in enumerate(centred.items()):
-            text.append(f" {'+' if place else '='} {part_name(part)} ", muted)
-            text.append(f"{value:+.3f}", up if value >= 0 else down)
-        text.append("  relative to the mean", muted)
+            text.append(f" {'+' if place else '='} {part_name(part)} ", "dim")
+            text.append(f"{value:+.3f}", "green" if value >= 0 else "red")
+        text.append("  relative to the mean", "dim")
         effects, note = _effects(why, data.catalogue)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
         digits = decimals(longest)
         room = max(1, self.size.height - 1)
         for label, effect, what in effects[:room]:
-            text.append(f"\n{label} ", muted)
+            text.append(f"\n{label} ", "dim")
             bar = f"{effect:+7.{digits}f} {side(effect / longest, BAR):<{BAR}} "
-            text.append(bar, up if effect >= 0 else down)
+            text.append(bar, "green" if effect >= 0 else "red")
             text.append(what)
         if len(effects) < room:
-            text.append(f"\n{note}", muted)
+            text.append(f"\n{note}", "dim")
         self.update(text, layout=False)
 
 

@@ -1,0 +1,56 @@
+"""The pane beside the users of the failures screen: how all ranks are spread, and one user."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import getters
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from neumf_tui.tui.terminal.themed import Static
+from neumf_tui.tui.widgets.fitted_text import FittedText
+from neumf_tui.views.failures import USER_LINES, fewer, user_text
+from neumf_tui.views.histogram import histogram
+
+if TYPE_CHECKING:
+    from neumf_tui.explore.failures import Failures
+
+
+class FailuresSide(Vertical):
+    """A narrow table leaves columns out; here is everything about the user under its cursor."""
+
+    spread_box = getters.query_one("#failures-spread", FittedText)
+    user_box = getters.query_one("#failures-user", Static)
+
+    def __init__(self) -> None:
+        super().__init__(id="failures-side", classes="failures-pane")
+        self.border_title = "ranks"
+        self._failures: Failures | None = None
+
+    def compose(self) -> ComposeResult:
+        yield FittedText(id="failures-spread")
+        yield Static(id="failures-user")
+
+    def show_failures(self, failures: "Failures") -> None:
+        self._failures = failures
+        beyond = f", {len(failures.unlisted):,} beyond" if len(failures.unlisted) else ""
+        self.border_title = f"ranks of {len(failures.evaluated):,} users{beyond}"
+        self.on_resize()
+
+    def show_user(self, user: int) -> None:
+        if self._failures is not None:
+            self.user_box.update(user_text(self._failures, user))
+
+    def show_nobody(self, text: str) -> None:
+        """Say why nobody is listed."""
+        self.user_box.update(Text(text))
+
+    def on_resize(self) -> None:
+        failures = self._failures
+        if failures is None:
+            return
+        bins = failures.bins() if len(failures.evaluated) else []
+        if self.scrollable_content_region.height < len(bins) + USER_LINES:
+            bins = fewer(bins)
+        self.spread_box.show(partial(histogram, bins, outside="red"))
