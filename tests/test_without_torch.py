@@ -80,6 +80,7 @@ COMMANDS = [
     ["compare", "trained@2", "trained@10"],
     ["compare", "trained@2", "trained@10", "--user", "sim-001"],
     ["evaluate", "trained"],
+    ["report", "trained"],
     ["export", "trained", "--what", "embeddings", "--format", "npz", "--output", "vectors.npz"],
     ["export", "trained", "--what", "top-k", "--output", "top.csv"],  # pyarrow writes it
 ]

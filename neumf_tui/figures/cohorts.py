@@ -42,7 +42,7 @@ def picture_of_cohorts(every: Sequence[Failures], cohorts: Sequence[list[Cohort]
         f"alone; line: all users. Genres and eras are those of the held-out item; †: fewer than "
         f"{SMALL} users. {protocol_text(infos)}"
     )
-    labels = [f"{failures.users.info.name}@{failures.epoch}" for failures in every]
+    labels = [shortened(f"{failures.users.info.name}@{failures.epoch}") for failures in every]
     rows = len(cohorts[0]) + len({cohort.kind for cohort in cohorts[0]})
     height = ROW_HEIGHT * rows * max(1.0, 0.5 + len(every) / 3) + 0.8
     return Picture(partial(_draw, cohorts=cohorts, labels=labels), caption, height)

@@ -12,7 +12,7 @@ from neumf_tui.explore.compare_users import (
 )
 from neumf_tui.explore.users import dataset_of
 from neumf_tui.figures.captions import named_runs, protocol_text
-from neumf_tui.figures.picture import COLOURS, INK, SOFT, WIDTH, Picture, add_legend
+from neumf_tui.figures.picture import COLOURS, INK, SOFT, WIDTH, Picture, add_legend, shortened
 from neumf_tui.figures.ranks import EDGE, rank_axis
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.views.compare_users import verdict
@@ -73,6 +73,6 @@ def _draw(figure: "Figure", comparison: AllComparison) -> None:
             rasterized=len(c.users) > MANY,
         )
     axes.set_aspect("equal")
-    axes.set_xlabel(f"rank in A: {c.a.label}")
-    axes.set_ylabel(f"rank in B: {c.b.label}")
+    axes.set_xlabel(f"rank in A: {shortened(c.a.label)}")
+    axes.set_ylabel(f"rank in B: {shortened(c.b.label)}")
     add_legend(figure, named, 2)

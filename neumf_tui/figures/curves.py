@@ -152,7 +152,7 @@ def _metric_panels(runs: Sequence[RunCurves], home: Path) -> list[Panel]:
     for key, title in METRICS.items():
         lines = [line for n, run in enumerate(runs) for line in _metric_lines(runs, run, n, key)]
         levels = [("popularity alone", popularity[key])] if popularity else []
-        levels += [(one.title, one.heldout.metrics[key]) for one in baselines]
+        levels += [(shortened(one.title), one.heldout.metrics[key]) for one in baselines]
         if lines:
             panels.append(Panel("epoch", title, tuple(lines), tuple(levels)))
     return panels

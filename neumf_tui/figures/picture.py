@@ -84,10 +84,11 @@ def save_picture(
     from matplotlib.figure import Figure
 
     about: dict[str, str | None] = {"Creator": "neumf-tui"}
+    caption = drawable(picture.caption)
     metadata: dict[str, dict[str, str | None]] = {
-        "svg": about | {"Date": None, "Description": picture.caption},
-        "pdf": about | {"CreationDate": None, "Producer": None, "Subject": picture.caption},
-        "png": {"Software": None, "Description": picture.caption},
+        "svg": about | {"Date": None, "Description": caption},
+        "pdf": about | {"CreationDate": None, "Producer": None, "Subject": caption},
+        "png": {"Software": None, "Description": caption},
     }
     style: dict[Any, Any] = dict(STYLE)
     with mpl.rc_context(style), warnings.catch_warnings(record=True) as caught:
@@ -118,9 +119,14 @@ def spaced_markers(count: int) -> int:
     return max(1, -(-count // MOST_MARKERS))
 
 
+def drawable(text: str) -> str:
+    """Return a text without characters that a terminal executes or that XML cannot hold."""
+    return clean(text).replace("\ufffe", "·").replace("\uffff", "·")
+
+
 def shortened(text: str) -> str:
-    """Return a text that is harmless and short enough for a legend."""
-    text = clean(text)
+    """Return a text that can be drawn and is short enough for a legend."""
+    text = drawable(text)
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 

@@ -140,7 +140,7 @@ def _draw_race(figure: "Figure", every: Sequence[Users], racers: Sequence[Racer]
     if len(every) > 1:
         for at, users in enumerate(every):
             dashes = DASHES[at % len(DASHES)]
-            (named[users.info.name],) = axes.plot([], [], color=INK, linestyle=dashes)
+            (named[shortened(users.info.name)],) = axes.plot([], [], color=INK, linestyle=dashes)
     _finish_ranks(axes, every, [racer.user for racer in racers])
     axes.set_xlabel("epoch")
     add_legend(figure, named, 1)
@@ -160,7 +160,7 @@ def _draw_journey(
     )[:, 0]
     named: dict[str, Artist] = {}
     for number, users in enumerate(every):
-        (named[users.info.name],) = places[0].plot(
+        (named[shortened(users.info.name)],) = places[0].plot(
             users.epochs,
             users.tape[: len(users.epochs), user],
             markevery=spaced_markers(len(users.epochs)),

@@ -11,7 +11,7 @@ import pytest
 
 from neumf_tui.data.prepared import save
 from neumf_tui.errors import UsageError
-from neumf_tui.figures.picture import COLOURS, look, save_picture
+from neumf_tui.figures.picture import COLOURS, look, save_picture, shortened
 from neumf_tui.figures.plot import WHAT, check_request, make_picture
 from neumf_tui.home import datasets_dir
 from tests.support.commands import Cli
@@ -140,3 +140,18 @@ def test_letters_that_no_font_has_are_told_where_they_are_lost(own_home: Path) -
     notes = save_picture(strange, io.BytesIO(), "png")
     assert len(notes) == 1 and "write an .svg" in notes[0]
     assert save_picture(strange, io.BytesIO(), "svg") == []
+
+
+def test_a_hostile_text_is_only_a_text(own_home: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib, of the extra `paper`")
+    folder = make_run(own_home, "finished", with_data=True)
+    text = "</text><script>\x1b[31m\uffff & $x_1$ \\frac{"
+    picture = replace(
+        make_picture("race", [(folder, None)], own_home, ("196",)),
+        draw=lambda figure: figure.text(0, 0, shortened(text)) and None,
+        caption=text,
+    )
+    file = io.BytesIO()
+    save_picture(picture, file, "svg")
+    assert texts(file.getvalue()) == ["</text><script>·[31m· & $x_1$ \\frac{"]
+    assert b"<script" not in file.getvalue()
