@@ -30,7 +30,8 @@ Known = tuple[Mapping[str, Any], Mapping[str, Any]]
 def matches(query: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Return whether every part of `query` holds for the run; `-` before a part negates it.
 
-    A word must occur in the run's name, kind, model, state, dataset, split, preset or device.
+    A word must occur in the run's name, kind, model, state, dataset, split, preset or device, or in
+    the name of an alarm.
     `key>=value` compares a setting or a value of `neumf-tui status --json`; it is false for a run
     without that value.
     """
@@ -55,10 +56,18 @@ def _holds(part: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 def _words(facts: Mapping[str, Any]) -> list[str]:
     """Return what words are searched in."""
     words = [str(facts[key]).casefold() for key in _SEARCHED]
+    words += _alarms(facts)
     return [*words, "simulated"] if facts.get("simulated") else words
 
 
+def _alarms(facts: Mapping[str, Any]) -> list[str]:
+    """Return the names of the alarms that hold."""
+    return [alarm["alarm"].casefold() for alarm in facts.get("alarms") or ()]
+
+
 def _value(name: str, facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    if name == "alarms":
+        return _alarms(facts) or None
     name = _ABBREVIATIONS.get(name, name)
     return settings[name] if name in settings else facts.get(name)
 

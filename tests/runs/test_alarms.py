@@ -18,6 +18,7 @@ from neumf_tui.home import config_path
 from neumf_tui.runs import alarms, attend, events
 from neumf_tui.runs.alarms import StallWatch
 from neumf_tui.runs.control import make_ready
+from neumf_tui.runs.live_runs import RunList
 from neumf_tui.runs.orders import Orders
 from neumf_tui.runs.reader import EventTail, read_info, read_snapshot, read_status
 from neumf_tui.runs.thresholds import ABOUT, Thresholds, read_thresholds
@@ -256,6 +257,9 @@ def test_commands_show_the_alarms(inside: Cli, own_home: Path) -> None:
     assert f"  alarm    ! {text}\n" in inside("status", "planted").stdout
     (found,) = json.loads(inside("status", "planted", "--json").stdout)["alarms"]
     assert (found["alarm"], found["text"]) == ("loss-rising", text)
+    rows = {row.folder.name: row for row in RunList(own_home).read()}
+    for query in ("loss-ris", "alarms=loss-rising"):
+        assert [name for name, row in rows.items() if row.kept_by(query)] == ["planted"]
     assert "  alarm" not in inside("status", "calm").stdout
     assert json.loads(inside("status", "calm", "--json").stdout)["alarms"] == []
     table = inside("runs", "--plain").stdout
