@@ -33,7 +33,7 @@ def mirror(to: To, run: Run = None, once: Once = False, home: Home = None) -> No
     from neumf_tui.views.output import say
 
     folder = run_folder(home, run)
-    sink = open_sink(to, read_info(folder))
+    sink = open_sink(to, folder, read_info(folder))
     say(f"copying {folder.name} to {to}")
     caught: list[int] = []
     stopped = Event()

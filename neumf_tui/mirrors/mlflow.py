@@ -37,7 +37,7 @@ class MlflowSink:
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
             found = self._client.get_experiment_by_name(name)
             experiment = found.experiment_id if found else self._client.create_experiment(name)
-            self._id = self._find(experiment, created)
+            self._id = self._find(experiment, run, created)
             if not self._id:
                 tags = {RUN: run, CREATED: str(created)}
                 made = self._client.create_run(experiment, run_name=run, tags=tags)
@@ -47,11 +47,10 @@ class MlflowSink:
                     self._client.log_batch(self._id, params=part)
             self._client.update_run(self._id, status="RUNNING")
 
-    def _find(self, experiment: str, created: float) -> str:
+    def _find(self, experiment: str, run: str, created: float) -> str:
         """Return the id of the run of theirs that holds a copy already, or an empty text."""
-        wanted = f"tags.`{CREATED}` = '{created}'"
-        found = self._client.search_runs([experiment], wanted, max_results=1)
-        return found[0].info.run_id if found else ""
+        found = self._client.search_runs([experiment], f"tags.`{CREATED}` = '{created}'")
+        return next((one.info.run_id for one in found if one.data.tags.get(RUN) == run), "")
 
     def position(self) -> Position | None:
         with _errors():
@@ -105,5 +104,7 @@ def _parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _name(name: str) -> str:
-    """Return a name with only characters that MLflow takes."""
-    return re.sub(r"[^\w/. -]", "_", name.replace("@", "_at_"))
+    """Return a name with only characters that MLflow takes, and at most one `/`."""
+    head, _, rest = name.replace("@", "_at_").partition("/")
+    parts = (re.sub(r"[^\w. -]|^\.+$", "_", part) for part in (head, rest))
+    return "/".join(filter(None, parts))

@@ -12,7 +12,7 @@ from neumf_tui.runs.protocol import protocol_of
 FORMS = "tensorboard:DIR, wandb[:PROJECT] or mlflow[:URI]"
 
 
-def open_sink(target: str, info: RunInfo) -> Sink:
+def open_sink(target: str, folder: Path, info: RunInfo) -> Sink:
     """Open what `target` names for a run; raises UsageError, NeumfTuiError, OSError."""
     kind, _, where = target.partition(":")
     if kind not in ("tensorboard", "wandb", "mlflow") or (kind == "tensorboard" and not where):
@@ -22,12 +22,12 @@ def open_sink(target: str, info: RunInfo) -> Sink:
     if kind == "tensorboard":
         from neumf_tui.mirrors.tensorboard import TensorBoardSink
 
-        return TensorBoardSink(expanded(Path(where)).absolute(), info.name, settings)
+        return TensorBoardSink(expanded(Path(where)).absolute(), folder.name, settings)
     config = settings | {f"protocol.{key}": value for key, value in protocol_of(info).items()}
     if kind == "wandb":
         from neumf_tui.mirrors.wandb import WandbSink
 
-        return WandbSink(info.name, info.created, config, where)
+        return WandbSink(folder.name, info.created, config, where)
     from neumf_tui.mirrors.mlflow import MlflowSink
 
-    return MlflowSink(info.name, info.created, config, where)
+    return MlflowSink(folder.name, info.created, config, where)

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from neumf_tui.runs import events
+from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import RunWriter
 from tests.support.commands import Cli
 from tests.support.golden_runs import T0, make_run
+from tests.support.logged_runs import make_logged
 
 
 def resumed(folder: Path) -> None:
@@ -64,6 +67,11 @@ def test_mlflow_reads_every_point(inside: Cli, own_home: Path, tmp_path: Path) -
     assert sorted(one.step for one in losses) == list(range(1, 31))
     assert run.data.metrics["heldout/hit_at_50"] == pytest.approx(0.35)
     assert run.data.metrics["ranks/1-10"] == 0.25
+    make_logged(own_home, scalars=["../x", "..", "a/b \x1b[31m%"])
+    assert inside("mirror", "logged", "--to", f"mlflow:{uri}", "--once").returncode == 0
+    (other,) = client.search_runs([experiment.experiment_id], "tags.`neumf_tui.run` = 'logged'")
+    names = [name for name in other.data.metrics if name.startswith("logged/")]
+    assert sorted(names) == ["logged/.._x", "logged/_", "logged/a_b __31m_"]
 
 
 def test_wandb_keeps_every_point_offline(
@@ -99,3 +107,16 @@ def test_targets_that_are_none_are_refused(inside: Cli, own_home: Path) -> None:
     for target in ("aim", "tensorboard", "tensorboard:"):
         refused = inside("mirror", "golden", "--to", target)
         assert refused.returncode == 2 and "expected tensorboard:DIR" in refused.stderr
+
+
+def test_the_name_in_a_file_of_a_run_leads_nowhere(
+    inside: Cli, own_home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard", reason="needs the extra `tensorboard`")
+    folder = make_run(own_home, "finished")
+    info = msgspec.structs.replace(read_info(folder), name="../../outside")
+    (folder / "run.json").write_bytes(msgspec.json.encode(info))
+    boards = tmp_path / "a" / "b" / "boards"
+    assert inside("mirror", "golden", "--to", f"tensorboard:{boards}", "--once").returncode == 0
+    assert [path.name for path in boards.iterdir()] == ["golden"]
+    assert not list(tmp_path.rglob("outside"))
