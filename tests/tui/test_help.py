@@ -191,7 +191,7 @@ async def test_a_hint_is_shown_once(own_home: Path) -> None:
         assert str(screen.query_one("#runs-pane").border_subtitle) == told
         await pilot.press("home", "delete")
         text = text_of(screen, "#runs-empty")
-        assert "None of 1 runs matches “lrr>1”" in text and told in text
+        assert "“lrr>1” matches none of 1 run." in text and told in text
 
 
 def test_a_home_that_cannot_be_written_remembers_nothing(tmp_path: Path) -> None:

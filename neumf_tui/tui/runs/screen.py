@@ -196,7 +196,8 @@ class RunsScreen(ChartScreen):
         empty = self.query_one("#runs-empty", Static)
         empty.display = bool(self.rows) and not kept
         if empty.display:
-            first = f"None of {len(self.rows)} runs matches “{shortened(self._query)}”."
+            runs = f"{len(self.rows)} run{'s' * (len(self.rows) != 1)}"
+            first = f"“{shortened(self._query)}” matches none of {runs}."
             lines = [first, "", *why_none(self._query, known), "", "Esc ends the filter"]
             empty.update(Text("\n".join(map(clean, lines))))
 
