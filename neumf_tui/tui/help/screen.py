@@ -32,7 +32,7 @@ AREAS = {
 """Titles of groups of keys, by the area of their ids; a screen's own keys come first."""
 _SPELT = {
     "⏎": "Enter", "esc": "Esc", "space": "Space", "backspace": "Backspace", "tab": "Tab",
-    "pgup": "Page up", "pgdn": "Page down", "home": "Home", "end": "End", "delete": "Delete",
+    "pgup": "Page up", "pgdn": "Page down", "home": "Home", "end": "End", "del": "Delete",
 }  # fmt: skip
 """Keys as people call them."""
 _GAP = 2
