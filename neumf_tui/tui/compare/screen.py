@@ -263,9 +263,8 @@ class CompareScreen(SheetScreen):
             for users, ranks in zip(sides, (found.rank_a, found.rank_b), strict=True)
         )
         name = clean(self.a.dataset.user_ids[user])
-        title = f"rank in B ↑, in A → · ● {name}: {before} → {after}"
-        self.scatter.border_title = Text(title)
-        self.scatter.mark(at)
+        axes, change = "rank in B ↑, in A →", f"● {name}: {before} → {after}"
+        self.scatter.mark(at, (f"{axes} · {change}", f"B ↑ A → · {change}", change))
 
     @on(RankScatter.Chosen)
     def _go_to_dot(self, event: RankScatter.Chosen) -> None:

@@ -226,9 +226,7 @@ class CurveChart(Plane, can_focus=True, inherit_bindings=False):
 
     def _show_caption(self) -> None:
         """Show what fits of the caption, or the value that is read."""
-        has_foot = bool(self.styles.border_bottom[0])
-        # A whole border has corners, and a space beside each of them.
-        width = self.outer_size.width - (5 if has_foot else 2)
+        has_foot, width = self.has_foot, self.border_room
         caption, read = self._caption, self._reading()
         title = caption.title if has_foot else caption.alone or caption.title
         foot = caption.foot

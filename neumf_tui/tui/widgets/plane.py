@@ -64,6 +64,16 @@ class Plane(Canvas, can_focus=False):
         """Height between the axes in cells."""
         return self.size.height - 1
 
+    @property
+    def has_foot(self) -> bool:
+        """Whether there is a lower border, which can have a text as the upper one."""
+        return bool(self.styles.border_bottom[0])
+
+    @property
+    def border_room(self) -> int:
+        """Cells of a text in the border; a whole one has corners with a space beside each."""
+        return self.outer_size.width - (5 if self.has_foot else 2)
+
     def style_text(self, name: str) -> str:
         """Return the style of a component class, as the canvas takes it."""
         return str(self.get_component_rich_style(name, partial=True))
