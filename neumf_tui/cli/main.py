@@ -1,5 +1,6 @@
 """The command line: all commands with their examples, and the handling of errors."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -68,6 +69,9 @@ GROUPS = {
 }
 """The commands by the groups of the help: the module of each, and the arguments of an example."""
 EXAMPLES = {name: command for group in GROUPS.values() for name, command in group.items()}
+_VALUES = {"int": "N", "float": "X", "str": "TEXT", "path": "PATH"}
+"""How the help calls the values of options."""
+_KINDS = re.compile(rf"<({'|'.join(_VALUES)})( range)?>")
 WIDEST_HELP = 160
 """Columns of the help in a terminal that has more."""
 
@@ -100,11 +104,16 @@ class _Command(TyperCommand):
             usual = "Arguments" if param.param_type_name == "argument" else "Options"
             if record is not None:
                 panel = getattr(param, "rich_help_panel", None) or usual
-                panels.setdefault(panel, []).append(record)
+                name, text = record
+                panels.setdefault(panel, []).append((_KINDS.sub(_value_of_kind, name), text))
         # `--help`, which comes last, is not of the last panel.
         for panel, records in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(records)
+
+
+def _value_of_kind(kind: re.Match[str]) -> str:
+    return _VALUES[kind[1]]
 
 
 class _Group(TyperGroup):

@@ -46,7 +46,7 @@ def _flag(name: str, hidden: bool) -> inspect.Parameter:
     option = typer.Option(
         flag,
         help=_help(name),
-        rich_help_panel=f"Settings: {group}",
+        rich_help_panel=f"Settings ({group})",
         show_default=False,
         hidden=hidden,
     )

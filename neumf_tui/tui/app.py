@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -90,23 +89,23 @@ class NeumfApp(TerminalApp):
         self.run_in_terminal()
         if self.return_code:
             return self.return_code
-        code = self._report_failed_starts()
-        if self.folder is not None and not code:
-            code = self._print_card(self.folder)
+        code = 0
+        for folder in dict.fromkeys([*self.new_runs, *filter(None, [self.folder])]):
+            code = self._report(folder) or code
         self.end_by_signal()
         return code
 
-    def _report_failed_starts(self) -> int:
-        """Remove new runs whose trainers could not start; return the exit code of the last one."""
+    def _report(self, folder: Path) -> int:
+        """Print how a run stands; remove a new one that could not start, and say why."""
         from neumf_tui.runs.failed_start import await_start
 
-        code = 0
-        for folder in self.new_runs:
-            with suppress(RunError):  # it was deleted
-                if failed := await_start(folder):
-                    code = failed.exit_code
-                    say(f"neumf-tui: {failed.text}")
-        return code
+        if folder in self.new_runs:
+            if not folder.exists():  # the list of runs has removed it
+                return 0
+            if failed := await_start(folder):
+                say(f"neumf-tui: {failed.text}")
+                return failed.exit_code
+        return self._print_card(folder)
 
     def _print_card(self, folder: Path) -> int:
         """Print a short card of the run; return 1 if the run failed while it was watched."""

@@ -30,7 +30,7 @@ def test_a_setting_shows_its_default_in_each_preset(inside: Cli) -> None:
     text = " ".join(inside("train", "--help").stdout.split())
     assert "[default: 15; d2l: 10; fast: 4; paper: 40]" in text
     assert "[default: softmax; d2l: bpr; paper: bce]" in text
-    assert "Settings: network" in text and "[default: as --weight-decay]" in text
+    assert "Settings (network):" in text and "[default: as --weight-decay]" in text
 
 
 @pytest.mark.parametrize("name", ["tune", "check-leak"])
