@@ -200,12 +200,12 @@ class _Making:
 
     def _share(self, share: float) -> None:
         users = self._data.num_users
-        done = int((len(self._records.hits) + share) * users)
+        done = int((len(self._records.quality) + share) * users)
         self._report(Progress("ranking held-out items", done, self._epochs * users, "users"))
 
     def end(self, warnings: list[str], expected: list[Expectation]) -> None:
         """Write what was found, and that the run has ended."""
-        last = max(self._records.hits)
+        last = max(self._records.quality)
         for warning in warnings:
             self._writer.event(events.Warned(text=warning))
         met = ", ".join(f"{one.metric} {one.text}" for one in expected)

@@ -21,6 +21,7 @@ from neumf_tui.errors import NeumfTuiError, RunError, UsageError
 from neumf_tui.evaluation.full_ranking import Evaluator
 from neumf_tui.evaluation.intervals import hit_interval
 from neumf_tui.evaluation.metrics import metrics_from_ranks
+from neumf_tui.runs.events import quality_of
 from neumf_tui.scorers.scorer import Scorer
 
 
@@ -159,7 +160,7 @@ class Baselines:
             ranks.append(tuning.ranks(scorer))
         tried = [tuning.metrics(each) for each in ranks]
         # The first of equally good settings.
-        best = max(range(len(tried)), key=lambda number: tried[number].metrics["hit@50"])
+        best = max(range(len(tried)), key=lambda number: quality_of(tried[number].metrics))
         settings = baseline.choices[best]
         self._report(Progress(f"{baseline.name}: fits", fits - 1, fits))
         started = time.perf_counter()

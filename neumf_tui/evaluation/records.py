@@ -25,11 +25,6 @@ from neumf_tui.runs.reader import rank_epochs, read_ranks
 from neumf_tui.runs.writer import RunWriter
 
 
-def hit_rate(ranks: NDArray[np.float32]) -> float:
-    """Return the share of all users with a hit: enough to compare epochs of one run."""
-    return float(np.mean(ranks <= events.CUTOFF))
-
-
 class EvaluationRecords:
     """Writes ranks and metrics of each evaluation of one run, for all users.
 
@@ -41,8 +36,8 @@ class EvaluationRecords:
         self._writer, self._candidates = writer, candidates
         self.deciding = "validation" if "validation" in candidates else "ranks"
         """The tape that decides which epoch is the best."""
-        self.hits: dict[int, float] = {}
-        """Hit@50 of each evaluated epoch on the deciding tape."""
+        self.quality: dict[int, events.Quality] = {}
+        """Quality of each evaluated epoch on the deciding tape."""
         self._ranks: NDArray[np.float32] | None = None
         """Ranks of the previous evaluation."""
 
@@ -53,10 +48,11 @@ class EvaluationRecords:
             if epoch > until:
                 continue
             with suppress(RunError):  # damaged: this epoch cannot be the best
-                self.hits[epoch] = hit_rate(read_ranks(folder, epoch, self.deciding))
-        if self.hits:
+                ranks = read_ranks(folder, epoch, self.deciding)
+                self.quality[epoch] = events.quality_of(self.metrics(self.deciding, ranks))
+        if self.quality:
             with suppress(RunError):
-                self._ranks = read_ranks(folder, max(self.hits))
+                self._ranks = read_ranks(folder, max(self.quality))
 
     def metrics(self, tape: str, ranks: NDArray[np.float32]) -> Metrics:
         return metrics_from_ranks(ranks, self._candidates[tape])
@@ -74,12 +70,12 @@ class EvaluationRecords:
         `cohorts` and `coverage` are fields of the event. Raises OSError.
         """
         now, before, entered, left = ranks["ranks"], self._ranks, 0, 0
-        self.hits[epoch] = hit_rate(ranks[self.deciding])
         if before is not None:
             hit, hit_before = now <= events.CUTOFF, before <= events.CUTOFF
             entered, left = int((hit & ~hit_before).sum()), int((hit_before & ~hit).sum())
         self._ranks = now
         metrics = {tape: self.metrics(tape, found) for tape, found in ranks.items()}
+        self.quality[epoch] = events.quality_of(metrics[self.deciding])
         # `ranks` last: it tells readers that the epoch is complete.
         for tape in sorted(ranks, key=lambda tape: tape == "ranks"):
             self._writer.ranks(epoch, ranks[tape], tape)
@@ -114,10 +110,10 @@ class EvaluationRecords:
 
     @property
     def best(self) -> int | None:
-        """The epoch with the highest Hit@50, the earliest if several have it."""
-        return self.best_of(self.hits)
+        """The epoch of the highest quality, the earliest if several have it."""
+        return self.best_of(self.quality)
 
     def best_of(self, epochs: Iterable[int]) -> int | None:
         """Return the best of those of `epochs` that were evaluated."""
-        evaluated = (epoch for epoch in epochs if epoch in self.hits)
-        return max(evaluated, key=lambda epoch: (self.hits[epoch], -epoch), default=None)
+        evaluated = (epoch for epoch in epochs if epoch in self.quality)
+        return max(evaluated, key=lambda epoch: (self.quality[epoch], -epoch), default=None)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -275,6 +275,15 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     seconds: Seconds
 
 
+class Quality(NamedTuple):
+    """What decides which of several epochs or settings is the best, in this order."""
+
+    hits: float
+    """Hit@50."""
+    auc: float
+    """It decides where Hit@50 is equal, as it always is with 50 candidates or fewer."""
+
+
 class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated", omit_defaults=True):
     """Every held-out item was ranked."""
 
@@ -295,6 +304,15 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated", omit_defaults
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics, self.validation)
+
+    @property
+    def quality(self) -> Quality:
+        """By the validation items, or without validation by the held-out items."""
+        return quality_of(self.validation or self.metrics)
+
+
+def quality_of(metrics: Metrics) -> Quality:
+    return Quality(metrics["hit@50"], metrics["auc"])
 
 
 class Checkpointed(Event, frozen=True, kw_only=True, tag="checkpoint"):

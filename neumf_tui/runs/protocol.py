@@ -6,7 +6,7 @@ from typing import Any
 
 from neumf_tui.data.facts import SplitFacts
 from neumf_tui.data.options import SplitOptions
-from neumf_tui.runs.events import BY_VALIDATION, Kind, RunInfo
+from neumf_tui.runs.events import BY_VALIDATION, CUTOFF, Kind, RunInfo
 
 RANKING = {
     "candidates": "every item not in the user's training history",
@@ -188,6 +188,11 @@ def protocol_of(info: RunInfo) -> dict[str, Any]:
     return protocol | {"beyond": BEYOND} if info.model == "top_k" else protocol
 
 
+def always_hits(protocol: Mapping[str, Any]) -> bool:
+    """Return whether everybody has so few candidates that Hit@50 is 1 whatever the model does."""
+    return 0 < (protocol["num_candidates"] or (0, 0))[1] <= CUTOFF
+
+
 def is_optimistic(protocol: Mapping[str, Any]) -> bool:
     """Return whether held-out items are never negatives, so that training never lowers them."""
     return bool(protocol.get("exclude_heldout"))
@@ -210,7 +215,7 @@ def protocol_line(protocol: Mapping[str, Any], width: int | None = None, before:
 
 _SHORTENED = (
     "candidates", "chosen", "chosen", "split", "split", "candidates", "warning", "beyond",
-    "warning", "future", "unseen", "warning", "split", "split", "future",
+    "warning", "future", "unseen", "warning", "split", "split", "future", "always",
 )  # fmt: skip
 """Which part of the line becomes shorter first, and next."""
 
@@ -234,6 +239,7 @@ def _parts(protocol: Mapping[str, Any], before: str) -> dict[str, list[str]]:
     chosen = [f"{what} by validation", "by validation", ""]
     return {
         "before": [before],
+        "always": ["Hit@50 is always 1", "Hit@50 always 1"] if always_hits(protocol) else [""],
         "warning": warning,
         "split": _split_texts(protocol),
         "candidates": [*([candidates] if high else []), "full ranking", ""],

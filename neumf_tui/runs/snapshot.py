@@ -89,15 +89,8 @@ class Snapshot:
 
     @property
     def best(self) -> events.Evaluated | None:
-        """The evaluation with the highest Hit@50, the earliest if equal.
-
-        Hit@50 is that of the validation items, or without validation of the held-out items.
-        """
-        return max(
-            self.evaluations,
-            key=lambda e: ((e.validation or e.metrics)["hit@50"], -e.epoch),
-            default=None,
-        )
+        """The evaluation of the highest quality, the earliest if equal."""
+        return max(self.evaluations, key=lambda e: (e.quality, -e.epoch), default=None)
 
     @property
     def reported(self) -> events.Evaluated | None:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.errors import NeumfTuiError
 from neumf_tui.evaluation.metrics import Metrics
-from neumf_tui.evaluation.records import EvaluationRecords, hit_rate
+from neumf_tui.evaluation.records import EvaluationRecords
 from neumf_tui.explore.watched import WatchedMeasures
 from neumf_tui.model.neumf import NeuMF
+from neumf_tui.runs.events import Quality, quality_of
 from neumf_tui.runs.reader import read_info
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.settings import Settings
@@ -75,11 +76,12 @@ class Evaluations:
                 report((done + share) / len(self.evaluators))
 
             ranks[tape] = self._ranks_of(evaluator, model, report_share)
-        hits = self._group.broadcast(hit_rate(ranks[self.records.deciding]), float)
+        quality, deciding = Quality(0.0, 0.0), self.records.deciding
+        if not self._group.rank:
+            quality = quality_of(self.records.metrics(deciding, ranks[deciding]))
+        self.records.quality[epoch] = self._group.broadcast(quality, Quality)
         seconds = time.perf_counter() - began
-        if self._group.rank:
-            self.records.hits[epoch] = hits
-        else:
+        if not self._group.rank:
             cohorts = self._watched.cohorts(ranks["ranks"])
             self.records.write(epoch, ranks, seconds, cohorts, self._coverage(model))
         return seconds
@@ -101,7 +103,7 @@ class Evaluations:
         patience, best = self._settings.early_stop, self.records.best
         if not patience or best is None:
             return ""
-        since = evaluations_since(self.records.hits, best, self._settings)
+        since = evaluations_since(self.records.quality, best, self._settings)
         if since < patience:
             return ""
         return f"early stop: validation Hit@50 was best at epoch {best}, {since} evaluations ago"

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.data.progress import Progress, Report
-from neumf_tui.evaluation.records import hit_rate
+from neumf_tui.evaluation.metrics import metrics_from_ranks
+from neumf_tui.runs.events import Quality, quality_of
 from neumf_tui.settings import Settings
 from neumf_tui.training.device import deterministic
 from neumf_tui.training.evaluations import evaluations_since
 from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
+
+WORST = Quality(-1.0, -1.0)
+"""Less than that of any epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ def retrain(
         evaluator = ModelRanks(dataset, device)
         choosing = ModelRanks(dataset, device, validation=True) if settings.validation else None
         trainer = Trainer(dataset, settings, device)
-        hits: dict[int, float] = {}
+        quality: dict[int, Quality] = {}
         best, ranks = 0, np.empty(0, np.float32)
         for epoch in range(1, last + 1):
             report(Progress(what, epoch - 1, last))
@@ -53,11 +57,12 @@ def retrain(
                 continue
             model = trainer.scored(epoch)
             if choosing:
-                hits[epoch] = hit_rate(choosing.by_model(model))
-            if epoch == last if choosing is None else hits[epoch] > hits.get(best, -1.0):
+                chosen_by = metrics_from_ranks(choosing.by_model(model), choosing.candidates)
+                quality[epoch] = quality_of(chosen_by)
+            if epoch == last if choosing is None else quality[epoch] > quality.get(best, WORST):
                 best, ranks = epoch, evaluator.by_model(model)
             if settings.early_stop and settings.early_stop <= evaluations_since(
-                hits, best, settings
+                quality, best, settings
             ):
                 break
     report(Progress(what, last, last))

@@ -81,4 +81,4 @@ def test_no_process_waits_for_ranks_that_another_cannot_compute(
         evaluations.evaluate(model, 1, lambda _share: None)
     group.others = 0
     evaluations.evaluate(model, 1, lambda _share: None)
-    assert evaluations.records.hits == {1: 1.0}
+    assert evaluations.records.quality == {1: (1.0, 1.0)}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from rich.text import Text
 
 from neumf_tui.runs.events import Alarm, RunInfo
-from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
+from neumf_tui.runs.protocol import always_hits, is_optimistic, protocol_line, protocol_of
 from neumf_tui.text import clean
 from neumf_tui.tui.widgets.fitted_text import FittedText
 from neumf_tui.views.alarms import alarm_line
@@ -29,7 +29,8 @@ def standing_notice(runs: Sequence[RunInfo], width: int) -> tuple[str, bool]:
         name + protocol_line(protocol, width - len(name), simulated)
         for name, protocol in zip(names, protocols, strict=False)
     ]
-    return "\n".join(texts), first.simulated or any(map(is_optimistic, protocols))
+    careful = any(always_hits(one) or is_optimistic(one) for one in protocols)
+    return "\n".join(texts), first.simulated or careful
 
 
 def notice_lines(
