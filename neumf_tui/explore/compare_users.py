@@ -27,25 +27,22 @@ def check_same_dataset(a: RunInfo, b: RunInfo) -> None:
     if one.fingerprint == other.fingerprint:
         return
     split_a, split_b = (split_name(protocol_of(info)) for info in (a, b))
-    if split_a == split_b:
+    places = [(ref.name, ref.source, ref.options.reading) for ref in (one, other)]
+    if split_a == split_b or places[0] != places[1]:
         raise UsageError(
             f"run {a.name} was trained on {one.label} ({one.fingerprint[:12]}) and run {b.name} on "
             f"{other.label} ({other.fingerprint[:12]}); "
             "compare two runs of one dataset, or two epochs of one run"
         )
-    places = [(ref.name, ref.source, ref.options.reading) for ref in (one, other)]
-    data = f"of {one.label} and of {other.label}, different data"
-    if places[0] == places[1]:
-        data = f"of {one.label}, the same data otherwise"
     again = (
         f"; `neumf-tui evaluate {a.name} --protocols` shows one run's settings under several splits"
         if a.is_trained
         else ""
     )
     raise UsageError(
-        f"run {a.name} has the split {split_a}, run {b.name} the split {split_b} ({data}): other "
-        "items are held out, so ranks and metrics cannot be compared; train both with the same "
-        f"--split, --cut and filters{again}"
+        f"run {a.name} has the split {split_a}, run {b.name} the split {split_b} (of "
+        f"{one.label}, the same data otherwise): other items are held out, so ranks and metrics "
+        f"cannot be compared; train both with the same --split, --cut and filters{again}"
     )
 
 

@@ -68,8 +68,8 @@ def _draw(figure: "Figure", cohorts: Sequence[list[Cohort]], labels: Sequence[st
         y = [places[cohort.kind, cohort.name] + shift for cohort in known]
         hits = [cohort.hit for cohort in known]
         ends = [
-            [max(0.0, cohort.hit - cohort.hit_interval[0]) for cohort in known],
-            [max(0.0, cohort.hit_interval[1] - cohort.hit) for cohort in known],
+            [cohort.hit - cohort.hit_interval[0] for cohort in known],
+            [cohort.hit_interval[1] - cohort.hit for cohort in known],
         ]
         style = look(number) | {"linestyle": "none"}
         named[label] = axes.errorbar(hits, y, xerr=ends, elinewidth=0.8, **style).lines[0]

@@ -298,6 +298,8 @@ def _extremes_text(found: Sequence[Cohort]) -> str:
     if not known:
         return f"No group has {SMALL} users."
     best, worst = (choose(known, key=lambda cohort: cohort.hit) for choose in (max, min))
+    if best.hit == worst.hit:
+        return f"All groups are served alike: Hit@{CUTOFF} is {best.hit:.3f}."
     named = (f"{one.kind} {one.name} ({one.hit:.3f})" for one in (best, worst))
     return "Best served: {}. Worst served: {}.".format(*named)
 

@@ -20,7 +20,15 @@ def test_wilson_against_published_case() -> None:
     # 81 of 263: 0.2553 to 0.3662 (Newcombe 1998, table I, method 3).
     low, high = wilson_interval(81 / 263, 263)
     assert round(low, 4) == 0.2553 and round(high, 4) == 0.3662
-    assert hit_interval(np.array([1.0, np.nan], dtype=np.float32))[1] == pytest.approx(1.0)
+    assert hit_interval(np.array([1.0, np.nan], dtype=np.float32))[1] == 1.0
+
+
+def test_an_interval_contains_its_share() -> None:
+    for count in range(1, 400):
+        for hits in {0, 1, count // 2, count - 1, count}:
+            low, high = wilson_interval(hits / count, count)
+            assert 0 <= low <= hits / count <= high <= 1
+        assert wilson_interval(0, count)[0] == 0 and wilson_interval(1, count)[1] == 1
 
 
 def kinds(won: int, lost: int, same: int) -> np.ndarray:  # type: ignore[type-arg]
