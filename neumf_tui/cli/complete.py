@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.text import clean, shortened
 
 if TYPE_CHECKING:
     from neumf_tui.data.catalogue import Catalogue
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SCREENFUL = 40
 """The most that is offered: more would scroll away."""
+_ABOUT = 60
+"""Characters of what is shown beside a completion."""
 Offer = str | tuple[str, str]
 """A completion, or a completion and what some shells show beside it."""
 _TO_QUOTE = re.compile(r"([^\w@%+=:,./-])", re.ASCII)
@@ -35,11 +38,22 @@ def _quietly(
     @wraps(offers)
     def complete(ctx: typer.Context, incomplete: str) -> list[Offer]:
         try:
-            return list(islice(offers(ctx, incomplete), SCREENFUL))
+            return list(islice(_harmless(offers(ctx, incomplete)), SCREENFUL))
         except (NeumfTuiError, OSError, ValueError):
             return []
 
     return complete
+
+
+def _harmless(offers: Iterable[Offer]) -> Iterator[Offer]:
+    """Yield what a terminal shows as it is: names and titles can come from somebody else."""
+    from rich.markup import escape
+
+    for offer in offers:
+        value, about = (offer, "") if isinstance(offer, str) else offer
+        if clean(value) == value:
+            # Typer takes it for markup, and breaks a long one into lines.
+            yield (value, escape(shortened(about, _ABOUT))) if about else value
 
 
 def _starting(names: Iterable[str], start: str) -> Iterator[str]:

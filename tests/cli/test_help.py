@@ -1,10 +1,14 @@
 """The help of the command line: groups, whole sentences, defaults of presets, completion."""
 
+from pathlib import Path
+
 import pytest
 import typer.main
 
 from neumf_tui.cli.main import EXAMPLES, GROUPS, app
+from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.data.strings import Strings
 from neumf_tui.explore.guests import Guest, save_guest
 from tests.support.commands import Cli
 
@@ -53,9 +57,9 @@ def test_no_command_means_the_list_of_runs_where_a_screen_can_be_opened(
     assert inside().returncode == 0 and opened == ["runs"]
 
 
-def completed(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
-    """Return what bash offers for the last word."""
-    monkeypatch.setenv("_NEUMF_TUI_COMPLETE", "complete_bash")
+def completed(monkeypatch: pytest.MonkeyPatch, *words: str, shell: str = "bash") -> list[str]:
+    """Return what a shell offers for the last word."""
+    monkeypatch.setenv("_NEUMF_TUI_COMPLETE", f"complete_{shell}")
     monkeypatch.setenv("COMP_WORDS", " ".join(["neumf-tui", *words]))
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
     told: list[str] = []
@@ -90,3 +94,21 @@ def test_users_and_items_of_the_run_are_completed(
     assert "'Alien; Blade\\ Runner" in [
         f"'{one}" for one in completed(monkeypatch, "recommend", "--likes", "'Alien; Bla")
     ]
+
+
+def test_completion_is_harmless(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Titles, and folders in the list of runs, can be anything."""
+    catalogue = Catalogue(
+        ["1", "2", "3"], ["Alien", "Al\x1b[2J", "Al[/b]" * 30], [None] * 3, [[]] * 3
+    )
+    monkeypatch.setattr("neumf_tui.cli.complete._names", lambda _: (Strings.of([]), catalogue))
+    for name in ("ok", "o\x1b[2J"):
+        (own_home / "runs" / name).mkdir(parents=True)
+        (own_home / "runs" / name / "run.json").write_text("{}")
+    assert completed(monkeypatch, "status", "o") == ["ok"]
+    assert completed(monkeypatch, "similar", "Al")[0] == "Alien"
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "neumf-tui similar ")
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    for shell in ("zsh", "fish"):
+        told = "\n".join(completed(monkeypatch, "", shell=shell))
+        assert "Alien" in told and "\x1b" not in told and told.count("\n") < 6
