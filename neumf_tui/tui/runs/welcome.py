@@ -151,7 +151,7 @@ class FirstRun:
 
         def fail(problem: str) -> None:
             self._say("")
-            flags = f"\nWith flags: neumf-tui train --data-dir {shlex.quote(str(path))}"
+            flags = f"\nWith flags: neumf-tui train --data-dir {clean(shlex.quote(str(path)))}"
             failed(f"{clean(problem)}{flags if path else ''}")
 
         self._screen.ask("start", work, then, fail)
