@@ -1,12 +1,15 @@
 """Every screen at every size: nothing is cut without "…", no word is broken, nothing overlaps."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
+from neumf_tui.runs.writer import RunWriter
 from neumf_tui.tui.app import NeumfApp
 from tests.support.clipped import faults
+from tests.support.golden_runs import make_run
 from tests.support.screens import screen_lines, settle
 from tests.tui.test_explore_snapshots import VIEWS, exact_home  # noqa: F401
 
@@ -43,6 +46,32 @@ async def go(pilot: "Pilot[None]", keys: list[str]) -> None:
         if len(key) > 1 or key in "12345":
             await settle(pilot)
     await settle(pilot)
+
+
+STATES = ("starting", "running", "paused", "crashed", "failed", "finished")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
+async def test_nothing_is_cut_while_training(own_home: Path, state: str) -> None:
+    """The train screen, the runs screen, their help and their dialogs."""
+    folder = make_run(own_home, state, with_data=True, validation=(0.28, 0.36, 0.33))
+    with ExitStack() as stack:
+        if state in ("running", "paused"):
+            stack.enter_context(RunWriter(folder))
+        for screen, keys in (
+            ("train", ["space", "escape", "m", "escape"]),
+            ("runs", ["space", "n"]),
+        ):
+            app = NeumfApp(folder if screen == "train" else None, own_home, screen)
+            async with app.run_test(size=(120, 40)) as pilot:
+                await settle(pilot)
+                found = {"": await at_all_sizes(pilot, SIZES)}
+                for key in (*keys, "escape", "question_mark", "escape", "ctrl+c"):
+                    await pilot.press(key)
+                    await settle(pilot)
+                    found[key] = await at_all_sizes(pilot, SIZES)
+                assert {key: wrong for key, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.slow

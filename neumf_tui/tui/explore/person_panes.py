@@ -40,7 +40,7 @@ HISTORY_COLUMNS = (
     Column("seen by", 7, right=True, drop=2),
 )
 NEAR_MISS_COLUMNS = (
-    Column("without", 20, flex=True),
+    Column("without", 8, flex=True),
     Column("year", 4, drop=1),
     Column("rank", 8, right=True),
     Column("change", 8, right=True),
@@ -127,7 +127,7 @@ class NearestPane(PersonPane):
         columns = (
             Column("user", 7, flex=True),
             Column("cosine", 6, right=True),
-            Column("both", 4, right=True),
+            Column("both", 4, right=True, drop=2),
             Column("seen", 5, right=True, drop=1),
         )
         with Horizontal():

@@ -22,6 +22,9 @@ COLUMNS = (
 )
 
 
+HINT = "after the first evaluation; space pins users"
+
+
 class PinnedUserTable(Table):
     """A row is a user, with the rank of the held-out item on a logarithmic ruler."""
 
@@ -44,10 +47,10 @@ class PinnedUserTable(Table):
         self._race = race
         runners = race.runners
         self.columns[0] = id_column("user", (r.user for r in runners)) if runners else COLUMNS[0]
-        hint = "after the first evaluation: users of all ranks, or pinned ones (space)"
-        title = problem or ("rank, log scale, ┊ top 50" if runners else hint)
-        self.columns[2] = replace(COLUMNS[2], title=title)
-        self.show_rows(0 if problem else len(runners), self._texts, cursor=self.cursor)
+        self.columns[2] = replace(COLUMNS[2], title="rank, log scale, ┊ top 50" if runners else "")
+        says = problem or ("" if runners else HINT)
+        count = 0 if problem else len(runners)
+        self.show_rows(count, self._texts, cursor=self.cursor, ending=says)
         everyone = runners and not race.chosen
         self.border_title = "rank race · users of all ranks" if everyone else "rank race"
 

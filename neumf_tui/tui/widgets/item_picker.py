@@ -104,7 +104,7 @@ class ItemPicker(Vertical):
         """Queries whose best match is to be picked when it is known."""
 
     def compose(self) -> ComposeResult:
-        yield SearchLine(placeholder="a title, a part of it, or an id", compact=True)
+        yield SearchLine(placeholder="title or id", compact=True)
         found = Table(item_columns(COLUMNS, self._dataset))
         found.can_focus = False  # keys typed in the line move its cursor
         yield found

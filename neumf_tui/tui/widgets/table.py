@@ -246,7 +246,7 @@ class Table(ScrollView, can_focus=True, inherit_bindings=False):
             if not self._ending or row > self._count:
                 return Strip.blank(width, base)
             style = base + self.get_component_rich_style("table--ending", partial=True)
-            return Strip([Segment(set_cell_size(f" {clean(self._ending)}", width), style)])
+            return Strip([Segment(_fit(f" {clean(self._ending)}", width, right=False), style)])
         style = base
         if row == self._marked:
             style += self.get_component_rich_style("table--marked", partial=True)
