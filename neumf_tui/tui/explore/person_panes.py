@@ -178,6 +178,7 @@ class JourneyPane(PersonPane):
     NAME, FOCUS = "epochs", "#journey-table"
     rank_chart = getters.query_one("#journey-rank", CurveChart)
     loss_chart = getters.query_one("#journey-loss", CurveChart)
+    _has_loss = False
 
     def compose(self) -> ComposeResult:
         yield CurveChart("rank", id="journey-rank")
@@ -207,7 +208,10 @@ class JourneyPane(PersonPane):
             chart.show(Plot(), Caption())
 
     def toggle_loss(self) -> None:
-        self.loss_chart.display = not self.loss_chart.display
+        if self._has_loss:
+            self.loss_chart.display = not self.loss_chart.display
+        else:
+            self.notify("This run has no loss.")
 
     def show_person(
         self, ranker: "Ranker", users: "Users", who: "Who", ranking: "UserRanking | None"
@@ -246,7 +250,10 @@ class JourneyPane(PersonPane):
         noun = users.dataset.noun.singular
         name, at = f"rank of the held-out {noun}", f"● epoch {epoch}{rank}"
         titles = f"{name} (log; 1 is best)  {at}  ←→", f"{name}  {at}", f"{name} (log)", name
-        self.rank_chart.display = bool(np.isfinite(drawn).any())
+        # A single rank is no curve; the table has it.
+        self.rank_chart.display = int(np.isfinite(drawn).sum()) > 1
+        self._has_loss = bool(np.isfinite(way.losses).any())
+        self.loss_chart.display &= self._has_loss
         self.rank_chart.show(plot, Caption(titles))
         self.loss_chart.show(Plot(curves[1:], (), x_max), Caption(("loss",)))
 
@@ -327,7 +334,11 @@ class NearMissPane(PersonPane):
             mark = "" if is_hit == (left.base <= CUTOFF) else "✓" if is_hit else "✗"
             return [title, year, rank_text(rank), change_text, mark]
 
-        self.table.show_rows(len(order), cells, cursor=self.table.cursor)
+        is_moved = bool((left.ranks != left.base).any()) or len(left.items) < left.total
+        noun = users.dataset.noun.singular
+        says = "" if is_moved else f"no {noun} of the history changes the rank"
+        count = len(order) if is_moved else 0
+        self.table.show_rows(count, cells, cursor=self.table.cursor, ending=says)
 
 
 def _near_miss_text(
