@@ -14,6 +14,7 @@ from neumf_tui import __version__
 from neumf_tui.cli.streams import open_streams
 from neumf_tui.crash import message_of
 from neumf_tui.errors import NeumfTuiError
+from neumf_tui.text import clean
 from neumf_tui.views.output import print_line, say
 
 GROUPS = {
@@ -96,6 +97,17 @@ class _Commands(Mapping[str, Any]):
 
 class _Command(TyperCommand):
     """A command whose help lists its options by their panels."""
+
+    allow_extra_args = True  # `parse_args` refuses them, with more words
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            ctx.fail(
+                f"Got unexpected extra arguments: {' '.join(map(clean, rest))}; put quotes around what has "
+                "blanks, such as a title"
+            )
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}

@@ -222,6 +222,7 @@ def test_evaluate_runs_and_datasets(inside: Cli, trained: Path) -> None:
         (["rename", "trained", "a/b"], 2, "run name"),
         (["status", "none-such"], 4, "no run 'none-such'"),
         (["train", "--nonsense"], 2, "No such option"),
+        (["why", "sim-001", "Blade", "Runner"], 2, "arguments: Runner; put quotes around"),
     ],
 )
 def test_bad_input_gets_one_message_and_its_exit_code(
