@@ -103,10 +103,9 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            ctx.fail(
-                f"Got unexpected extra arguments: {' '.join(map(clean, rest))}; put quotes around what has "
-                "blanks, such as a title"
-            )
+            given = clean(" ".join(rest))
+            hint = "put quotes around what has blanks, such as a title"
+            ctx.fail(f"Got unexpected extra arguments: {given}; {hint}")
         return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
