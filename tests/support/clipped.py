@@ -11,8 +11,8 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, RichLog
-from textual_plot import PlotWidget
 
+from neumf_tui.tui.widgets.plane import Plane
 from neumf_tui.tui.widgets.table import Table
 
 
@@ -28,8 +28,7 @@ def faults(screen: Screen[Any]) -> list[str]:
 
 
 def _is_leaf(widget: Widget) -> bool:
-    in_plot = any(isinstance(a, PlotWidget) for a in widget.ancestors)
-    return isinstance(widget, PlotWidget) or not (in_plot or list(widget.children))
+    return not list(widget.children)
 
 
 def _name(widget: Widget) -> str:
@@ -52,7 +51,7 @@ def _of_widget(widget: Widget) -> Iterator[str]:
     elif isinstance(widget, Input):
         if not widget.value and cell_len(str(widget.placeholder)) > widget.content_size.width:
             yield f"{widget.content_size.width} cells cut {widget.placeholder!r}"
-    elif not isinstance(widget, (PlotWidget, RichLog, ScrollableContainer)):
+    elif not isinstance(widget, (Plane, RichLog, ScrollableContainer)):
         yield from _of_text(widget)
 
 

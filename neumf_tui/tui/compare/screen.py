@@ -264,7 +264,7 @@ class CompareScreen(SheetScreen):
         )
         name = clean(self.a.dataset.user_ids[user])
         axes, change = "rank in B ↑, in A →", f"● {name}: {before} → {after}"
-        self.scatter.mark(at, (f"{axes} · {change}", f"B ↑ A → · {change}", change))
+        self.scatter.mark(at, (f"{axes} · {change}", change))
 
     @on(RankScatter.Chosen)
     def _go_to_dot(self, event: RankScatter.Chosen) -> None:

@@ -104,7 +104,7 @@ class RankScatter(Plane, can_focus=False):
             at = float(self._x[self._marked]), float(self._y[self._marked])
             self.draw_mark(*at, "●", self.style_text("scatter--cursor"))
         across = rank_marks(axis, self.columns, CELLS_PER_MARK - 2)
-        self.draw_axes(across, rank_marks(axis, self.rows, ROWS_PER_MARK - 1), "rank")
+        self.draw_axes(across, rank_marks(axis, self.rows, ROWS_PER_MARK - 1), "↑B A→")
 
     def _one_a_dot(self, kept: NDArray[np.bool_]) -> tuple[Ranks, Ranks]:
         """Return one point for each dot, so that many users cost no more than a full screen."""
