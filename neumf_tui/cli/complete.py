@@ -104,8 +104,10 @@ def datasets(ctx: typer.Context, incomplete: str) -> Iterator[Offer]:
 @_quietly
 def users(ctx: typer.Context, incomplete: str) -> Iterator[Offer]:
     """Complete the id of a user of the dataset that the other arguments name."""
+    from neumf_tui.data.strings import START
+
     ids, _ = _names(ctx)
-    return (ids[row] for row in ids.matches(incomplete).nonzero()[0].tolist())
+    return (ids[row] for row in (ids.matches(incomplete) >= START).nonzero()[0].tolist())
 
 
 @_quietly

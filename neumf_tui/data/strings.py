@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+INSIDE, START, WHOLE = 1, 2, 3
+"""How well a string matches: it contains the text, starts with it, or is it."""
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 
 
@@ -72,19 +74,30 @@ class Strings(Sequence[str]):
         return True
 
     def matches(self, text: str) -> NDArray[np.int8]:
-        """Return 2 for each string that is `text`, 1 if it starts with it, else 0, in any case."""
+        """Return how well each string matches `text`, in any case of letters, shape (strings,).
+
+        WHOLE if it is `text`, START if it starts with it, INSIDE if it contains it, else 0. Every
+        string starts with an empty text.
+        """
         text = text.casefold()
         if not self._is_ascii:
             folded = (one.casefold() for one in self)
-            levels = (one.startswith(text) + (one == text) for one in folded)
+            levels = ((text in one) + one.startswith(text) + (one == text) for one in folded)
             return np.fromiter(levels, dtype=np.int8, count=len(self))
         wanted = text.encode(errors="surrogatepass")
-        lengths = np.diff(self.offsets)
-        rows = np.flatnonzero(lengths >= len(wanted))
-        for place, letter in enumerate(wanted):
-            rows = rows[_LOWER[self.text[self.offsets[rows] + place]] == letter]
+        if not wanted:
+            return np.where(np.diff(self.offsets), START, WHOLE).astype(np.int8)
+        lower = _LOWER[self.text]
+        places = np.flatnonzero(lower[: max(0, len(lower) - len(wanted) + 1)] == wanted[0])
+        for place, letter in enumerate(wanted[1:], 1):
+            places = places[lower[places + place] == letter]
+        rows = np.searchsorted(self.offsets, places, side="right") - 1
+        inside = places + len(wanted) <= self.offsets[rows + 1]  # else it ends in the next string
+        places, rows = places[inside], rows[inside]
         found = np.zeros(len(self), dtype=np.int8)
-        found[rows] = 1 + (lengths[rows] == len(wanted))
+        found[rows] = INSIDE
+        starts = rows[places == self.offsets[rows]]
+        found[starts] = START + (np.diff(self.offsets)[starts] == len(wanted))
         return found
 
     @property

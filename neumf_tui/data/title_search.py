@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.data.catalogue import Catalogue
-from neumf_tui.data.strings import Strings
+from neumf_tui.data.strings import INSIDE, START, WHOLE, Strings
 from neumf_tui.data.titles import article_first, fold, folded_forms, names_of, split_year
 from neumf_tui.errors import RunError
 from neumf_tui.text import clean, shortened
@@ -24,12 +24,13 @@ _MARGIN = 4
 _CACHED_WORDS = 20
 """Query words whose result (one array each) is cached."""
 # Scores of a whole title or its start, then of one word. A title's score is the mean of its words.
-# Those of an id are above all of them.
+# Those of an id and of its start are above all of them. A query inside an id is less: titles that
+# start with "300" are meant more often than one of the many ids that contain it.
 _EXACT_NAME, _EXACT, _WHOLE_PREFIX, _PREFIX = 5.0, 4.0, 3.0, 2.0
 _WORD, _WORD_START, _WORD_PART, _MISSPELT = 1.0, 0.9, 0.7, 0.6
 _YEAR = 0.5
 """Share of these scores that a year has, so that titles with the number come first."""
-_ID, _ID_START = 7.0, 6.0
+_ID, _ID_START, _ID_PART = 7.0, 6.0, 1.5
 _LAST = "\U0010ffff"  # sorts after every letter
 
 
@@ -84,24 +85,25 @@ class TitleSearch:
         """Return at most `count` item indices for a partly typed query, best first.
 
         Order: the item with this id, ids that start with it; exact titles (article before, after or
-        omitted; with or without the year), titles that start with the query, then titles with all
-        its words: whole, started, inside another word, or misspelt; then years. Equal ones are
-        ordered by number of users, then by item index. An empty query returns the items with the
-        most users.
+        omitted; with or without the year), titles that start with the query, ids that contain it,
+        then titles with all its words: whole, started, inside another word, or misspelt; then
+        years. Equal ones are ordered by number of users, then by item index. An empty query returns
+        the items with the most users.
         """
         words, wanted = fold(query).split(), query.strip()
         if words:
             score = self._by_words(words, misspelt=False)
         else:
             titles = self.catalogue.titles
-            score = np.array([_WORD_PART if wanted in title else 0 for title in titles])
+            score = np.array([_WORD_PART if wanted in title else 0.0 for title in titles])
         for item, name_score in self._by_name(query):
             score[item] = max(score[item], name_score)
         if words and np.count_nonzero(score) < count:
             np.maximum(score, self._by_words(words, misspelt=True), out=score)
         if wanted:
             of_ids = self._ids.matches(wanted)
-            score[of_ids == 1], score[of_ids == 2] = _ID_START, _ID
+            for match, level in ((INSIDE, _ID_PART), (START, _ID_START), (WHOLE, _ID)):
+                np.maximum(score, level, out=score, where=of_ids == match)
         found = np.flatnonzero(score)
         if not len(found):
             return [item for item, _ in self._most_similar("".join(words), count, cutoff=60)]

@@ -52,13 +52,17 @@ def hit_difference_interval(
 
     Users are drawn with replacement, each with both models' outcomes (Efron & Tibshirani 1993,
     chapter 13, percentile interval). A user is one of three kinds, so the number drawn of each kind
-    is multinomial. Raises RunError where there is no user.
+    is multinomial. The models change places in it exactly: what is won and lost is drawn as more
+    and fewer. Raises RunError where there is no user.
     """
     users = won + lost + same
     _check_users(users)
-    shares = np.array([won, lost, same]) / users
+    shares = np.array([max(won, lost), min(won, lost), same]) / users
     drawn = np.random.default_rng(seed).multinomial(users, shares, size=resamples)
-    return _percentiles((drawn[:, 0] - drawn[:, 1]) / users)
+    differences = (drawn[:, 0] - drawn[:, 1]) / users
+    if won == lost:  # its distribution is symmetric
+        differences = np.concatenate((differences, -differences))
+    return _percentiles(differences if won >= lost else -differences)
 
 
 def mean_difference_interval(
@@ -96,5 +100,6 @@ def _check_users(count: int) -> None:
 
 def _percentiles(samples: NDArray[np.float64], level: float = 0.95) -> Interval:
     tail = round(50 * (1 - level), 9)  # 2.5 exactly, for 95 %
-    low, high = np.percentile(samples, (tail, 100 - tail))
-    return float(low), float(high)
+    # Both ends are computed alike, so that those of -samples are exactly the mirrored ones; + 0.0
+    # turns -0.0 into 0.0.
+    return float(np.percentile(samples, tail)) + 0.0, 0.0 - float(np.percentile(-samples, tail))

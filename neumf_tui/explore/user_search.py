@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neumf_tui.data.strings import Strings
+from neumf_tui.data.strings import INSIDE, START, WHOLE, Strings
 from neumf_tui.runs.events import CUTOFF
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neumf_tui.explore.users import Users
 
 SORTS = ("rank ▲", "rank ▼", "dataset order", "most seen", "held-out title")
-NO_MATCH, YEAR, TITLE, ID_START, ID = range(5)
+NO_MATCH, YEAR, TITLE, ID_PART, ID_START, ID = range(6)
 """How well a user matches a query: the higher, the further up in the list."""
 
 
@@ -39,8 +39,8 @@ class UserSearch:
     def levels(self, query: str) -> NDArray[np.int8]:
         """Return how well each user matches, shape (num_users,); ID for all if the query is blank.
 
-        From the best: the id is `query`, the id starts with it, the held-out title has it, only
-        the year after that title has it; in any case of letters.
+        From the best: the id is `query`, the id starts with it, the id contains it, the held-out
+        title has it, only the year after that title has it; in any case of letters.
         """
         query = query.strip().casefold()
         if not query:
@@ -49,7 +49,8 @@ class UserSearch:
         titles = np.array([*self._title_levels(query), NO_MATCH], dtype=np.int8)
         levels: NDArray[np.int8] = titles[self._heldout]
         of_ids = self._ids.matches(query)
-        levels[of_ids == 1], levels[of_ids == 2] = ID_START, ID
+        for match, level in ((INSIDE, ID_PART), (START, ID_START), (WHOLE, ID)):
+            levels[of_ids == match] = level
         return levels
 
     def _title_levels(self, query: str) -> list[int]:

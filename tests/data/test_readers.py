@@ -409,6 +409,19 @@ def test_strings_are_a_list_of_strings(words: list[str]) -> None:
         strings[len(words)]
 
 
+@pytest.mark.parametrize("last", ["", "é"])  # beside ASCII alone another way is taken
+def test_strings_say_how_well_they_match(last: str) -> None:
+    words = ["sim-021", "", "21", "2", "1x21", "210", "SIM-21", "12", last]
+    strings = Strings.of(words)
+    for text in ("21", "1", "sim-", "Sim-021", "1x", "", "a long text that no string has" * 3):
+        expected = [
+            (text.casefold() in word) + word.startswith(text.casefold()) + (word == text.casefold())
+            for word in map(str.casefold, words)
+        ]
+        assert strings.matches(text).tolist() == expected, text
+    assert Strings.of([]).matches("a").tolist() == []
+
+
 def test_ids_of_dat_are_those_of_its_layout() -> None:
     assert [movielens_dat.LAYOUT.header[place] for place in movielens_dat.LAYOUT.places] == [
         "user id",

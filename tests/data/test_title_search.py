@@ -1,5 +1,6 @@
 """Search of items by titles as people type them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,14 @@ def titles() -> TitleSearch:
 
 def names(titles: TitleSearch, query: str, count: int = 50) -> list[str]:
     return [titles.catalogue.item_title(item) for item in titles.search(query, count)]
+
+
+def test_ids_are_found_by_any_part(titles: TitleSearch) -> None:
+    catalogue = titles.catalogue
+    ids = [f"p-{1000 + n}" for n in range(len(catalogue.item_ids))]
+    shop = TitleSearch(replace(catalogue, item_ids=ids), titles._place * 0, "shop")
+    assert shop.search("p-1002")[0] == shop.search("1002")[0] == shop.search("002")[0] == 2
+    assert shop.search("5")[0] == 14 and 15 in shop.search("5")  # a title goes before a part
 
 
 def test_folding() -> None:

@@ -99,6 +99,20 @@ def test_the_interval_of_means_by_hand() -> None:
     )
 
 
+def test_models_in_the_other_order_have_the_mirrored_interval() -> None:
+    def mirrored(interval: tuple[float, float]) -> tuple[float, float]:
+        return -interval[1], -interval[0]
+
+    for won, lost, same in ((7, 13, 80), (0, 5, 20), (9, 9, 82), (0, 0, 10), (1, 2, 940)):
+        found = hit_difference_interval(won, lost, same)
+        assert found == mirrored(hit_difference_interval(lost, won, same))
+        assert "-0.0" not in map(repr, found)
+    for size in (3, 50, 501):
+        values = np.random.default_rng(size).exponential(0.1, size) - 0.08
+        found = mean_difference_interval(values, resamples=1_000)
+        assert found == mirrored(mean_difference_interval(-values, resamples=1_000))
+
+
 def test_chunks_do_not_change_an_interval() -> None:
     values = np.random.default_rng(1).normal(size=50)
     whole = mean_difference_interval(values, resamples=777)

@@ -10,6 +10,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.explore.guests import Guest
 from neumf_tui.explore.user_search import (
     ID,
+    ID_PART,
     ID_START,
     NO_MATCH,
     SORTS,
@@ -46,6 +47,7 @@ def test_levels_of_a_match(demo: Dataset) -> None:
     for query, level in (
         (demo.user_ids[user], ID),
         (demo.user_ids[user].upper()[:-1], ID_START),
+        (demo.user_ids[user][1:], ID_PART),
         (title[1:], TITLE),
         (title.upper(), TITLE),
         (title[-5:-1], YEAR),

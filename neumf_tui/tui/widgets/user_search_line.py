@@ -31,10 +31,7 @@ class UserSearchLine(Input):
         self.remove_class("-open")
 
 
-def matches_in(query: str, start_column: int, *columns: int) -> dict[int, re.Pattern[str]]:
-    """Return what `Table.matches` marks: `query` at the start of one column, anywhere in others."""
+def matches_in(query: str, *columns: int) -> dict[int, re.Pattern[str]]:
+    """Return what `Table.matches` marks: `query` anywhere in these columns."""
     text = re.escape(query.strip())
-    if not text:
-        return {}
-    anywhere = re.compile(text, re.IGNORECASE)
-    return dict.fromkeys(columns, anywhere) | {start_column: re.compile(f"^{text}", re.IGNORECASE)}
+    return dict.fromkeys(columns, re.compile(text, re.IGNORECASE)) if text else {}
