@@ -23,3 +23,12 @@ class RunError(NeumfTuiError):
     """A run that is missing or cannot be read."""
 
     exit_code = 4
+
+
+class UnknownNameError(RunError):
+    """A user or an item that the dataset of a run does not have."""
+
+    def __init__(self, message: str, name: str, *, is_user: bool) -> None:
+        super().__init__(message)
+        self.name = name
+        self.is_user = is_user

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from neumf_tui.cli import complete
+from neumf_tui.cli.lookup import naming_latest
 from neumf_tui.cli.options import Home, Run, RunOption, home_of, run_folder
 
 
@@ -136,8 +137,9 @@ def pin(
 
     folder = _run_to_change(home, run)
     data = dataset_of(read_info(folder), home_of(home), folder)
-    for user in users:
-        data.user_index(user)  # all are checked before the first is pinned
+    with naming_latest(home, run):
+        for user in users:
+            data.user_index(user)  # all are checked before the first is pinned
     for user in users:
         ask(folder, UNPIN if remove else PIN, user)
     pinned = read_snapshot(folder).pinned or ()

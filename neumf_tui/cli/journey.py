@@ -1,5 +1,6 @@
 """`journey`: print the rank of a user's held-out item after each epoch."""
 
+from neumf_tui.cli.lookup import naming_latest
 from neumf_tui.cli.options import Home, RunOption, User, home_of, run_folder, sheet_forms
 
 
@@ -13,5 +14,7 @@ def journey(user: User, run: RunOption = None, home: Home = None, *, form: str) 
     from neumf_tui.views.output import print_sheet
 
     users = load_users(folder, home_of(home))
-    sheet = journey_sheet(users, users.dataset.user_index(user), read_losses(folder))
+    with naming_latest(home, run):
+        index = users.dataset.user_index(user)
+    sheet = journey_sheet(users, index, read_losses(folder))
     print_sheet(sheet, form, print_journey)

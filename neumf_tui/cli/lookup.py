@@ -1,12 +1,14 @@
 """Find the model, the person and the item that a command's arguments name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from neumf_tui.cli import options
 from neumf_tui.cli.options import Epoch, Home, RunOption
-from neumf_tui.errors import RunError, UsageError
+from neumf_tui.errors import NeumfTuiError, RunError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +58,47 @@ def with_note(ranker: "Ranker") -> "Ranker":
 
 def model_options(command: options.Command) -> options.Command:
     """Give `command` the options of a model and a sheet; its argument `model` gets ModelOptions."""
+
+    @wraps(command)
+    def naming_run(*, model: ModelOptions, **values: Any) -> None:
+        with naming_latest(model.home, model.run):
+            command(model=model, **values)
+
     fields = options.keyword_only(ModelOptions)
-    return options.sheet_forms(options.add_options(command, "model", ModelOptions, fields))
+    return options.sheet_forms(options.add_options(naming_run, "model", ModelOptions, fields))
+
+
+@contextmanager
+def naming_latest(home: "Path | None", run: str | None) -> "Iterator[None]":
+    """Let an error about an unknown user or item name the run, where nobody has chosen one."""
+    try:
+        yield
+    except UnknownNameError as error:
+        if run is not None:
+            raise
+        latest = options.run_folder(home, None)
+        other = next(_runs_with(options.home_of(home), latest, error.name, error.is_user), None)
+        hint = f"--run {other} has it" if other else "--run NAME chooses another"
+        raise RunError(f"{error}; run {latest.name}, the latest, was taken: {hint}") from error
+
+
+def _runs_with(home: "Path", latest: "Path", name: str, is_user: bool) -> "Iterator[str]":
+    """Yield runs of other datasets that have this user, or this item by id or title."""
+    from neumf_tui.data.prepared import load_names
+    from neumf_tui.runs.reader import read_info
+    from neumf_tui.runs.store import run_folders
+
+    seen = {read_info(latest).dataset.fingerprint}
+    for folder in run_folders(home):
+        with suppress(NeumfTuiError, OSError, ValueError):
+            fingerprint = read_info(folder).dataset.fingerprint
+            if fingerprint in seen:
+                continue
+            seen.add(fingerprint)
+            users, items = load_names(home, fingerprint)
+            titles = (title.casefold() for title in items.titles)
+            if name in users if is_user else name in items.item_ids or name.casefold() in titles:
+                yield folder.name
 
 
 def check_one_person(user: str | None, guest: str | None) -> None:

@@ -101,11 +101,18 @@ class _Command(TyperCommand):
     allow_extra_args = True  # `parse_args` refuses them, with more words
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from neumf_tui.cli.guesses import meant_by, run_as_argument
+
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        last = [one for one in self.params if one.param_type_name == "argument"][-1:]
+        if any(one.name == "run" and not one.required for one in last):
+            args = run_as_argument(args)
         rest = super().parse_args(ctx, args)
-        if rest and not ctx.resilient_parsing:
-            given = clean(" ".join(rest))
-            hint = "put quotes around what has blanks, such as a title"
-            ctx.fail(f"Got unexpected extra arguments: {given}; {hint}")
+        if rest:
+            what = " ".join(map(clean, rest))
+            hint = meant_by(str(self.name), ctx.params, rest)
+            ctx.fail(f"Got unexpected extra arguments: {what}; {hint}")
         return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -105,7 +105,9 @@ def _items_of(dataset: "Dataset", names: list[str]) -> list[int]:
         try:
             item = find_item(dataset, name)
         except RunError as error:
-            raise RunError(_several_in_one(dataset, name) or str(error)) from error
+            if several := _several_in_one(dataset, name):
+                raise RunError(several) from error
+            raise
         if item in named:
             raise UsageError(
                 f"--likes: {named[item]!r} and {name!r} are both "

@@ -15,7 +15,7 @@ from neumf_tui.data.facts import ReadFacts, SplitFacts
 from neumf_tui.data.nouns import Noun
 from neumf_tui.data.options import DataOptions
 from neumf_tui.data.split import Split, stretches
-from neumf_tui.errors import RunError
+from neumf_tui.errors import RunError, UnknownNameError
 from neumf_tui.text import dataset_label
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class Dataset:
                 what = f"it is {len(parts)} ids; give one at a time, such as {parts[0]}"
                 raise RunError(f"{missing}: {what}") from None
             near = ", ".join(_nearest_ids(user_id, self.user_ids))
-            raise RunError(f"{missing}; nearest ids: {near}") from None
+            message = f"{missing}; nearest ids: {near}"
+            raise UnknownNameError(message, user_id, is_user=True) from None
 
     def history(self, user: int) -> NDArray[np.int64]:
         """Return the item indices in the training pairs of user index `user`, oldest first."""

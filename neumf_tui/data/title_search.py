@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neumf_tui.data.catalogue import Catalogue
 from neumf_tui.data.strings import INSIDE, START, WHOLE, Strings
 from neumf_tui.data.titles import article_first, fold, folded_forms, names_of, split_year
-from neumf_tui.errors import RunError
+from neumf_tui.errors import RunError, UnknownNameError
 from neumf_tui.text import clean, shortened
 
 _NEAR = 80
@@ -302,7 +302,8 @@ class TitleSearch:
             )
         else:
             missing = f"no {self.catalogue.noun.singular} {_quoted(wanted)} in {self._label}"
-            problem = f"{missing}; nearest: {self._listed(order)}"
+            problem = f"{missing}; nearest: {self._listed(order)}; {self._hint}"
+            raise UnknownNameError(problem, wanted, is_user=False)
         raise RunError(f"{problem}; {self._hint}")
 
     def _similarity(self, whole: str, item: int) -> float:

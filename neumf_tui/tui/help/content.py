@@ -94,7 +94,8 @@ TOPICS: dict[str, Topic] = {
             "person has not had.",
             "Tab 1 ranks all {items} and explains the one under the cursor. Tab 2 is the history, "
             "3 the nearest users, 4 the rank after each epoch, 5 what nearly made it a hit.",
-            "A search takes the id first, then the start of ids, then titles, then years.",
+            "A search takes the id first, then ids that start with the text, ids that have it, "
+            "titles, years.",
         ),
         _RANKS
         | _CHARTS
