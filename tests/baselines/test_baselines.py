@@ -680,6 +680,12 @@ def test_a_needed_name_is_shown_in_any_case() -> None:
     assert place_names(long, [], area)[0][2] == "popularity, ease-recent …"
     assert place_names(long, [], Area(10, 4))[0][2] == "popular…", "cut, and it says so"
     assert place_names(long, [], Area(2, 4)) == []
+    valued = [LineName("popularity", 0.5, value="0.21"), LineName("ease", 0.5, value="0.31")]
+    assert place_names(valued, [], area)[0][2] == "popularity 0.21, ease 0.31"
+    assert place_names(valued, [], Area(20, 4))[0][2] == "popularity, ease"
+    # A name that hides a part of a curve does not hide its marked point.
+    (place,) = place_names(named(("chance", 0.5), needed=True), [everywhere], area, [(0.1, 0.5)])
+    assert place[0] > 3
 
 
 def test_the_list_of_baselines() -> None:

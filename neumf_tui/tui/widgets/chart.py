@@ -55,6 +55,8 @@ class Line:
     """Colour of a run that is a line here; None for what runs are compared with."""
     needed: bool = True
     """Whether it is named even where the name hides a part of a curve."""
+    value: str = ""
+    """What stands after the name where there is room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,10 +214,18 @@ class CurveChart(Plane, can_focus=True, inherit_bindings=False):
         self.draw_curve(ends, heights, self.style_text(known))
 
     def _draw_names(self, lines: Sequence[Line]) -> None:
-        names = [LineName(line.name, self.up.place(line.height), line.needed) for line in lines]
+        names = [
+            LineName(line.name, self.up.place(line.height), line.needed, line.value)
+            for line in lines
+        ]
         curves = [(self.across.places(c.x), self.up.places(c.y)) for c in self.plot.curves]
+        marked = [curve for curve in self.plot.curves if 0 <= curve.best < len(curve.x)]
+        marks = [
+            (self.across.place(float(c.x[c.best])), self.up.place(float(c.y[c.best])))
+            for c in marked
+        ]
         style = self.style_text("chart--line")
-        for column, row, text in place_names(names, curves, Area(self.columns, self.rows)):
+        for column, row, text in place_names(names, curves, Area(self.columns, self.rows), marks):
             self.put(column, row, text, style)
 
     def _draw_dashes(self, x: Floats, y: Floats) -> None:

@@ -207,7 +207,7 @@ def metric_plot(
             curves += _curves_of_metric(run, axis, key, alone=len(runs) == 1)
     lines += _compared_lines(runs, key, baselines)
     if not curves:
-        lines = [replace(line, name=f"{line.name} {line.height:.3f}") for line in lines]
+        lines = [replace(line, value=f"{line.height:.3f}") for line in lines]
     values = [value for curve in curves for value in curve.y.tolist() if math.isfinite(value)]
     low = min([*values, *(line.height for line in lines)], default=1.0)
     bounds = (min(AUC_RANGE[0], low - 0.02), AUC_RANGE[1]) if key == "auc" else None

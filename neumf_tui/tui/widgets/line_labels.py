@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neumf_tui.tui.widgets.axes import Floats
-from neumf_tui.tui.widgets.plane import row_of
+from neumf_tui.tui.widgets.plane import column_of, row_of
 
 _SAMPLES = 4
 """Number of points of a curve that are looked at in each cell's width."""
@@ -29,10 +29,15 @@ class LineName:
     place: float
     needed: bool = True
     """Whether it is shown even where it hides a part of a curve."""
+    value: str = ""
+    """What stands after the name where there is room."""
 
 
 def place_names(
-    lines: Sequence[LineName], curves: Sequence[tuple[Floats, Floats]], area: Area
+    lines: Sequence[LineName],
+    curves: Sequence[tuple[Floats, Floats]],
+    area: Area,
+    marks: Sequence[tuple[float, float]] = (),
 ) -> list[tuple[int, int, str]]:
     """Return (column, row, text) for the names of the lines that are seen.
 
@@ -40,8 +45,12 @@ def place_names(
     else at the right end, else in the middle. Where a curve is in all three, needed names stand
     where they hide least of it, and the others are left out.
     curves: places of each curve's points, x ascending.
+    marks: places of the marked points, which are hidden last.
     """
     taken = _cells(curves, area)
+    for x, y in marks:
+        if 0 <= x <= 1 and 0 <= y <= 1:
+            taken[row_of(y, area.height), column_of(x, area.width)] = area.width
     by_row: dict[int, list[LineName]] = {}
     for line in sorted(lines, key=lambda line: -line.place):
         by_row.setdefault(row_of(line.place, area.height), []).append(line)
@@ -49,15 +58,15 @@ def place_names(
     for row, here in by_row.items():
         if 0 <= row < area.height:
             here.sort(key=lambda line: not line.needed)
-            names, needed = [line.name for line in here], [one.name for one in here if one.needed]
-            if found := _free_place(names, taken[row]) or _least_hiding(needed, taken[row]):
+            needed = [line for line in here if line.needed]
+            if found := _free_place(here, taken[row]) or _least_hiding(needed, taken[row]):
                 placed.append((found[0], row, found[1]))
     return placed
 
 
-def _free_place(names: Sequence[str], taken: NDArray[np.bool_]) -> tuple[int, str] | None:
+def _free_place(lines: Sequence[LineName], taken: NDArray[np.int64]) -> tuple[int, str] | None:
     """Return column and text of as many names as have a place in a row that no curve takes."""
-    for text in _forms(names, len(taken) - 2):
+    for text in _forms(lines, len(taken) - 2):
         room = len(taken) - len(text)
         for column in (1, room - 1, room // 2, *range(2, room - 1)):
             if not taken[column - 1 : column + len(text) + 1].any():
@@ -65,26 +74,28 @@ def _free_place(names: Sequence[str], taken: NDArray[np.bool_]) -> tuple[int, st
     return None
 
 
-def _least_hiding(names: Sequence[str], taken: NDArray[np.bool_]) -> tuple[int, str] | None:
+def _least_hiding(lines: Sequence[LineName], taken: NDArray[np.int64]) -> tuple[int, str] | None:
     """Return column and text of the names where they hide least of the curves in a row."""
-    for text in _forms(names, len(taken) - 2):
+    for text in _forms(lines, len(taken) - 2):
         room = len(taken) - len(text)
         columns = 1, room - 1, room // 2
         return min(columns, key=lambda column: taken[column : column + len(text)].sum()), text
     return None
 
 
-def _forms(names: Sequence[str], width: int) -> list[str]:
+def _forms(lines: Sequence[LineName], width: int) -> list[str]:
     """Return texts of at most `width` cells, first with all names; … stands for the others."""
+    names = [line.name for line in lines]
+    whole = ", ".join(f"{line.name} {line.value}".rstrip() for line in lines)
     counts = range(len(names), 0, -1)
     texts = [", ".join(names[:count]) + (" …" if count < len(names) else "") for count in counts]
-    fitting = [text for text in texts if len(text) <= width]
+    fitting = [text for text in (whole, *texts) if 0 < len(text) <= width]
     return fitting or ([f"{names[0][: width - 1]}…"] if names and width > 1 else [])
 
 
-def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bool_]:
-    """Return the cells that a curve crosses, shape (height, width)."""
-    taken = np.zeros((area.height, area.width), dtype=bool)
+def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.int64]:
+    """Return 1 for each cell that a curve crosses, else 0, shape (height, width)."""
+    taken = np.zeros((area.height, area.width), dtype=np.int64)
     for x, y in curves:
         good = np.isfinite(x) & np.isfinite(y)
         if not good.any():
@@ -101,5 +112,5 @@ def _cells(curves: Sequence[tuple[Floats, Floats]], area: Area) -> NDArray[np.bo
         for column in np.unique(columns).tolist():
             here = np.flatnonzero(columns == column)
             span = rows[here[0] : here[-1] + 2]  # with the next point: a steep piece has no gap
-            taken[max(0, span.min()) : span.max() + 1, column] = True
+            taken[max(0, span.min()) : span.max() + 1, column] = 1
     return taken
