@@ -101,7 +101,7 @@ def test_only_measured_colours_are_used() -> None:
         for use in re.findall(r"(?:color|border[a-z-]*):[^;{}]*\$([a-z0-9-]+)", css):
             assert use in measured, (path.name, use)
         for use in re.findall(r"[^-]background:[^;{}]*\$([a-z0-9-]+)", css):
-            assert use in {*AREAS, "block-cursor-background"}, (path.name, use)
+            assert use in {*AREAS, "block-cursor-background", "primary-muted"}, (path.name, use)
     assert {name.removeprefix("$") for name in COLOURS.values()} <= set(TEXTS)
 
 

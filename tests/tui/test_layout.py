@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.theme import BUILTIN_THEMES
 
 from neumf_tui.runs.writer import RunWriter
 from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.terminal.themes import THEMES
 from tests.support.clipped import faults
+from tests.support.contrasts import unreadable
 from tests.support.golden_runs import make_run
 from tests.support.screens import screen_lines, settle
 from tests.tui.test_explore_snapshots import VIEWS, exact_home  # noqa: F401
@@ -90,6 +93,35 @@ async def test_nothing_is_cut_in_a_walk(exact_home: Path) -> None:  # noqa: F811
         for keys in ([], ["enter", "enter"], ["escape", "F", "2"], ["escape", "x", "enter"]):
             await go(pilot, keys)
             assert await at_all_sizes(pilot, FAST_SIZES) == {}, keys
+
+
+async def read_in(home: Path, themes: list[str], views: list[str]) -> dict[str, list[str]]:
+    """Return what cannot be read, by theme and view."""
+    found = {}
+    for view in views:
+        app = NeumfApp(home / "runs" / "trained", home, "explore", user_id="sim-196")
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await go(pilot, (VIEWS | MORE)[view])
+            for theme in themes:
+                app.theme = theme
+                app.notify("A warning.", severity="warning")
+                await pilot.pause()
+                await settle(pilot)
+                if wrong := unreadable(app.screen):
+                    found[f"{theme} {view}"] = wrong
+    return found
+
+
+async def test_a_light_theme_can_be_read_where_it_is_drawn(exact_home: Path) -> None:  # noqa: F811
+    assert await read_in(exact_home, ["solarized-light", "neumf-dark"], ["details"]) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", [*VIEWS, *MORE])
+async def test_every_theme_can_be_read_where_it_is_drawn(exact_home: Path, view: str) -> None:  # noqa: F811
+    themes = [*BUILTIN_THEMES, *(theme.name for theme in THEMES)]
+    painted = [name for name in themes if "ansi" not in name]
+    assert await read_in(exact_home, painted, [view]) == {}
 
 
 LONG = "Written to /home/somebody/with/a/long/path/clipboard.txt, and offered to the terminal."

@@ -85,6 +85,7 @@ LINES = (
 RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
     (("panel",), ("background", "surface"), AREA),
     (LINES, ("background", "surface"), LINE),
+    (("scrollbar",), ("scrollbar-background",), LINE),
     (TEXTS, AREAS, TEXT),
     # It cannot be chosen, which is what its lower contrast says.
     (("text-disabled",), AREAS, LINE),
