@@ -28,8 +28,11 @@ CUTOFF = 50
 """The rank up to which a held-out item is a hit."""
 FINAL_STATES = frozenset({"finished", "stopped", "failed", "crashed"})
 """States of a run without a trainer. `crashed` is added by readers, never written."""
-MEASURED = ("hit@10", "hit@50", "ndcg@10", "mrr", "auc")
-"""Metrics that every evaluation has."""
+METRIC_NAMES = {
+    "hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "mrr": "MRR", "auc": "AUC"
+}  # fmt: skip
+"""What people call the metrics that every evaluation has."""
+MEASURED = (*METRIC_NAMES,)
 LARGEST = 1e15
 """Numbers beyond it are not written: they stand for a loss that has diverged."""
 

@@ -144,7 +144,7 @@ def make_protocol(
         "validation": validation_text(split["split_name"]) if validation else "none",
         "chosen_by": BY_VALIDATION
         if validation
-        else "none: last epoch; `best` is chosen by the held-out items, which is optimistic",
+        else "none: last epoch; the best one is chosen by the held-out items, which is optimistic",
         "seed": settings.get("seed"),
     }
 

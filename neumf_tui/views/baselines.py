@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.runs.protocol import RANKING, split_protocol
 from neumf_tui.views.output import print_line, print_table
+from neumf_tui.views.protocol_facts import protocol_facts
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_of
 
@@ -73,9 +74,8 @@ def print_baselines(sheet: Sheet) -> None:
     print_line("metrics: of the held-out items, after fitting to all training pairs")
     print_line("95 %: interval of Hit@50 over users; s: seconds to fit once and rank")
     print_line("settings: the best by Hit@50 of the validation items (val.), fitted without these")
-    for key, value in sheet.about["protocol"].items():
-        if value is not None:
-            print_line(f"{key}: {value}")
+    for name, text in protocol_facts(sheet.about["protocol"]).items():
+        print_line(f"{name}: {text}")
 
 
 def runs_text(outcomes: "Sequence[BaselineOutcome]") -> str:

@@ -19,6 +19,7 @@ from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.views.baselines import METRIC_HEADER, baseline_row, metric_cells
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
 from neumf_tui.views.person import model_line
+from neumf_tui.views.protocol_facts import protocol_facts
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import run_keys
 
@@ -108,10 +109,8 @@ def print_evaluation(result: Mapping[str, Any]) -> None:
     _print_baselines(result)
     if result["sampled"]:
         _print_sampled(result["sampled"], result["metrics"])
-    for key, value in result["protocol"].items():
-        if value is not None:
-            text = " to ".join(map(str, value)) if isinstance(value, list) else value
-            print_line(f"{key}: {text}")
+    for name, text in protocol_facts(result["protocol"]).items():
+        print_line(f"{name}: {text}")
 
 
 def _print_baselines(result: Mapping[str, Any]) -> None:

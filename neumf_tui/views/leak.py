@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from neumf_tui.data.dataset import Dataset
+from neumf_tui.runs.events import METRIC_NAMES
 from neumf_tui.runs.protocol import make_protocol, protocol_line, split_protocol
 from neumf_tui.settings import Settings
 from neumf_tui.views.output import column, number, print_line, print_rows
@@ -14,7 +15,7 @@ from neumf_tui.views.sheet_keys import dataset_keys, label_of
 if TYPE_CHECKING:
     from neumf_tui.training.leak import LeakCheck
 
-_NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "auc": "AUC"}
+_NAMES = {name: METRIC_NAMES[name] for name in ("hit@10", "hit@50", "auc")}
 _VERDICTS = {"chance": "as chance", "above": "ABOVE", "below": "BELOW"}
 _SMALLEST_P = 1e-11  # smaller p values are not printed as numbers
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from neumf_tui.data.dataset import Dataset
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import protocol_line, protocol_of
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
@@ -12,7 +12,7 @@ from neumf_tui.views.sheet_keys import run_keys, run_line
 if TYPE_CHECKING:
     from neumf_tui.training.order import OrderCheck
 
-_NAMES = {"hit@50": "Hit@50", "ndcg@10": "NDCG@10", "auc": "AUC"}
+_NAMES = {name: METRIC_NAMES[name] for name in ("hit@50", "ndcg@10", "auc")}
 _ORDERS = {
     "own": "the run's own",
     "ties": "equal times shuffled",

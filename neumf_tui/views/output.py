@@ -207,10 +207,14 @@ def _parts(widths: Sequence[int], room: int) -> list[Sequence[int]]:
 
 def print_metrics(result: Mapping[str, Any]) -> None:
     """Print the keys `metrics`, `validation` (may be None) and `popularity` side by side."""
+    from neumf_tui.runs.events import METRIC_NAMES
+
     names = {"metrics": "held out", "validation": "validation", "popularity": "popularity"}
     shown = {name: result[key] for key, name in names.items() if result[key] is not None}
     columns = [number(name, figures.__getitem__, ".4f") for name, figures in shown.items()]
-    print_rows(result["metrics"], column("metric", str), *columns)
+    print_rows(
+        result["metrics"], column("metric", lambda key: METRIC_NAMES.get(key, key)), *columns
+    )
 
 
 def item_label(row: Mapping[str, Any], prefix: str = "") -> str:

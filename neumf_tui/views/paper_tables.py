@@ -69,6 +69,7 @@ PAPERS: Mapping[str, Paper] = {"markdown": Markdown(), "latex": Latex()}
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]|(?<=:)/(?=/)|(?<=www)\.")
 """What Markdown would act on anywhere in a line; addresses in a text from data are no links."""
+_COMMAND = re.compile(r"(`neumf-tui [^`]+`)")
 _BLOCK = re.compile(r"[-+=#:]|(?<=\d)[.)](?=\s|$)")
 """What begins a list, a heading or a table at the start of a line."""
 
@@ -79,7 +80,8 @@ def markdown(text: str) -> str:
 
 
 def _markdown_start(text: str) -> str:
-    escaped = markdown(text)
+    parts = _COMMAND.split(text)  # every second part is a command, which stays code
+    escaped = "".join(one if n % 2 else markdown(one) for n, one in enumerate(parts))
     number = re.match(r"\d{0,9}", escaped)
     start = number.end() if number else 0
     if _BLOCK.match(escaped, start):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from neumf_tui.evaluation.intervals import mean_difference_interval, mean_interval
 from neumf_tui.runs.checkpoint import describe_epoch
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import RANKING, split_protocol
 from neumf_tui.views.evaluation import WARNING
 from neumf_tui.views.output import print_line, print_table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neumf_tui.explore.ranker import Ranker
     from neumf_tui.training.protocols import ProtocolResult, Standing
 
-_NAMES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "auc": "AUC"}
+_NAMES = {name: METRIC_NAMES[name] for name in ("hit@10", "hit@50", "ndcg@10", "auc")}
 _TITLES = {"ease": "EASE", "popularity": "popularity"}
 _COUNTS = ("heldout", "validated", "cold_users", "cold_items", "unused", "below_counts")
 

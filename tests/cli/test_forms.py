@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,6 +48,9 @@ def test_papers_get_tables_with_their_protocol(inside: Cli) -> None:
         assert "table_open" in kinds and "bullet_list_open" not in kinds
         assert "heading_open" not in kinds and "code_block" not in kinds
         for text in (latex.stdout, markdown):
+            assert not re.search(
+                r"None|\w\\?_\w|(?<!\d)\d\.\d{6}|hit@|\\`", text.partition("tabular")[0]
+            )
             assert "simulated" in text and "\x1b" not in text
             assert command[0] == "runs" or "held out" in text or "split" in text, command
 
@@ -54,7 +58,7 @@ def test_papers_get_tables_with_their_protocol(inside: Cli) -> None:
 def test_tables_of_papers_have_the_figures_of_json(inside: Cli) -> None:
     result = json.loads(inside("evaluate", "trained", "--json").stdout)
     table = inside("evaluate", "trained", "--latex").stdout
-    assert rf"  hit@50 & {result['metrics']['hit@50']:.4f} &" in table
+    assert rf"  Hit@50 & {result['metrics']['hit@50']:.4f} &" in table
     compared = json.loads(inside("compare", "trained@2", "trained@10", "--json").stdout)
     row = f"| Hit@50 | {compared['hit@50_a']:.4f} | {compared['hit@50_b']:.4f} |"
     assert row in inside("compare", "trained@2", "trained@10", "--markdown").stdout

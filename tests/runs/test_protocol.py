@@ -1,6 +1,8 @@
 """The protocol of runs by who made them."""
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -17,12 +19,31 @@ from neumf_tui.runs.protocol import (
     protocol_of_kind,
     split_label,
     split_protocol,
+    with_settings_chosen,
 )
 from neumf_tui.runs.writer import new_run
+from neumf_tui.views.protocol_facts import protocol_facts
 
 
 def described(data: Dataset, kind: Kind) -> RunInfo:
     return make_info(Path("/here"), data, "x", {"exclude_heldout": "odd"}, kind=kind, planned=3)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_protocol_is_told_in_words(demo: Dataset, kind: Kind) -> None:
+    info = described(demo, kind) if kind != "trained" else None
+    protocol = protocol_of(info) if info else make_protocol({"seed": 0}, demo.num_candidates)
+    protocol |= split_protocol(demo.facts, SplitOptions()) | {
+        "tied_heldout": 1234,
+        "tied_share": 1 / 7,
+    }
+    for told in (protocol, with_settings_chosen(protocol)):
+        facts = protocol_facts(told)
+        text = "\n".join(f"{name}: {text}" for name, text in facts.items())
+        assert not re.search(r"None|_|\d\.\d\d|`|\[", text), text
+        assert facts["held-out items with equal times"] == "1,234 (14.3 %)"
+        assert facts["split"].endswith("(latest)") and f"{told['num_candidates'][1]:,}" in text
+        assert all(str(told[key]) in text for key in ("negatives", "validation", "chosen_by"))
 
 
 @pytest.mark.parametrize("kind", ["adopted", "logged"])

@@ -8,15 +8,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.settings import DESCRIPTIONS, is_in_use
 from neumf_tui.text import clean
 from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import WARNING
-
-METRICS = ("Hit@10", "Hit@50", "NDCG@10", "MRR", "AUC")
+from neumf_tui.views.protocol_facts import protocol_facts
 
 
 class Overview(VerticalScroll):
@@ -77,8 +76,7 @@ def _metrics(text: Text, snapshot: Snapshot) -> None:
     others = f"{'valid.':>8}" if valid else " "
     others += f"{'popular':>8}" if popular else ""
     text.append(f"{'':<9}{'held out':>8}{others}\n", "dim")
-    for title in METRICS:
-        key = title.lower()
+    for key, title in METRIC_NAMES.items():
         text.append(f"{title:<9}")
         text.append(f"{found.metrics[key]:>8.4f}", "bold")
         text.append(f"{valid[key]:>8.4f}" if valid else " ")
@@ -125,10 +123,9 @@ def _value(value: Any) -> str:
 
 def _protocol(text: Text, protocol: Mapping[str, Any]) -> None:
     text.append("\nprotocol\n", "bold")
-    for name, value in protocol.items():
-        if name == "num_candidates":
-            text.append(f"ranked among {value[0]:,} to {value[1]:,} items\n" if value else "")
-        elif name not in ("exclude_heldout", "seed"):
-            style = WARNING if name == "negatives" and is_optimistic(protocol) else ""
-            text.append(f"{clean(name)}: ", "dim")
-            text.append(f"{clean(str(value))}\n", style)
+    for name, value in protocol_facts(protocol).items():
+        if name == "seed":
+            continue  # it stands among the settings
+        style = WARNING if name == "negatives" and is_optimistic(protocol) else ""
+        text.append(f"{clean(name)}: ", "dim")
+        text.append(f"{clean(value)}\n", style)

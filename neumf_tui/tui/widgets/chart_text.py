@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from neumf_tui.runs.events import Evaluated
+from neumf_tui.runs.events import METRIC_NAMES, Evaluated
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean
 
@@ -19,7 +19,6 @@ STATE_STYLES = {
 }
 DASHED = "╌"
 """Stands for the curve of the validation items."""
-TITLES = {"hit@10": "Hit@10", "hit@50": "Hit@50", "ndcg@10": "NDCG@10", "mrr": "MRR", "auc": "AUC"}
 CHOSEN_BY = "validation Hit@50"
 """What chooses the reported epoch of a run with validation."""
 
@@ -46,7 +45,7 @@ def fitting(forms: Sequence[str], width: int) -> str:
 
 def metric_title(key: str) -> str:
     """Return what people call a metric."""
-    return TITLES.get(key) or clean(key)
+    return METRIC_NAMES.get(key) or clean(key)
 
 
 def marked(snapshot: Snapshot, key: str) -> Evaluated | None:
