@@ -17,7 +17,7 @@ _READING: dict[str, tuple[Any, Any]] = {
         typer.Option(
             metavar="ROLE=NAME,…",
             help="Columns of your own table, by name or number: "
-            "user=NAME,item=NAME[,time=NAME][,rating=NAME].",
+            "user=NAME,item=NAME, and also time=NAME and rating=NAME where there are such.",
         ),
     ),
     "time_format": (

@@ -1,6 +1,7 @@
 """`film` and `item`: show how one item ranks over all users."""
 
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +16,7 @@ Everyone = Annotated[
 
 
 @model_options
-def film(
+def item(
     item: Annotated[
         str,
         typer.Argument(metavar="ITEM", help="Item id or title.", autocompletion=complete.items),
@@ -35,5 +36,9 @@ def film(
     model.print_sheet(item_sheet(ranker, found, top), print_item)
 
 
-item = film
-"""The same command under a name that fits every dataset."""
+@wraps(item)
+def film(**values: Any) -> None:
+    item(**values)
+
+
+film.__doc__ = "Do what `item` does; this is its older name."

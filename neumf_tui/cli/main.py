@@ -108,7 +108,12 @@ class _Command(TyperCommand):
         last = [one for one in self.params if one.param_type_name == "argument"][-1:]
         if any(one.name == "run" and not one.required for one in last):
             args = run_as_argument(args)
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if error.param is not None and not error.message:  # it is missing
+                error.message = getattr(error.param, "help", "") or ""
+            raise
         if rest:
             what = " ".join(map(clean, rest))
             hint = meant_by(str(self.name), ctx.params, rest)

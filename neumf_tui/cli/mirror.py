@@ -11,7 +11,11 @@ from neumf_tui.cli.options import Home, Run, run_folder
 
 To = Annotated[
     str,
-    typer.Option("--to", metavar="tensorboard:DIR|wandb[:PROJECT]|mlflow[:URI]", help="Where to."),
+    typer.Option(
+        "--to",
+        metavar="TARGET",
+        help="Where to: tensorboard:DIR, wandb[:PROJECT] or mlflow[:URI].",
+    ),
 ]
 Once = Annotated[
     bool, typer.Option("--once", help="Copy what is there now; do not wait for the run to end.")

@@ -19,7 +19,8 @@ Runs = Annotated[
     ),
 ]
 What = Annotated[
-    str, typer.Option(metavar="curves|race|cohorts|journey|compare", help="What to draw.")
+    str,
+    typer.Option(metavar="NAME", help="What to draw: curves, race, cohorts, journey or compare."),
 ]
 Out = Annotated[
     Path | None,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from neumf_tui.data.download import unpack
@@ -21,6 +22,10 @@ from neumf_tui.data.readers.text_open import is_file, is_zip
 from neumf_tui.data.releases import RELEASES
 from neumf_tui.errors import DatasetError
 from neumf_tui.home import datasets_dir, expanded
+from neumf_tui.text import clean
+
+_MOST_NAMES = 10_000
+"""Names of a folder that are compared with one that is missing."""
 
 
 def find_source(
@@ -90,13 +95,27 @@ def originals(
     return list(dict.fromkeys(found))
 
 
+def _near(missing: Path) -> str:
+    """Return what to say of the names in the folder where a file or folder is missing."""
+    from rapidfuzz import fuzz, process
+
+    try:
+        names = [path.name for path in islice(missing.parent.iterdir(), _MOST_NAMES)]
+    except OSError:
+        return f"; expected {EXPECTED}"
+    near = process.extractOne(missing.name, names, scorer=fuzz.ratio, score_cutoff=60)
+    if near is None:
+        return f"; expected {EXPECTED}"
+    return f"; did you mean {clean(str(missing.parent / near[0]))}?"
+
+
 def _in_named(origin: str, folder: Path, name: str, reading: ReadOptions) -> Source | None:
     """Return the dataset `name` in that folder or file; raise DatasetError if it is ambiguous."""
     if is_file(folder) and not is_zip(folder):
         source = source_at(folder, reading)
         return source if name in ("auto", source.name) else None
     if not folder.exists():
-        raise DatasetError(f"{origin} {folder}: not a folder or a known file; expected {EXPECTED}")
+        raise DatasetError(f"{origin} {folder}: there is no such file or folder{_near(folder)}")
     if not os.access(folder, os.R_OK | (os.X_OK if folder.is_dir() else 0)):
         raise DatasetError(f"{origin} {folder}: no permission to read it; expected {EXPECTED}")
     found = next((choice for choice in _choices(folder, name, reading) if choice), [])

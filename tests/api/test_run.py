@@ -166,7 +166,7 @@ def test_a_run_that_cannot_start_leaves_nothing(with_demo: Path, data: Data) -> 
         (RunError, "a run with this name exists", {"name": "taken"}),
         (UsageError, "run name '../x'", {"name": "../x"}),
         (UsageError, "expected one of auto", {"dataset": "nothing"}),
-        (DatasetError, "not a folder or a known file", {"dataset": "/nowhere/at/all"}),
+        (DatasetError, "no such file or folder", {"dataset": "/nowhere/at/all"}),
         (UsageError, "epochs is 0", {"epochs": 0}),
         (RunError, "no user 'x'", {"pins": ["x"]}),
     ):

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from neumf_tui.cli.guesses import run_as_argument
+from neumf_tui.cli.main import EXAMPLES, app
 from neumf_tui.data.prepared import save
 from neumf_tui.errors import UsageError
 from neumf_tui.home import datasets_dir
@@ -72,3 +74,25 @@ def test_a_run_is_also_taken_as_an_option(two: Path, inside: Cli) -> None:
     assert run_as_argument(["--", "--run", "r"]) == ["--", "--run", "r"]
     with pytest.raises(UsageError):
         run_as_argument(["--run="])
+
+
+def test_a_missing_file_or_option_says_what_is_expected(
+    inside: Cli, own_home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "purchases.csv").write_text("user,item\n")
+    wanted = tmp_path / "purchase.csv"
+    told = inside("train", "--data-dir", str(wanted)).stderr
+    assert f"{wanted}: there is no such file or folder; did you mean {tmp_path}/purchases" in told
+    assert "expected a folder" in inside("train", "--data-dir", str(tmp_path / "xyz")).stderr
+    assert "tensorboard:DIR, wandb[:PROJECT] or mlflow[:URI]" in inside("mirror").stderr
+    assert "separated by ';'" in inside("recommend").stderr
+
+
+def test_no_help_breaks_within_a_word() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name in EXAMPLES:
+        for param in commands[name].params:
+            _, text = param.get_help_record(typer.Context(commands[name])) or ("", "")
+            # At 80 columns click leaves 46 to the right of the flags.
+            assert max(map(len, text.split()), default=0) <= 46, (name, text)
+    assert "older name" in commands["film"].help and commands["item"].help != commands["film"].help

@@ -74,7 +74,9 @@ def test_folder_is_found_itself_or_by_its_parent_and_a_wrong_one_is_named(
     monkeypatch.setenv("NEUMF_TUI_DATA", str(tmp_path))
     assert open_dataset("ml-100k", None, own_home, print, print).num_users == 8
     monkeypatch.setenv("NEUMF_TUI_DATA", str(tmp_path / "nothing"))
-    with pytest.raises(DatasetError, match=r"NEUMF_TUI_DATA .*nothing: not a folder"):
+    with pytest.raises(
+        DatasetError, match=r"NEUMF_TUI_DATA .*nothing: there is no such file or folder"
+    ):
         open_dataset("auto", None, own_home, print, print)
     with pytest.raises(UsageError, match="--data-dir has no effect on demo"):
         open_dataset("demo", tmp_path, own_home, print, print)

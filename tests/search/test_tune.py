@@ -177,7 +177,7 @@ def test_mistakes_in_a_space_are_told_and_nothing_is_left(
         (["--study", "x" * 60], 2, "at most 55 letters"),
         (["--trials", "0"], 2, "--trials"),
         (["--epochs", "0"], 2, "--epochs 0"),
-        (["--data-dir", "/nonexistent"], 3, "not a folder"),
+        (["--data-dir", "/nonexistent"], 3, "no such file or folder"),
     ],
 )
 def test_wrong_usage_leaves_nothing(

@@ -17,7 +17,7 @@ THINGS = ("Kettle", "Lamp", "Chair", "Mug", "Rug", "Clock", "Vase", "Shelf", "To
 COLOURS = ("Blue", "Copper", "Green", "Oak", "Red", "Slate", "White", "Yellow")
 NAMES = [f"{colour} {thing}" for colour in COLOURS for thing in THINGS]
 ABOUT_FILMS = re.compile(r"films?\b|watched|\bera\b|movies?\b", re.IGNORECASE)
-NAMES_THAT_STAY = re.compile(r"MovieLens|\bfilm +(?=\[OPTIONS\]|Show how one item|Alien)")
+NAMES_THAT_STAY = re.compile(r"MovieLens|\bfilm +(?=\[OPTIONS\]|Do what `item` does|Alien)")
 """The data sets, and the command."""
 
 

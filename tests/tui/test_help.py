@@ -137,7 +137,10 @@ async def check_help(pilot, area: str) -> None:  # type: ignore[no-untyped-def]
     app = pilot.app
     screen = app.screen
     bound = {name: key for name, key in known_keys().items() if area in key.areas}
-    told = {name: what for keys in keys_of(screen, {}).values() for name, what in keys}
+    groups = keys_of(screen, {})
+    told = {name: what for keys in groups.values() for name, what in keys}
+    assert {"Ctrl-P", "Ctrl-Q", "Ctrl-C"} <= {name for name, _ in groups["Everywhere"]}
+    assert all(len(keys) == len(set(keys)) for keys in groups.values())
     await pilot.press("f1")
     assert isinstance(app.screen, HelpScreen)
     text = page_text(app.screen)
