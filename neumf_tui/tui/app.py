@@ -212,11 +212,14 @@ class NeumfApp(TerminalApp):
                 from neumf_tui.tui.dataset.screen import DatasetScreen
 
                 self._open(DatasetScreen(folder, self.home))
-            case navigation.OpenUser(user):
+            case navigation.OpenUser(user, ranker):
                 from neumf_tui.tui.explore.screen import ExploreScreen
 
                 if (explorer := self._return_to(ExploreScreen)) is not None:
                     explorer.choose_who(user)
+                elif ranker is not None:
+                    name, epoch = ranker.dataset.user_ids[user], str(ranker.epoch)
+                    self._open(ExploreScreen(ranker.folder, self.home, name, epoch))
             case navigation.OpenItem(ranker, users, item):
                 from neumf_tui.tui.item.screen import ItemScreen
 
@@ -242,7 +245,10 @@ class NeumfApp(TerminalApp):
             if other is not None:
                 self._open(CompareScreen(ranker, wanted.users, wanted.who, other))
 
-        self.push_screen(CompareDialog(ranker.folder, self.home, ranker.epoch), compare)
+        if wanted.other is None:
+            self.push_screen(CompareDialog(ranker.folder, self.home, ranker.epoch), compare)
+        else:
+            compare(wanted.other)
 
     def _return_to(self, kind: type[S]) -> S | None:
         """Close the screens above the topmost one of this kind; None where there is none."""
@@ -335,7 +341,7 @@ def known_keys() -> dict[str, NamedKeys]:
     from neumf_tui.tui.train.pin_dialog import PinDialog
     from neumf_tui.tui.train.screen import TrainScreen
     from neumf_tui.tui.widgets.chart import CurveChart
-    from neumf_tui.tui.widgets.dialogs import AskDialog
+    from neumf_tui.tui.widgets.dialogs import AnswerLine, Answers, AskDialog
     from neumf_tui.tui.widgets.item_picker import DialogItemPicker, ItemPicker
     from neumf_tui.tui.widgets.table import Table
 
@@ -364,4 +370,6 @@ def known_keys() -> dict[str, NamedKeys]:
         (PinDialog, ("pin",)),
         (ConfirmDialog, ("confirm",)),
         (AskDialog, ("ask",)),
+        (AnswerLine, ("ask",)),
+        (Answers, ("ask", "confirm", "leave")),
     ))  # fmt: skip

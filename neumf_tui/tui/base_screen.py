@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual import getters
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.timer import Timer
 
@@ -154,10 +154,14 @@ class BaseScreen(TerminalScreen[None]):
         else:
             self.dismiss()
 
+    def name_of_key(self, binding: Binding) -> str:
+        quits = binding.action == "leave" and self._is_first
+        return "Quit" if quits else super().name_of_key(binding)
+
     @property
     def _is_first(self) -> bool:
         """Whether no screen lies under this one but Textual's empty default screen."""
-        return len(self.app.screen_stack) <= 2
+        return self in self.app.screen_stack[:2]
 
 
 class Poll:
@@ -209,7 +213,7 @@ class SheetScreen(BaseScreen):
         hidden("y", "copy", "Copy", "Copy the list in front, for a spreadsheet"),
         hidden("w", "write", "Write", "Write the list in front into a file, or the screen as SVG"),
         hidden("escape", "back", "Back", "End a search or the like, or leave this screen"),
-        shown("q", "leave", "Leave", "Leave this screen"),
+        shown("q", "leave", "Back", "Leave this screen"),
     )
 
     def sheet_maker(self) -> Callable[[], Sheet] | None:

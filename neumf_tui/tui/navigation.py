@@ -50,9 +50,11 @@ class OpenDataset(Navigation):
 
 @dataclass
 class OpenUser(Navigation):
-    """Go back to the explorer and choose the user with this index."""
+    """Go back to the explorer, or open one of this model, and choose the user with this index."""
 
     user: int
+    ranker: "Ranker | None"
+    """The model; None while the explorer is loading it."""
 
 
 @dataclass
@@ -84,11 +86,13 @@ class OpenFailures(Navigation):
 
 @dataclass
 class OpenComparison(Navigation):
-    """Choose another model and compare it with this one."""
+    """Compare this model with another one; the person chooses which if `other` is None."""
 
     ranker: "Ranker"
     users: "Users"
     who: "Who"
+    other: tuple[Path, str | None] | None = None
+    """A run's folder and a checkpoint, as for `Ranker`."""
 
 
 @dataclass

@@ -41,6 +41,11 @@ from neumf_tui.runs.writer import create_run
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
+from neumf_tui.tui.explore.screen import ExploreScreen
+from neumf_tui.tui.item.screen import ItemScreen
+from neumf_tui.tui.navigation import OpenUser
+from neumf_tui.tui.runs.pair import open_pair, pair_of
+from neumf_tui.tui.runs.screen import RunsScreen
 from neumf_tui.tui.widgets.axes import Axis
 from neumf_tui.tui.widgets.plane import MARGIN
 from neumf_tui.tui.widgets.scatter import RankScatter, rank_marks
@@ -710,6 +715,45 @@ async def test_another_model_is_chosen_from_a_list(trained: Path, own_home: Path
         await pilot.press("x", "escape")
         await settle(pilot)
         assert app.screen is screen and screen.b.label == "trained@4"
+
+
+async def test_two_runs_of_the_list_are_compared(trained: Path, own_home: Path) -> None:
+    elsewhere, other = foreign(trained), trained.parent / "other"
+    shutil.copytree(trained, other)
+    choices, _ = find_choices(trained, own_home, 2)
+    own = [choice.folder == trained for choice in choices]
+    assert own == sorted(own) and not own[0], "other runs stand before the run's own epochs"
+    with pytest.raises(UsageError, match="two can be compared"):
+        pair_of((trained, other, elsewhere), trained)
+    with pytest.raises(UsageError, match="mark the run"):
+        pair_of((trained,), trained)
+    assert pair_of((other,), trained) == (other, trained)
+    assert pair_of((other, trained), elsewhere) == (other, trained)
+    with pytest.raises(UsageError, match="elsewhere"):
+        open_pair((trained, elsewhere), own_home)
+    app = NeumfApp(None, own_home, "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        runs = app.screen
+        assert isinstance(runs, RunsScreen)
+        await pilot.press("c")
+        await settle(pilot)
+        assert app.screen is runs
+        assert "mark the run" in [str(one.message) for one in app._notifications][-1]
+        runs.pinned = [other, trained]
+        await pilot.press("c")
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, CompareScreen) and screen.b is not None
+        assert (screen.a.folder, screen.b.folder) == (other, trained)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, ItemScreen)
+        app.screen.navigate(OpenUser(3, screen.a))
+        await settle(pilot)
+        explorer = app.screen
+        assert isinstance(explorer, ExploreScreen) and explorer.who == 3
+        assert explorer.folder == other
 
 
 async def test_a_model_that_cannot_be_compared_is_said(trained: Path, own_home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Choose the model to compare with: another epoch of the run, or another run of its dataset."""
+"""Choose the model to compare with: another run of the dataset, or another epoch of the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,11 +66,11 @@ def _level(word: str, text: str) -> int:
 def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], str]:
     """Return what can be compared with the run's model after `epoch`, and which runs are left out.
 
-    The epochs of the run come first, newest first; then best and last of other runs, latest run
+    Best and last of other runs come first, latest run first; then the epochs of the run, newest
     first. Raises RunError if the run cannot be read.
     """
     fingerprint = read_info(folder).dataset.fingerprint
-    models = [choice for choice in _choices_of(folder, every=True) if choice.epoch != epoch]
+    models: list[Choice] = []
     others = damaged = 0
     for other in run_folders(home):
         try:
@@ -82,6 +82,7 @@ def find_choices(folder: Path, home: Path, epoch: int) -> tuple[list[Choice], st
                 others += 1
         except (NeumfTuiError, OSError):
             damaged += 1
+    models += [choice for choice in _choices_of(folder, every=True) if choice.epoch != epoch]
     reasons = {"of other datasets": others, "that cannot be read": damaged}
     left_out = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
     return models, left_out and f"not listed: {left_out}"

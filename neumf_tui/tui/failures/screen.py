@@ -225,7 +225,7 @@ class FailuresScreen(SheetScreen):
         if not table.row_count:
             return
         if self.front == "users" and self.order is not None:
-            self.navigate(OpenUser(int(self.order[table.cursor])))
+            self.navigate(OpenUser(int(self.order[table.cursor]), self.ranker))
         elif self.front == "cohorts":
             self._choose_cohort(self.cohorts[table.cursor])
             self.action_tab("users")

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from textual.actions import parse
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
+from textual.widget import Widget
 
 from neumf_tui.data.nouns import Noun
 from neumf_tui.tui.help.content import WORDS, Topic
@@ -25,7 +27,7 @@ AREAS = {
     "chart": "Charts (Tab goes to one)",
     "table": "Lists",
     "item-search": "Search line",
-    "welcome": "While there is no run",
+    "welcome": "New run",
     "scatter": "Picture",
     "app": "Everywhere",
 }
@@ -122,17 +124,18 @@ def _two_columns(rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def keys_of(screen: Screen[Any], own: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """Return the keys of a screen and of what is on it, and what they do, by group.
+    """Return the keys that work on a screen and on what is on it now, and what they do, by group.
 
     `own` has the person's own keys by the id of their binding. Keys of the framework, which have
     no id of this program, are left out.
     """
     groups: dict[str, dict[tuple[str, str], None]] = {}
-    owners = [type(screen), *(type(widget) for widget in screen.query("*")), type(screen.app)]
-    for owner in owners:
-        for kind in owner.__mro__:
+    for owner in (screen, *filter(_is_displayed, screen.query("*")), screen.app):
+        for kind in type(owner).__mro__:
             for binding in kind.__dict__.get("BINDINGS", ()):
                 if isinstance(binding, Binding) and binding.id and "." in binding.id:
+                    if owner.check_action(*parse(binding.action)[1:]) is False:
+                        continue
                     area = binding.id.partition(".")[0]
                     keys = own.get(binding.id, binding.key)
                     what = binding.tooltip or binding.description
@@ -141,6 +144,10 @@ def keys_of(screen: Screen[Any], own: Mapping[str, str]) -> dict[str, list[tuple
                     groups.setdefault(AREAS.get(area, "This screen"), {})[row] = None
     order = ["This screen", *AREAS.values()]
     return {title: [*groups[title]] for title in order if title in groups}
+
+
+def _is_displayed(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 def _displayed(app: App[Any], binding: Binding, keys: str) -> str:

@@ -313,7 +313,7 @@ class ItemScreen(SheetScreen):
         if not table.row_count:
             return
         if table is self.users_table and self.ranks is not None:
-            self.navigate(OpenUser(int(self.ranks.best[table.cursor])))
+            self.navigate(OpenUser(int(self.ranks.best[table.cursor]), self.ranker))
         for place, found in enumerate(self.neighbours.values()):
             if table is self.near_table(place):
                 self.go(int(found.rows[table.cursor]))

@@ -1,6 +1,7 @@
 """The runs screen: all runs as they change, and the curves of the pinned ones together."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
 from neumf_tui import files
 from neumf_tui.errors import UsageError
@@ -25,6 +26,8 @@ from neumf_tui.text import clean, shortened
 from neumf_tui.tui.chart_screen import ChartScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenDataset, OpenExplorer, OpenRun
+from neumf_tui.tui.runs.keep_baselines import keep_baselines
+from neumf_tui.tui.runs.pair import open_pair, pair_of
 from neumf_tui.tui.runs.table import RunTable
 from neumf_tui.tui.runs.welcome import FirstRun, Progressed, Welcome
 from neumf_tui.tui.terminal.footer import Footer
@@ -38,11 +41,11 @@ from neumf_tui.tui.widgets.fitted_text import FittedText, in_width
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import notice_lines
 from neumf_tui.tui.widgets.table import Table
-from neumf_tui.tui.work import Cancelled
 
-FOR_A_RUN = frozenset(
-    {"stop", "resume", "open", "pin", "baselines", "rename", "delete", "explore", "dataset"}
-)
+FOR_A_RUN = frozenset({
+    "stop", "resume", "open", "pin", "compare", "baselines", "rename", "delete", "explore",
+    "dataset",
+})  # fmt: skip
 """Actions on the run under the cursor."""
 CHANGING = frozenset({"stop", "resume", "rename", "delete"})
 """Those that only accounts that may write the run have."""
@@ -59,7 +62,9 @@ class RunsScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "runs",
         shown("enter", "open", "Open", "Watch this run"),
-        shown("space", "pin", "Compare", "Draw this run together with others", display="space"),
+        shown("space", "pin", "Mark", "Draw this run together with others", display="space"),
+        shown("c", "compare", "Compare", "Compare the models of two runs: mark one or both"),
+        shown("N", "new", "New", "Start a new run, or adopt a model"),
         shown("s", "stop", "Stop", "Stop this run, with a checkpoint; asks first"),
         shown("r", "resume", "Resume", "Continue training this run from its last checkpoint"),
         shown("e", "explore", "Explore", "Users and their ranked {items}"),
@@ -69,13 +74,14 @@ class RunsScreen(ChartScreen):
         hidden("D", "dataset", "Dataset", "What this run's dataset is, and how it is split"),
         hidden("X,delete", "delete", "Delete", "Delete this run; asks first"),
         hidden("escape", "back", "Back", "End the filter, reading values or full screen"),
-        shown("q", "leave", "Quit", "Leave this screen"),
+        shown("q", "leave", "Back", "Leave this screen"),
     )
 
     TITLES: ClassVar = {"runs-pane": "runs"}
 
     table = getters.query_one(RunTable)
     filter_line = getters.query_one("#runs-filter", Input)
+    welcome = getters.query_one(Welcome)
 
     def __init__(self, home: Path) -> None:
         super().__init__()
@@ -89,6 +95,8 @@ class RunsScreen(ChartScreen):
         self._drawn_charts: tuple[object, ...] = ()
         self._bound_for: tuple[object, ...] = ()
         self._first_run = FirstRun(self, home, self._watch_new)
+        self._asks_how = False
+        """Whether the person wants to start a run, though there are some."""
         self._new: set[Path] = set()
         """Runs that were started from here."""
         run_list = RunList(home)
@@ -140,7 +148,11 @@ class RunsScreen(ChartScreen):
             self._drawn_rows = now
             self._draw()
 
-    # The first run.
+    # New runs.
+
+    def action_new(self) -> None:
+        self._asks_how = True
+        self._draw()
 
     @on(Welcome.Chosen)
     def _start(self, event: Welcome.Chosen) -> None:
@@ -148,10 +160,12 @@ class RunsScreen(ChartScreen):
 
     @on(Progressed)
     def _show_progress(self, event: Progressed) -> None:
-        self.query_one(Welcome).say(clean(event.text))
+        self.welcome.say(clean(event.text))
 
     def _watch_new(self, folder: Path) -> None:
         self._new.add(folder)
+        self._asks_how = False
+        self._draw()
         self.reader.now()
         self.navigate(OpenRun(folder, is_new=True))
 
@@ -174,19 +188,22 @@ class RunsScreen(ChartScreen):
         pinned = {folder: self._colour(number) for number, folder in enumerate(self.pinned)}
         self.table.show_runs(kept, pinned, at[0] if at else 0)
         self._fit_table()
-        self._show_welcome(not self.rows)
+        self._show_welcome(self._asks_how or not self.rows)
         self._explain_filter(kept)
-        self.query_one("#charts").display = bool(kept)
+        self.query_one("#charts").display = bool(kept) and not self.welcome.display
         self.draw_charts()
         self._refresh_bindings_if_changed()
 
     def _show_welcome(self, wanted: bool) -> None:
-        """Show the ways to a first run instead of an empty table, or the table again."""
-        welcome = self.query_one(Welcome)
-        if welcome.display != wanted:
-            welcome.display = wanted
-            self.query_one("#runs-pane").display = not wanted
-            (welcome.query_one(OptionList) if wanted else self.table).focus()
+        """Show the ways to a new run instead of the table, or the table again."""
+        if self.welcome.display == wanted:
+            return
+        self.welcome.display = wanted
+        self.query_one("#runs-pane").display = not wanted
+        if wanted:
+            self.welcome.ask(bool(self.rows))
+        else:
+            self.table.focus()
 
     def _explain_filter(self, kept: list[RunRow]) -> None:
         """Say what the filter names that no run has, and why it keeps no run."""
@@ -194,7 +211,7 @@ class RunsScreen(ChartScreen):
         unknown = unknown_names(self._query, known)
         self.query_one("#runs-pane").border_subtitle = Text(clean((unknown or [CHOSEN_BY])[0]))
         empty = self.query_one("#runs-empty", Static)
-        empty.display = bool(self.rows) and not kept
+        empty.display = not self.welcome.display and not kept
         if empty.display:
             runs = f"{len(self.rows)} run{'s' * (len(self.rows) != 1)}"
             first = f"“{shortened(self._query)}” matches none of {runs}."
@@ -242,7 +259,11 @@ class RunsScreen(ChartScreen):
     def draw_charts(self) -> None:
         runs = self.compared
         self._draw_notice()
-        now = (self.controls, *((run.info.name, run.colour, id(run.snapshot)) for run in runs))
+        now = (
+            self.controls,
+            self.welcome.display,
+            *((run.info.name, run.colour, id(run.snapshot)) for run in runs),
+        )
         if now == self._drawn_charts:
             return
         self._drawn_charts = now
@@ -251,12 +272,12 @@ class RunsScreen(ChartScreen):
         main.sort(key=lambda key: ("metric", "loss", "logged").index(key.kind))
         self.charts.show((main, more), lambda key: self._draw_chart(key, runs))
         legend = self.query_one("#legend", FittedText)
-        legend.display = bool(runs)
+        legend.display = bool(runs) and not self.welcome.display
         legend.show(lambda width: self._legend(runs, width))
 
     def _draw_notice(self) -> None:
         """Show what is wrong with the run under the cursor, and what stands behind its figures."""
-        chosen = self.chosen
+        chosen = None if self.welcome.display else self.chosen
         info = chosen.info if chosen else None
         problem = str(chosen.facts["reason"]) if chosen else ""
         if chosen is None or info is None or problem:
@@ -292,7 +313,8 @@ class RunsScreen(ChartScreen):
     def _refresh_bindings_if_changed(self) -> None:
         """Draw the footer again only where other keys work now."""
         chosen = self.chosen
-        now = (chosen.state, chosen.snapshot.checkpoint is None) if chosen else ()
+        of_run = (chosen.state, chosen.snapshot.checkpoint is None) if chosen else ()
+        now = (self.welcome.display, *of_run)
         if now != self._bound_for:
             self._bound_for = now
             self.refresh_bindings()
@@ -316,6 +338,10 @@ class RunsScreen(ChartScreen):
         return self.chosen.folder
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if self.is_mounted and self.welcome.display and action not in ("back", "leave"):
+            return False
+        if action == "new":
+            return files.may_write(self.home)
         if action == "filter":
             return bool(self.rows)
         if action not in FOR_A_RUN:
@@ -357,6 +383,18 @@ class RunsScreen(ChartScreen):
             self.pinned.append(self.folder)
         self._draw()
 
+    def action_compare(self) -> None:
+        marked, folder, home = tuple(self.pinned), self.folder, self.home
+        self.ask("compare", lambda _: open_pair(pair_of(marked, folder), home), self.navigate)
+
+    @property
+    def holds_keys(self) -> bool:
+        return self.waiting("compare") or super().holds_keys
+
+    def drop_held(self) -> None:
+        super().drop_held()
+        self.drop("compare")
+
     def action_stop(self) -> None:
         folder = self.folder
         saves = bool(self.chosen and self.chosen.is_trained)
@@ -384,26 +422,9 @@ class RunsScreen(ChartScreen):
     def action_baselines(self) -> None:
         folder, home = self.folder, self.home
 
-        def keep(cancelled: Cancelled) -> str:
-            from neumf_tui.baselines.compute import Baselines
-            from neumf_tui.baselines.registry import BASELINES
-            from neumf_tui.data.progress import silent
-            from neumf_tui.explore.users import dataset_of
-            from neumf_tui.runs.reader import read_info
-
-            found = []
-            data = dataset_of(read_info(folder), home, folder)
-            for outcome in Baselines(data, home, silent).outcomes(BASELINES, as_runs=True):
-                found.append(outcome)
-                if cancelled():
-                    break
-            names = ", ".join(one.run.name for one in found if one.run)
-            left_out = "".join(f" Left out: {one.note}." for one in found if one.run is None)
-            return f"Runs: {names or 'none'}.{left_out}"
-
         def start() -> None:
             self.notify("Fitting baselines; each appears here as a run.")
-            self.ask("baselines", keep, self.changed)
+            self.ask("baselines", partial(keep_baselines, folder, home), self.changed)
 
         question = (
             f"Keep popularity, item kNN, EASE, ALS and BPR on the data of {folder.name} as runs? "
@@ -456,6 +477,10 @@ class RunsScreen(ChartScreen):
 
     def end_aside(self) -> bool:
         if super().end_aside():
+            return True
+        if self._asks_how:
+            self._asks_how = False
+            self._draw()
             return True
         if self.maximized is not None or not self.filter_line.has_class("-shown"):
             return False

@@ -1,4 +1,4 @@
-"""What the runs screen shows while there is no run: four ways to the first one."""
+"""Four ways to a new run: the runs screen shows them while there is no run, and when asked."""
 
 import difflib
 import os
@@ -65,13 +65,20 @@ class Welcome(VerticalScroll, can_focus=False):
         way: str
 
     def compose(self) -> ComposeResult:
-        yield Static("No runs here yet. How do you want to start?", markup=False)
+        yield Static(id="welcome-asks", markup=False)
         options = (
             Option(Text.assemble((title, "bold"), f"\n   {about}"), id=way)
             for way, (title, about) in WAYS.items()
         )
         yield OptionList(*options)
         yield Static(id="welcome-says", markup=False)
+
+    def ask(self, has_runs: bool) -> None:
+        """Ask how to start the first run, or another one."""
+        first = "A new run" if has_runs else "No runs here yet"
+        back = " Esc: back to the list" if has_runs else ""
+        self.query_one("#welcome-asks", Static).update(f"{first}. How do you want to start?{back}")
+        self.query_one(OptionList).focus()
 
     def say(self, text: str) -> None:
         """Show what is being done, or what went wrong."""

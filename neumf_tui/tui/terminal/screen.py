@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from textual import events
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding
 from textual.message import Message
 from textual.screen import Screen
 
@@ -50,13 +50,17 @@ class TerminalScreen(Screen[T]):
             key: active._replace(
                 binding=replace(
                     active.binding,
-                    description=self.noun.fill(active.binding.description),
+                    description=self.noun.fill(self.name_of_key(active.binding)),
                     tooltip=self.noun.fill(active.binding.tooltip),
                 ),
                 tooltip=self.noun.fill(active.tooltip),
             )
             for key, active in super().active_bindings.items()
         }
+
+    def name_of_key(self, binding: Binding) -> str:
+        """Return what the footer calls a key: a template of `Noun.fill`."""
+        return binding.description
 
     @property
     def holds_keys(self) -> bool:

@@ -83,7 +83,7 @@ class TrainScreen(ChartScreen):
         hidden("Y", "copy", "Copy", "Copy how the run stands"),
         shown("u", "runs", "Runs", "All runs"),
         hidden("escape", "back", "Back", "Stop reading values, end full screen, or leave"),
-        shown("q", "leave", "Quit", "Quit; the training can go on"),
+        shown("q", "leave", "Back", "Leave this screen; the training can go on"),
     )  # fmt: skip
 
     TITLES: ClassVar = {

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, TypeVar
 
 from textual import getters, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
@@ -20,6 +20,22 @@ from neumf_tui.tui.widgets.table import Column, Table
 from neumf_tui.tui.work import Asker
 
 T = TypeVar("T")
+
+
+class Answers(OptionList):
+    """The answers to a question."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "answers", shown("enter", "select", "Choose", "The answer under the cursor")
+    )
+
+
+class AnswerLine(Input):
+    """The line of a question."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        "answer-line", shown("enter", "submit", "Done", "Take what is typed")
+    )
 
 
 class ChoiceDialog(ModalScreen[str], TerminalScreen[str]):
@@ -37,7 +53,8 @@ class ChoiceDialog(ModalScreen[str], TerminalScreen[str]):
         options = (Option(text, id=name) for name, text in self._options.items())
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
-            yield OptionList(*options, markup=False)
+            yield Answers(*options, markup=False)
+        yield Footer(show_command_palette=False)
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
@@ -56,6 +73,10 @@ class ConfirmDialog(ChoiceDialog):
     def __init__(self, question: str, yes: str) -> None:
         """`yes` is the verb of what is confirmed, such as "Delete"."""
         super().__init__(question, {"no": "Cancel (Esc)", "yes": f"{yes} (y)"})
+        self._yes = yes
+
+    def name_of_key(self, binding: Binding) -> str:
+        return self._yes if binding.action == "dismiss('yes')" else super().name_of_key(binding)
 
 
 class ListDialog(ModalScreen[T | None], TerminalScreen[T | None]):
@@ -135,10 +156,14 @@ class AskDialog(ModalScreen[str | None], TerminalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
-            yield Input(self._value, compact=True)
+            yield AnswerLine(self._value, compact=True)
             yield Static(self._problem, id="problem", markup=False)
             options = Option(f"{self._yes} (Enter)", id="yes"), Option("Cancel (Esc)", id="no")
-            yield OptionList(*options, markup=False)
+            yield Answers(*options, markup=False)
+        yield Footer(show_command_palette=False)
+
+    def name_of_key(self, binding: Binding) -> str:
+        return self._yes if binding.action == "submit" else super().name_of_key(binding)
 
     @on(Input.Submitted)
     def finish(self) -> None:

@@ -74,7 +74,7 @@ class ItemPicker(Vertical):
         "item-search",
         "item-search.pick",
         ("Pick", "Pick the {item} under the cursor"),
-        ("Leave", "Empty the line, or leave this screen"),
+        ("Back", "Empty the line, or leave this screen"),
     )
 
     def __init__(
