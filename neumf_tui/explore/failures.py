@@ -100,11 +100,11 @@ class Failures:
         }
         return np.argsort(np.where(np.isnan(self.ranks), np.nan, keys[by]), kind="stable")
 
-    def bins(self) -> list[RankBin]:
-        """Count users by their ranks, without those whose list does not have the item."""
+    def bins(self, users: NDArray[np.int64] | None = None) -> list[RankBin]:
+        """Count all or some users by their ranks, without those whose list lacks the item."""
         known = self.ranks.copy()
         known[self.unlisted] = np.nan
-        return bin_ranks(known, int(self.candidates.max()))
+        return bin_ranks(known if users is None else known[users], int(self.candidates.max()))
 
     def metrics(self) -> dict[str, Any]:
         """Return metrics over all users by name; only `num_users` where nobody has a rank."""

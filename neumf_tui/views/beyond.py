@@ -25,6 +25,23 @@ def tape_rank_text(users: "Users", user: int, rank: float, short: bool = False) 
     return rank_text(rank) if length is None else beyond_text(length, short)
 
 
+def way_text(users: "Users", user: int) -> str:
+    """Return the ranks after the first and the last epoch that have one, and which these are.
+
+    `epochs 1→20: 329→92`; empty where fewer than two epochs have a rank.
+    """
+    known = [
+        (epoch, float(rank))
+        for epoch, rank in zip(users.epochs, users.tape[:, user], strict=False)
+        if rank == rank
+    ]
+    if len(known) < 2:
+        return ""
+    (first, before), (last, after) = known[0], known[-1]
+    ranks = "→".join(tape_rank_text(users, user, rank, short=True) for rank in (before, after))
+    return f"epochs {first:,}→{last:,}: {ranks}"
+
+
 def place_text(ranking: "UserRanking", row: int, short: bool = False) -> str:
     """Return the rank of the item at `row` of a person's list as text."""
     if row >= ranking.known:

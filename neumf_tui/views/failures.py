@@ -9,7 +9,7 @@ from rich.text import Text
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_line, protocol_of, why_nothing_held_out
 from neumf_tui.text import clean, rank_text
-from neumf_tui.views.beyond import NONE, tape_rank_text
+from neumf_tui.views.beyond import NONE, tape_rank_text, way_text
 from neumf_tui.views.histogram import histogram
 from neumf_tui.views.output import print_drawing, print_line, print_table
 from neumf_tui.views.ruler import sparkline
@@ -34,7 +34,7 @@ SORTS = {
     "dataset": "dataset order",
 }
 """What each of `failures.ORDERS` is called on screen, as a template of `Noun.fill`."""
-USER_LINES = 8  # lines that `user_text` needs with a long title, and one before it
+USER_LINES = 9  # lines that `user_text` needs with a long title and ranks, and one before it
 WHISKER = 24  # cells of an interval drawn as a line
 _BAR_WIDTH = 60
 _COMMON = ("run", "kind", "model_label", "dataset", "simulated", "epoch", "protocol")
@@ -53,8 +53,11 @@ def summary_text(failures: "Failures") -> str:
         noun = failures.dataset.noun
         return f"no user has a held-out {noun.singular}, so there are no ranks"
     low, high = found["hit@50_ci"]
+    ranked, everybody, noun = found["num_users"], len(failures.ranks), failures.dataset.noun
+    few = ranked < everybody
+    who = f"{ranked:,} of {everybody:,} users, who have a held-out {noun.singular}"
     return (
-        f"{found['num_users']:,} users · "
+        f"{who if few else f'{ranked:,} users'} · "
         f"Hit@{CUTOFF} {found['hit@50']:.3f} ({low:.3f}–{high:.3f}), "
         f"popularity {found['popularity_hit@50']:.3f} · "
         f"median rank {_median_text(found)} · "
@@ -167,10 +170,9 @@ def user_text(failures: "Failures", user: int) -> Text:
     rank = rank.replace(">", "beyond ")
     text.append(f"\n{hit} rank {rank} of {failures.candidates[user]:,}")
     text.append(f"\npopularity alone {popular}\ngain {gain}")
-    tape = [float(known) for known in failures.users.tape[:, user] if known == known]
-    if len(tape) > 1:
-        first, last = (tape_rank_text(failures.users, user, tape[at], True) for at in (0, -1))
-        text.append(f"\n{sparkline(tape, int(failures.candidates[user]), 20)} {first}→{last}")
+    if way := way_text(failures.users, user):
+        tape = [float(known) for known in failures.users.tape[:, user] if known == known]
+        text.append(f"\n{way} {sparkline(tape, int(failures.candidates[user]), 20)}")
     return text
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import rank_text
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -17,12 +16,17 @@ def place(rank: float, last: int, width: int) -> int:
 
 
 def ruler(rank: float | None, last: int, width: int) -> str:
-    """Return a line of `width` cells with a dot at `rank`: `1 ────●──┊50──── 1,644`."""
+    """Return a line of `width` cells with a dot at `rank`: `1 ────●──┊50──── 1,644`.
+
+    A hit is always left of the line at 50, a miss right of it, also where both round to its cell.
+    """
     end = f" {last:,}"
     cells = ["─"] * max(10, width - 2 - len(end))
     dot = place(rank, last, len(cells)) if rank is not None else -1
     if last > CUTOFF:
-        line = place(CUTOFF, last, len(cells))
+        line = min(place(CUTOFF, last, len(cells)), len(cells) - 2)
+        if rank is not None:
+            dot = min(dot, line - 1) if rank <= CUTOFF else max(dot, line + 1)
         # The dot is not drawn into the label.
         label = ["┊"] if line < dot <= line + 2 else ["┊", *"50"]
         cells[line : line + len(label)] = label[: len(cells) - line]
@@ -36,8 +40,3 @@ def sparkline(ranks: Sequence[float], last: int, width: int) -> str:
     scale = math.log(max(last, 2))
     heights = [1 - math.log(max(rank, 1)) / scale for rank in ranks[-width:]]
     return "".join(BLOCKS[min(7, int(8 * height))] for height in heights)
-
-
-def journey(ranks: Sequence[float]) -> str:
-    """Return first and newest rank: `312→12`; empty for a single rank."""
-    return f"{rank_text(ranks[0])}→{rank_text(ranks[-1])}" if len(ranks) > 1 else ""

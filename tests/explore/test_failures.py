@@ -28,7 +28,9 @@ from neumf_tui.explore.failures import ORDERS, failures_at
 from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.users import Users, load_users
 from neumf_tui.runs.checkpoint import find_rank_epoch
+from neumf_tui.text import rank_text
 from neumf_tui.tui.app import NeumfApp
+from neumf_tui.tui.explore.story import story
 from neumf_tui.tui.failures.screen import FailuresScreen
 from neumf_tui.tui.navigation import Navigation, OpenItem, OpenUser
 from neumf_tui.tui.widgets.table import Table
@@ -38,7 +40,9 @@ from neumf_tui.views.failures import (
     cohort_cells,
     cohorts_sheet,
     failures_sheet,
+    summary_text,
     user_cells,
+    user_text,
     whisker,
 )
 from tests.support.golden_runs import make_info
@@ -123,6 +127,18 @@ def test_popularity_ranks_are_those_of_one_user_at_a_time(
     assert [float(ranks[user]) for user in held] == [
         tiny.popularity_rank(int(user)) for user in held
     ]
+
+
+def test_texts_name_users_without_a_rank_and_epochs(tiny: Users) -> None:
+    found = failures_at(tiny, 3)
+    assert f"{len(found.evaluated)} of 40 users, who have a held-out" in summary_text(found)
+    user = int(found.evaluated[0])
+    first, last = np.full(40, 25, dtype=np.float32), tiny.tape[0]
+    longer = replace(tiny, epochs=[1, 3], tape=np.stack([first, last]))
+    way = f"epochs 1→3: 25→{rank_text(float(last[user]))}"
+    assert way in user_text(failures_at(longer, 3), user).plain
+    assert way in story(longer, user, None, 5.0, "fold-in", 200).plain
+    assert "epochs" not in story(tiny, user, None, 5.0, "fold-in", 200).plain
 
 
 def test_every_figure_of_a_user(tiny: Users) -> None:
@@ -437,6 +453,17 @@ async def test_the_screen_shows_the_sheet(trained: Path, own_home: Path) -> None
         await pilot.press("o")
         hits = [cohort.hit for cohort in screen.cohorts[1:]]
         assert hits == sorted(hits) and screen.cohorts[0].kind == "all"
+        side = screen.query_one("#failures-side")
+        assert side.border_title == "ranks of 700 users"
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        members = screen.cohorts[1].members
+        assert screen.front == "users" and side.border_title == f"ranks of {len(members)} users"
+        assert 0 < len(members) < 700
+        assert sum(one.count for one in found.bins(members)) == len(members)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert screen.front == "cohorts" and side.border_title == "ranks of 700 users"
         await pilot.press("3")
         await settle(pilot)
         maker = screen.sheet_maker()
@@ -503,7 +530,7 @@ async def test_from_a_cohort_to_its_users_to_one_of_them(trained: Path, own_home
         )
         await pilot.press("escape")
         await settle(pilot)
-        assert len(screen.order) == 700 and screen.cohort is None
+        assert len(screen.order) == 700 and screen.cohort is None and screen.front == "cohorts"
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen is not screen

@@ -183,6 +183,12 @@ def test_the_ruler_is_logarithmic_and_as_wide_as_told() -> None:
     assert len(line) == 60 and line.startswith("1 ") and line.endswith(" 1,644")
     assert line.index("●") < line.index("┊50")
     assert len(ruler(None, 30, 40)) == 40 and "●" not in ruler(None, 30, 40)
+    for last in (51, 55, 60, 400, 1644, 60_000, 10**9):
+        for width in (14, 29, 60, 150):
+            for rank in (1, 49, 50, 50.5, 51, 52, 54, last):
+                line = ruler(min(rank, last), last, width)
+                assert (line.index("●") < line.index("┊")) == (rank <= 50), (line, rank)
+                assert len(line) == len(ruler(None, last, width))
     assert sparkline([1000, 31, 1], 1000, 8) == "▁▅█"
 
 

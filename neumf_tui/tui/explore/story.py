@@ -9,7 +9,7 @@ from neumf_tui.runs.events import CUTOFF
 from neumf_tui.runs.protocol import protocol_of, why_nothing_held_out
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
-from neumf_tui.views.beyond import tape_rank_text
+from neumf_tui.views.beyond import tape_rank_text, way_text
 from neumf_tui.views.parts import part_name
 from neumf_tui.views.ruler import ruler, sparkline
 
@@ -43,12 +43,12 @@ def story(
     shown = ranks.get("score", rank)
     is_known = not math.isnan(shown)
     text = Text.assemble("held out: ", (title, "bold"))
-    tape = [float(r) for r in users.tape[:, who]]
-    if len(tape) > 1:
-        ends = "→".join(tape_rank_text(users, who, tape[at], short=True) for at in (0, -1))
-        room = min(20, width - text.cell_len - len(ends) - 10)
-        line = f"{sparkline(tape, last, room)} " if room >= 5 else ""
-        text.append(f"  epochs {line}{ends}")
+    way = way_text(users, who)
+    if way and text.cell_len + 2 + len(way) <= width:
+        tape = [float(rank) for rank in users.tape[:, who]]
+        room = min(20, width - text.cell_len - len(way) - 10)
+        text.append(f"  {way}")
+        text.append(f" {sparkline(tape, last, room)}" if room >= 5 else "")
     beyond = users.beyond(who, shown)
     in_list = is_known and beyond is None
     text.append(f"\n{ruler(shown if in_list else None, last, width)}\n")

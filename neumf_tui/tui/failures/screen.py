@@ -100,6 +100,8 @@ class FailuresScreen(SheetScreen):
         self.by = "rank"
         self.cohort: Cohort | None = None
         """The cohort whose users are listed; None for all users."""
+        self._came_from_cohorts = False
+        """Whether the users were opened from the table of cohorts."""
         self.cohorts: list[Cohort] = []
         """In the order of the list, all users first."""
         self._cohorts_by_kind: list[Cohort] = []
@@ -240,8 +242,9 @@ class FailuresScreen(SheetScreen):
             self.search_line.close()
             self._list_users()
             self.users_table.focus()
-        elif self.cohort is not None:
+        elif self._came_from_cohorts:
             self._choose_cohort(None)
+            self.action_tab("cohorts")
         else:
             return False
         return True
@@ -272,7 +275,11 @@ class FailuresScreen(SheetScreen):
         self.users_table.focus()
 
     def _choose_cohort(self, cohort: "Cohort | None") -> None:
+        self._came_from_cohorts = cohort is not None
         self.cohort = None if cohort is None or cohort.kind == "all" else cohort
+        if self.failures is not None:
+            members = None if self.cohort is None else self.cohort.members
+            self.query_one(FailuresSide).show_failures(self.failures, members)
         self._list_users()
 
     @on(Input.Changed)
@@ -314,7 +321,7 @@ class FailuresScreen(SheetScreen):
         sort = self.noun.fill(SORTS[self.by])
         title = " · ".join(filter(None, (whose, f"{len(order):,} users", sort)))
         pane.border_title = Text(clean(title))
-        pane.border_subtitle = "Esc: all users" if self.cohort else ""
+        pane.border_subtitle = "Esc: cohorts" if self._came_from_cohorts else ""
         if nobody:
             self.query_one(FailuresSide).show_nobody(nobody)
 

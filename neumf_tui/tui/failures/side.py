@@ -3,6 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.text import Text
 from textual import getters
 from textual.app import ComposeResult
@@ -27,15 +29,22 @@ class FailuresSide(Vertical):
         super().__init__(id="failures-side", classes="failures-pane")
         self.border_title = "ranks"
         self._failures: Failures | None = None
+        self._members: NDArray[np.int64] | None = None
+        """The users whose ranks are drawn; None for all."""
 
     def compose(self) -> ComposeResult:
         yield FittedText(id="failures-spread")
         yield Static(id="failures-user")
 
-    def show_failures(self, failures: "Failures") -> None:
-        self._failures = failures
-        beyond = f", {len(failures.unlisted):,} beyond" if len(failures.unlisted) else ""
-        self.border_title = f"ranks of {len(failures.evaluated):,} users{beyond}"
+    def show_failures(
+        self, failures: "Failures", members: "NDArray[np.int64] | None" = None
+    ) -> None:
+        """Show how the ranks of some users, or of all, are spread."""
+        self._failures, self._members = failures, members
+        users = failures.evaluated if members is None else members
+        unlisted = int(np.isin(failures.unlisted, users).sum())
+        beyond = f", {unlisted:,} beyond" if unlisted else ""
+        self.border_title = f"ranks of {len(users):,} users{beyond}"
         self.on_resize()
 
     def show_user(self, user: int) -> None:
@@ -50,7 +59,7 @@ class FailuresSide(Vertical):
         failures = self._failures
         if failures is None:
             return
-        bins = failures.bins() if len(failures.evaluated) else []
+        bins = failures.bins(self._members) if len(failures.evaluated) else []
         if self.scrollable_content_region.height < len(bins) + USER_LINES:
             bins = fewer(bins)
         self.spread_box.show(partial(histogram, bins, outside="red"))
