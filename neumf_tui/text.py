@@ -1,5 +1,6 @@
 """Make text harmless for a terminal, and format numbers."""
 
+import re
 import unicodedata
 
 _BIDI = {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
@@ -40,6 +41,14 @@ def clock(seconds: float) -> str:
 def epoch_text(done: int, planned: int | None) -> str:
     """Return the epochs done of those planned: 3/20, or only 3 if nobody knows how many."""
     return f"{done}/{planned}" if planned else str(done)
+
+
+def number_text(value: float, form: str) -> str:
+    """Return a number as `form` says, for people: a minus is −, and a zero has none."""
+    text = format(value, form)
+    if text.lstrip().startswith("-"):
+        text = text.replace("-", "−", 1) if re.search("[1-9]", text) else format(0.0, form)
+    return text
 
 
 def rank_text(rank: float) -> str:

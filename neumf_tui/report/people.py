@@ -8,6 +8,7 @@ from neumf_tui.report.content import Part, Table
 from neumf_tui.report.sections import Run
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.scorers.scorer import SCORE, CannotError
+from neumf_tui.views.moves import signed
 from neumf_tui.views.parts import part_name
 from neumf_tui.views.person import heldout_rank, ranking_sheet
 
@@ -48,8 +49,8 @@ def _person(ranker: Ranker, ranking: UserRanking) -> Part:
             f"{row['rank']:g}",
             row["title"],
             str(row["year"] or ""),
-            f"{row['score_centred']:+.2f}",
-            *(f"{row[f'{part}_centred']:+.2f}" for part in parts),
+            signed(row["score_centred"], 2),
+            *(signed(row[f"{part}_centred"], 2) for part in parts),
             "★ held out" if row["heldout"] else "",
         )
         for row in sheet.rows
@@ -71,13 +72,13 @@ def _reason(ranker: Ranker, ranking: UserRanking) -> list[str]:
     catalogue = ranker.dataset.catalogue
     title = catalogue.item_title(found.item)
     if found.items:
-        shares = (f"{catalogue.item_title(i)} ({e:+.2f})" for i, e in found.items[:REASONS])
+        shares = (f"{catalogue.item_title(i)} ({signed(e, 2)})" for i, e in found.items[:REASONS])
         return [f"Why {title} is first: most comes from {'; '.join(shares)}."]
     if found.factors and found.factors[0].carriers:
         names = "; ".join(catalogue.item_title(i) for i, _ in found.factors[0].carriers)
         whole = "score" if found.part == SCORE else f"{part_name(found.part)} part"
         return [
             f"Why {title} is first: the largest factor of its {whole} "
-            f"({found.factors[0].effect:+.2f}) is carried by {names}."
+            f"({signed(found.factors[0].effect, 2)}) is carried by {names}."
         ]
     return []

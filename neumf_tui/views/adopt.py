@@ -4,6 +4,7 @@ from typing import Any
 
 from neumf_tui.adopt.adopt import Outcome
 from neumf_tui.runs.protocol import protocol_line
+from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_metrics, say
 
 
@@ -75,4 +76,4 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def _signed(low: float, high: float) -> str:
-    return f"{low:+.3f} to {high:+.3f}".replace("-", "−")
+    return f"{signed(low, 3)} to {signed(high, 3)}"

@@ -17,6 +17,7 @@ from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import MEASURED
 from neumf_tui.runs.protocol import protocol_of
 from neumf_tui.views.baselines import METRIC_HEADER, baseline_row, metric_cells
+from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
 from neumf_tui.views.person import model_line
 from neumf_tui.views.protocol_facts import protocol_facts
@@ -136,7 +137,7 @@ def _print_baselines(result: Mapping[str, Any]) -> None:
 def _difference(row: Mapping[str, Any]) -> str:
     if row.get("difference") is None:
         return "–"
-    return f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}".replace("-", "−")
+    return f"{signed(row['difference_low'], 3)} to {signed(row['difference_high'], 3)}"
 
 
 def _print_sampled(sampled: Mapping[str, Any], full: Mapping[str, float]) -> None:

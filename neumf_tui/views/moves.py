@@ -1,11 +1,11 @@
 """Signed numbers and changes of ranks as text."""
 
-from neumf_tui.text import rank_text
+from neumf_tui.text import number_text, rank_text
 
 
 def signed(value: float, digits: int = 1) -> str:
     """Return a number with its sign; zero has a plus."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+    return number_text(value, f"+.{digits}f")
 
 
 def move_text(before: float, after: float) -> str:

@@ -4,7 +4,7 @@ from neumf_tui.explore.near_miss import LeftOut, margin
 from neumf_tui.explore.ranker import Ranker, UserRanking
 from neumf_tui.runs.protocol import protocol_line
 from neumf_tui.scorers.scorer import NewcomersBy
-from neumf_tui.text import rank_text
+from neumf_tui.text import number_text, rank_text
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.person import about_ranking, heldout_rank, model_line
 from neumf_tui.views.sheet import Sheet
@@ -76,6 +76,6 @@ def print_near_miss(sheet: Sheet, top: int) -> None:
     print_rows(
         sheet.rows[:top],
         number("rank", "rank_without", rank_text),
-        number("change", lambda row: f"{row['change']:+,.1f}".removesuffix(".0"), str),
+        number("change", lambda row: number_text(row["change"], "+,.1f").removesuffix(".0"), str),
         column("without", "title"),
     )

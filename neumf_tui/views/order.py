@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import protocol_line, protocol_of
+from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import run_keys, run_line
@@ -73,7 +74,7 @@ def verdict_text(result: "OrderCheck", ties: str) -> str:
         found = result.find("ties").differences["hit@50"]
         return (
             f"Equal timestamps make no difference that {rounds} can show "
-            f"(Hit@50 {_signed(found.value)}, interval {_interval(found.interval)})."
+            f"(Hit@50 {signed(found.value, 3)}, interval {_interval(found.interval)})."
         )
     found = result.find("ties").differences[name]
     change = "inflate" if found.verdict == "above" else "lower"
@@ -97,12 +98,8 @@ def order_text(result: "OrderCheck") -> str:
     )
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
-
-
 def _interval(interval: tuple[float, float]) -> str:
-    return " to ".join(map(_signed, interval))
+    return " to ".join(signed(end, 3) for end in interval)
 
 
 def print_order(sheet: Sheet) -> None:

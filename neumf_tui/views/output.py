@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Literal, TextIO
 
-from neumf_tui.text import clean
+from neumf_tui.text import clean, number_text
 from neumf_tui.views.paper_tables import PAPERS, Paper
 from neumf_tui.views.sheet import CSV_SAFE, Sheet, json_text
 
@@ -118,7 +118,7 @@ def number(
     header: str, value: Value, form: str | Callable[[Any], str] = ",", none: str = "–"
 ) -> Column:
     """Return a column of numbers that `form` formats; `none` is shown for None."""
-    to_text = (lambda found: format(found, form)) if isinstance(form, str) else form
+    to_text = (lambda found: number_text(found, form)) if isinstance(form, str) else form
     return Column(header, _cell(value, to_text, none), is_number=True)
 
 

@@ -9,6 +9,7 @@ from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import RANKING, split_protocol
 from neumf_tui.views.evaluation import WARNING
+from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
 from neumf_tui.views.sheet_keys import run_keys, run_line
@@ -158,9 +159,9 @@ def _lines(protocol: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _change_line(change: Mapping[str, Any]) -> str:
-    low, high = (f"{change[key]:+.3f}".replace("-", "−") for key in ("low", "high"))
+    low, high = (signed(change[key], 3) for key in ("low", "high"))
     chance = "" if change["low"] > 0 else ": may be chance"
     return (
         f"{change['protocol']}: {change['up']} overtakes {change['down']} by Hit@50, "
-        f"{change['difference']:+.3f} (95 % {low} to {high}){chance}"
+        f"{signed(change['difference'], 3)} (95 % {low} to {high}){chance}"
     )

@@ -4,6 +4,7 @@ from neumf_tui.explore.ranker import Ranker
 from neumf_tui.explore.why import Explanation
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.views.beyond import place_text
+from neumf_tui.views.moves import signed
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.parts import decimals, part_name
 from neumf_tui.views.person import about_ranking, model_line, score_keys
@@ -53,11 +54,11 @@ def print_why(sheet: Sheet) -> None:
         print_line("the model has no score of it")
         return
     sums = "".join(
-        f" {'+' if place else '='} {part_name(part)} {about[f'{part}_centred']:+.3f}"
+        f" {'+' if place else '='} {part_name(part)} {signed(about[f'{part}_centred'], 3)}"
         for place, part in enumerate(about["parts"])
     )
     means = f"minus the mean{'s' * bool(sums)} over this user's candidates"
-    print_line(f"score {about['score_centred']:+.3f}{sums}, {means}")
+    print_line(f"score {signed(about['score_centred'], 3)}{sums}, {means}")
     every = [one["effect"] for one in (*sheet.rows, *about["films"])]
     digits = decimals(max(map(abs, every), default=1.0))
     effect = number("effect", "effect", f"+.{digits}f")

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import clean, rank_text
+from neumf_tui.text import clean, number_text, rank_text
 from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.chart import Curve, CurveChart, Line, Plot
 from neumf_tui.tui.widgets.chart_text import Caption
@@ -330,7 +330,7 @@ class NearMissPane(PersonPane):
             rank = float(left.ranks[at])
             change, is_hit = rank - left.base, rank <= CUTOFF
             title, year, _, _ = item_cells(users.dataset, int(left.items[at]))
-            change_text = f"{change:+,.1f}".removesuffix(".0") if change else "0"
+            change_text = number_text(change, "+,.1f").removesuffix(".0") if change else "0"
             mark = "" if is_hit == (left.base <= CUTOFF) else "✓" if is_hit else "✗"
             return [title, year, rank_text(rank), change_text, mark]
 

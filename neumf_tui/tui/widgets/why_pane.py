@@ -8,6 +8,7 @@ from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.ranked_items import side
+from neumf_tui.views.moves import signed
 from neumf_tui.views.parts import decimals, part_name
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ class WhyPane(Static):
         rank = rank_text(float(why.ranking.ranks[why.row]))
         self.border_title = Text(f"why #{rank} {clean(data.catalogue.titles[why.item])}")
         centred = why.ranking.centred(why.row)
-        text = Text.assemble(("score ", "dim"), (f"{centred.pop(SCORE):+.3f}", "bold"))
+        text = Text.assemble(("score ", "dim"), (signed(centred.pop(SCORE), 3), "bold"))
         for place, (part, value) in enumerate(centred.items()):
             text.append(f" {'+' if place else '='} {part_name(part)} ", "dim")
-            text.append(f"{value:+.3f}", "green" if value >= 0 else "red")
+            text.append(signed(value, 3), "green" if value >= 0 else "red")
         text.append("  relative to the mean", "dim")
         effects, note = _effects(why, data.catalogue)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
@@ -61,7 +62,7 @@ class WhyPane(Static):
         room = max(1, self.size.height - 1)
         for label, effect, what in effects[:room]:
             text.append(f"\n{label} ", "dim")
-            bar = f"{effect:+7.{digits}f} {side(effect / longest, BAR):<{BAR}} "
+            bar = f"{signed(effect, digits):>7} {side(effect / longest, BAR):<{BAR}} "
             text.append(bar, "green" if effect >= 0 else "red")
             text.append(what)
         if len(effects) < room:
