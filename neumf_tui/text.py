@@ -43,6 +43,11 @@ def epoch_text(done: int, planned: int | None) -> str:
     return f"{done}/{planned}" if planned else str(done)
 
 
+def counted(number: int, what: str) -> str:
+    """Return `1 user` or `1,682 users`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def number_text(value: float, form: str) -> str:
     """Return a number as `form` says, for people: a minus is −, and a zero has none."""
     text = format(value, form)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from neumf_tui.baselines.kept import KeptBaseline
 from neumf_tui.runs.protocol import RANKING, split_protocol
+from neumf_tui.text import counted
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.protocol_facts import protocol_facts
 from neumf_tui.views.sheet import Row, Sheet
@@ -57,7 +58,7 @@ def baseline_row(result: KeptBaseline) -> Row:
 def print_baselines(sheet: Sheet) -> None:
     """Print the sheet of `baselines_sheet` for people."""
     users = sheet.about["num_users"] or 0
-    print_line(f"{label_of(sheet.about)}  {users:,} users with a held-out item")
+    print_line(f"{label_of(sheet.about)}  {counted(users, 'user')} with a held-out item")
     numbers = ("val. Hit@50", "val. AUC", "s")
     table = []
     for row in sheet.rows:

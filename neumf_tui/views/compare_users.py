@@ -11,7 +11,7 @@ from neumf_tui.evaluation.intervals import Interval
 from neumf_tui.explore.compare_users import AllComparison, ordered
 from neumf_tui.runs.events import CUTOFF, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_line, protocol_of
-from neumf_tui.text import rank_text
+from neumf_tui.text import counted, rank_text
 from neumf_tui.views.beyond import beyond_text
 from neumf_tui.views.moves import move_text, signed
 from neumf_tui.views.output import column, number, print_line, print_rows
@@ -169,7 +169,7 @@ def print_all(
     `with_metrics`: as a table, too, not only in sentences.
     """
     c = comparison
-    print_line(f"A {c.a.label}  B {c.b.label}  {dataset.label}  {len(c.users):,} users")
+    print_line(f"A {c.a.label}  B {c.b.label}  {dataset.label}  {counted(len(c.users), 'user')}")
     print_protocols(sheet)
     if with_metrics:
         _print_metrics(comparison)

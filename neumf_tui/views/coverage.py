@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from neumf_tui.runs.events import CUTOFF
+from neumf_tui.text import counted
 from neumf_tui.views.output import (
     column,
     number,
@@ -70,7 +71,7 @@ def users_text(coverage: "Coverage") -> str:
     """Return over which users the figures are; a sample is always named."""
     everyone = coverage.dataset.num_users
     if coverage.seed is None:
-        return f"over all {everyone:,} users"
+        return f"over all {counted(everyone, 'user')}"
     return (
         f"over a sample of {coverage.users:,} of {everyone:,} users (seed {coverage.seed}): "
         f"the lists of all users would hold more {coverage.dataset.noun.plural}"

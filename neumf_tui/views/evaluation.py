@@ -16,6 +16,7 @@ from neumf_tui.explore.ranker import Ranker
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import MEASURED
 from neumf_tui.runs.protocol import protocol_of
+from neumf_tui.text import counted
 from neumf_tui.views.baselines import METRIC_HEADER, baseline_row, metric_cells
 from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_metrics, print_table, say
@@ -104,7 +105,7 @@ def _prefixed(prefix: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
 def print_evaluation(result: Mapping[str, Any]) -> None:
     """Print an evaluation object for people."""
     low, high = result["hit@50_ci"]
-    print_line(f"{model_line(result)}  {result['num_users']:,} users")
+    print_line(f"{model_line(result)}  {counted(result['num_users'], 'user')}")
     print_metrics(result)
     print_line(f"Hit@50 lies in {low:.4f} to {high:.4f} (95 %, over users)")
     _print_baselines(result)

@@ -8,6 +8,7 @@ from neumf_tui.data.dataset import Dataset
 from neumf_tui.runs.events import METRIC_NAMES
 from neumf_tui.runs.protocol import make_protocol, protocol_line, split_protocol
 from neumf_tui.settings import Settings
+from neumf_tui.text import counted
 from neumf_tui.views.output import column, number, print_line, print_rows
 from neumf_tui.views.sheet import Sheet
 from neumf_tui.views.sheet_keys import dataset_keys, label_of
@@ -96,7 +97,7 @@ def print_leak(sheet: Sheet) -> None:
         f"epoch {about['epoch']}  {rounds} round{'s' * (rounds > 1)}"
     )
     print_line(
-        f"{about['num_users']:,} users with as many items as before, drawn uniformly from "
+        f"{counted(about['num_users'], 'user')} with as many items as before, drawn uniformly from "
         f"{about['num_items']:,}"
     )
     weights = "the same" if twins["same_weights"] else "DIFFERENT"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import protocol_line, protocol_of
+from neumf_tui.text import counted
 from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_table
 from neumf_tui.views.sheet import Row, Sheet
@@ -108,8 +109,8 @@ def print_order(sheet: Sheet) -> None:
     rounds = about["rounds"]
     print_line(f"{run_line(about)}  {rounds} training{'s' * (rounds > 1)} in each order")
     print_line(
-        f"{about['num_users']:,} users with a held-out item; for {about['tied_heldout']:,} another "
-        "has the same time, to the second"
+        f"{counted(about['num_users'], 'user')} with a held-out item; for "
+        f"{about['tied_heldout']:,} another has the same time, to the second"
     )
     for name, title in _NAMES.items():
         rows = [[row for row in sheet.rows if row["order"] == order] for order in _ORDERS]

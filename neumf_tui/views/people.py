@@ -3,7 +3,7 @@
 from neumf_tui.data.dataset import Dataset
 from neumf_tui.explore.user_search import UserList
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import clean, shortened
+from neumf_tui.text import clean, counted, shortened
 from neumf_tui.views.beyond import tape_rank_text
 
 
@@ -28,7 +28,7 @@ def nobody_text(dataset: Dataset, query: str, whose: str = "") -> str:
 
     `whose` names a part of the users.
     """
-    users = f"{dataset.num_users:,} users{f' of {clean(whose)}' if whose else ''}"
+    users = f"{counted(dataset.num_users, 'user')}{f' of {clean(whose)}' if whose else ''}"
     return (
         f"none of {users} matches “{shortened(query, 30)}”:\n"
         f"not by the start of an id, nor by a held-out {dataset.noun.singular}"

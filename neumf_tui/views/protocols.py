@@ -8,6 +8,7 @@ from neumf_tui.evaluation.intervals import mean_difference_interval, mean_interv
 from neumf_tui.runs.checkpoint import describe_epoch
 from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import RANKING, split_protocol
+from neumf_tui.text import counted
 from neumf_tui.views.evaluation import WARNING
 from neumf_tui.views.moves import signed
 from neumf_tui.views.output import print_line, print_table
@@ -154,7 +155,7 @@ def _lines(protocol: Mapping[str, Any]) -> Iterator[str]:
     how = "the run's checkpoint"
     if protocol["trained_again"]:
         how = f"trained again, epoch {protocol['epoch']}"
-    sizes = f"{protocol['num_users']:,} users, {protocol['num_items']:,} items"
+    sizes = f"{counted(protocol['num_users'], 'user')}, {protocol['num_items']:,} items"
     yield f"{name}: {how}; {'; '.join([sizes, *said])}"
 
 

@@ -38,7 +38,7 @@ from neumf_tui.runs.create_run import make_info
 from neumf_tui.runs.reader import read_info, read_ranks
 from neumf_tui.runs.store import split_spec
 from neumf_tui.runs.writer import create_run
-from neumf_tui.text import number_text
+from neumf_tui.text import counted, number_text
 from neumf_tui.tui.app import NeumfApp
 from neumf_tui.tui.compare.dialog import CompareDialog, find_choices
 from neumf_tui.tui.compare.screen import CompareScreen
@@ -382,6 +382,7 @@ def test_chance_and_moves_in_words() -> None:
     assert chance_text(1.0) == "chance alone would do at least this in every case"
     assert (move_text(312, 41), move_text(5, 10.5), move_text(3, 3)) == ("▲271", "▼5.5", "=")
     assert (signed(-0.04), signed(-0.06), signed(0.25, 2)) == ("+0.0", "−0.1", "+0.25")
+    assert [counted(n, "user") for n in (0, 1, 1682)] == ["0 users", "1 user", "1,682 users"]
     texts = [number_text(value, ".4f") for value in (-0.00001, 0.0, -0.5)]
     assert texts == ["0.0000", "0.0000", "−0.5000"] and number_text(-1e-5, "g") == "−1e-05"
 

@@ -17,7 +17,7 @@ from textual.widgets import Input, TabbedContent, TabPane
 
 from neumf_tui.explore.user_search import NO_MATCH, best_first
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import clean
+from neumf_tui.text import clean, counted
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.failures.side import FailuresSide
 from neumf_tui.tui.failures.tables import COHORT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
@@ -319,7 +319,7 @@ class FailuresScreen(SheetScreen):
         )
         pane = self.query_one("#failures-list")
         sort = self.noun.fill(SORTS[self.by])
-        title = " · ".join(filter(None, (whose, f"{len(order):,} users", sort)))
+        title = " · ".join(filter(None, (whose, counted(len(order), "user"), sort)))
         pane.border_title = Text(clean(title))
         pane.border_subtitle = "Esc: cohorts" if self._came_from_cohorts else ""
         if nobody:

@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from neumf_tui.runs.events import CUTOFF
-from neumf_tui.text import clean, rank_text
+from neumf_tui.text import clean, counted, rank_text
 from neumf_tui.tui.base_screen import SheetScreen
 from neumf_tui.tui.keys import bindings, hidden, shown
 from neumf_tui.tui.navigation import OpenUser
@@ -253,7 +253,7 @@ class ItemScreen(SheetScreen):
             pane.border_title, pane.border_subtitle = "its rank over users", ""
             pane.say("")
             return
-        pane.border_title = f"its rank for {len(found.best):,} users"
+        pane.border_title = f"its rank for {counted(len(found.best), 'user')}"
         asked = f"random sample of {found.asked.sum():,} of {self.ranker.dataset.num_users:,}"
         pane.border_subtitle = asked if found.sampled else ""
         pane.show(partial(histogram, found.bins()))

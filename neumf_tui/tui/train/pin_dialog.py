@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from neumf_tui.data.nouns import Noun
 from neumf_tui.explore.user_search import SORTS, UserList
+from neumf_tui.text import counted
 from neumf_tui.tui.keys import bindings, shown
 from neumf_tui.tui.widgets.dialogs import ListDialog
 from neumf_tui.tui.widgets.table import Column, Table, id_column, named_columns
@@ -60,7 +61,7 @@ class PinDialog(ListDialog[tuple[str, ...]]):
     def _draw(self, cursor: int = 0) -> None:
         count, sort = len(self.user_list.order), SORTS[self.user_list.sort]
         self.table.matches = matches_in(self.user_list.query, 1, 3)
-        title = f"{len(self.pinned)} pinned · {count:,} users · {sort}"
+        title = f"{len(self.pinned)} pinned · {counted(count, 'user')} · {sort}"
         if not count and (users := self.user_list.users):
             title += f"\n{nobody_text(users.dataset, self.user_list.query)}"
         self.show_title(title)

@@ -12,7 +12,7 @@ from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.protocol import is_optimistic, protocol_of
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.settings import DESCRIPTIONS, is_in_use
-from neumf_tui.text import clean
+from neumf_tui.text import clean, counted
 from neumf_tui.tui.terminal.themed import Static
 from neumf_tui.tui.widgets.head_text import WARNING
 from neumf_tui.views.protocol_facts import protocol_facts
@@ -55,7 +55,7 @@ def overview(info: RunInfo, snapshot: Snapshot) -> Text:
         text.append(f"{'extended to':<17}{snapshot.planned} epochs\n")
     data = info.dataset
     text.append("\ndata\n", "bold")
-    text.append(f"{data.num_users:,} users  {data.num_items:,} items\n")
+    text.append(f"{counted(data.num_users, 'user')}  {data.num_items:,} items\n")
     text.append(f"{data.num_train:,} training pairs\n")
     _protocol(text, protocol_of(info))
     text.append("\nhost\n", "bold")
