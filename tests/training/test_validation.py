@@ -26,7 +26,8 @@ from neumf_tui.tui.train.screen import TrainScreen
 from neumf_tui.tui.train.settings_panel import overview
 from neumf_tui.tui.widgets.axes import Axis
 from neumf_tui.tui.widgets.chart import CurveChart, dashes
-from neumf_tui.tui.widgets.chart_text import fitting, legend_forms, metric_caption
+from neumf_tui.tui.widgets.chart_text import legend_forms, metric_caption
+from neumf_tui.tui.widgets.fitted_text import fitting
 from neumf_tui.tui.widgets.protocol_line import ProtocolLine, standing_notice
 from neumf_tui.views.runs import card_lines, print_summary
 from tests.support.commands import Cli, run_cli
@@ -339,7 +340,7 @@ def test_the_panel_has_both_columns_every_setting_and_the_protocol(own_home: Pat
     for name in Settings.__struct_fields__:
         assert name in shown
     assert (
-        "ranked among 96 to 99 items" in shown
+        "number of candidates: 96 to 99" in shown
         and "including held-out" in shown
         and "second latest" in shown
     )

@@ -505,7 +505,7 @@ async def test_every_view_is_in_the_palette_and_under_the_mouse(
         assert listed >= {
             "New user", "Failures", "Compare", "Ranking", "History", "Nearest users", "Epochs",
             "Near miss", "Film", "Find film",
-            "Details", "By part", "Epoch", "Best epoch", "Search", "Sort", "Copy", "Write",
+            "Why", "By part", "Epoch", "Best epoch", "Search", "Sort", "Copy", "Write",
         }  # fmt: skip
         for tab in ("history", "nearest", "epochs", "near-miss", "ranking"):
             await pilot.click(f"#--content-tab-{tab}")

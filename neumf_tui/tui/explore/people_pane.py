@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from neumf_tui.explore.user_search import SORTS, UserList
-from neumf_tui.tui.widgets.chart_text import fitting
+from neumf_tui.tui.widgets.fitted_text import fitting
 from neumf_tui.tui.widgets.table import Column, Table, id_column
 from neumf_tui.tui.widgets.user_search_line import UserSearchLine, matches_in
 from neumf_tui.views.people import person_cells

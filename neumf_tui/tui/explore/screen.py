@@ -66,11 +66,12 @@ class ExploreScreen(SheetScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         "explore",
+        shown("d", "why", "Why", "Show or hide why the {item} under the cursor is there"),
         shown("f", "guest", "New user", "Pick {items} for a new user, or edit the guest"),
         shown("F", "failures", "Failures", "The users whom the model serves badly"),
         shown("x", "compare", "Compare", "Compare with another epoch or run"),
         shown("slash", "search", "Search", "Search people by id or held-out title", display="/"),
-        shown("n", "miss(1)", "Miss", "Next user who is a miss", key_id="next-miss"),
+        hidden("n", "miss(1)", "Miss", "Next user who is a miss", key_id="next-miss"),
         hidden("N", "miss(-1)", "Previous miss", "Previous user who is a miss",
                key_id="previous-miss"),
         hidden("h", "heldout", "Held-out", "Go to the held-out {item} in the list"),
@@ -83,7 +84,6 @@ class ExploreScreen(SheetScreen):
         hidden("o", "sort", "Sort", "Sort the people in another order"),
         hidden("enter", "open", "{Item}", "Similar {items}, and the users who get this {item}"),
         hidden("t", "find", "Find {item}", "Go to the {item} with this title"),
-        hidden("d", "why", "Details", "Show or hide why the {item} under the cursor is there"),
         hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them"),
         hidden("l", "loss", "Loss", "Show or hide the loss below the ranks over epochs"),
         hidden("D", "dataset", "Dataset", "What the dataset is, and how it is split"),

@@ -63,7 +63,7 @@ class GuestScreen(SheetScreen):
         shown("ctrl+s,s", "save", "Save", "Save this person as a guest"),
         hidden("D", "delete", "Delete", "Delete the saved guest"),
         hidden("slash", "search", "Search", "Go to the search line"),
-        hidden("d", "why", "Details", "Show or hide why the {item} under the cursor is there"),
+        shown("d", "why", "Why", "Show or hide why the {item} under the cursor is there"),
         hidden("c", "raw", "Centre", "Scores relative to their mean, or as the model gives them"),
     )
 

@@ -37,7 +37,7 @@ from neumf_tui.tui.widgets.chart import CurveChart, Plot, series_style
 from neumf_tui.tui.widgets.chart_pane import ChartPane, subject
 from neumf_tui.tui.widgets.chart_text import Caption
 from neumf_tui.tui.widgets.curves import LOSS, ChartKey, RunSeries, chart_keys, plot_of
-from neumf_tui.tui.widgets.fitted_text import FittedText, in_width
+from neumf_tui.tui.widgets.fitted_text import FittedText, fitting, in_width
 from neumf_tui.tui.widgets.head_text import head
 from neumf_tui.tui.widgets.protocol_line import notice_lines
 from neumf_tui.tui.widgets.table import Table
@@ -301,7 +301,7 @@ class RunsScreen(ChartScreen):
         for run in runs:
             mark = Text.assemble(("● ", self._colour(run.colour)), (run.name, "bold"))
             forms = chart_text.legend_forms(run.snapshot, is_optimistic(protocol_of(run.info)))
-            text = chart_text.fitting(forms, width - mark.cell_len)
+            text = fitting(forms, width - mark.cell_len)
             lines.append(in_width(mark.append(text), width))
         if (together := Text("   ").join(lines)).cell_len <= width:
             return together

@@ -15,7 +15,8 @@ from textual.binding import BindingType
 from neumf_tui.runs.curve import extremes
 from neumf_tui.tui.keys import bindings, hidden
 from neumf_tui.tui.widgets.axes import Axis, Floats, Kind, fitting_limits, x_marks, y_marks
-from neumf_tui.tui.widgets.chart_text import Caption, fitting
+from neumf_tui.tui.widgets.chart_text import Caption
+from neumf_tui.tui.widgets.fitted_text import fitting
 from neumf_tui.tui.widgets.line_labels import Area, LineName, place_names
 from neumf_tui.tui.widgets.plane import MARGIN, Plane
 

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-from rich.text import Text
-
 from neumf_tui.runs.events import METRIC_NAMES, Evaluated
 from neumf_tui.runs.snapshot import Snapshot
 from neumf_tui.text import clean
+from neumf_tui.tui.widgets.fitted_text import fitting
 
 STATE_STYLES = {
     "running": "green",
@@ -31,16 +29,6 @@ class Caption:
     foot: Sequence[str] = ()
     alone: Sequence[str] = ()
     """The title where the chart has no lower border; empty: as above."""
-
-
-def fitting(forms: Sequence[str], width: int) -> str:
-    """Return the first of `forms` that fits in `width` cells; else the last, cut with …."""
-    for form in forms:
-        if cell_len(form) <= width:
-            return form
-    last = Text(forms[-1] if forms else "")
-    last.truncate(max(0, width), overflow="ellipsis")
-    return last.plain
 
 
 def metric_title(key: str) -> str:

@@ -1,8 +1,9 @@
 """Text that is laid out for the width it gets."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.content import Content
 from textual.geometry import Size
@@ -20,6 +21,16 @@ def wrapped(text: str, width: int, most: int) -> str:
         text, max(4, width), max_lines=most, placeholder=" …", break_on_hyphens=False
     )
     return "\n".join(lines)
+
+
+def fitting(forms: Sequence[str], width: int) -> str:
+    """Return the first of `forms` that fits in `width` cells; else the last, cut with …."""
+    for form in forms:
+        if cell_len(form) <= width:
+            return form
+    last = Text(forms[-1] if forms else "")
+    last.truncate(max(0, width), overflow="ellipsis")
+    return last.plain
 
 
 def in_width(text: Text, width: int) -> Text:

@@ -14,7 +14,7 @@ from textual.timer import Timer
 
 from neumf_tui.runs.events import CUTOFF
 from neumf_tui.tui.widgets.axes import CELLS_PER_MARK, ROWS_PER_MARK, Axis, Marks
-from neumf_tui.tui.widgets.chart_text import fitting
+from neumf_tui.tui.widgets.fitted_text import fitting
 from neumf_tui.tui.widgets.plane import MARGIN, Plane
 
 Ranks = NDArray[np.float64]

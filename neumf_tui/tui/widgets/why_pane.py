@@ -7,6 +7,7 @@ from rich.text import Text
 from neumf_tui.scorers.scorer import SCORE
 from neumf_tui.text import clean, rank_text
 from neumf_tui.tui.terminal.themed import Static
+from neumf_tui.tui.widgets.fitted_text import fitting
 from neumf_tui.tui.widgets.ranked_items import side
 from neumf_tui.views.moves import signed
 from neumf_tui.views.parts import decimals, part_name
@@ -55,7 +56,8 @@ class WhyPane(Static):
         for place, (part, value) in enumerate(centred.items()):
             text.append(f" {'+' if place else '='} {part_name(part)} ", "dim")
             text.append(signed(value, 3), "green" if value >= 0 else "red")
-        text.append("  relative to the mean", "dim")
+        rest = self.size.width - text.cell_len
+        text.append(fitting(("  relative to the mean", "  less the mean", ""), rest), "dim")
         effects, note = _effects(why, data.catalogue)
         longest = max((abs(effect) for _, effect, _ in effects), default=0.0) or 1.0
         digits = decimals(longest)
