@@ -11,8 +11,8 @@ _LABELS = {
     "tied_heldout": "held-out items with equal times",
     "future": "later interactions",
     "filters": "filters",
-    "candidates": "ranked",
-    "num_candidates": "ranked of each user",
+    "candidates": "candidates",
+    "num_candidates": "number of candidates",
     "ties": "equal scores",
     "beyond": "beyond a list",
     "negatives": "negatives",
@@ -46,6 +46,6 @@ def _text(key: str, value: Any, protocol: Mapping[str, Any]) -> str:
             return f"{value:,}" + (f" ({share:.1%})".replace("%", " %") if share else "")
         case "num_candidates":
             low, high = value
-            return f"{low:,} to {high:,} items" if low < high else f"{high:,} items"
+            return f"{low:,} to {high:,}" if low < high else f"{high:,}"
         case _:
             return str(value)

@@ -455,8 +455,8 @@ def test_the_command_in_its_three_forms(inside: Cli, own_home: Path) -> None:
             and row["settings"] in text
         )
     assert (
-        "split: latest: each user" in text
-        and "ties: rank = 1 +" in text
+        "split: each user's latest interaction is held out (latest)" in text
+        and "equal scores: rank = 1 +" in text
         and "demo (simulated)" in text
     )
 
