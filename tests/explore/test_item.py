@@ -293,7 +293,7 @@ def run_command(commands: CliRunner, *args: str) -> tuple[str, str]:
 
     app = typer.Typer()
     app.command()(similar.similar)
-    app.command()(film.film)
+    app.command("film")(film.film)
     result = commands.invoke(app, list(args))
     if result.exception is not None:
         raise result.exception

@@ -36,7 +36,7 @@ def each(often: set[str]) -> list[Any]:
     return [way if way in often else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
 
 
-BARRED = {"ctrl+z", "ctrl+b", "q", "d", "u", "ctrl+l"}
+BARRED = {"ctrl+z", "ctrl+b", "ctrl+c", "ctrl+q", "q", "d", "u", "ctrl+l"}
 """Keys that leave the program or this screen, or change the terminal."""
 
 

@@ -43,6 +43,8 @@ _COMPACT = (
 )
 """Dates as numbers, the first and the last, and their format. As seconds the former would be of
 1970, as milliseconds the latter of the years from 2594."""
+_LONGEST = 100
+"""Letters of a date in words; a longer text is none."""
 
 
 def kind_of(text: str) -> TimeKind:
@@ -190,7 +192,8 @@ def _formats(text: str) -> list[str]:
 
     from pandas.tseries.api import guess_datetime_format
 
-    if not re.search("[A-Za-z]", text) or not re.search(r"\d", text):
+    # pandas takes the square of the time for a text twice as long.
+    if len(text) > _LONGEST or not re.search("[A-Za-z]", text) or not re.search(r"\d", text):
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
