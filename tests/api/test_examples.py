@@ -21,6 +21,7 @@ from tests.support.screens import settle, text_of
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.slow
 async def test_a_loop_in_pytorch_is_watched_paused_stopped_and_explored(
     with_demo: Path, inside: Cli
 ) -> None:

@@ -31,6 +31,7 @@ def _home(trained: Path) -> None:
     """Run the commands on a finished run."""
 
 
+@pytest.mark.slow
 def test_papers_get_tables_with_their_protocol(inside: Cli) -> None:
     for command in WITH_FORMS:
         latex = inside(*command, "--latex")

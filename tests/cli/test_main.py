@@ -344,6 +344,7 @@ def test_a_harmed_checkpoint_is_one_message(inside: Cli, trained: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_resume_that_is_refused_loses_nothing(inside: Cli, trained: Path) -> None:
     """Not even where the events are gone and all checkpoints are harmed."""
     (trained / "events.jsonl").unlink()

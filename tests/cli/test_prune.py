@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from neumf_tui.runs.checkpoint import best_epoch, checkpoint_epochs, find_checkpoint
 from neumf_tui.runs.reader import rank_epochs, read_info, read_ranks, read_snapshot
@@ -12,6 +13,7 @@ from tests.support.commands import Cli
 SMALL = "--preset", "d2l", "--dataset", "demo", "--plain", "--batch-size", "8192"
 
 
+@pytest.mark.slow
 def test_a_run_keeps_few_checkpoints_and_all_ranks(inside: Cli, with_demo: Path) -> None:
     made = inside("train", *SMALL, "--epochs", "9", "--keep", "3", "--name", "few")
     assert made.returncode == 0, made.stderr

@@ -490,6 +490,7 @@ def test_a_folder_that_may_not_be_read(folder: Path, own_home: Path) -> None:
         folder.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_trained_on_it(folder: Path, own_home: Path, inside: Cli) -> None:
     done = inside(
         "train",

@@ -82,6 +82,7 @@ def test_killed_at_each_named_moment_a_run_resumes_to_the_same_bits(whole: Path)
         ).read_text()
 
 
+@pytest.mark.slow
 def test_a_home_that_was_moved_trains_on(
     whole: Path, own_home: Path, tmp_path: Path, inside: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

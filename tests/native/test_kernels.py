@@ -337,6 +337,7 @@ def test_arithmetic_of_the_process_stays_as_it_is() -> None:
     assert np.float32(1e-40) * np.float32(1) != 0, "subnormal numbers are not flushed to zero"
 
 
+@pytest.mark.slow
 def test_processors_without_wide_vectors(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

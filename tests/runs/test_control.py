@@ -179,6 +179,7 @@ def test_stop_now_writes_no_checkpoint(inside: Cli, live: Path) -> None:
     assert not is_locked(live)
 
 
+@pytest.mark.slow
 def test_stop_now_kills_a_trainer_that_hangs(live: Path) -> None:
     os.kill(read_status(live).pid, signal.SIGSTOP)
     assert stop_now(live, limit=0.3).state == "crashed" and not is_locked(live)

@@ -286,6 +286,7 @@ def assert_alike(found: Comparison) -> None:
     assert min(found.log_rank_correlation) >= 0.8, found
 
 
+@pytest.mark.slow
 def test_trained_users_of_the_demo_set_rank_as_when_trained(ranker: Ranker, model: NeuMF) -> None:
     assert_alike(compare(model, ranker.dataset, weight_decay=WEIGHT_DECAY, draws=1))
 

@@ -71,6 +71,7 @@ def by_hand(
     return own + (counts[:, None] * rows[recent]).sum(0) / np.sqrt(counts.sum())
 
 
+@pytest.mark.slow
 def test_vectors_are_own_and_films(ranker: Ranker, weights: dict[str, FloatArray]) -> None:
     for user in (0, 7, 300):
         person = ranker.person(user)

@@ -394,6 +394,7 @@ def test_one_search_of_a_study_at_a_time(tune: Cli, own_home: Path, space: Path)
     assert result.returncode == 4 and "being searched by another process" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(
     tune: Cli, own_home: Path, space: Path
 ) -> None:
@@ -517,6 +518,7 @@ def test_ctrl_c_stops_the_trial_with_a_checkpoint_and_keeps_the_study(
     assert waiting.system_attrs["fixed_params"] == first.params, "it comes again first"
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_with_its_trainer(tune: Cli, own_home: Path, space: Path) -> None:
     plan(own_home, space, epochs=20)
     folder = own_home / "runs" / "s-0000"
@@ -534,6 +536,7 @@ def test_a_search_that_was_killed_with_its_trainer(tune: Cli, own_home: Path, sp
     assert found["trials"][0]["searched"] == found["trials"][1]["searched"]
 
 
+@pytest.mark.slow
 def test_a_trainer_that_outlived_its_search_is_followed_to_its_end(
     tune: Cli, own_home: Path, space: Path
 ) -> None:

@@ -17,7 +17,7 @@ from tests.support.screens import screen_lines, settle
 from tests.tui.test_explore_snapshots import VIEWS, exact_home  # noqa: F401
 
 SIZES = [(60, 20), (80, 24), (100, 30), (120, 40), (200, 50)]
-FAST_SIZES = [(60, 20), (120, 40)]
+FAST_SIZES = [(80, 24)]
 MORE = {
     "nobody": ["slash", *"zzz"],
     "new-guest": ["f"],
