@@ -38,6 +38,7 @@ def printed(inside: Cli, *args: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_frames_are_what_commands_print(trained: Path, inside: Cli) -> None:
     run = neumf_tui.open_run("trained")
     of_run = ("--run", "trained")

@@ -61,6 +61,7 @@ def test_pause_checkpoint_and_resume(inside: Cli, live: Path) -> None:
     assert "paused" in inside("logs", "live").stdout and "resumed" in inside("logs", "live").stdout
 
 
+@pytest.mark.slow
 def test_stop_saves_inside_an_epoch_and_resume_goes_on_in_the_background(
     cli: Cli, live: Path
 ) -> None:
