@@ -14,15 +14,19 @@ def unreadable(screen: Screen[Any]) -> list[str]:
 
     Keys that would do nothing have 3, too.
     """
-    found, disabled = {}, Color.parse(screen.app.theme_variables["text-disabled"])
-    for strip in screen._compositor.render_strips():
-        for text, style, _ in strip:
-            if text.strip() and style is not None and (wrong := _fault(text, style, disabled)):
-                found[wrong] = text.strip()[:30]
+    names, variables = ("text-disabled", "footer-disabled"), screen.app.theme_variables
+    found, disabled = {}, [Color.parse(variables[name]) for name in names]
+    strips = screen._compositor.render_strips()
+    # What a dialog covers is faint on purpose.
+    for region in (child.region for child in screen.children):
+        for strip in strips[region.y : region.bottom]:
+            for text, style, _ in strip.crop(region.x, region.right):
+                if text.strip() and style is not None and (wrong := _fault(text, style, disabled)):
+                    found[wrong] = text.strip()[:30]
     return [f"{text!r}: {wrong}" for wrong, text in found.items()]
 
 
-def _fault(text: str, style: Style, disabled: Color) -> str:
+def _fault(text: str, style: Style, disabled: list[Color]) -> str:
     if style.dim:
         return "dim"
     if style.color is None or style.bgcolor is None:
@@ -31,7 +35,7 @@ def _fault(text: str, style: Style, disabled: Color) -> str:
     if style.reverse:
         front, back = back, front
     # Scrollbars and bars are blocks whose shape says as much as their colour.
-    is_text = any(c.isalnum() for c in text) and front != disabled
+    is_text = any(c.isalnum() for c in text) and front not in disabled
     least = TEXT if is_text else LINE
     ratio = contrast(front, back)
     return "" if ratio >= least - 0.01 else f"{front.hex} on {back.hex}: {ratio:.2f}"

@@ -60,6 +60,7 @@ ANSI_VARIABLES = {
     "foreground-muted": ("ansi_default", "ansi_default"),
     "text-muted": ("ansi_default", "ansi_default"),
     "text-disabled": ("ansi_default", "ansi_default"),
+    "footer-disabled": ("ansi_default", "ansi_default"),
     "text-primary": ("ansi_cyan", "ansi_blue"),
     "text-secondary": ("ansi_bright_blue", "ansi_magenta"),
     "text-accent": ("ansi_bright_magenta", "ansi_magenta"),
@@ -89,6 +90,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
     (TEXTS, AREAS, TEXT),
     # It cannot be chosen, which is what its lower contrast says.
     (("text-disabled",), AREAS, LINE),
+    (("footer-disabled",), ("footer-background",), LINE),
     (("block-cursor-foreground",), ("block-cursor-background",), TEXT),
     (("block-cursor-blurred-foreground",), ("block-cursor-blurred-background",), TEXT),
     (("input-cursor-foreground",), ("input-cursor-background",), TEXT),
@@ -128,6 +130,7 @@ def readable(theme: Theme, variables: Mapping[str, str]) -> dict[str, str]:
     base = Color.parse(found["background"])
     if found["text-muted"].startswith("auto"):  # white or black, mixed with nobody knows what
         found["text-muted"] = Color.parse(found["foreground"]).blend(base, MUTED).hex
+    found.setdefault("footer-disabled", found["text-disabled"])
     for names, areas, least in RULES:
         behind = [_opaque(found[area], base) for area in areas]
         found |= {area: colour.hex for area, colour in zip(areas, behind, strict=True)}

@@ -47,6 +47,10 @@ class Plane(Canvas, can_focus=False):
                 self.reset(size=self.size)
                 self.draw()
 
+    def on_mount(self) -> None:
+        # Component styles follow a theme only after `notify_style_update`.
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.redraw())
+
     def on_resize(self) -> None:
         self.redraw()
 
