@@ -26,9 +26,9 @@ def wilson_interval(share: float, count: int) -> Interval:
     centre = (share + _Z * _Z / (2 * count)) / scale
     half = _Z / scale * math.sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count))
     # Rounding would end the interval beside a share of 0 or 1, which it has to contain.
-    return max(0.0, centre - half) if share > 0 else 0.0, min(
-        1.0, centre + half
-    ) if share < 1 else 1.0
+    low = max(0.0, centre - half) if share > 0 else 0.0
+    high = min(1.0, centre + half) if share < 1 else 1.0
+    return low, high
 
 
 def hit_interval(ranks: NDArray[np.float32]) -> Interval:

@@ -24,7 +24,7 @@ from neumf_tui.figures.picture import (
     whole_numbers,
 )
 from neumf_tui.runs.curve import Points
-from neumf_tui.runs.events import RunInfo
+from neumf_tui.runs.events import METRIC_NAMES, RunInfo
 from neumf_tui.runs.reader import read_info, read_snapshot
 from neumf_tui.runs.snapshot import Snapshot
 
@@ -38,7 +38,7 @@ MOST_SCALARS = 6
 """Panels of values that a loop of somebody's own has logged: the first."""
 PANEL_HEIGHT = 1.35
 LEGEND_HEIGHT = 0.16
-METRICS = {"hit@50": "Hit@50", "auc": "AUC"}
+METRICS = ("hit@50", "auc")
 REPORTED = "reported epoch"
 Floats = NDArray[np.float64]
 Interval = tuple[Floats, Floats]
@@ -149,7 +149,8 @@ def _metric_panels(runs: Sequence[RunCurves], home: Path) -> list[Panel]:
         started = [run.snapshot.started for run in runs if run.snapshot.started]
         popularity = next((one.popularity for one in started if one.popularity), None)
     panels = []
-    for key, title in METRICS.items():
+    for key in METRICS:
+        title = METRIC_NAMES[key]
         lines = [line for n, run in enumerate(runs) for line in _metric_lines(runs, run, n, key)]
         levels = [("popularity alone", popularity[key])] if popularity else []
         levels += [(shortened(one.title), one.heldout.metrics[key]) for one in baselines]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from neumf_tui.extras import require
 from neumf_tui.text import clean
+from neumf_tui.text import shortened as text_shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -126,8 +127,7 @@ def drawable(text: str) -> str:
 
 def shortened(text: str) -> str:
     """Return a text that can be drawn and is short enough for a legend."""
-    text = drawable(text)
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    return text_shortened(drawable(text), LONGEST_LABEL)
 
 
 def add_legend(figure: "Figure", named: Mapping[str, "Artist"], columns: int) -> None:

@@ -77,7 +77,7 @@ class Evaluations:
 
             ranks[tape] = self._ranks_of(evaluator, model, report_share)
         quality, deciding = Quality(0.0, 0.0), self.records.deciding
-        if not self._group.rank:
+        if not self._group.rank:  # before anything is written, which may fail: all wait for it
             quality = quality_of(self.records.metrics(deciding, ranks[deciding]))
         self.records.quality[epoch] = self._group.broadcast(quality, Quality)
         seconds = time.perf_counter() - began

@@ -17,7 +17,7 @@ from neumf_tui.training.evaluations import evaluations_since
 from neumf_tui.training.model_ranks import ModelRanks
 from neumf_tui.training.trainer import Trainer
 
-WORST = Quality(-1.0, -1.0)
+_WORST = Quality(-1.0, -1.0)
 """Less than that of any epoch."""
 
 
@@ -59,7 +59,7 @@ def retrain(
             if choosing:
                 chosen_by = metrics_from_ranks(choosing.by_model(model), choosing.candidates)
                 quality[epoch] = quality_of(chosen_by)
-            if epoch == last if choosing is None else quality[epoch] > quality.get(best, WORST):
+            if epoch == last if choosing is None else quality[epoch] > quality.get(best, _WORST):
                 best, ranks = epoch, evaluator.by_model(model)
             if settings.early_stop and settings.early_stop <= evaluations_since(
                 quality, best, settings

@@ -36,7 +36,7 @@ async def test_each_way_to_a_first_run(
         assert isinstance(dialog, AskDialog)
         (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
         for typed, says in (
-            (f"{tmp_path}/rating.csv", "did you mean ratings.csv?"),
+            (f"{tmp_path}/rating.csv", "did you mean 'ratings.csv'?"),
             (f"{tmp_path}/nowhere/x", "there is no such folder"),
             (f"{tmp_path}/ratings.csv", ""),
         ):

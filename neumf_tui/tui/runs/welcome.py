@@ -1,6 +1,5 @@
 """Four ways to a new run: the runs screen shows them while there is no run, and when asked."""
 
-import difflib
 import os
 import shlex
 import time
@@ -22,6 +21,7 @@ from textual.widgets.option_list import Option
 from neumf_tui.data.progress import Progress
 from neumf_tui.home import expanded
 from neumf_tui.runs.contents import remove_run
+from neumf_tui.settings import did_you_mean
 from neumf_tui.text import clean
 from neumf_tui.tui.base_screen import BaseScreen
 from neumf_tui.tui.keys import bindings, hidden
@@ -208,6 +208,5 @@ def path_problem(line: str) -> str:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         return f"{clean(str(path.parent))}: there is no such folder"
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {clean(near[0])}?" if near else "check its name"
-    return f"{clean(path.name)} is not in {clean(str(path.parent))}; {hint}"
+    hint = did_you_mean(path.name, names, "check its name")
+    return clean(f"{path.name} is not in {path.parent}; {hint}")
